@@ -1,0 +1,111 @@
+"""The fake database: what units of work have committed, and the locks of those that have not yet."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from attrs import define, field
+
+from domain.errors import ConcurrentChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from adapters.fake.unit_of_work import FakeUnitOfWork
+
+RowKey = tuple[type, UUID]
+"""The class of an aggregate, and its id."""
+
+IndexKey = tuple[type, str, object]
+"""The class of an aggregate, the name of a unique attribute, and a value of it."""
+
+Row = dict[str, Any]
+"""The attribute values of one aggregate; never changed, only replaced."""
+
+
+@define(eq=False)
+class _Lock:
+    owner: object
+    thread: int
+
+
+@define(eq=False)
+class FakeDatabase:
+    """Rows that units of work share, as a database server shares them; safe to use from several threads.
+
+    Writers lock the rows and the unique values they touch, as PostgreSQL does at READ COMMITTED: a second writer waits
+    for the first to end, at most ``lock_timeout`` seconds. Readers never wait, and see what has been committed.
+    """
+
+    lock_timeout: float = 5.0
+    rows: dict[RowKey, Row] = field(factory=dict, init=False)
+    index: dict[IndexKey, UUID] = field(factory=dict, init=False)
+    _locks: dict[RowKey | IndexKey, _Lock] = field(factory=dict, init=False)
+    _open_units: set[FakeUnitOfWork] = field(factory=set, init=False)
+    _changed: threading.Condition = field(factory=threading.Condition, init=False)
+
+    def opened(self, unit: FakeUnitOfWork) -> None:
+        """Take note of a unit of work that begins."""
+        with self._changed:
+            self._open_units.add(unit)
+
+    def closed(self, unit: FakeUnitOfWork) -> None:
+        """Take note of a unit of work that has ended."""
+        with self._changed:
+            self._open_units.discard(unit)
+
+    def open_units(self) -> list[FakeUnitOfWork]:
+        """Return the units of work that have begun and not ended."""
+        with self._changed:
+            return list(self._open_units)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Hold the committed rows still while they are being read."""
+        with self._changed:
+            yield
+
+    def lock(self, key: RowKey | IndexKey, owner: object) -> bool:
+        """Lock a row or a unique value for ``owner``; return false if the owner has locked it before.
+
+        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it for longer than the time limit, or
+        is waited for by its own thread, which could never end.
+        """
+        with self._changed:
+            held = self._locks.get(key)
+            if held is not None and held.owner is owner:
+                return False
+            if not self._changed.wait_for(lambda: self._is_free(key), self.lock_timeout):
+                raise ConcurrentChange("another unit of work holds a lock on what is to be written")
+            self._locks[key] = _Lock(owner, threading.get_ident())
+            return True
+
+    def _is_free(self, key: RowKey | IndexKey) -> bool:
+        held = self._locks.get(key)
+        if held is not None and held.thread == threading.get_ident():
+            raise ConcurrentChange("another unit of work of this thread holds a lock on what is to be written")
+        return held is None
+
+    def release(self, keys: set[RowKey | IndexKey]) -> None:
+        """Give locks back, and wake those who wait for them."""
+        with self._changed:
+            for key in keys:
+                del self._locks[key]
+            self._changed.notify_all()
+
+    def store(self, rows: Mapping[RowKey, Row | None], index: Mapping[IndexKey, UUID | None]) -> None:
+        """Make the writes of one unit visible to all, at once; ``None`` stands for what was removed."""
+        with self._changed:
+            _apply(rows, self.rows)
+            _apply(index, self.index)
+
+
+def _apply(changes: Mapping[Any, Any], stored: dict[Any, Any]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            stored.pop(key, None)
+        else:
+            stored[key] = value

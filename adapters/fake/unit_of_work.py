@@ -1,0 +1,230 @@
+"""The unit of work over a fake database. Its writes lie in layers above the committed rows until they are committed."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import define, field, fields
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.users import FakeUserRepository
+from domain.errors import ConcurrentChange, DuplicateIdentity
+from service_layer.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+    from uuid import UUID
+
+    from adapters.fake.database import IndexKey, Row, RowKey
+    from adapters.fake.repository import Unique
+    from domain.aggregate import Aggregate
+    from service_layer.undo_log import Original
+
+
+@define(eq=False)
+class _Tracked:
+    """An object of the unit, and its values when it was last read or written."""
+
+    aggregate: Aggregate
+    row: Row
+
+
+@define(eq=False)
+class _Layer:
+    """What the unit, or one of its savepoints, has written and locked; ``None`` stands for what it removed."""
+
+    rows: dict[RowKey, Row | None] = field(factory=dict)
+    index: dict[IndexKey, UUID | None] = field(factory=dict)
+    locks: set[RowKey | IndexKey] = field(factory=set)
+
+
+class FakeUnitOfWork(UnitOfWork):
+    """A unit of work over ``database``, or over a fake database of its own; it keeps every promise of the SQL one."""
+
+    def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
+        super().__init__(read_only=read_only)
+        self._database = FakeDatabase() if database is None else database
+        self._layers: list[_Layer] = []
+        self._tracked: dict[RowKey, _Tracked] = {}
+        self._unique: dict[type, Unique] = {}
+        self.users = FakeUserRepository(self)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._layers = [_Layer()]
+        self._database.opened(self)
+        return self
+
+    def declare_unique(self, kind: type, unique: Unique) -> None:
+        """Take note of the unique attributes of an aggregate class; its repository says them."""
+        self._unique[kind] = unique
+
+    def row_by(self, kind: type, key: str, value: object) -> Row | None:
+        """Return the row that this unit sees with this id, or with this value of a unique attribute."""
+        with self._database.still():
+            id = value if key == "id" else self._index().get((kind, key, value))
+            return None if id is None else self._rows().get((kind, cast("UUID", id)))
+
+    def all_rows(self, kind: type) -> list[Row]:
+        """Return all rows that this unit sees of one class, in no order."""
+        with self._database.still():
+            return [row for (of, _), row in self._rows().items() if of is kind and row is not None]
+
+    def tracked(self, kind: type, row: Row) -> Any:
+        """Return the one object that stands for a row in this unit; a new copy of the row the first time."""
+        key = (kind, row["id"])
+        if key not in self._tracked:
+            self._tracked[key] = _Tracked(kind(**row), row)
+        return self._tracked[key].aggregate
+
+    def insert_bulk(self, aggregates: Iterable[Aggregate]) -> int:
+        """Write new rows without tracking the objects; return how many."""
+        self._log.note_bulk()
+        count = 0
+        for count, aggregate in enumerate(aggregates, start=1):
+            self._insert_row(type(aggregate), {**_values(aggregate), "version": aggregate.version + 1}, bulk=True)
+        return count
+
+    def _holds(self, aggregate: Aggregate) -> bool:
+        tracked = self._tracked.get((type(aggregate), aggregate.id))
+        return tracked is not None and tracked.aggregate is aggregate
+
+    def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
+        return any(unit._holds(aggregate) for unit in self._database.open_units())
+
+    def _has_changes(self) -> bool:
+        return self._log.has_writes() or bool(self._changed())
+
+    def _changed(self) -> list[_Tracked]:
+        changed = [one for one in self._tracked.values() if _values(one.aggregate) != one.row]
+        return sorted(changed, key=lambda one: one.aggregate.id)
+
+    def _write_changes(self) -> None:
+        changed = self._changed()
+        if not changed:
+            return
+        self._check_writable("write")
+        self._note_changed()
+        written = []
+        for one in changed:
+            row = {**_values(one.aggregate), "version": self._log.next_version(one.aggregate)}
+            if not self._replace_row(type(one.aggregate), one.row, row):
+                raise ConcurrentChange.of(other.aggregate for other in changed)
+            written.append((one, row))
+        for one, row in written:
+            one.aggregate.version = row["version"]
+            one.row = row
+
+    def _note_changed(self) -> None:
+        for one in self._changed():
+            self._log.note(one.aggregate, one.row, stored=True)
+
+    def _insert(self, aggregate: Aggregate) -> None:
+        key = (type(aggregate), aggregate.id)
+        if key in self._tracked:
+            raise DuplicateIdentity(aggregate.id)
+        self._log.note(aggregate, _values(aggregate), stored=False)
+        row = {**_values(aggregate), "version": self._log.next_version(aggregate)}
+        self._insert_row(type(aggregate), row)
+        aggregate.version = row["version"]
+        self._tracked[key] = _Tracked(aggregate, row)
+
+    def _delete(self, aggregate: Aggregate) -> None:
+        kind = type(aggregate)
+        one = self._tracked[kind, aggregate.id]
+        self._log.note(aggregate, one.row, stored=True)
+        if not self._replace_row(kind, one.row, None):
+            raise ConcurrentChange.of([aggregate])
+        del self._tracked[kind, aggregate.id]
+
+    def _commit(self) -> None:
+        self._database.store(self._layers[0].rows, self._layers[0].index)
+        self._let_go()
+
+    def _roll_back(self) -> None:
+        self._note_changed()
+        for original in self._log.clear():
+            _restore(original)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for layer in self._layers:
+            self._database.release(layer.locks)
+        self._layers.clear()
+        self._tracked.clear()
+        self._database.closed(self)
+
+    def _begin_savepoint(self) -> None:
+        self._layers.append(_Layer())
+
+    def _release_savepoint(self) -> None:
+        inner, outer = self._layers.pop(), self._layers[-1]
+        outer.rows |= inner.rows
+        outer.index |= inner.index
+        outer.locks |= inner.locks
+
+    def _undo_savepoint(self) -> None:
+        self._note_changed()
+        self._database.release(self._layers.pop().locks)
+        for original in self._log.drop_level():
+            _restore(original)
+            key = (type(original.aggregate), original.aggregate.id)
+            self._tracked.pop(key, None)
+            if original.stored:
+                self._tracked[key] = _Tracked(original.aggregate, original.values)
+
+    # The rows: locked and checked one by one, as a database does with one statement after the other.
+
+    def _rows(self) -> ChainMap[RowKey, Row | None]:
+        return ChainMap(*(layer.rows for layer in reversed(self._layers)), cast("Any", self._database.rows))
+
+    def _index(self) -> ChainMap[IndexKey, UUID | None]:
+        return ChainMap(*(layer.index for layer in reversed(self._layers)), cast("Any", self._database.index))
+
+    def _insert_row(self, kind: type, row: Row, *, bulk: bool = False) -> None:
+        key = (kind, row["id"])
+        self._lock(key)
+        if self._rows().get(key) is not None:
+            raise DuplicateIdentity(None if bulk else row["id"])
+        self._claim_unique(kind, row, bulk=bulk)
+        self._layers[-1].rows[key] = row
+
+    def _replace_row(self, kind: type, old: Row, new: Row | None) -> bool:
+        """Write or remove (``None``) a row; false when what is stored is no longer ``old``."""
+        key = (kind, old["id"])
+        self._lock(key)
+        current = self._rows().get(key)
+        if current is None or current["version"] != old["version"]:
+            return False
+        for attribute in self._unique[kind]:
+            index_key = (kind, attribute, old[attribute])
+            self._lock(index_key)
+            self._layers[-1].index[index_key] = None
+        if new is not None:
+            self._claim_unique(kind, new)
+        self._layers[-1].rows[key] = new
+        return True
+
+    def _claim_unique(self, kind: type, row: Row, *, bulk: bool = False) -> None:
+        for attribute, taken in self._unique[kind].items():
+            key = (kind, attribute, row[attribute])
+            self._lock(key)
+            if self._index().get(key) not in (None, row["id"]):
+                raise taken(None if bulk else row[attribute])
+            self._layers[-1].index[key] = row["id"]
+
+    def _lock(self, key: RowKey | IndexKey) -> None:
+        if self._database.lock(key, self):
+            self._layers[-1].locks.add(key)
+
+
+def _values(aggregate: Aggregate) -> Row:
+    return {one.name: getattr(aggregate, one.name) for one in fields(type(aggregate))}
+
+
+def _restore(original: Original) -> None:
+    # Past the class's own __setattr__: the values were valid before, and some attributes are frozen.
+    for name, value in original.values.items():
+        object.__setattr__(original.aggregate, name, value)

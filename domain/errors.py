@@ -1,0 +1,183 @@
+"""Every error of the project, in one tree.
+
+    Exception
+    ├── DomainError                 the business says no
+    │   ├── InvalidValue            a value that no aggregate may hold
+    │   │   ├── InvalidUsername         (domain.user)
+    │   │   └── InvalidEmail            (domain.user)
+    │   ├── NotFound                nothing is stored under this key
+    │   │   └── UserNotFound            (domain.user)
+    │   └── Conflict                it clashes with what is stored
+    │       ├── ValueTaken              a unique value has another holder
+    │       │   ├── UsernameTaken           (domain.user)
+    │       │   └── EmailTaken              (domain.user)
+    │       ├── DuplicateIdentity       an aggregate with this id is stored already
+    │       └── ConcurrentChange        another unit of work was faster       [retryable]
+    ├── StorageError                the machinery below failed
+    │   ├── StorageUnavailable          it cannot be reached just now         [retryable]
+    │   ├── SchemaMismatch              its tables are not those of this program
+    │   ├── IntegrityViolation          a constraint without a domain error of its own
+    │   └── CommitOutcomeUnknown        the commit may or may not have happened
+    ├── ConfigurationError          a setting cannot be used
+    ├── UnitOfWorkMisuse            a mistake in the calling code
+    └── Warning
+        └── UncommittedChanges      a unit of work was left with changes but without a commit
+
+An error carries ``retryable``: true only where the work surely did not happen and the same call may succeed when it is
+made again. Each is an attrs class, so its parts can be read one by one and it survives pickling; ``str()`` says what
+happened, with the value, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from attrs import define
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+
+    from domain.aggregate import Aggregate
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return ``value`` as it can safely stand in a message: escaped, and cut after ``limit`` characters."""
+    if isinstance(value, str) and len(value) > limit:
+        return f"{str(value[:limit])!r}... ({len(value)} characters)"
+    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 4 * limit else f"{text[:limit]}..."
+
+
+class DomainError(Exception):
+    """The business refuses: the caller can mend the input or the situation."""
+
+    retryable: ClassVar[bool] = False
+
+
+@define
+class InvalidValue(DomainError):
+    """``value`` breaks a rule of the domain, and ``reason`` says which."""
+
+    value: object
+    reason: str
+    kind: ClassVar[str] = "value"
+
+    def __str__(self) -> str:
+        return f"{shown(self.value)} is not a valid {self.kind}: {self.reason}"
+
+
+@define
+class NotFound(DomainError):
+    """Nothing is stored whose ``key`` (``"id"``, ``"username"``...) is ``value``."""
+
+    key: str
+    value: object
+    kind: ClassVar[str] = "aggregate"
+
+    def __str__(self) -> str:
+        return (
+            f"no {self.kind} has the {self.key} {shown(self.value)}:"
+            f" check its spelling, or create the {self.kind} first"
+        )
+
+
+class Conflict(DomainError):
+    """The work clashes with what is stored; it was not done."""
+
+
+@define
+class ValueTaken(Conflict):
+    """A unique ``value`` has another holder; ``None`` when one statement stored many rows and which is unknown."""
+
+    value: str | None
+    kind: ClassVar[str] = "value"
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"a {self.kind} among those given is taken already: store them one by one to see which"
+        return f"the {self.kind} {shown(self.value)} is taken already: choose another one"
+
+
+@define
+class DuplicateIdentity(Conflict):
+    """An aggregate with this ``id`` is stored already; ``None`` when one of many rows, and which is unknown."""
+
+    id: object | None
+
+    def __str__(self) -> str:
+        which = "an id among those given" if self.id is None else f"the id {self.id}"
+        return f"{which} is stored already: get that aggregate and change it instead of adding it"
+
+
+@define
+class ConcurrentChange(Conflict):
+    """Another unit of work was faster; ``reason`` says at what. Nothing of this unit was stored."""
+
+    retryable: ClassVar[bool] = True
+    reason: str
+
+    @classmethod
+    def of(cls, aggregates: Iterable[Aggregate]) -> Self:
+        """Return the error for aggregates whose stored version is no longer the one that was read."""
+        names = " or ".join(f"{type(one).__name__} {one.id}" for one in aggregates)
+        return cls(f"another unit of work has changed or removed {names} since it was read")
+
+    def __str__(self) -> str:
+        return f"{self.reason}: read again in a new unit of work and repeat the change"
+
+
+class StorageError(Exception):
+    """The storage failed, and not for a reason of the domain; the cause holds the driver's own error."""
+
+    retryable: ClassVar[bool] = False
+
+
+class StorageUnavailable(StorageError):
+    """The storage cannot be reached, or ended the connection before a commit: nothing was stored."""
+
+    retryable: ClassVar[bool] = True
+
+
+@define
+class SchemaMismatch(StorageError):
+    """The tables of ``database`` stand at revision ``found``, and this program needs ``needed``."""
+
+    database: str
+    found: str | None
+    needed: str
+
+    def __str__(self) -> str:
+        state = f"stands at revision {self.found}" if self.found else "has no tables of this program yet"
+        return f"{self.database} {state}, and this program needs revision {self.needed}: run `app db upgrade`"
+
+
+@define
+class IntegrityViolation(StorageError):
+    """A ``constraint`` was broken for which no domain error is declared; those in ``declared`` have one."""
+
+    constraint: str | None
+    declared: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"the constraint {self.constraint or '(unnamed)'} was broken, and it has no domain error:"
+            ' declare one with info={"error": ...} at the constraint, beside '
+            f"{', '.join(self.declared) or 'none so far'}"
+        )
+
+
+class CommitOutcomeUnknown(StorageError):
+    """The connection died while committing. Never retry blindly: look first whether the work is stored."""
+
+
+class ConfigurationError(Exception):
+    """A setting cannot be used; the message names it and says what would be right."""
+
+
+class UnitOfWorkMisuse(Exception):
+    """The calling code breaks the life cycle of a unit of work; the message says what to write instead."""
+
+
+class UncommittedChanges(UserWarning):
+    """A unit of work was left with changes that were neither committed nor rolled back: they are gone."""

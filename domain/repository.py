@@ -1,0 +1,142 @@
+"""The port that every repository keeps: a collection of aggregates of one type, whatever stores them.
+
+What an implementation must write are the five methods that begin with an underscore; all that a caller can notice about
+arguments, missing aggregates, pages and streams is decided here, once for all of them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from attrs import frozen
+
+from domain.aggregate import Aggregate
+from domain.errors import InvalidValue, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+A = TypeVar("A", bound=Aggregate)
+
+MAX_PAGE = 1000
+"""The most aggregates that one page can hold."""
+
+STREAM_BATCH = 500
+"""How many aggregates a stream reads at once: memory stays flat, and the round trips stay few."""
+
+
+@frozen
+class Page(Generic[A]):
+    """Some aggregates in the order of their ids, and the key of the page that follows.
+
+    ``next`` is what to pass as ``after`` for the following page; ``None`` on the last one. (Keyset paging: Winand, *SQL
+    Performance Explained*, 2012, chapter 7. Its cost does not grow with the number of pages before.)
+    """
+
+    items: tuple[A, ...]
+    next: UUID | None
+
+
+class Repository(ABC, Generic[A]):
+    """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
+
+    Reading first writes what the unit has changed so far, so a unit reads its own writes; hence every method may raise a
+    :class:`~domain.errors.Conflict` of an earlier change. Every method raises
+    :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the writing ones in a read-only unit.
+    """
+
+    aggregate: ClassVar[type[Any]]
+    """The class of the aggregates in this collection."""
+
+    not_found: ClassVar[type[NotFound]]
+    """What is raised for a key that nobody has."""
+
+    def add(self, aggregate: A) -> None:
+        """Store a new aggregate; adding one that this unit already holds changes nothing.
+
+        Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
+        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
+        """
+        self._add(self._checked(aggregate))
+
+    def add_many(self, aggregates: Iterable[A]) -> int:
+        """Store many new aggregates in bulk and return their number.
+
+        They are read one batch at a time, so an iterator of any length will do, and they are let go: the unit does not
+        track them, and they are not changed. Raises what :meth:`add` raises, without the value.
+        """
+        return self._add_many(self._checked(aggregate) for aggregate in aggregates)
+
+    def get(self, id: UUID) -> A:
+        """Return the aggregate with this id, or raise :class:`~domain.errors.NotFound`."""
+        return self._get_by("id", _checked_id(id))
+
+    def remove(self, aggregate: A) -> None:
+        """Remove an aggregate that this unit has read or added.
+
+        Raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
+        """
+        self._remove(self._checked(aggregate))
+
+    def page(self, after: UUID | None = None, limit: int = 50) -> Page[A]:
+        """Return at most ``limit`` (1 to 1000) aggregates whose id is greater than ``after``, in the order of ids."""
+        if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+            raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
+        found = self._after(None if after is None else _checked_id(after), limit + 1)
+        items = tuple(found[:limit])
+        return Page(items=items, next=items[-1].id if len(found) > limit else None)
+
+    def stream(self) -> Iterator[A]:
+        """Yield all aggregates in the order of their ids, holding only one batch at a time.
+
+        Each batch is a read of its own: none comes twice, and none that was there all the time is left out; one that is
+        added, changed or removed meanwhile may or may not be seen so.
+        """
+        after: UUID | None = None
+        while True:
+            page = self.page(after, STREAM_BATCH)
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
+
+    def _get_by(self, key: str, value: object) -> A:
+        found = self._find(key, value)
+        if found is None:
+            raise self.not_found(key, value)
+        return found
+
+    def _checked(self, aggregate: A) -> A:
+        if not isinstance(aggregate, self.aggregate):
+            raise TypeError(
+                f"{type(self).__name__} holds {self.aggregate.__name__} objects, not {aggregate!r}"
+            )
+        return aggregate
+
+    @abstractmethod
+    def _add(self, aggregate: A) -> None:
+        """Insert one aggregate and track it."""
+
+    @abstractmethod
+    def _add_many(self, aggregates: Iterable[A]) -> int:
+        """Insert the aggregates in batches without tracking them, and return their number."""
+
+    @abstractmethod
+    def _remove(self, aggregate: A) -> None:
+        """Delete one tracked aggregate."""
+
+    @abstractmethod
+    def _find(self, key: str, value: object) -> A | None:
+        """Return the aggregate whose attribute ``key`` (the id, or one that is unique) is ``value``, or ``None``."""
+
+    @abstractmethod
+    def _after(self, after: UUID | None, limit: int) -> list[A]:
+        """Return the first ``limit`` aggregates whose id is greater than ``after``, in the order of ids."""
+
+
+def _checked_id(value: object) -> UUID:
+    if not isinstance(value, UUID):
+        raise InvalidValue(value, "an id is a UUID, not a string or a number")
+    return value

@@ -1,0 +1,182 @@
+"""The user aggregate: its value objects, its errors, its behaviour, and the port of its repository."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+import precis_i18n
+from attrs import define, field, setters
+from attrs.validators import instance_of
+from email_validator import EmailNotValidError, validate_email
+
+from domain.aggregate import Aggregate
+from domain.errors import InvalidValue, NotFound, ValueTaken, shown
+from domain.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Self
+
+
+class InvalidUsername(InvalidValue):
+    """The text cannot be a user name."""
+
+    kind: ClassVar[str] = "user name"
+
+
+class InvalidEmail(InvalidValue):
+    """The text cannot be an email address."""
+
+    kind: ClassVar[str] = "email address"
+
+
+class UserNotFound(NotFound):
+    """No user has this id, user name or email address."""
+
+    kind: ClassVar[str] = "user"
+
+
+class UsernameTaken(ValueTaken):
+    """Another user has this user name."""
+
+    kind: ClassVar[str] = "user name"
+
+
+class EmailTaken(ValueTaken):
+    """Another user has this email address."""
+
+    kind: ClassVar[str] = "email address"
+
+
+class Username(str):
+    """A user name in its one stored form: RFC 8265's UsernameCaseMapped profile, at most 64 characters.
+
+    Spellings that differ only by case, width or Unicode form become the same name: ``Username("ANN") == "ann"``. It is a
+    ``str``, so it compares, sorts and prints as one. Raises :class:`InvalidUsername` for anything that the profile
+    refuses: spaces, control characters, symbols, lone surrogates, mixed writing directions.
+    """
+
+    __slots__ = ()
+    MAX_LENGTH: ClassVar[int] = 64
+
+    def __new__(cls, value: str) -> Self:
+        if type(value) is cls:
+            return value
+        return super().__new__(cls, _prepared_username(value))
+
+
+_profile = precis_i18n.get_profile("UsernameCaseMapped")
+
+
+def _prepared_username(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidUsername(value, f"it must be text, not {type(value).__name__}")
+    if value != value.strip():
+        raise InvalidUsername(value, "it begins or ends with white space: remove that")
+    # No character decomposes into more than four, so a longer text is too long in every Unicode form. Checked before the
+    # profile is applied, so that a text of megabytes costs nothing.
+    prepared = value if len(value) > 4 * Username.MAX_LENGTH else _enforced(value)
+    if len(prepared) > Username.MAX_LENGTH:
+        raise InvalidUsername(
+            value, f"it has {len(prepared)} characters, and at most {Username.MAX_LENGTH} are allowed"
+        )
+    return prepared
+
+
+def _enforced(value: str) -> str:
+    if not value:
+        raise InvalidUsername(value, "it is empty")
+    try:
+        return str(_profile.enforce(value))
+    except UnicodeEncodeError as error:
+        rule = error.reason.rpartition("/")[2].replace("_", " ")
+        culprit = str(error.object[error.start : error.end])
+        raise InvalidUsername(value, f"{shown(culprit)} is not allowed (RFC 8265: {rule})") from error
+
+
+class EmailAddress(str):
+    """An email address in its normalized form: domain in lower case, Unicode in form C, at most 254 characters.
+
+    The local part keeps its case, because RFC 5321 (section 2.4) makes it significant. Syntax is judged by the
+    email-validator library (RFC 5321, 6531 and 6532; quoted local parts too), without any look-up in the network. It is
+    a ``str``. Raises :class:`InvalidEmail`.
+    """
+
+    __slots__ = ()
+    MAX_LENGTH: ClassVar[int] = 254
+
+    def __new__(cls, value: str) -> Self:
+        if type(value) is cls:
+            return value
+        return super().__new__(cls, _normalized_email(value))
+
+
+def _normalized_email(value: object) -> str:
+    if not isinstance(value, str):
+        raise InvalidEmail(value, f"it must be text, not {type(value).__name__}")
+    if value != value.strip():
+        raise InvalidEmail(value, "it begins or ends with white space: remove that")
+    if len(value) > 4 * EmailAddress.MAX_LENGTH:
+        raise InvalidEmail(value, f"it has {len(value)} characters, and at most {EmailAddress.MAX_LENGTH} are allowed")
+    try:
+        return validate_email(value, check_deliverability=False, allow_quoted_local=True).normalized
+    except EmailNotValidError as error:
+        raise InvalidEmail(value, str(error).rstrip(".")) from error
+
+
+def _in_utc(value: datetime) -> datetime:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidValue(value, "a point in time needs a time zone: write datetime.now(UTC), for example")
+    return value.astimezone(UTC)
+
+
+@define(slots=False, eq=False, kw_only=True)
+class User(Aggregate):
+    """Somebody with an account. ``created_at`` is aware and in UTC; an inactive user is kept, but switched off."""
+
+    username: Username = field(converter=Username)
+    email: EmailAddress = field(converter=EmailAddress)
+    created_at: datetime = field(converter=_in_utc, on_setattr=setters.frozen)
+    active: bool = field(default=True, validator=instance_of(bool))
+
+    @classmethod
+    def create(cls, username: str, email: str) -> Self:
+        """Return a new, active user. Raises :class:`InvalidUsername` or :class:`InvalidEmail`."""
+        return cls(username=username, email=email, created_at=datetime.now(UTC))
+
+    def change_username(self, username: str) -> None:
+        """Take another user name. Raises :class:`InvalidUsername`."""
+        self.username = Username(username)
+
+    def change_email(self, email: str) -> None:
+        """Take another email address. Raises :class:`InvalidEmail`."""
+        self.email = EmailAddress(email)
+
+    def deactivate(self) -> None:
+        """Switch the account off; an inactive one stays so."""
+        self.active = False
+
+    def reactivate(self) -> None:
+        """Switch the account on again; an active one stays so."""
+        self.active = True
+
+
+class UserRepository(Repository[User]):
+    """The users that are stored."""
+
+    aggregate: ClassVar[type[User]] = User
+    not_found: ClassVar[type[NotFound]] = UserNotFound
+
+    def get_by_username(self, username: str) -> User:
+        """Return the user of this name in any spelling; raises :class:`UserNotFound`, :class:`InvalidUsername`."""
+        return self._get_by("username", Username(username))
+
+    def get_by_email(self, email: str) -> User:
+        """Return the user with this address; raises :class:`UserNotFound` or :class:`InvalidEmail`."""
+        return self._get_by("email", EmailAddress(email))
+
+    @abstractmethod
+    def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
+        """Return the users who hold one of these names or addresses, in the order of ids: one query for a whole batch."""

@@ -1,0 +1,1 @@
+"""How the outside world reaches the use cases; bootstrap.py alone knows which adapters are used."""

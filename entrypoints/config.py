@@ -1,0 +1,49 @@
+"""The settings of the application, read from the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from domain.errors import ConfigurationError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+
+@frozen
+class Settings:
+    """What can be set from outside.
+
+    ``database_url`` (``DATABASE_URL``) chooses the storage: ``sqlite:///file``, ``postgresql://...``, ``mysql://...``, or
+    ``memory://`` for the fake. ``database_timeout`` (``DATABASE_TIMEOUT``) is how many seconds to wait for a connection
+    or for another writer's lock, before giving up with a clear error.
+    """
+
+    database_url: str = "sqlite:///plumbline.db"
+    database_timeout: float = 10.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the settings; what is not set, or set to nothing, has its default.
+
+        Raises :class:`~domain.errors.ConfigurationError` for a value that cannot be used.
+        """
+        default = cls()
+        return cls(
+            database_url=environment.get("DATABASE_URL") or default.database_url,
+            database_timeout=_seconds(environment.get("DATABASE_TIMEOUT") or default.database_timeout),
+        )
+
+
+def _seconds(value: str | float) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 3600:  # also false for "nan"
+        raise ConfigurationError(f"DATABASE_TIMEOUT is {shown(value)}: set it to seconds, from 0.1 to 3600")
+    return seconds

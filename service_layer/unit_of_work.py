@@ -1,0 +1,265 @@
+"""The unit of work: one block of code, one transaction. The life cycle that every implementation shares is here, once.
+
+    with uow:
+        user = uow.users.get_by_username("ann")
+        user.change_email("ann@example.org")
+        uow.commit()
+
+(Fowler, *Patterns of Enterprise Application Architecture*, 2002, chapter 11.)
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from domain.errors import UncommittedChanges, UnitOfWorkMisuse
+from service_layer.undo_log import UndoLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from domain.aggregate import Aggregate
+    from domain.user import UserRepository
+
+
+class _State(Enum):
+    CLOSED = "is not open: write `with uow:` around the work"
+    OPEN = "is open"
+    FAILED = "has failed and can only be rolled back or left; begin again in a new block"
+    COMMITTED = "has been committed: leave the block, and do further work in a new one"
+    ROLLED_BACK = "has been rolled back: leave the block, and do further work in a new one"
+
+
+class UnitOfWork(ABC):
+    """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
+
+    One object serves one thread at a time and can be used again, one block after another. A breach of its life cycle
+    raises :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead.
+
+    ``read_only`` units refuse every write.
+    """
+
+    users: UserRepository
+
+    def __init__(self, *, read_only: bool = False) -> None:
+        self.read_only = read_only
+        self._state = _State.CLOSED
+        self._entered = threading.Lock()
+        self._thread: int | None = None
+        self._failure: BaseException | None = None
+        self._savepoints = 0
+        self._log = UndoLog()
+
+    def __enter__(self) -> Self:
+        """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""
+        if not self._entered.acquire(blocking=False):
+            raise UnitOfWorkMisuse(
+                "this unit of work is open already: pass it on without a second `with`, or use another unit"
+            )
+        self._thread = threading.get_ident()
+        self._failure = None
+        self._savepoints = 0
+        self._log = UndoLog()
+        self._state = _State.OPEN
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the unit and roll back what was not committed.
+
+        Warns with :class:`~domain.errors.UncommittedChanges` when the block ends normally and changes are lost.
+        """
+        self._check_thread()
+        forgotten = kind is None and self._state is _State.OPEN and self._has_changes()
+        try:
+            if self._state in (_State.OPEN, _State.FAILED):
+                self._roll_back()
+        finally:
+            self._state = _State.CLOSED
+            self._thread = None
+            self._entered.release()
+        if forgotten:
+            warnings.warn(
+                "a unit of work was left with changes but without commit(): they are not stored."
+                " Call uow.commit(), or uow.rollback() where that is meant",
+                UncommittedChanges,
+                stacklevel=2,
+            )
+
+    def commit(self) -> None:
+        """Store all that the unit has done; when this returns, it is stored. Then only leaving the block remains.
+
+        Raises :class:`~domain.errors.ValueTaken` or :class:`~domain.errors.ConcurrentChange` when the work clashes with
+        that of others, :class:`~domain.errors.StorageUnavailable` when nothing was stored, and
+        :class:`~domain.errors.CommitOutcomeUnknown` when nobody can know.
+        """
+        self.check_usable()
+        self._check_no_savepoint("commit")
+        self._check_writable("commit")
+        with self._failing():
+            self._write_changes()
+            self._commit()
+        self._state = _State.COMMITTED
+
+    def rollback(self) -> None:
+        """Undo all that the unit has done, in the storage and in its objects. Then only leaving the block remains."""
+        self._check_thread()
+        if self._state is not _State.FAILED:
+            self.check_usable()
+        self._check_no_savepoint("roll back")
+        self._state = _State.ROLLED_BACK
+        self._roll_back()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Make the block inside a part that is undone alone, in the storage and in the objects, when an error leaves it.
+
+        The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
+        """
+        self.check_usable()
+        with self._failing():
+            self._write_changes()
+            self._begin_savepoint()
+        self._log.open_level()
+        self._savepoints += 1
+        try:
+            yield
+            self.check_usable()
+            with self._failing():
+                self._write_changes()
+                self._release_savepoint()
+            self._log.merge_level()
+        except BaseException:
+            with self._failing():
+                self._undo_savepoint()
+            self._state = _State.OPEN
+            raise
+        finally:
+            self._savepoints -= 1
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Surround a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
+        self.check_usable()
+        with self._failing():
+            self._write_changes()
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Surround a repository's write, likewise; refused in a read-only unit."""
+        self.check_usable()
+        self._check_writable("write")
+        with self._failing():
+            self._write_changes()
+            yield
+
+    def register_new(self, aggregate: Aggregate) -> None:
+        """Insert an aggregate for its repository and track it; one that is tracked already is left alone."""
+        with self.writing():
+            if self._holds(aggregate):
+                return
+            if self._is_held_elsewhere(aggregate):
+                raise UnitOfWorkMisuse(
+                    f"{aggregate!r} belongs to another unit of work that is still open: end that one first"
+                )
+            self._insert(aggregate)
+
+    def register_removed(self, aggregate: Aggregate) -> None:
+        """Delete a tracked aggregate for its repository."""
+        with self.writing():
+            if not self._holds(aggregate):
+                raise UnitOfWorkMisuse(
+                    f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
+                )
+            self._delete(aggregate)
+
+    def check_usable(self) -> None:
+        """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
+        self._check_thread()
+        if self._state is not _State.OPEN:
+            reason = f" ({self._failure})" if self._state is _State.FAILED else ""
+            raise UnitOfWorkMisuse(f"this unit of work {self._state.value}{reason}") from self._failure
+
+    def _check_thread(self) -> None:
+        if self._thread not in (None, threading.get_ident()):
+            raise UnitOfWorkMisuse(
+                "this unit of work was opened by another thread: give each thread a unit of its own"
+            )
+
+    def _check_no_savepoint(self, action: str) -> None:
+        if self._savepoints:
+            raise UnitOfWorkMisuse(f"cannot {action} inside a savepoint: leave its block first")
+
+    def _check_writable(self, action: str) -> None:
+        if self.read_only:
+            raise UnitOfWorkMisuse(f"cannot {action} in a read-only unit of work: open one without read_only=True")
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except UnitOfWorkMisuse:
+            raise  # refused before anything was done, so nothing has failed
+        except BaseException as error:
+            self._state = _State.FAILED
+            self._failure = self._translated(error)
+            if self._failure is error:
+                raise
+            raise self._failure from error
+
+    def _translated(self, error: BaseException) -> BaseException:
+        """Return what ``error`` is called in domain.errors, or the error itself."""
+        return error
+
+    @abstractmethod
+    def _has_changes(self) -> bool:
+        """Tell whether anything has been changed or written that a rollback would undo."""
+
+    @abstractmethod
+    def _write_changes(self) -> None:
+        """Write the changed attributes of tracked aggregates, in the order of ids."""
+
+    @abstractmethod
+    def _holds(self, aggregate: Aggregate) -> bool:
+        """Tell whether this very object was read or added here, and not removed."""
+
+    @abstractmethod
+    def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
+        """Tell whether another open unit of the same storage holds this very object."""
+
+    @abstractmethod
+    def _insert(self, aggregate: Aggregate) -> None:
+        """Write a new aggregate and track it."""
+
+    @abstractmethod
+    def _delete(self, aggregate: Aggregate) -> None:
+        """Remove a tracked aggregate, and track it no longer."""
+
+    @abstractmethod
+    def _commit(self) -> None:
+        """Make the writes last, then let go of all objects and resources."""
+
+    @abstractmethod
+    def _roll_back(self) -> None:
+        """Undo the writes, restore the objects, then let go of all objects and resources."""
+
+    @abstractmethod
+    def _begin_savepoint(self) -> None:
+        """Begin a savepoint inside the innermost open one."""
+
+    @abstractmethod
+    def _release_savepoint(self) -> None:
+        """End the innermost savepoint and keep its writes."""
+
+    @abstractmethod
+    def _undo_savepoint(self) -> None:
+        """End the innermost savepoint, undo its writes and restore its objects."""
