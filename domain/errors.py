@@ -141,15 +141,16 @@ class StorageUnavailable(StorageError):
 
 @define
 class SchemaMismatch(StorageError):
-    """The tables of ``database`` stand at revision ``found``, and this program needs ``needed``."""
+    """The tables of ``database`` stand at revision ``found`` (``None``: there are none); ``needed`` is another one."""
 
     database: str
     found: str | None
     needed: str
+    advice: str
 
     def __str__(self) -> str:
         state = f"stands at revision {self.found}" if self.found else "has no tables of this program yet"
-        return f"{self.database} {state}, and this program needs revision {self.needed}: run `app db upgrade`"
+        return f"{self.database} {state}, and this program needs revision {self.needed}: {self.advice}"
 
 
 @define

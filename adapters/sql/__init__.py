@@ -1,0 +1,1 @@
+"""Storage in SQL databases, by SQLAlchemy."""

@@ -1,0 +1,69 @@
+"""Engines from URLs as people write them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from adapters.sql.sqlite import sqlite_engine
+from domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+
+# The driver for each kind of URL, and the dialect's own name for it.
+_DRIVERS = {
+    "sqlite": ("sqlite", "sqlite3"),
+    "postgresql": ("postgresql+psycopg2", "psycopg2"),
+    "postgres": ("postgresql+psycopg2", "psycopg2"),
+    "postgresql+psycopg2": ("postgresql+psycopg2", "psycopg2"),
+    "mysql": ("mysql+pymysql", "pymysql"),
+    "mysql+pymysql": ("mysql+pymysql", "pymysql"),
+    "mariadb": ("mariadb+pymysql", "pymysql"),
+    "mariadb+pymysql": ("mariadb+pymysql", "pymysql"),
+}
+
+
+def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
+    """Return an engine for the URL of an SQLite file, a PostgreSQL, a MariaDB or a MySQL database.
+
+    ``timeout`` is in seconds: how long to wait for a connection, and for another writer's lock. Nothing is connected yet.
+    Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
+    """
+    url = _parsed(database_url)
+    if url.get_backend_name() == "sqlite":
+        return sqlite_engine(url, timeout)
+    arguments: dict[str, Any] = {}
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = max(2, round(timeout))  # libpq takes whole seconds, two at the least
+    return create_engine(
+        url,
+        connect_args=arguments,
+        pool_timeout=timeout,
+        # The most recently used connection first, so that the idle ones of a quiet hour can be dropped by the server.
+        pool_use_lifo=True,
+    )
+
+
+def _parsed(database_url: str) -> URL:
+    try:
+        url = make_url(database_url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigurationError(
+            "DATABASE_URL cannot be read: write it like sqlite:///app.db or postgresql://user:password@host/database,"
+            " with special characters in the password escaped (@ as %40, / as %2F, : as %3A)"
+        ) from error
+    if url.drivername not in _DRIVERS:
+        raise ConfigurationError(
+            f"DATABASE_URL begins with {url.drivername}://, which is not known here: use sqlite, postgresql, mysql or memory"
+        )
+    if "@" in (url.host or ""):
+        raise ConfigurationError("DATABASE_URL has an @ inside the password: write it as %40")
+    dialect, driver = _DRIVERS[url.drivername]
+    if find_spec(driver) is None:
+        raise ConfigurationError(f"DATABASE_URL needs the package {driver}: pip install {driver}")
+    return url.set(drivername=dialect)

@@ -1,0 +1,129 @@
+"""What the errors of SQLAlchemy and of the drivers mean in the words of domain.errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from adapters.sql.metadata import metadata
+from domain.errors import (
+    CommitOutcomeUnknown,
+    ConcurrentChange,
+    DuplicateIdentity,
+    IntegrityViolation,
+    StorageError,
+    StorageUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine, Table
+
+# Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
+# (Appendix A: serialization_failure, deadlock_detected, lock_not_available), and SQLite's primary result codes
+# (SQLITE_BUSY, SQLITE_LOCKED).
+_LOST_RACE = {"40001", "40P01", "55P03"}
+_BUSY = {5, 6}
+_SQLITE_FULL = 13
+_SQLITE_CANNOT_OPEN = 14
+
+# SQLSTATE classes and codes that mean that the server cannot be used just now: connection exceptions, insufficient
+# resources, operator intervention (such as a shutdown), and a wrong name or password.
+_UNAVAILABLE = ("08", "53", "57P", "28", "3D")
+
+
+def translated(error: BaseException, engine: Engine) -> BaseException:
+    """Return the domain's error for one of a statement; any other kind of error is returned as it is."""
+    if isinstance(error, PoolTimeout):
+        return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
+    if not isinstance(error, DBAPIError):
+        return error
+    if isinstance(error, IntegrityError):
+        return integrity_error(error)
+    if _lost_race(error):
+        return ConcurrentChange(f"{name_of(engine)} ended this unit of work for another one ({_first_line(error)})")
+    if _unavailable(error):
+        return StorageUnavailable(f"{name_of(engine)} cannot be used: {_first_line(error)}")
+    return StorageError(f"{name_of(engine)} refused a statement: {_first_line(error)}")
+
+
+def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
+    """Return the domain's error for one of COMMIT itself: unknown, unless the database surely refused to commit."""
+    refused = _sqlstate(error) and not _unavailable(error)
+    if isinstance(error, IntegrityError) or _lost_race(error) or refused:
+        return translated(error, engine)
+    if _sqlite_code(error) == _SQLITE_FULL:
+        return StorageError(f"{name_of(engine)} is out of space, nothing was stored: {_first_line(error)}")
+    return CommitOutcomeUnknown(
+        f"{name_of(engine)} was lost while committing ({_first_line(error)}): the work may or may not be stored."
+        " Look for it before you do it again"
+    )
+
+
+def integrity_error(error: IntegrityError, *, bulk: bool = False) -> Exception:
+    """Return the error that the broken constraint declares; in bulk, without the value.
+
+    The constraint's name comes from the driver's own field. It is never searched for in the message, which can hold the
+    caller's values: those must not choose the error.
+    """
+    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    for table in metadata.sorted_tables:
+        for constraint in unique_constraints(table):
+            if name is not None and constraint.name == name:
+                row = error.params if isinstance(error.params, dict) and not bulk else {}
+                return declared_error(constraint, row)
+    declared = [str(one.name) for table in metadata.sorted_tables for one in unique_constraints(table) if one.info]
+    return IntegrityViolation(name or _first_line(error), tuple(declared))
+
+
+def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
+    """Return the domain's error for a broken constraint, with the value in ``row`` (by column) if that is known."""
+    values = [str(row[column.name]) for column in constraint.columns if column.name in row]
+    value = ", ".join(values) or None
+    if isinstance(constraint, PrimaryKeyConstraint):
+        return DuplicateIdentity(UUID(value) if value else None)
+    if "error" not in constraint.info:
+        return IntegrityViolation(str(constraint.name), ())
+    error: Exception = constraint.info["error"](value)
+    return error
+
+
+def unique_constraints(table: Table) -> list[PrimaryKeyConstraint | UniqueConstraint]:
+    """Return what a taken value can break, in the order of the checks: the primary key, then the others by column."""
+    found = [one for one in table.constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint)]
+    place = list(table.columns).index
+    return sorted(found, key=lambda one: (one is not table.primary_key, [place(column) for column in one.columns]))
+
+
+def name_of(engine: Engine) -> str:
+    """Return the URL of an engine without its password and options (which can hold one too)."""
+    return engine.url.set(query={}).render_as_string(hide_password=True)
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    return _sqlstate(error) in _LOST_RACE or _sqlite_code(error) in _BUSY
+
+
+def _unavailable(error: DBAPIError) -> bool:
+    state, code = _sqlstate(error), _sqlite_code(error)
+    if state is None and code is None:
+        return isinstance(error, OperationalError | InterfaceError)  # no answer from the server at all
+    return error.connection_invalidated or code == _SQLITE_CANNOT_OPEN or (state or "").startswith(_UNAVAILABLE)
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "pgcode", None)
+
+
+def _sqlite_code(error: DBAPIError) -> int | None:
+    extended: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    return None if extended is None else extended & 0xFF
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

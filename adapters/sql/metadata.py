@@ -1,0 +1,50 @@
+"""The registry and the metadata of all tables, and the one way to map a class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import fields
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.orm import registry
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from domain.aggregate import Aggregate
+
+# Every constraint has a name that follows from its columns, so that a migration can name it and an error can be traced
+# back to it.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+# A registry of our own, so that another library's mappings in the same process cannot meet ours.
+mapper_registry = registry(metadata=metadata)
+
+
+def map_aggregate(aggregate: type[Aggregate], table: Table) -> None:
+    """Map a plain class to its table; mapping it again changes nothing.
+
+    The unit of work raises the version itself, once for each unit that writes; SQLAlchemy compares it at every write.
+    """
+    if inspect(aggregate, raiseerr=False) is None:
+        mapper_registry.map_imperatively(
+            aggregate, table, version_id_col=table.c.version, version_id_generator=False
+        )
+
+
+def watch(aggregate: Aggregate) -> None:
+    """Let SQLAlchemy watch an object that was made before its class was mapped; others are left alone.
+
+    A mapped class watches its objects from their initialisation on, so this one is initialised again with its values.
+    """
+    if inspect(aggregate, raiseerr=False) is None:
+        kind = type(aggregate)
+        kind.__init__(aggregate, **{one.name: getattr(aggregate, one.name) for one in fields(kind)})

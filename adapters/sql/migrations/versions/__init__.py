@@ -1,0 +1,1 @@
+"""One module for each revision, numbered in order."""

@@ -1,0 +1,109 @@
+"""All that is special about SQLite: how its transactions begin, and which broken constraint it names."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event
+
+from adapters.sql.errors import declared_error, unique_constraints
+from adapters.sql.metadata import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+
+def sqlite_engine(url: URL, timeout: float) -> Engine:
+    """Return an engine for a file, or for a database in memory; ``timeout`` (seconds) is how long a writer waits."""
+    if url.database in (None, "", ":memory:"):
+        # An ordinary in-memory database belongs to one connection. This one is shared by all of the engine's, and has a
+        # name of its own, so that two engines never meet in it. (SQLite's memdb file system, since 3.36.)
+        url = url.set(database=f"file:/{uuid.uuid4()}", query={"vfs": "memdb", "uri": "true"})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": timeout},
+        pool_timeout=timeout,
+        # The parameters of a statement have names, so that a constraint error can say which value was taken.
+        paramstyle="named",
+    )
+    # One statement for each changed row, as with PostgreSQL, for the same reason.
+    engine.dialect.supports_sane_multi_rowcount = False
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    event.listen(engine, "savepoint", _begin_before_savepoint)
+    event.listen(engine, "handle_error", _name_constraint)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _record: object) -> None:
+    # None: the driver itself never begins a transaction, because it would begin too late, and break savepoints.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers and the one writer do not block each other
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_before_writing(
+    connection: Connection, _cursor: object, _statement: str, _parameters: object, context: Any, _many: bool
+) -> None:
+    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+        _begin(connection)
+        connection.info["rows_before"] = _rows_written(connection)
+
+
+def _begin_before_savepoint(connection: Connection, _name: str) -> None:
+    _begin(connection)
+
+
+def _begin(connection: Connection) -> None:
+    """Begin a transaction at its first write, and take the write lock at once.
+
+    Concurrent writers so wait for each other, up to the timeout. A transaction begun by reading could not: SQLite refuses
+    to let it write after anybody else has. What is read before the first write sees what is committed at that moment, as
+    at PostgreSQL's READ COMMITTED; that nothing read so is overwritten blindly is what versions are for.
+    """
+    if not _driver(connection).in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _name_constraint(context: ExceptionContext) -> Exception | None:
+    """Return the domain's error for a constraint that a row breaks.
+
+    A row that breaks several must be refused for the same reason everywhere. Other databases check the primary key and
+    then the other constraints as declared, SQLite the last one first; so the row is held against the table once more, in
+    the common order. (Such an error leaves an SQLite transaction as it is.)
+    """
+    told = re.fullmatch(r"UNIQUE constraint failed: (\w+)\..+", str(context.original_exception))
+    if told is None or told[1] not in metadata.tables or context.connection is None:
+        return None
+    connection = context.connection
+    parameters: Any = context.parameters
+    single = isinstance(parameters, dict)
+    row = parameters if single else parameters[_rows_written(connection) - connection.info["rows_before"]]
+    broken = [one for one in unique_constraints(metadata.tables[told[1]]) if _is_broken(one, row, connection)]
+    return declared_error(broken[0], row if single else {}) if broken else None
+
+
+def _is_broken(
+    constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any], connection: Connection
+) -> bool:
+    names = [column.name for column in constraint.columns]
+    if not all(name in row for name in names):
+        return False  # a statement that leaves these columns as they are
+    condition = " AND ".join(f"{name} = :{name}" for name in names)
+    query = f"SELECT 1 FROM {constraint.table} WHERE {condition}"  # noqa: S608  # names of our own tables and columns
+    return connection.exec_driver_sql(query, {name: row[name] for name in names}).first() is not None
+
+
+def _rows_written(connection: Connection) -> int:
+    return int(_driver(connection).total_changes)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection

@@ -1,0 +1,55 @@
+"""Column types for values that no database knows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import DateTime, String
+from sqlalchemy.types import TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class Text(TypeDecorator[str]):
+    """A value object that is a ``str``, such as a user name, in a VARCHAR of its greatest length.
+
+    Reading does not validate again: what is stored was valid when it was stored, and stricter rules of a later version
+    must not make old data unreadable.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, value_object: type[str], length: int) -> None:
+        super().__init__(length)
+        self.value_object = value_object
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the plain text, because drivers look up how to send a value by its exact type."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
+        """Return the value object."""
+        return None if value is None else str.__new__(self.value_object, value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, aware and in UTC on both sides, to the microsecond.
+
+    Stored with a time zone where the database has such a type, and as plain UTC where it has not.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the time in UTC; what comes without a time zone was stored as UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,0 +1,175 @@
+"""The unit of work over a SQL database: a SQLAlchemy session whose life and objects obey the promises."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, inspect
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, object_session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.util import identity_key
+
+from adapters.sql.errors import integrity_error, translated, translated_at_commit
+from adapters.sql.metadata import mapper_registry
+from adapters.sql.users import SqlUserRepository
+from domain.errors import ConcurrentChange, DuplicateIdentity
+from service_layer.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sqlalchemy import Engine, Table
+    from sqlalchemy.orm import SessionTransaction
+
+    from domain.aggregate import Aggregate
+
+mapper_registry.configure()  # every aggregate is mapped by now, because its repository is imported above
+
+BULK_BATCH = 1000
+"""How many rows one statement of a bulk insert stores: the memory that it takes does not grow with their number."""
+
+
+class SqlUnitOfWork(UnitOfWork):
+    """A unit of work over the database of ``engine``. One session is kept for all of its blocks."""
+
+    def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
+        super().__init__(read_only=read_only)
+        self._engine = engine
+        # Flushing is done by the unit itself, before every query, so that an error is met where it can be translated.
+        self.session = Session(engine, autoflush=False, expire_on_commit=False)
+        self._nested: list[SessionTransaction] = []
+        self.users = SqlUserRepository(self)
+
+    def insert_bulk(self, table: Table, aggregates: Iterable[Aggregate]) -> int:
+        """Insert new rows without tracking the objects; return how many."""
+        self._log.note_bulk()
+        count = 0
+        remaining = iter(aggregates)
+        while batch := list(islice(remaining, BULK_BATCH)):
+            rows = [{**_values(aggregate), "version": aggregate.version + 1} for aggregate in batch]
+            try:
+                self.session.execute(insert(table), rows)
+            except IntegrityError as error:
+                raise integrity_error(error, bulk=True) from error
+            count += len(rows)
+        return count
+
+    def _translated(self, error: BaseException) -> BaseException:
+        return translated(error, self._engine)
+
+    def _holds(self, aggregate: Aggregate) -> bool:
+        return inspect(aggregate).persistent and aggregate in self.session
+
+    def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
+        return object_session(aggregate) not in (None, self.session)
+
+    def _has_changes(self) -> bool:
+        return self._log.has_writes() or bool(self._changed())
+
+    def _changed(self) -> list[Aggregate]:
+        changed = [one for one in self.session.dirty if self.session.is_modified(one)]
+        return sorted(changed, key=lambda one: one.id)
+
+    def _write_changes(self) -> None:
+        changed = self._changed()
+        if changed:
+            self._check_writable("write")
+            with self._flushing(changed):
+                self._note_changed()
+                for aggregate in changed:
+                    aggregate.version = self._log.next_version(aggregate)
+
+    def _note_changed(self) -> None:
+        for aggregate in self._changed():
+            self._log.note(aggregate, _stored_values(aggregate), stored=True)
+
+    def _insert(self, aggregate: Aggregate) -> None:
+        if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
+            raise DuplicateIdentity(aggregate.id)
+        if inspect(aggregate).key is not None:
+            make_transient(aggregate)  # it was stored once, by an earlier unit or before its removal: new again
+        with self._flushing([aggregate]):
+            self._log.note(aggregate, _values(aggregate), stored=False)
+            aggregate.version = self._log.next_version(aggregate)
+            self.session.add(aggregate)
+
+    def _delete(self, aggregate: Aggregate) -> None:
+        with self._flushing([aggregate]):
+            self._log.note(aggregate, _values(aggregate), stored=True)
+            self.session.delete(aggregate)
+
+    @contextmanager
+    def _flushing(self, written: list[Aggregate]) -> Iterator[None]:
+        """Flush what the block prepares. When that fails, every object keeps the values it had before.
+
+        A failed flush expires all objects of the session, and those could not be read any more after the unit.
+        """
+        before = [(one, _values(one)) for one in {id(one): one for one in (*self.session, *written)}.values()]
+        try:
+            yield
+            self.session.flush()
+        except BaseException as error:
+            for aggregate, values in before:
+                _set_values(aggregate, values)
+            if isinstance(error, StaleDataError):
+                raise ConcurrentChange.of(written) from error
+            raise
+
+    def _commit(self) -> None:
+        try:
+            self.session.commit()
+        except DBAPIError as error:
+            raise translated_at_commit(error, self._engine) from error
+        self.session.close()
+
+    def _roll_back(self) -> None:
+        self._note_changed()
+        for original in self._log.clear():
+            _set_values(original.aggregate, original.values)
+        self._nested.clear()
+        self.session.expunge_all()  # before the rollback, which would expire them
+        try:
+            self.session.rollback()
+        except DBAPIError:
+            self.session.invalidate()  # the connection is gone, and with it the transaction
+        finally:
+            self.session.close()
+
+    def _begin_savepoint(self) -> None:
+        self._nested.append(self.session.begin_nested())
+
+    def _release_savepoint(self) -> None:
+        self._nested[-1].commit()
+        self._nested.pop()
+
+    def _undo_savepoint(self) -> None:
+        self._note_changed()
+        self._nested.pop().rollback()
+        for original in self._log.drop_level():
+            if original.stored and not inspect(original.aggregate).persistent:
+                make_transient_to_detached(original.aggregate)
+                self.session.add(original.aggregate)
+            _set_values(original.aggregate, original.values)
+
+
+def _values(aggregate: Aggregate) -> dict[str, Any]:
+    """Return the attributes that are stored, as they are now."""
+    return {one.key: getattr(aggregate, one.key) for one in inspect(aggregate).mapper.column_attrs}
+
+
+def _stored_values(aggregate: Aggregate) -> dict[str, Any]:
+    """Return the attributes as they were when they were last read or written."""
+    values = {}
+    for key, attribute in inspect(aggregate).attrs.items():
+        history = attribute.history
+        values[key] = (history.deleted or history.unchanged)[0]
+    return values
+
+
+def _set_values(aggregate: Aggregate, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        set_committed_value(aggregate, key, value)
