@@ -1,0 +1,75 @@
+"""Fixtures for all tests: one of each storage, started once and emptied for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.storages import (
+    BACKENDS,
+    Storage,
+    empty,
+    fake_storage,
+    migrated_engine,
+    postgres_or_skip,
+    sql_storage,
+    sqlite_copy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from service_layer.unit_of_work import UnitOfWork
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    with migrated_engine(f"sqlite:///{path}"):
+        return path
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on an SQLite file of the test's own."""
+    with sqlite_copy(sqlite_template, tmp_path) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def _postgres_engine() -> Iterator[Engine]:
+    with postgres_or_skip() as url, migrated_engine(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def postgres_engine(_postgres_engine: Engine) -> Iterator[Engine]:
+    """An engine on a real PostgreSQL whose tables are empty."""
+    yield _postgres_engine
+    empty(_postgres_engine)
+
+
+@pytest.fixture(params=BACKENDS)
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Each storage in turn: the fake, SQLite and PostgreSQL."""
+    if request.param == "fake":
+        return fake_storage()
+    return sql_storage(request.getfixturevalue(f"{request.param}_engine"))
+
+
+@pytest.fixture(params=[name for name in BACKENDS if name != "fake"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """An engine on each real database in turn."""
+    engine: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return engine
+
+
+@pytest.fixture
+def uow(storage: Storage) -> UnitOfWork:
+    """A unit of work on each storage in turn."""
+    return storage.unit()

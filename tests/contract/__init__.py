@@ -1,0 +1,1 @@
+"""The promises of a unit of work, each on every backend."""

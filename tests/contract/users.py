@@ -1,0 +1,44 @@
+"""Short ways to store and look at users, each in a unit of work of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import asdict
+
+from domain.user import User
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from tests.storages import Storage
+
+
+def new_user(name: str = "ann") -> User:
+    """Return a user who is not stored yet."""
+    return User.create(name, f"{name}@example.com")
+
+
+def stored_user(storage: Storage, name: str = "ann") -> User:
+    """Store a user and return the object, whose unit has ended."""
+    user = new_user(name)
+    with storage.unit() as uow:
+        uow.users.add(user)
+        uow.commit()
+    return user
+
+
+def stored_values(storage: Storage) -> list[dict[str, Any]]:
+    """Return the values of all users that are stored, in the order of ids."""
+    with storage.unit(read_only=True) as uow:
+        return [values(user) for user in uow.users.stream()]
+
+
+def stored_names(storage: Storage) -> list[str]:
+    """Return the names of all users that are stored, sorted."""
+    return sorted(row["username"] for row in stored_values(storage))
+
+
+def values(user: User) -> dict[str, Any]:
+    """Return all attributes of a user; fails when one of them cannot be read any more."""
+    return asdict(user)

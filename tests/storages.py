@@ -1,0 +1,92 @@
+"""The storages that a test can run on, all offering the same: units of work on one database, empty at the start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import frozen
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.engine import make_engine
+from adapters.sql.metadata import metadata
+from adapters.sql.schema import Schema
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from tests.postgres_server import PostgresMissing, postgres_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine
+
+    from service_layer.unit_of_work import UnitOfWork
+
+BACKENDS = ("fake", "sqlite", "postgres")
+
+LOCK_TIMEOUT = 0.5
+"""Seconds that a writer waits for another one: short, because some tests wait in vain on purpose."""
+
+
+@frozen
+class Storage:
+    """A database of one kind: ``unit(read_only=False)`` opens another unit of work on it."""
+
+    kind: str
+    unit: Callable[..., UnitOfWork]
+
+
+def fake_storage() -> Storage:
+    """Return a new fake database."""
+    database = FakeDatabase(LOCK_TIMEOUT)
+    return Storage("fake", lambda *, read_only=False: FakeUnitOfWork(database, read_only=read_only))
+
+
+def sql_storage(engine: Engine) -> Storage:
+    """Return the storage in an engine's database."""
+    return Storage(engine.dialect.name, lambda *, read_only=False: SqlUnitOfWork(engine, read_only=read_only))
+
+
+def empty(engine: Engine) -> None:
+    """Delete all rows: cheaper than new tables for each test."""
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+@contextmanager
+def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]:
+    """Yield an engine whose tables are at the newest revision."""
+    engine = make_engine(url, timeout)
+    try:
+        Schema(engine).upgrade()
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def sqlite_copy(template: Path, folder: Path) -> Iterator[Engine]:
+    """Yield an engine on a copy of an SQLite file, which is cheaper than migrating a new one."""
+    copy = shutil.copy(template, folder / "test.db")
+    engine = make_engine(f"sqlite:///{copy}", LOCK_TIMEOUT)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def postgres_or_skip() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL database; skip the test where there is none, but fail in continuous integration."""
+    try:
+        with postgres_url() as url:
+            yield url
+    except PostgresMissing as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))

@@ -1,0 +1,1 @@
+"""Domain and use cases on the fake: no database."""
