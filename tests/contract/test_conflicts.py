@@ -122,8 +122,8 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(storage: Storag
 
 
 @pytest.mark.promise(7)
-def test_of_two_writers_who_race_for_a_name_exactly_one_wins(storage: Storage) -> None:
-    """Whoever is second gets the domain's error, after waiting for the first to end."""
+def test_of_several_writers_who_race_for_a_name_exactly_one_wins(storage: Storage) -> None:
+    """Each of the others gets the domain's error, after waiting for the winner to end."""
     start = Barrier(4)
 
     def register(number: int) -> str:
