@@ -39,11 +39,12 @@ SETTINGS = {
     "deadlock_timeout": "20ms",
 }
 
-# Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9).
-# The pause lets the server, or initdb, come to its end before its files go.
+# Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9). Then it ends its
+# process group: the server, or initdb. The pause lets them come to their end before their files go.
 WATCHER = """
 read -r _ && exit
-read -r pid <"$1/data/postmaster.pid" && kill -QUIT "$pid"
+trap '' QUIT
+kill -QUIT 0
 sleep 1
 rm -rf "$1"
 """
@@ -84,8 +85,8 @@ def postgres_server() -> Iterator[str]:
         # A password, because every user of this machine can reach the port, and a superuser can run programs.
         password = secrets.token_hex(16)
         (folder / "password").write_text(password)
-        # A session of its own: Ctrl-C is for the test run, which still needs the server to tidy up.
-        options: dict[str, Any] = {"cwd": folder, "start_new_session": True}
+        # A process group of their own: Ctrl-C is for the test run, which still needs the server to tidy up.
+        options: dict[str, Any] = {"cwd": folder, "process_group": 0}
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
             nobody = pwd.getpwnam("nobody")
             options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
@@ -102,6 +103,7 @@ def postgres_server() -> Iterator[str]:
             **options,
         )
         stack.callback(watcher.communicate, b"\n")
+        options["process_group"] = watcher.pid
         port = _start(programs, folder, options, stack)
         url = URL.create("postgresql", "postgres", password, "127.0.0.1", port, "postgres")
         yield url.render_as_string(hide_password=False)

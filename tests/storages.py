@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from attrs import frozen
+from sqlalchemy import event
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
@@ -74,6 +75,8 @@ def sqlite_copy(template: Path, folder: Path) -> Iterator[Engine]:
     """Yield an engine on a copy of an SQLite file, which is cheaper than migrating a new one."""
     copy = shutil.copy(template, folder / "test.db")
     engine = make_engine(f"sqlite:///{copy}", LOCK_TIMEOUT)
+    # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
+    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     try:
         yield engine
     finally:

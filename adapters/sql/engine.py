@@ -38,11 +38,15 @@ def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
     if url.get_backend_name() == "sqlite":
         return sqlite_engine(url, timeout)
     arguments: dict[str, Any] = {}
-    if "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = max(2, round(timeout))  # libpq takes whole seconds, two at the least
+    if url.get_backend_name() == "postgresql":
+        arguments = {
+            "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
+            "options": f"-c lock_timeout={round(timeout * 1000)}",
+        }
     return create_engine(
         url,
-        connect_args=arguments,
+        # What the URL says itself has precedence.
+        connect_args={name: value for name, value in arguments.items() if name not in url.query},
         pool_timeout=timeout,
         # The most recently used connection first, so that the idle ones of a quiet hour can be dropped by the server.
         pool_use_lifo=True,

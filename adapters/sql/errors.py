@@ -37,6 +37,10 @@ _SQLITE_CANNOT_OPEN = 14
 _UNAVAILABLE = ("08", "53", "57P", "28", "3D")
 
 
+BULK = {"bulk": True}
+"""The execution options of a statement that stores many rows: which of them was refused is then not said."""
+
+
 def translated(error: BaseException, engine: Engine) -> BaseException:
     """Return the domain's error for one of a statement; any other kind of error is returned as it is."""
     if isinstance(error, PoolTimeout):

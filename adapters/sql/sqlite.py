@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import declared_error, unique_constraints
+from adapters.sql.errors import BULK, declared_error, unique_constraints
 from adapters.sql.metadata import metadata
 
 if TYPE_CHECKING:
@@ -80,14 +80,14 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     the common order. (Such an error leaves an SQLite transaction as it is.)
     """
     told = re.fullmatch(r"UNIQUE constraint failed: (\w+)\..+", str(context.original_exception))
-    if told is None or told[1] not in metadata.tables or context.connection is None:
+    connection, execution = context.connection, context.execution_context
+    if told is None or told[1] not in metadata.tables or connection is None or execution is None:
         return None
-    connection = context.connection
-    parameters: Any = context.parameters
-    single = isinstance(parameters, dict)
-    row = parameters if single else parameters[_rows_written(connection) - connection.info["rows_before"]]
+    row: Any = context.parameters
+    if not isinstance(row, dict):
+        row = row[_rows_written(connection) - connection.info["rows_before"]]
     broken = [one for one in unique_constraints(metadata.tables[told[1]]) if _is_broken(one, row, connection)]
-    return declared_error(broken[0], row if single else {}) if broken else None
+    return declared_error(broken[0], {} if BULK.items() <= execution.execution_options.items() else row) if broken else None
 
 
 def _is_broken(

@@ -13,7 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
-from adapters.sql.errors import integrity_error, translated, translated_at_commit
+from adapters.sql.errors import BULK, integrity_error, translated, translated_at_commit
 from adapters.sql.metadata import mapper_registry
 from adapters.sql.users import SqlUserRepository
 from domain.errors import ConcurrentChange, DuplicateIdentity
@@ -52,7 +52,7 @@ class SqlUnitOfWork(UnitOfWork):
         while batch := list(islice(remaining, BULK_BATCH)):
             rows = [{**_values(aggregate), "version": aggregate.version + 1} for aggregate in batch]
             try:
-                self.session.execute(insert(table), rows)
+                self.session.execute(insert(table), rows, execution_options=BULK)
             except IntegrityError as error:
                 raise integrity_error(error, bulk=True) from error
             count += len(rows)
@@ -79,13 +79,14 @@ class SqlUnitOfWork(UnitOfWork):
         if changed:
             self._check_writable("write")
             with self._flushing(changed):
-                self._note_changed()
-                for aggregate in changed:
+                for aggregate in self._note_changed():
                     aggregate.version = self._log.next_version(aggregate)
 
-    def _note_changed(self) -> None:
-        for aggregate in self._changed():
+    def _note_changed(self) -> list[Aggregate]:
+        changed = self._changed()
+        for aggregate in changed:
             self._log.note(aggregate, _stored_values(aggregate), stored=True)
+        return changed
 
     def _insert(self, aggregate: Aggregate) -> None:
         if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
@@ -147,7 +148,8 @@ class SqlUnitOfWork(UnitOfWork):
         self._nested.pop()
 
     def _undo_savepoint(self) -> None:
-        self._note_changed()
+        for aggregate in self._note_changed():
+            self.session.expire(aggregate)  # a changed object would make the session warn; its values are noted
         self._nested.pop().rollback()
         for original in self._log.drop_level():
             if original.stored and not inspect(original.aggregate).persistent:

@@ -1,0 +1,92 @@
+"""Two ways to run the command line on a new SQLite file: as a process of its own, and, ten times faster, in this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from entrypoints.cli import main
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "entrypoints.cli")
+
+# What would change the output, if whoever runs the tests has set it.
+_UNWANTED = ("COLUMNS", "DATABASE_TIMEOUT", "FORCE_COLOR", "NO_COLOR", "PYTHONIOENCODING", "TERM", "TTY_COMPATIBLE")
+
+
+@frozen
+class Result:
+    """How a command ended: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The output as the JSON that it should be."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder: empty, and the environment set for an SQLite file in it."""
+    for name in _UNWANTED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///people.db")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """Run a command as a process: ``run("get-user", "ann", stdin=b"", DATABASE_URL="memory://")``."""
+
+    def run(*arguments: str, stdin: bytes = b"", **environment: str) -> Result:
+        done = subprocess.run(
+            [*COMMAND, *arguments], input=stdin, capture_output=True, env=os.environ | environment, check=False
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command inside this process: ``call("import-users", "-", stdin=b"username,email")``."""
+
+    def call(*arguments: str, stdin: bytes = b"") -> Result:
+        with _standard_input(folder / "standard input", stdin), pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert isinstance(end.value.code, int)
+        return Result(end.value.code, *capfd.readouterr())
+
+    return call
+
+
+@contextmanager
+def _standard_input(file: Path, content: bytes) -> Iterator[None]:
+    """Let file descriptor 0 read these bytes, as a shell's ``<`` does."""
+    file.write_bytes(content)
+    original = os.dup(0)
+    with file.open("rb") as opened:
+        os.dup2(opened.fileno(), 0)
+    try:
+        yield
+    finally:
+        os.dup2(original, 0)
+        os.close(original)

@@ -1,0 +1,325 @@
+"""Users in files: what is read from them, what is refused with which reason, and what is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
+
+import pytest
+from attrs import frozen
+
+from domain.errors import DomainError
+from domain.user import EmailAddress, InvalidUsername, User, Username
+from entrypoints import user_files
+from entrypoints.user_files import InvalidHeader, InvalidRow, Refuse, Rejects
+from service_layer.users import UserRow
+
+ANN = User(
+    id=UUID("01893b3e-8a00-7000-8000-000000000001"),
+    username=Username("ann"),
+    email=EmailAddress("ann@example.com"),
+    created_at=datetime(2023, 7, 9, 12, 0, tzinfo=UTC),
+    version=3,
+)
+ZOYA = User(
+    id=UUID("01893b3e-8a00-7000-8000-000000000002"),
+    username=Username("зоя"),
+    email=EmailAddress('"a, b"@example.com'),
+    created_at=datetime(2023, 7, 9, 12, 0, 0, 250, tzinfo=UTC),
+    active=False,
+)
+
+
+@frozen
+class Reading:
+    """What came out of reading a file: its rows, and the refused ones with their reasons."""
+
+    rows: list[UserRow]
+    refused: list[tuple[UserRow, str]]
+
+
+Read = Callable[[bytes], Reading]
+
+
+def reading_with(read: Callable[[TextIO, Refuse], Iterator[UserRow]], path: Path) -> Read:
+    """Return a function that reads the bytes it is given from a file."""
+
+    def reading(content: bytes) -> Reading:
+        path.write_bytes(content)
+        refused: list[tuple[UserRow, str]] = []
+
+        def refuse(row: UserRow, reason: DomainError) -> None:
+            assert isinstance(reason, InvalidRow)
+            refused.append((row, reason.reason))
+
+        with user_files.open_source(path) as source:
+            return Reading(list(read(source, refuse)), refused)
+
+    return reading
+
+
+@pytest.fixture
+def read_csv(tmp_path: Path) -> Read:
+    """Read the bytes of a CSV file."""
+    return reading_with(user_files.read_csv, tmp_path / "people.csv")
+
+
+@pytest.fixture
+def read_jsonl(tmp_path: Path) -> Read:
+    """Read the bytes of a JSON Lines file."""
+    return reading_with(user_files.read_jsonl, tmp_path / "people.jsonl")
+
+
+# Reading CSV
+
+
+def test_a_csv_row_has_the_values_of_its_two_columns(read_csv: Read) -> None:
+    """And the number of its line, the header line being the first."""
+    assert Reading([UserRow(2, "ann", "ann@example.com")], []) == read_csv(b"username,email\nann,ann@example.com\n")
+
+
+def test_the_columns_may_have_any_order_and_others_beside_them(read_csv: Read) -> None:
+    """So an exported file, and one of rejects, can be imported."""
+    content = b"id,email,active,username\n7,ann@example.com,True,ann\n"
+    assert [UserRow(2, "ann", "ann@example.com")] == read_csv(content).rows
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"username,email\r\nann,a@b\r\nbob,b@b\r\n",
+        b"username,email\rann,a@b\rbob,b@b\r",
+        b"\xef\xbb\xbfusername,email\nann,a@b\nbob,b@b\n",
+        b"username,email\nann,a@b\nbob,b@b",
+        b'"username","email"\n"ann","a@b"\n"bob","b@b"\n',
+    ],
+    ids=["CRLF", "CR", "byte-order mark", "no end of line at the end", "quoted"],
+)
+def test_the_usual_kinds_of_csv_are_the_same(read_csv: Read, content: bytes) -> None:
+    """Whatever ends their lines, with or without a mark at the beginning."""
+    assert Reading([UserRow(2, "ann", "a@b"), UserRow(3, "bob", "b@b")], []) == read_csv(content)
+
+
+def test_a_row_of_several_lines_counts_from_its_first(read_csv: Read) -> None:
+    """That is where somebody looks for it; blank lines count, and are no rows."""
+    content = b'\n\nusername,email\n\n"a\nn\nn",x\n\nbob,"b\r\n"\ncarol,c\n'
+    expected = [UserRow(5, "a\nn\nn", "x"), UserRow(9, "bob", "b\r\n"), UserRow(11, "carol", "c")]
+    assert Reading(expected, []) == read_csv(content)
+
+
+def test_values_are_passed_on_as_they_are(read_csv: Read) -> None:
+    """Quotation marks, spaces, NUL and bytes that are not UTF-8 are for the domain to judge."""
+    content = b'username,email\n" a""b ",\x00\n\xffx,\xc3\xa9\n,\n'
+    expected = [UserRow(2, ' a"b ', "\x00"), UserRow(3, "\udcffx", "é"), UserRow(4, "", "")]
+    assert Reading(expected, []) == read_csv(content)
+
+
+@pytest.mark.parametrize("content", [b"username,email", b"username,email\n", b"username,email\n\n\r\n"])
+def test_a_file_without_rows_is_no_mistake(read_csv: Read, content: bytes) -> None:
+    """An import of nothing stores nothing."""
+    assert Reading([], []) == read_csv(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n\n",
+        b"ann,ann@example.com\n",
+        b"username;email\n",
+        b"username\nann\n",
+        b"username,email,email\n",
+        "username,email\n".encode("utf-16"),
+        b'"username,email\n',
+        b'username,"' + b"x" * 200_000 + b'"\n',
+    ],
+    ids=["empty", "blank", "no header", "semicolons", "no email", "email twice", "UTF-16", "open quotes", "huge"],
+)
+def test_a_header_line_that_does_not_name_the_columns_is_refused(read_csv: Read, content: bytes) -> None:
+    """Before the first row, because no row of the file can be understood."""
+    with pytest.raises(InvalidHeader, match="is not a valid header line"):
+        read_csv(content)
+
+
+@pytest.mark.parametrize(
+    ("line", "username", "email"),
+    [
+        (b"ann", "ann", None),
+        (b"ann,ann@example.com,", "ann", "ann@example.com"),
+        (b"smith, ann,ann@example.com", "smith", " ann"),
+    ],
+)
+def test_a_csv_row_of_another_length_is_refused_and_the_rest_read(
+    read_csv: Read, line: bytes, username: str, email: str | None
+) -> None:
+    """With what stands in its places, because nobody can know which cell is missing or too many."""
+    reading = read_csv(b"username,email\n" + line + b"\nbob,b\n")
+    reason = f"the header line has 2 cells, and this row {line.count(b',') + 1}"
+    assert Reading([UserRow(3, "bob", "b")], [(UserRow(2, username, email), reason)]) == reading
+
+
+@pytest.mark.parametrize("line", [b'"ann"x,a@b', b'ann,"' + b"x" * 200_000 + b'"'], ids=["after quotes", "huge"])
+def test_a_line_that_is_not_csv_is_refused_and_the_rest_read(read_csv: Read, line: bytes) -> None:
+    """Nothing is guessed about what it might mean."""
+    reading = read_csv(b"username,email\n" + line + b"\nbob,b\n")
+    assert [UserRow(3, "bob", "b")] == reading.rows
+    assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
+
+
+def test_an_open_quotation_mark_costs_the_lines_that_it_swallows_and_no_more(read_csv: Read) -> None:
+    """Below them, reading goes on."""
+    lines = b"bob,b@example.com\n" * 20_000
+    reading = read_csv(b'username,email\nann,"a@example.com\n' + lines)
+    [(refused, reason)] = reading.refused
+    swallowed = 20_001 - len(reading.rows)
+    assert UserRow(2, None, None) == refused
+    assert "field larger than field limit (131072); is a quotation mark missing or too many?" == reason
+    assert UserRow(2 + swallowed, "bob", "b@example.com") == reading.rows[0]
+    assert 5_000 < swallowed < 10_000
+
+
+def test_a_quoted_cell_that_the_end_of_the_file_cuts_off_is_refused(read_csv: Read) -> None:
+    """It could be the beginning of somebody else's address."""
+    reading = read_csv(b'username,email\nann,"ann@example.co')
+    assert ([], [UserRow(2, None, None)]) == (reading.rows, [row for row, _ in reading.refused])
+
+
+# Reading JSON Lines
+
+
+def test_a_json_line_has_the_values_of_its_two_keys(read_jsonl: Read) -> None:
+    """Other keys are ignored, and blank lines count and are no rows."""
+    content = b'\xef\xbb\xbf\n{"email": "a@b", "x": 7, "username": "ann"}\r\n \t\n{"username": "", "email": "\\ud800"}'
+    assert Reading([UserRow(2, "ann", "a@b"), UserRow(4, "", "\ud800")], []) == read_jsonl(content)
+
+
+def test_bytes_that_are_not_utf_8_cost_one_json_line(read_jsonl: Read) -> None:
+    """They reach the domain as lone surrogates, which it refuses."""
+    content = b'{"username": "\xff", "email": "a@b"}\n{"username": "bob", "email": "b@b"}\n'
+    assert [UserRow(1, "\udcff", "a@b"), UserRow(2, "bob", "b@b")] == read_jsonl(content).rows
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "it is not JSON: "),
+        (b"ann,a@b", "it is not JSON: Expecting value, at character 1"),
+        (b'{"username": "ann"} {}', "it is not JSON: Extra data, at character 21"),
+        (b"[" * 100_000, "it cannot be read as JSON: "),
+        (b'{"username": ' + b"9" * 5_000 + b"}", "it cannot be read as JSON: Exceeds the limit (4300 digits)"),
+        (b'["ann", "a@b"]', "it is JSON, but not an object"),
+        (b"null", "it is JSON, but not an object"),
+    ],
+    ids=["cut off", "CSV", "two values", "deep", "number of 5000 digits", "array", "null"],
+)
+def test_a_line_that_is_no_json_object_is_refused_and_the_rest_read(read_jsonl: Read, line: bytes, reason: str) -> None:
+    """With the reason and its number."""
+    reading = read_jsonl(line + b'\n{"username": "bob", "email": "b@b"}\n')
+    assert [UserRow(2, "bob", "b@b")] == reading.rows
+    [(refused, found)] = reading.refused
+    assert (UserRow(1, None, None), reason) == (refused, found[: len(reason)])
+
+
+@pytest.mark.parametrize(
+    ("found", "username", "email"),
+    [
+        ({}, None, None),
+        ({"username": "ann"}, "ann", None),
+        ({"username": 7, "email": "a@b"}, 7, "a@b"),
+        ({"username": "ann", "email": ["a@b"]}, "ann", ["a@b"]),
+        ({"username": None, "email": None}, None, None),
+    ],
+)
+def test_a_json_line_without_two_texts_is_refused(
+    read_jsonl: Read, found: dict[str, Any], username: object, email: object
+) -> None:
+    """With what it has."""
+    reading = read_jsonl(json.dumps(found).encode())
+    reason = "the keys username and email must both be there, with text as their values"
+    assert Reading([], [(UserRow(1, username, email), reason)]) == reading
+
+
+# Writing
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.csv", "csv"), ("a.jsonl", "jsonl"), ("a.NDJSON", "jsonl"), ("a.txt", "csv"), ("a", "csv"), ("-", "csv")],
+)
+def test_the_ending_of_a_name_tells_the_format(name: str, expected: str) -> None:
+    """And what tells nothing is CSV."""
+    assert expected == user_files.format_of(Path(name))
+
+
+def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> None:
+    """Times in ISO 8601 and UTC; quotation marks only where CSV needs them."""
+    target = io.StringIO()
+    user_files.write_csv([ANN, ZOYA], target)
+    expected = (
+        "id,username,email,created_at,active,version\n"
+        "01893b3e-8a00-7000-8000-000000000001,ann,ann@example.com,2023-07-09T12:00:00+00:00,True,3\n"
+        '01893b3e-8a00-7000-8000-000000000002,зоя,"""a, b""@example.com",2023-07-09T12:00:00.000250+00:00,False,0\n'
+    )
+    assert expected == target.getvalue()
+
+
+def test_an_exported_json_lines_file_has_an_object_for_each_user() -> None:
+    """One in a line, in characters that people can read."""
+    target = io.StringIO()
+    user_files.write_jsonl([ANN, ZOYA], target)
+    lines = target.getvalue().splitlines()
+    assert [user_files.as_record(ANN), user_files.as_record(ZOYA)] == [json.loads(line) for line in lines]
+    assert "зоя" in lines[1]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_what_is_written_can_be_read_again(tmp_path: Path, kind: str) -> None:
+    """Name by name and address by address, whatever characters they have."""
+    path = tmp_path / "people"
+    with user_files.open_target(path) as target:
+        user_files.WRITERS[kind]([ANN, ZOYA], target)
+    rows = reading_with(user_files.READERS[kind], path)(path.read_bytes()).rows
+    assert [(ANN.username, ANN.email), (ZOYA.username, ZOYA.email)] == [(row.username, row.email) for row in rows]
+
+
+def test_rejects_hold_the_refused_rows_whole_with_line_and_reason(tmp_path: Path) -> None:
+    """What UTF-8 cannot hold stands there escaped, and what is no text is left out."""
+    path = tmp_path / "rejects.csv"
+    name = "x" * 70 + '\udcff,"\n'
+    with user_files.open_rejects(path) as rejects:
+        rejects.refuse(UserRow(7, name, 7), InvalidUsername(name, "it is empty"))
+    with path.open(encoding="utf-8", newline="") as written:
+        header, row = csv.reader(written)
+    assert ["line", "username", "email", "reason"] == header
+    assert ["7", "x" * 70 + '\\udcff,"\n', "", str(InvalidUsername(name, "it is empty"))] == row
+
+
+def test_rejects_count_the_rows_that_they_were_given() -> None:
+    """Whoever refused them."""
+    rejects = Rejects(io.StringIO())
+    before = rejects.count
+    rejects.refuse(UserRow(1, None, None), InvalidRow("{", "it is not JSON"))
+    assert (0, 1) == (before, rejects.count)
+
+
+def test_rejects_are_written_anew(tmp_path: Path) -> None:
+    """Those of an earlier import are no longer true."""
+    path = tmp_path / "rejects.csv"
+    path.write_text("of yesterday")
+    with user_files.open_rejects(path):
+        pass
+    assert "line,username,email,reason\n" == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [("some/people.csv", "some/people.csv.rejects.csv"), ("-", "import.rejects.csv")]
+)
+def test_rejects_go_beside_the_file_that_is_read(source: str, expected: str) -> None:
+    """Or into the current folder when standard input is read."""
+    assert Path(expected) == user_files.rejects_path(Path(source))
