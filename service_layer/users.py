@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from domain.errors import Conflict, DomainError, InvalidValue
+from domain.errors import Conflict, DomainError
 from domain.user import EmailTaken, User, UsernameTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from uuid import UUID
 
     from domain.repository import Page
@@ -56,8 +56,11 @@ def list_users(after: UUID | None, limit: int, uow: UnitOfWork) -> Page[User]:
         return uow.users.page(after, limit)
 
 
-def export_users(uow: UnitOfWork) -> Iterator[User]:
-    """Yield all users, oldest first, holding only one batch at a time; the unit stays open until the last one."""
+def export_users(uow: UnitOfWork) -> Generator[User, None, None]:
+    """Yield all users, oldest first, holding only one batch at a time.
+
+    The unit stays open until the last one, or until the generator is closed.
+    """
     with uow:
         yield from uow.users.stream()
 
@@ -107,11 +110,15 @@ def _change(username: str, change: Callable[[User], None], uow: UnitOfWork) -> U
 
 @frozen
 class UserRow:
-    """One row of an import: the number of its first line in the source, and the values as they stand there."""
+    """One row of an import: the number of its first line in the source, and the values as they stand there.
+
+    ``problem`` is why its values could not even be read, if that is so.
+    """
 
     line: int
     username: Any
     email: Any
+    problem: DomainError | None = None
 
 
 @frozen
@@ -159,8 +166,10 @@ def _users_of(rows: Sequence[UserRow]) -> tuple[_Candidates, _Refusals]:
     refused: _Refusals = []
     for row in rows:
         try:
+            if row.problem:
+                raise row.problem
             users.append((row, User.create(row.username, row.email)))
-        except InvalidValue as reason:
+        except DomainError as reason:
             refused.append((row, reason))
     return users, refused
 

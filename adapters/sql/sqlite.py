@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 
 from adapters.sql.errors import BULK, declared_error, unique_constraints
 from adapters.sql.metadata import metadata
+from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def sqlite_engine(url: URL, timeout: float) -> Engine:
-    """Return an engine for a file, or for a database in memory; ``timeout`` (seconds) is how long a writer waits."""
-    if url.database in (None, "", ":memory:"):
-        # An ordinary in-memory database belongs to one connection. This one is shared by all of the engine's, and has a
-        # name of its own, so that two engines never meet in it. (SQLite's memdb file system, since 3.36.)
-        url = url.set(database=f"file:/{uuid.uuid4()}", query={"vfs": "memdb", "uri": "true"})
+    """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
+
+    Raises :class:`~domain.errors.ConfigurationError` for a database in memory.
+    """
+    if url.database in (None, "", ":memory:") or "mode" in url.query:
+        raise ConfigurationError(
+            "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
+            " sqlite:///app.db, or memory:// for the fake"
+        )
     engine = create_engine(
         url,
         connect_args={"timeout": timeout},

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, inspect
+from sqlalchemy import delete, insert, inspect
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, object_session
 from sqlalchemy.orm.attributes import set_committed_value
@@ -71,7 +71,15 @@ class SqlUnitOfWork(UnitOfWork):
         return self._log.has_writes() or bool(self._changed())
 
     def _changed(self) -> list[Aggregate]:
-        changed = [one for one in self.session.dirty if self.session.is_modified(one)]
+        changed = []
+        for aggregate in self.session.dirty:
+            if self.session.is_modified(aggregate):
+                changed.append(aggregate)
+            else:
+                # Set to what it was: to the session a change, which a savepoint's rollback would expire.
+                values = _values(aggregate)
+                self.session.expire(aggregate)
+                _set_values(aggregate, values)
         return sorted(changed, key=lambda one: one.id)
 
     def _write_changes(self) -> None:
@@ -91,17 +99,20 @@ class SqlUnitOfWork(UnitOfWork):
     def _insert(self, aggregate: Aggregate) -> None:
         if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
             raise DuplicateIdentity(aggregate.id)
-        if inspect(aggregate).key is not None:
-            make_transient(aggregate)  # it was stored once, by an earlier unit or before its removal: new again
+        make_transient(aggregate)  # new, even if it was stored once, by an earlier unit or before its removal
         with self._flushing([aggregate]):
             self._log.note(aggregate, _values(aggregate), stored=False)
             aggregate.version = self._log.next_version(aggregate)
             self.session.add(aggregate)
 
     def _delete(self, aggregate: Aggregate) -> None:
-        with self._flushing([aggregate]):
-            self._log.note(aggregate, _values(aggregate), stored=True)
-            self.session.delete(aggregate)
+        # Not by session.delete(): the session's memory of it would come in the way of adding the object once more.
+        self._log.note(aggregate, _values(aggregate), stored=True)
+        table = inspect(type(aggregate)).local_table
+        statement = delete(table).where(table.c.id == aggregate.id, table.c.version == aggregate.version)
+        if self.session.connection().execute(statement).rowcount != 1:
+            raise ConcurrentChange.of([aggregate])
+        self.session.expunge(aggregate)
 
     @contextmanager
     def _flushing(self, written: list[Aggregate]) -> Iterator[None]:
@@ -129,8 +140,6 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _roll_back(self) -> None:
         self._note_changed()
-        for original in self._log.clear():
-            _set_values(original.aggregate, original.values)
         self._nested.clear()
         self.session.expunge_all()  # before the rollback, which would expire them
         try:
@@ -139,6 +148,8 @@ class SqlUnitOfWork(UnitOfWork):
             self.session.invalidate()  # the connection is gone, and with it the transaction
         finally:
             self.session.close()
+            for original in self._log.clear():
+                _set_values(original.aggregate, original.values)
 
     def _begin_savepoint(self) -> None:
         self._nested.append(self.session.begin_nested())
@@ -149,10 +160,11 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _undo_savepoint(self) -> None:
         for aggregate in self._note_changed():
-            self.session.expire(aggregate)  # a changed object would make the session warn; its values are noted
+            self.session.expire(aggregate)  # as the rollback does; but after a failed flush, that one warns of changes
         self._nested.pop().rollback()
         for original in self._log.drop_level():
             if original.stored and not inspect(original.aggregate).persistent:
+                make_transient(original.aggregate)
                 make_transient_to_detached(original.aggregate)
                 self.session.add(original.aggregate)
             _set_values(original.aggregate, original.values)

@@ -12,12 +12,11 @@ from typing import Any, TextIO
 from uuid import UUID
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
-from domain.errors import DomainError
 from domain.user import EmailAddress, InvalidUsername, User, Username
 from entrypoints import user_files
-from entrypoints.user_files import InvalidHeader, InvalidRow, Refuse, Rejects
+from entrypoints.user_files import InvalidHeader, InvalidRow, Rejects
 from service_layer.users import UserRow
 
 ANN = User(
@@ -47,19 +46,20 @@ class Reading:
 Read = Callable[[bytes], Reading]
 
 
-def reading_with(read: Callable[[TextIO, Refuse], Iterator[UserRow]], path: Path) -> Read:
+def reading_with(read: Callable[[TextIO], Iterator[UserRow]], path: Path) -> Read:
     """Return a function that reads the bytes it is given from a file."""
 
     def reading(content: bytes) -> Reading:
         path.write_bytes(content)
-        refused: list[tuple[UserRow, str]] = []
-
-        def refuse(row: UserRow, reason: DomainError) -> None:
-            assert isinstance(reason, InvalidRow)
-            refused.append((row, reason.reason))
-
+        reading = Reading([], [])
         with user_files.open_source(path) as source:
-            return Reading(list(read(source, refuse)), refused)
+            for row in read(source):
+                if row.problem is None:
+                    reading.rows.append(row)
+                else:
+                    assert isinstance(row.problem, InvalidRow)
+                    reading.refused.append((evolve(row, problem=None), row.problem.reason))
+        return reading
 
     return reading
 
@@ -299,13 +299,6 @@ def test_rejects_hold_the_refused_rows_whole_with_line_and_reason(tmp_path: Path
     assert ["line", "username", "email", "reason"] == header
     assert ["7", "x" * 70 + '\\udcff,"\n', "", str(InvalidUsername(name, "it is empty"))] == row
 
-
-def test_rejects_count_the_rows_that_they_were_given() -> None:
-    """Whoever refused them."""
-    rejects = Rejects(io.StringIO())
-    before = rejects.count
-    rejects.refuse(UserRow(1, None, None), InvalidRow("{", "it is not JSON"))
-    assert (0, 1) == (before, rejects.count)
 
 
 def test_rejects_are_written_anew(tmp_path: Path) -> None:

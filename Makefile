@@ -1,0 +1,88 @@
+PYTHON ?= python3
+VENV ?= .venv
+
+# These settings of the caller would change where an environment looks for modules or where pip puts
+# them. Every other setting of pip (index, proxy, certificates) still comes from the caller.
+unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PIP_PREFIX PIP_TARGET PIP_USER
+
+pip_install = $(@D)/bin/python -m pip install --disable-pip-version-check -q
+uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade \
+	--custom-compile-command 'make lock' pyproject.toml
+demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
+
+.PHONY: help demo test check test-lowest test-sqlalchemy-2.0 lock clean
+
+# Two targets may fill the same environment, and pip does not expect a second pip.
+.NOTPARALLEL:
+
+help: ## print this list
+	@echo 'make TARGET [PYTHON=$(PYTHON)] [VENV=$(VENV)]'
+	@awk -F ':.*## ' '/^[a-z].*:.*## / { printf "  %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The sample holds bad rows on purpose: the import refuses them, stores the others and exits with 1.
+demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at them
+	@rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
+	$(demo_app) import-users samples/people.csv --rejects demo.rejects.csv || test $$? -eq 1
+	$(demo_app) list-users
+	$(demo_app) get-user ann
+	cat demo.rejects.csv
+
+test: $(VENV)/dev.stamp ## run the whole suite; it must reach every line and branch
+	$(VENV)/bin/pytest --cov
+
+check: $(VENV)/dev.stamp ## check style, format, types and the arrows between the layers
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# These two ask whether the suite passes. How much it reaches is asked once, by `test`: a line that
+# only one version of a library needs would miss in the others.
+test-lowest: .venv-lowest/lowest.stamp ## run the suite on the oldest libraries that are allowed
+	.venv-lowest/bin/pytest
+
+test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite on SQLAlchemy 2.0
+	.venv-sqlalchemy-2.0/bin/pytest
+
+lock: ## renew every pin in requirements/ (needs uv)
+	$(uv_compile) --group build -o requirements/runtime.txt
+	$(uv_compile) --group dev --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
+	$(uv_compile) --group dev --extra mysql --resolution lowest-direct -o requirements/lowest.txt
+	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
+
+clean: ## remove the environments and all else that was made here
+	rm -rf $(VENV) .venv-lowest .venv-sqlalchemy-2.0 build dist plumbline.egg-info
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
+	find adapters domain entrypoints service_layer tests -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp says that its step was finished, so a half-made environment is completed and an unchanged
+# one is left alone. PYTHON counts when an environment is made: for another, name another VENV.
+$(VENV)/python.stamp .venv-lowest/python.stamp .venv-sqlalchemy-2.0/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Plumbline needs Python 3.11 or newer; name one: make test PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo '$(PYTHON) lacks the venv module; on Debian: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(@D)
+	@touch $@
+
+# The pins come first, each checked by its hash, and as wheels only: a source distribution would run
+# its own code while it is installed, and may need a compiler. The project needs no download then.
+define install
+	$(pip_install) --require-hashes --only-binary=:all: -r $<
+	$(pip_install) --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml $(VENV)/python.stamp
+	$(install)
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
+	$(install)
+
+.venv-lowest/lowest.stamp: requirements/lowest.txt pyproject.toml .venv-lowest/python.stamp
+	$(install)
+
+.venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp: requirements/sqlalchemy-2.0.txt pyproject.toml \
+		.venv-sqlalchemy-2.0/python.stamp
+	$(install)

@@ -1,0 +1,298 @@
+"""The command line: one command for each use case of users, and some that look after the tables."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID
+
+import typer
+from attrs import asdict
+
+from domain.errors import ConfigurationError, DomainError, StorageError
+from entrypoints import user_files
+from entrypoints.bootstrap import bootstrap, open_schema
+from service_layer import users
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from domain.user import User
+    from service_layer.unit_of_work import UnitOfWork
+    from service_layer.users import ImportSummary, UserRow
+
+# A line with \b keeps the lines of the paragraph below it as they are.
+_HELP = """Look after users.
+
+\b
+The environment chooses the storage:
+  DATABASE_URL      sqlite:///file (default: sqlite:///plumbline.db),
+                    postgresql://..., mysql://..., or memory:// to try things out
+  DATABASE_TIMEOUT  seconds to wait for a connection or another writer (default: 10)
+
+\b
+Exit codes:
+  0    it is done
+  1    it was refused, or a file cannot be used; an import has stored the rest
+  2    the command line is wrong
+  3    the storage cannot be used
+  130  it was interrupted
+"""
+
+# Plain help instead of rich's, because it can be piped and searched. It is quicker too; and for the sake of --help and
+# the shell's completion, rich is imported only where something is drawn.
+app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+db = typer.Typer(help="Look after the tables of the database.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+UsernameArgument = Annotated[str, typer.Argument(metavar="USERNAME", help="The user's name, in any spelling.")]
+EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The email address.")]
+AfterOption = Annotated[UUID | None, typer.Option(metavar="ID", help="Begin behind the user with this id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+FileFormat = Annotated[Literal["csv", "jsonl"] | None, typer.Option("--format", help="Without it, as FILE ends.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name (without them, those of the process) and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it is None where the caller has closed it
+        sys.stdout.reconfigure(errors="backslashreplace")  # as Python itself does for sys.stderr
+    try:
+        app(arguments)
+    except (DomainError, StorageError, ConfigurationError) as error:
+        _tell(f"error: {error}")
+        sys.exit(1 if isinstance(error, DomainError) else 3)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(f"error: {where}{error.strerror or error}")
+        sys.exit(1)
+
+
+@app.command()
+def create_user(username: UsernameArgument, email: EmailArgument, as_json: AsJson = False) -> None:
+    """Store a new user."""
+    with _unit_of_work() as uow:
+        _print_user(users.create_user(username, email, uow), as_json)
+
+
+@app.command()
+def get_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Show one user."""
+    with _unit_of_work(read_only=True) as uow:
+        _print_user(users.get_user(username, uow), as_json)
+
+
+@app.command()
+def list_users(
+    after: AfterOption = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Show at most so many, 1 to 1000.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show a page of users, oldest first."""
+    with _unit_of_work(read_only=True) as uow:
+        page = users.list_users(after, limit, uow)
+    if as_json:
+        records = [user_files.as_record(user) for user in page.items]
+        _print_json({"users": records, "next": str(page.next) if page.next else None})
+        return
+    _print_table(page.items)
+    if page.next:
+        _tell(f"for the next page: app list-users --after {page.next} --limit {limit}")
+
+
+@app.command()
+def change_email(username: UsernameArgument, email: EmailArgument, as_json: AsJson = False) -> None:
+    """Give a user another email address."""
+    with _unit_of_work() as uow:
+        _print_user(users.change_email(username, email, uow), as_json)
+
+
+@app.command()
+def change_username(
+    username: UsernameArgument,
+    new_username: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a user another name."""
+    with _unit_of_work() as uow:
+        _print_user(users.change_username(username, new_username, uow), as_json)
+
+
+@app.command()
+def deactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Switch a user off."""
+    with _unit_of_work() as uow:
+        _print_user(users.deactivate_user(username, uow), as_json)
+
+
+@app.command()
+def reactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Switch a user on again."""
+    with _unit_of_work() as uow:
+        _print_user(users.reactivate_user(username, uow), as_json)
+
+
+@app.command()
+def delete_user(username: UsernameArgument) -> None:
+    """Remove a user for good."""
+    with _unit_of_work() as uow:
+        users.delete_user(username, uow)
+    _print(f"deleted: {username}")
+
+
+@app.command()
+def import_users(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to import; - is standard input.")],
+    file_format: FileFormat = None,
+    rejects: Annotated[Path | None, typer.Option(metavar="FILE", help="For refused rows. [FILE.rejects.csv]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store the users of a file.
+
+    A CSV file begins with a header line that names the columns username and email; a JSON Lines file has these keys in
+    each line. Other columns and keys are ignored. Running it again finishes an import that was cut short.
+    """
+    read = user_files.READERS[file_format or user_files.format_of(file)]
+    with user_files.open_source(file) as source:
+        rejects = rejects or user_files.rejects_path(file)
+        if rejects.exists() and os.path.samestat(rejects.stat(), os.fstat(source.fileno())):
+            raise typer.BadParameter("this is the file to import", param_hint="--rejects")
+        try:
+            with (
+                _unit_of_work() as uow,
+                user_files.open_rejects(rejects) as refused,
+                closing(_watched(read(source), source)) as rows,
+            ):
+                summary = users.import_users(rows, refused.refuse, uow)
+        except KeyboardInterrupt:
+            _tell("interrupted: what is stored stays so, and running the same command again stores the rest")
+            raise typer.Exit(130) from None
+    _report(summary, rejects, as_json)
+
+
+@app.command()
+def export_users(
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = Path("-"),
+    file_format: FileFormat = None,
+) -> None:
+    """Write all users to a file, oldest first.
+
+    The file is complete only when the exit code is 0.
+    """
+    write = user_files.WRITERS[file_format or user_files.format_of(output)]
+    with (
+        _unit_of_work(read_only=True) as uow,
+        closing(users.export_users(uow)) as found,
+        user_files.open_target(output) as target,
+    ):
+        write(found, target)
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the tables to the revision that this program needs."""
+    with open_schema() as schema:
+        schema.upgrade()
+        _print(f"the tables stand at revision {schema.current}")
+
+
+@db.command(context_settings={"ignore_unknown_options": True})  # so that -1 is a revision
+def downgrade(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="A revision, -1 for one back, base for none.")],
+) -> None:
+    """Take the tables back to an earlier revision, and lose what they had no place for then."""
+    with open_schema() as schema:
+        schema.downgrade(revision)
+        _print(f"the tables stand at revision {schema.current or 'base'}")
+
+
+@db.command()
+def status(as_json: AsJson = False) -> None:
+    """Show the revision of the tables, and the one that this program needs."""
+    with open_schema() as schema:
+        current, head = schema.current, schema.head
+    if as_json:
+        _print_json({"current": current, "head": head})
+    else:
+        _print(f"the tables stand at revision {current or 'base'}, and this program needs {head}")
+
+
+@contextmanager
+def _unit_of_work(*, read_only: bool = False) -> Iterator[UnitOfWork]:
+    with bootstrap() as application:
+        yield application.unit_of_work(read_only=read_only)
+
+
+def _watched(rows: Iterable[UserRow], source: io.TextIOWrapper) -> Generator[UserRow, None, None]:
+    """Pass rows on; show on a terminal how many, and how much of the source they are where it has a size."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from rows
+        return
+    size = os.fstat(source.fileno()).st_size
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("0 rows", total=size or None)
+        for count, row in enumerate(rows, start=1):
+            if count % 1000 == 0:
+                position = os.lseek(source.fileno(), 0, os.SEEK_CUR) if size else count
+                progress.update(task, description=f"{count:,} rows", completed=position)
+            yield row
+
+
+def _report(summary: ImportSummary, rejects: Path, as_json: bool) -> None:
+    if as_json:
+        _print_json({**asdict(summary), "rejects": str(rejects)})
+    else:
+        _print(f"stored: {summary.stored}, stored before: {summary.present}, refused: {summary.refused}")
+    if summary.refused:
+        _tell(f"rows refused: {summary.refused}; {rejects} says which, and why")
+        raise typer.Exit(1)
+
+
+def _print_user(user: User, as_json: bool) -> None:
+    if as_json:
+        _print_json(user_files.as_record(user))
+    else:
+        _print_table([user])
+
+
+def _print_table(rows: Iterable[User]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(markup=False, emoji=False, highlight=False)  # a user's name is never taken for markup
+    if not console.is_terminal:
+        console.width = 1000  # a pipe has no width: one line for each user, whatever their values
+    table = Table(box=None, pad_edge=False)
+    for heading in ("username", "email", "active", "created (UTC)", "id"):
+        table.add_column(heading, overflow="fold")  # where the terminal is narrow, values are folded and never cut
+    for user in rows:
+        active = "yes" if user.active else "no"
+        table.add_row(user.username, user.email, active, f"{user.created_at:%Y-%m-%d %H:%M}", str(user.id))
+    console.print(table)
+
+
+def _print_json(value: object) -> None:
+    _print(json.dumps(value))  # in ASCII, so that no encoding of the output can spoil it
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # flushed, so that what cannot be written is noticed here, and not when Python ends
+
+
+def _tell(text: str) -> None:
+    """Print one line on standard error, with everything escaped that could make it look like more."""
+    line = " ".join(text.split())
+    print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Users in files, as CSV or JSON Lines: read for an import, written for an export, one row at a time.
+
+What is exported can be imported again. A row that cannot be read costs that row alone: it comes with an
+:class:`InvalidRow` as its problem, for which the use case refuses it like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO
+
+from domain.errors import InvalidValue
+from service_layer.users import UserRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from io import TextIOWrapper
+
+    from domain.errors import DomainError
+    from domain.user import User
+
+STANDARD_STREAM = Path("-")
+"""The name that stands for standard input, or standard output."""
+
+FIELDS = ("id", "username", "email", "created_at", "active", "version")
+"""What a user shows to the outside, in the order of an export's columns."""
+
+_NEEDED = ("username", "email")
+
+
+class InvalidHeader(InvalidValue):
+    """A CSV file does not begin with the names of its columns, so none of its rows can be understood."""
+
+    kind: ClassVar[str] = "header line"
+
+
+class InvalidRow(InvalidValue):
+    """A row of a file cannot be read; ``value`` is what was found there."""
+
+    kind: ClassVar[str] = "row"
+
+
+def as_record(user: User) -> dict[str, Any]:
+    """Return a user as plain values under the names of :data:`FIELDS`; the time in ISO 8601, in UTC."""
+    return {
+        "id": str(user.id),
+        "username": user.username,
+        "email": user.email,
+        "created_at": user.created_at.isoformat(),
+        "active": user.active,
+        "version": user.version,
+    }
+
+
+def format_of(path: Path) -> str:
+    """Return the key of :data:`READERS` and :data:`WRITERS` that a file's ending asks for: CSV unless it says other."""
+    return "jsonl" if path.suffix.lower() in (".jsonl", ".ndjson") else "csv"
+
+
+def open_source(path: Path) -> TextIOWrapper:
+    """Open a file, or standard input, to be read by one of :data:`READERS`; a byte-order mark is passed over.
+
+    Bytes that are not UTF-8 become lone surrogates, which no name and no address may hold: so they cost one row.
+    """
+    file = 0 if path == STANDARD_STREAM else path
+    return open(file, encoding="utf-8-sig", errors="surrogateescape", newline="", closefd=file != 0)
+
+
+def open_target(path: Path) -> TextIOWrapper:
+    """Open a file, or standard output, to be written by one of :data:`WRITERS`; always UTF-8, whatever the terminal."""
+    file = 1 if path == STANDARD_STREAM else path
+    return open(file, "w", encoding="utf-8", newline="", closefd=file != 1)
+
+
+def read_csv(source: TextIO) -> Iterator[UserRow]:
+    """Yield the rows below a header line that names the columns username and email, in any order and beside others.
+
+    Blank lines are skipped. Raises :class:`InvalidHeader` before the first row.
+    """
+    # Strict, because the lenient mode guesses what a misplaced quotation mark means, and takes a quoted cell that the
+    # end of the file cuts off for a whole one.
+    reader = csv.reader(source, strict=True)
+    header = _read_header(reader)
+    username, email = (header.index(name) for name in _NEEDED)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            where = f"lines {line} to {reader.line_num}"
+            reason = f"{error}; is a quotation mark missing or too many?"
+            yield UserRow(line, None, None, InvalidRow(where, reason))
+            continue
+        if len(cells) == len(header):
+            yield UserRow(line, cells[username], cells[email])
+        elif cells:
+            problem = InvalidRow(cells, f"the header line has {len(header)} cells, and this row {len(cells)}")
+            yield UserRow(line, _cell(cells, username), _cell(cells, email), problem)
+
+
+def _read_header(reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = next((cells for cells in reader if cells), [])
+    except csv.Error as error:
+        raise InvalidHeader([], f"it cannot be read: {error}") from error
+    if any(header.count(name) != 1 for name in _NEEDED):
+        raise InvalidHeader(header, "it must name the columns username and email, each once, separated by commas")
+    return header
+
+
+def _cell(cells: list[str], position: int) -> str | None:
+    return cells[position] if position < len(cells) else None
+
+
+def read_jsonl(source: TextIO) -> Iterator[UserRow]:
+    """Yield a row for each line that holds a JSON object with the keys username and email; blank lines are skipped."""
+    for line, text in enumerate(source, start=1):
+        if text.isspace():
+            continue
+        try:
+            found = _parse_object(text)
+        except InvalidRow as problem:
+            yield UserRow(line, None, None, problem)
+            continue
+        username, email = (found.get(name) for name in _NEEDED)
+        if isinstance(username, str) and isinstance(email, str):
+            yield UserRow(line, username, email)
+        else:
+            reason = "the keys username and email must both be there, with text as their values"
+            yield UserRow(line, username, email, InvalidRow(text, reason))
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidRow(text, f"it is not JSON: {error.msg}, at character {error.pos + 1}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; a thousand nested lists
+        raise InvalidRow(text, f"it cannot be read as JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidRow(text, "it is JSON, but not an object")
+    return found
+
+
+def write_csv(users: Iterable[User], target: TextIO) -> None:
+    """Write a header line with the names in :data:`FIELDS`, and a row for each user."""
+    writer = csv.DictWriter(target, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(as_record(user) for user in users)
+
+
+def write_jsonl(users: Iterable[User], target: TextIO) -> None:
+    """Write a JSON object with the keys in :data:`FIELDS` for each user, one in a line."""
+    target.writelines(json.dumps(as_record(user), ensure_ascii=False) + "\n" for user in users)
+
+
+READERS = {"csv": read_csv, "jsonl": read_jsonl}
+"""How to read each format."""
+
+WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
+"""How to write each format."""
+
+
+class Rejects:
+    """The refused rows of an import, written to a CSV file that can be mended and imported in its turn."""
+
+    def __init__(self, target: TextIO) -> None:
+        self._writer = csv.writer(target, lineterminator="\n")
+        self._writer.writerow(("line", *_NEEDED, "reason"))
+
+    def refuse(self, row: UserRow, reason: DomainError) -> None:
+        """Write a row with the reason why it was refused; of its values, those that are text, and whole."""
+        values = (value if isinstance(value, str) else None for value in (row.username, row.email))
+        self._writer.writerow((row.line, *values, reason))
+
+
+def rejects_path(source: Path) -> Path:
+    """Return where the rejects of an import go unless something else is wished: beside the file that is read."""
+    if source == STANDARD_STREAM:
+        return Path("import.rejects.csv")
+    return source.with_name(f"{source.name}.rejects.csv")
+
+
+@contextmanager
+def open_rejects(path: Path) -> Iterator[Rejects]:
+    """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands in it escaped."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as target:
+        yield Rejects(target)

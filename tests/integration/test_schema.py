@@ -1,0 +1,200 @@
+"""The tables: migrations up and down, that they agree with the mapping, and what a program does with a wrong schema."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, PrimaryKeyConstraint, inspect, text
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.engine import make_engine
+from adapters.sql.errors import unique_constraints
+from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
+from adapters.sql.schema import Schema, alembic_config
+from domain.errors import ConfigurationError, SchemaMismatch, ValueTaken
+from domain.repository import Repository
+from entrypoints.bootstrap import bootstrap, open_schema
+from service_layer.users import create_user, get_user
+from tests.storages import BACKENDS, LOCK_TIMEOUT
+
+
+@pytest.fixture(params=[name for name in BACKENDS if name != "fake"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database without any table, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return str(request.getfixturevalue(f"{request.param}_database"))
+
+
+@pytest.fixture
+def empty_engine(empty_url: str) -> Iterator[Engine]:
+    """An engine on such a database."""
+    engine = make_engine(empty_url, LOCK_TIMEOUT)
+    yield engine
+    engine.dispose()
+
+
+def revisions() -> list[str]:
+    """Return all revisions, oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
+
+
+def shape(engine: Engine) -> dict[str, object]:
+    """Return what an engine's database says of its tables."""
+    found = inspect(engine)
+    return {
+        name: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)],
+            found.get_pk_constraint(name),
+            sorted(str(one["name"]) for one in found.get_unique_constraints(name)),
+        )
+        for name in found.get_table_names()
+        if name != "alembic_version"
+    }
+
+
+def test_every_migration_can_be_taken_back_and_made_again(empty_engine: Engine) -> None:
+    """Step by step: up, down and up once more give the same tables each time."""
+    schema = Schema(empty_engine)
+    for revision in revisions():
+        before = shape(empty_engine)
+        with schema._locked() as config:  # noqa: SLF001  # one step is nothing that a program needs
+            command.upgrade(config, revision)
+        after = shape(empty_engine)
+        schema.downgrade("-1")
+        assert before == shape(empty_engine)
+        with schema._locked() as config:  # noqa: SLF001  # likewise
+            command.upgrade(config, revision)
+        assert after == shape(empty_engine)
+    assert schema.current == schema.head
+
+
+def test_migrations_and_mapping_agree(empty_engine: Engine) -> None:
+    """Alembic finds nothing to change between the migrated tables and those that the code declares."""
+    schema = Schema(empty_engine)
+    schema.upgrade()
+    with schema._locked() as config:  # noqa: SLF001  # the check is Alembic's, and no program's need
+        command.check(config)
+
+
+def test_every_unique_constraint_declares_its_error() -> None:
+    """And its name follows from the naming convention."""
+    for table in metadata.sorted_tables:
+        for constraint in unique_constraints(table):
+            if not isinstance(constraint, PrimaryKeyConstraint):
+                assert issubclass(constraint.info["error"], ValueTaken), f"{constraint.name} has no error in its info"
+                assert str(constraint.name).startswith(f"uq_{table.name}_")
+
+
+def test_fake_and_table_declare_the_same_unique_attributes() -> None:
+    """For every repository of a unit: the same attributes, in the same order, with the same errors."""
+    declared = {}
+    for repository in vars(FakeUnitOfWork()).values():
+        if isinstance(repository, Repository):
+            declared[repository.aggregate] = list(repository.unique.items())  # type: ignore[attr-defined]  # a fake one
+    tables = {mapper.class_: mapper.local_table for mapper in mapper_registry.mappers}
+    assert declared.keys() == tables.keys()
+    for aggregate, table in tables.items():
+        constraints = unique_constraints(table)[1:]  # type: ignore[arg-type]  # every class is mapped to a table
+        assert declared[aggregate] == [
+            (", ".join(column.name for column in one.columns), one.info["error"]) for one in constraints
+        ]
+
+
+def test_mapping_a_class_again_changes_nothing() -> None:
+    """Importing is enough, and mapping once more does no harm."""
+    before = {mapper.class_: mapper for mapper in mapper_registry.mappers}
+    for aggregate, mapper in before.items():
+        map_aggregate(aggregate, mapper.local_table)  # type: ignore[arg-type]  # as above
+    assert before == {mapper.class_: mapper for mapper in mapper_registry.mappers}
+
+
+def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: str) -> None:
+    """One of them does the work; none fails."""
+
+    # Alembic keeps its context in a global variable, so programs are imitated by processes, not by threads.
+    program = (
+        "import sys; from adapters.sql.engine import make_engine; from adapters.sql.schema import Schema;"
+        " Schema(make_engine(sys.argv[1], 10)).upgrade()"
+    )
+    with ThreadPoolExecutor(3) as pool:
+        codes = pool.map(lambda _: subprocess.run([sys.executable, "-c", program, empty_url]).returncode, range(3))
+    assert [0, 0, 0] == list(codes)
+    with open_schema(empty_url) as schema:
+        assert schema.current == schema.head
+
+
+def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path) -> None:
+    """The first start makes it, the next ones find it; a per cent sign in its path does no harm."""
+    url = f"sqlite:///{tmp_path / '100%.db'}"
+    for expected in ("ann", "bob"):
+        with bootstrap(url) as application:
+            create_user(expected, f"{expected}@example.com", application.unit_of_work())
+    with bootstrap(url) as application:
+        assert get_user("ann", application.unit_of_work()).email == "ann@example.com"
+
+
+def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_makes_them(postgres_database: str) -> None:
+    """And is served after that command."""
+    with pytest.raises(SchemaMismatch, match="has no tables of this program yet.*run `app db upgrade`"):
+        bootstrap(postgres_database)
+    with open_schema(postgres_database) as schema:
+        assert schema.current is None
+        schema.upgrade()
+        assert schema.current == schema.head
+    with bootstrap(postgres_database) as application:
+        assert create_user("ann", "ann@example.com", application.unit_of_work()).version == 1
+
+
+def test_tables_of_a_newer_program_are_refused(empty_url: str) -> None:
+    """They are not taken back, and not written to."""
+    with open_schema(empty_url) as schema:
+        schema.upgrade()
+    engine = make_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
+    engine.dispose()
+    with pytest.raises(SchemaMismatch, match="revision future.*newer version of this program"):
+        bootstrap(empty_url)
+
+
+def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine) -> None:
+    """With its name, and where to look."""
+    with pytest.raises(ConfigurationError, match="nonsense.*app db status"):
+        Schema(empty_engine).downgrade("nonsense")
+
+
+def test_the_fake_has_no_tables_to_upgrade() -> None:
+    """That is said, rather than done silently."""
+    with pytest.raises(ConfigurationError, match="memory:// has no tables"), open_schema("memory://"):
+        pytest.fail("there is nothing to open")
+
+
+@pytest.mark.parametrize("database_url", [True, False])
+def test_the_plain_alembic_command_works_on_database_url(tmp_path: Path, database_url: bool) -> None:
+    """With the settings in pyproject.toml; without DATABASE_URL it says what to set."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    if database_url:
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'alembic.db'}"
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    if database_url:
+        assert done.returncode == 0, done.stderr
+        with open_schema(environment["DATABASE_URL"]) as schema:
+            assert schema.current == schema.head
+    else:
+        assert done.returncode != 0
+        assert "set DATABASE_URL to the database to work on" in done.stdout + done.stderr

@@ -1,0 +1,99 @@
+"""The errors: what they say, that they tell whether trying again can help, and that they can travel."""
+
+from __future__ import annotations
+
+import pickle
+from uuid import UUID
+
+import pytest
+
+from domain import errors
+from domain.errors import (
+    CommitOutcomeUnknown,
+    ConcurrentChange,
+    DuplicateIdentity,
+    IntegrityViolation,
+    SchemaMismatch,
+    StorageUnavailable,
+    shown,
+)
+from domain.user import EmailTaken, InvalidUsername, UsernameTaken, UserNotFound
+
+EXAMPLES: list[tuple[Exception, str]] = [
+    (InvalidUsername("a b", "no spaces"), "'a b' is not a valid user name: no spaces"),
+    (
+        UserNotFound("username", "ann"),
+        "no user has the username 'ann': check its spelling, or create the user first",
+    ),
+    (UsernameTaken("ann"), "the user name 'ann' is taken already: choose another one"),
+    (EmailTaken(None), "a email address among those given is taken already: store them one by one to see which"),
+    (
+        DuplicateIdentity(UUID(int=1)),
+        "the id 00000000-0000-0000-0000-000000000001 is stored already:"
+        " get that aggregate and change it instead of adding it",
+    ),
+    (
+        ConcurrentChange("somebody was faster"),
+        "somebody was faster: read again in a new unit of work and repeat the change",
+    ),
+    (
+        SchemaMismatch("postgresql://host/db", "0001", "0002", "run `app db upgrade`"),
+        "postgresql://host/db stands at revision 0001, and this program needs revision 0002: run `app db upgrade`",
+    ),
+    (
+        SchemaMismatch("postgresql://host/db", None, "0002", "run `app db upgrade`"),
+        "postgresql://host/db has no tables of this program yet, and this program needs revision 0002:"
+        " run `app db upgrade`",
+    ),
+    (
+        IntegrityViolation("ck_users_age", ("uq_users_email",)),
+        "the constraint ck_users_age was broken, and it has no domain error: declare one with"
+        ' info={"error": ...} at the constraint, beside uq_users_email',
+    ),
+]
+
+
+def test_an_error_says_what_happened_with_the_value_and_what_to_do() -> None:
+    """In one sentence."""
+    assert [message for _, message in EXAMPLES] == [str(error) for error, _ in EXAMPLES]
+
+
+def test_an_error_survives_pickling() -> None:
+    """So it can cross the border of a process, as worker pools make it do."""
+    for error, message in EXAMPLES:
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301  # made in this line
+        assert (type(error), message) == (type(copy), str(copy))
+
+
+def test_only_what_surely_did_not_happen_and_may_succeed_later_is_retryable() -> None:
+    """Trying the others again could do the work twice, or would fail again."""
+    retryable = {
+        name
+        for name, error in vars(errors).items()
+        if isinstance(error, type) and issubclass(error, Exception) and getattr(error, "retryable", False)
+    }
+    assert {"ConcurrentChange", "StorageUnavailable"} == retryable
+    assert (True, False) == (StorageUnavailable("away").retryable, CommitOutcomeUnknown("lost").retryable)
+
+
+def test_the_drawn_tree_holds_every_error() -> None:
+    """The picture at the top of the module is complete."""
+    drawing = errors.__doc__ or ""
+    names = [name for name, error in vars(errors).items() if isinstance(error, type) and issubclass(error, Exception)]
+    names += [error.__name__ for error in (InvalidUsername, UserNotFound, UsernameTaken, EmailTaken)]
+    assert [] == [name for name in names if name not in drawing]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("ann", "'ann'"),
+        ("a\ud800\n", r"'a\ud800\n'"),
+        ("x" * 61, f"'{'x' * 60}'... (61 characters)"),
+        (5, "5"),
+        ([0] * 1000, "[" + "0, " * 19 + "0,..."),
+    ],
+)
+def test_a_value_is_shown_escaped_and_cut(value: object, text: str) -> None:
+    """So that a message stays one printable line."""
+    assert text == shown(value)

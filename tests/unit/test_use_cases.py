@@ -1,0 +1,209 @@
+"""The use cases on the fake: what each stores, returns and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.fake.users import FakeUserRepository
+from domain.errors import DomainError, InvalidValue
+from domain.user import EmailAddress, EmailTaken, InvalidEmail, User, Username, UsernameTaken, UserNotFound
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import (
+    IMPORT_BATCH,
+    ImportSummary,
+    UserRow,
+    change_email,
+    change_username,
+    create_user,
+    deactivate_user,
+    delete_user,
+    export_users,
+    get_user,
+    import_users,
+    list_users,
+    reactivate_user,
+)
+
+
+@pytest.fixture
+def uow() -> UnitOfWork:
+    """A unit of work on an empty fake database."""
+    return FakeUnitOfWork()
+
+
+def test_a_created_user_can_be_fetched_and_read_after_the_unit_has_ended(uow: UnitOfWork) -> None:
+    """In any spelling of the name."""
+    created = create_user("Ann", "ann@example.com", uow)
+    fetched = get_user("ANN", uow)
+    assert created == fetched
+    assert ("ann", "ann@example.com", 1) == (fetched.username, fetched.email, fetched.version)
+
+
+def test_creating_a_user_refuses_bad_and_taken_values(uow: UnitOfWork) -> None:
+    """And stores nothing then."""
+    create_user("ann", "ann@example.com", uow)
+    for username, email, error in [
+        ("ANN", "other@example.com", UsernameTaken),
+        ("bob", "ann@example.com", EmailTaken),
+        ("bob", "nobody", InvalidEmail),
+    ]:
+        with pytest.raises(error):
+            create_user(username, email, uow)
+    assert ["ann"] == [user.username for user in export_users(uow)]
+
+
+def test_users_are_listed_page_by_page(uow: UnitOfWork) -> None:
+    """Oldest first; each page says where the next one begins."""
+    for name in ("ann", "bob", "cid"):
+        create_user(name, f"{name}@example.com", uow)
+    first = list_users(None, 2, uow)
+    second = list_users(first.next, 2, uow)
+    assert [["ann", "bob"], ["cid"]] == [[user.username for user in page.items] for page in (first, second)]
+    assert second.next is None
+    with pytest.raises(InvalidValue):
+        list_users(None, 0, uow)
+
+
+def test_a_change_returns_the_user_and_is_stored(uow: UnitOfWork) -> None:
+    """Address, name, and being active."""
+    create_user("ann", "ann@example.com", uow)
+    assert change_email("ann", "ann@example.org", uow).email == "ann@example.org"
+    assert change_username("ann", "Anna", uow).username == "anna"
+    assert deactivate_user("anna", uow).active is False
+    assert get_user("anna", uow).active is False
+    assert reactivate_user("anna", uow).active is True
+    stored = get_user("anna", uow)
+    assert ("ann@example.org", True, 5) == (stored.email, stored.active, stored.version)
+
+
+def test_a_deleted_user_is_gone_and_leaves_the_name_free(uow: UnitOfWork) -> None:
+    """The next one of that name is somebody else."""
+    first = create_user("ann", "ann@example.com", uow)
+    delete_user("ann", uow)
+    with pytest.raises(UserNotFound):
+        get_user("ann", uow)
+    assert first != create_user("ann", "ann@example.com", uow)
+
+
+USES: dict[str, Callable[[UnitOfWork], object]] = {
+    "get_user": lambda uow: get_user("ann", uow),
+    "change_email": lambda uow: change_email("ann", "ann@example.org", uow),
+    "change_username": lambda uow: change_username("ann", "bob", uow),
+    "deactivate_user": lambda uow: deactivate_user("ann", uow),
+    "reactivate_user": lambda uow: reactivate_user("ann", uow),
+    "delete_user": lambda uow: delete_user("ann", uow),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_who_is_not_stored_cannot_be_used(uow: UnitOfWork, use: str) -> None:
+    """Each use case says who was not found."""
+    with pytest.raises(UserNotFound, match="'ann'"):
+        USES[use](uow)
+
+
+class Refusals(list[tuple[int, str]]):
+    """The lines and the errors of refused rows."""
+
+    def __call__(self, row: UserRow, reason: DomainError) -> None:
+        self.append((row.line, type(reason).__name__))
+
+
+def rows(*values: tuple[object, object]) -> list[UserRow]:
+    """Return rows with these names and addresses, numbered from 1."""
+    return [UserRow(line, username, email) for line, (username, email) in enumerate(values, start=1)]
+
+
+def test_an_import_stores_every_good_row_and_refuses_every_other_one(uow: UnitOfWork) -> None:
+    """With the line and the reason, in the order of lines; taken by a stored user or by an earlier row."""
+    create_user("ann", "ann@example.com", uow)
+    refused = Refusals()
+    source = rows(
+        ("bob", "bob@example.com"),
+        ("Bob", "bob2@example.com"),
+        ("", "cid@example.com"),
+        ("dan", "bob@example.com"),
+        ("ann", "other@example.com"),
+        ("eve", "nobody"),
+        (None, 5),
+        ("fay", "fay@example.com"),
+    )
+    summary = import_users(source, refused, uow)
+    assert ImportSummary(stored=2, present=0, refused=6) == summary
+    assert ["ann", "bob", "fay"] == [user.username for user in export_users(uow)]
+    assert [
+        (2, "UsernameTaken"),
+        (3, "InvalidUsername"),
+        (4, "EmailTaken"),
+        (5, "UsernameTaken"),
+        (6, "InvalidEmail"),
+        (7, "InvalidUsername"),
+    ] == refused
+
+
+def test_an_import_run_again_stores_nothing_twice_and_finishes_the_rest(uow: UnitOfWork) -> None:
+    """Rows that are stored already, in any spelling, are counted as present."""
+    refused = Refusals()
+    source = rows(("ann", "ann@example.com"), ("bob", "bob@example.com"), ("ANN", "ann@EXAMPLE.com"))
+    first = import_users(source[:1], refused, uow)
+    second = import_users(source, refused, uow)
+    assert [ImportSummary(1, 0, 0), ImportSummary(1, 2, 0)] == [first, second]
+    assert refused == []
+
+
+def test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must(uow: UnitOfWork) -> None:
+    """What fails in a later batch does not undo an earlier one."""
+
+    def source() -> Iterator[UserRow]:
+        for number in range(IMPORT_BATCH):
+            yield UserRow(number, f"user{number}", f"user{number}@example.com")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        import_users(source(), Refusals(), uow)
+    assert sum(1 for _ in export_users(uow)) == IMPORT_BATCH
+
+
+class Raced(FakeUserRepository):
+    """A repository in which somebody else stores a user just after this unit has looked, ``times`` times."""
+
+    def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase, times: int) -> None:
+        super().__init__(unit)
+        self._database, self._times = database, times
+
+    def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
+        found = super().list_holding(usernames, emails)
+        if self._times:
+            self._times -= 1
+            create_user(f"user{self._times}", f"other{self._times}@example.com", FakeUnitOfWork(self._database))
+        return found
+
+
+def raced_unit(database: FakeDatabase, times: int) -> FakeUnitOfWork:
+    """Return a unit of work whose imports lose ``times`` races."""
+    uow = FakeUnitOfWork(database)
+    uow.users = Raced(uow, database, times)
+    return uow
+
+
+def test_an_import_that_loses_a_race_refuses_that_row_and_stores_the_others() -> None:
+    """It looks again, and then sees what the other one has stored."""
+    database = FakeDatabase()
+    refused = Refusals()
+    source = rows(*((f"user{number}", f"user{number}@example.com") for number in range(3)))
+    summary = import_users(source, refused, raced_unit(database, times=2))
+    assert ImportSummary(stored=1, present=0, refused=2) == summary
+    assert [(1, "UsernameTaken"), (2, "UsernameTaken")] == refused
+
+
+def test_an_import_that_loses_every_race_gives_up_with_the_conflict() -> None:
+    """After five attempts, without storing a part of the batch."""
+    database = FakeDatabase()
+    source = rows(*((f"user{number}", f"user{number}@example.com") for number in range(6)))
+    with pytest.raises(UsernameTaken):
+        import_users(source, Refusals(), raced_unit(database, times=5))
+    assert sum(1 for _ in export_users(FakeUnitOfWork(database))) == 5
