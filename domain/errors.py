@@ -95,7 +95,7 @@ class ValueTaken(Conflict):
 
     def __str__(self) -> str:
         if self.value is None:
-            return f"a {self.kind} among those given is taken already: store them one by one to see which"
+            return f"one {self.kind} among those given is taken already: store them one by one to see which"
         return f"the {self.kind} {shown(self.value)} is taken already: choose another one"
 
 
@@ -155,17 +155,18 @@ class SchemaMismatch(StorageError):
 
 @define
 class IntegrityViolation(StorageError):
-    """A ``constraint`` was broken for which no domain error is declared; those in ``declared`` have one."""
+    """A ``constraint`` was broken that declares no domain error; those in ``declared`` do.
 
-    constraint: str | None
+    Where the database tells no name, ``constraint`` is what it says instead.
+    """
+
+    constraint: str
     declared: tuple[str, ...]
 
     def __str__(self) -> str:
-        return (
-            f"the constraint {self.constraint or '(unnamed)'} was broken, and it has no domain error:"
-            ' declare one with info={"error": ...} at the constraint, beside '
-            f"{', '.join(self.declared) or 'none so far'}"
-        )
+        examples = ", ".join(self.declared) or "no other one yet"
+        advice = f"declare info={{'error': ...}} there, as at {examples}"
+        return f"{self.constraint} was broken, and has no domain error: {advice}"
 
 
 class CommitOutcomeUnknown(StorageError):

@@ -42,8 +42,8 @@ class Page(Generic[A]):
 class Repository(ABC, Generic[A]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
-    Reading first writes what the unit has changed so far, so a unit reads its own writes; hence every method may raise a
-    :class:`~domain.errors.Conflict` of an earlier change. Every method raises
+    Reading first writes what the unit has changed so far, so a unit reads its own writes; hence every method may raise
+    a :class:`~domain.errors.Conflict` of an earlier change. Every method raises
     :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the writing ones in a read-only unit.
     """
 
@@ -110,9 +110,7 @@ class Repository(ABC, Generic[A]):
 
     def _checked(self, aggregate: A) -> A:
         if not isinstance(aggregate, self.aggregate):
-            raise TypeError(
-                f"{type(self).__name__} holds {self.aggregate.__name__} objects, not {aggregate!r}"
-            )
+            raise TypeError(f"{type(self).__name__} holds {self.aggregate.__name__} objects, not {aggregate!r}")
         return aggregate
 
     @abstractmethod

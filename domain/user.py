@@ -53,8 +53,8 @@ class EmailTaken(ValueTaken):
 class Username(str):
     """A user name in its one stored form: RFC 8265's UsernameCaseMapped profile, at most 64 characters.
 
-    Spellings that differ only by case, width or Unicode form become the same name: ``Username("ANN") == "ann"``. It is a
-    ``str``, so it compares, sorts and prints as one. Raises :class:`InvalidUsername` for anything that the profile
+    Spellings that differ only by case, width or Unicode form become the same name: ``Username("ANN") == "ann"``. It is
+    a ``str``, so it compares, sorts and prints as one. Raises :class:`InvalidUsername` for anything that the profile
     refuses: spaces, control characters, symbols, lone surrogates, mixed writing directions.
     """
 
@@ -62,6 +62,7 @@ class Username(str):
     MAX_LENGTH: ClassVar[int] = 64
 
     def __new__(cls, value: str) -> Self:
+        """Return the name in its stored form; a user name as it is."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _prepared_username(value))
@@ -75,8 +76,8 @@ def _prepared_username(value: object) -> str:
         raise InvalidUsername(value, f"it must be text, not {type(value).__name__}")
     if value != value.strip():
         raise InvalidUsername(value, "it begins or ends with white space: remove that")
-    # No character decomposes into more than four, so a longer text is too long in every Unicode form. Checked before the
-    # profile is applied, so that a text of megabytes costs nothing.
+    # No character decomposes into more than four, so a longer text is too long in every Unicode form. Checked before
+    # the profile is applied, so that a text of megabytes costs nothing.
     prepared = value if len(value) > 4 * Username.MAX_LENGTH else _enforced(value)
     if len(prepared) > Username.MAX_LENGTH:
         raise InvalidUsername(
@@ -108,6 +109,7 @@ class EmailAddress(str):
     MAX_LENGTH: ClassVar[int] = 254
 
     def __new__(cls, value: str) -> Self:
+        """Return the address in its normalized form; an email address as it is."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _normalized_email(value))
@@ -179,4 +181,4 @@ class UserRepository(Repository[User]):
 
     @abstractmethod
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
-        """Return the users who hold one of these names or addresses, in the order of ids: one query for a whole batch."""
+        """Return the users who hold one of these names or addresses, in the order of ids: one query for a batch."""

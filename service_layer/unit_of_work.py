@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from domain.errors import UncommittedChanges, UnitOfWorkMisuse
+from domain.errors import StorageUnavailable, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class UnitOfWork(ABC):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Make the block inside a part that is undone alone, in the storage and in the objects, when an error leaves it.
+        """Make the block inside a part that is undone alone when an error leaves it, in storage and objects.
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
         """
@@ -140,7 +140,8 @@ class UnitOfWork(ABC):
         except BaseException:
             with self._failing():
                 self._undo_savepoint()
-            self._state = _State.OPEN
+            if not isinstance(self._failure, StorageUnavailable):  # which took the whole transaction with it
+                self._state = _State.OPEN
             raise
         finally:
             self._savepoints -= 1
@@ -165,7 +166,7 @@ class UnitOfWork(ABC):
     def register_new(self, aggregate: Aggregate) -> None:
         """Insert an aggregate for its repository and track it; one that is tracked already is left alone."""
         with self.writing():
-            if self._holds(aggregate):
+            if self.holds(aggregate):
                 return
             if self._is_held_elsewhere(aggregate):
                 raise UnitOfWorkMisuse(
@@ -176,7 +177,7 @@ class UnitOfWork(ABC):
     def register_removed(self, aggregate: Aggregate) -> None:
         """Delete a tracked aggregate for its repository."""
         with self.writing():
-            if not self._holds(aggregate):
+            if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
                     f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
                 )
@@ -191,9 +192,7 @@ class UnitOfWork(ABC):
 
     def _check_thread(self) -> None:
         if self._thread not in (None, threading.get_ident()):
-            raise UnitOfWorkMisuse(
-                "this unit of work was opened by another thread: give each thread a unit of its own"
-            )
+            raise UnitOfWorkMisuse("this unit of work was opened by another thread: give each thread a unit of its own")
 
     def _check_no_savepoint(self, action: str) -> None:
         if self._savepoints:
@@ -229,7 +228,7 @@ class UnitOfWork(ABC):
         """Write the changed attributes of tracked aggregates, in the order of ids."""
 
     @abstractmethod
-    def _holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object was read or added here, and not removed."""
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """The use cases of users: plain functions that take the unit of work last and open it themselves.
 
-They return users that stay readable after the unit has ended. Each raises the domain's errors, and those of storage that
-:mod:`domain.errors` lists.
+They return users that stay readable after the unit has ended. Each raises the domain's errors, and those of storage
+that :mod:`domain.errors` lists.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMPORT_BATCH = 1000
 """How many rows of an import are stored in one transaction."""
 
 _IMPORT_ATTEMPTS = 5
-# Each conflict means that somebody else stored one of the batch's values; the next attempt sees it and refuses that row.
+# Each conflict means that somebody else stored one of the values; the next attempt sees it and refuses that row.
 
 
 def create_user(username: str, email: str, uow: UnitOfWork) -> User:
@@ -42,15 +42,19 @@ def create_user(username: str, email: str, uow: UnitOfWork) -> User:
 
 
 def get_user(username: str, uow: UnitOfWork) -> User:
-    """Return the user of this name. Raises :class:`~domain.user.UserNotFound` or :class:`~domain.user.InvalidUsername`."""
+    """Return the user of this name in any spelling.
+
+    Raises :class:`~domain.user.UserNotFound` or :class:`~domain.user.InvalidUsername`.
+    """
     with uow:
         return uow.users.get_by_username(username)
 
 
 def list_users(after: UUID | None, limit: int, uow: UnitOfWork) -> Page[User]:
-    """Return at most ``limit`` (1 to 1000) users, oldest first; ``after`` is the ``next`` of the page before, or ``None``.
+    """Return at most ``limit`` (1 to 1000) users, oldest first.
 
-    Raises :class:`~domain.errors.InvalidValue` for a limit out of range.
+    ``after`` is the ``next`` of the page before, or ``None`` for the first one. Raises
+    :class:`~domain.errors.InvalidValue` for a limit out of range.
     """
     with uow:
         return uow.users.page(after, limit)
@@ -130,9 +134,7 @@ class ImportSummary:
     refused: int = 0
 
     def __add__(self, other: ImportSummary) -> ImportSummary:
-        return ImportSummary(
-            self.stored + other.stored, self.present + other.present, self.refused + other.refused
-        )
+        return ImportSummary(self.stored + other.stored, self.present + other.present, self.refused + other.refused)
 
 
 def import_users(
@@ -140,9 +142,9 @@ def import_users(
 ) -> ImportSummary:
     """Store a user for each row that can be one, and call ``refuse`` with each other row and the reason.
 
-    Rows are stored a thousand to a transaction, and only so many are held in memory. A row whose user is stored already,
-    with the same name and address, is counted as present: so an import that was cut short is finished by running it
-    again. A row with the name or the address of somebody else is refused.
+    Rows are stored a thousand to a transaction, and only so many are held in memory. A row whose user is stored
+    already, with the same name and address, is counted as present: so an import that was cut short is finished by
+    running it again. A row with the name or the address of somebody else is refused.
     """
     summary = ImportSummary()
     remaining = iter(rows)

@@ -83,16 +83,18 @@ class FakeUnitOfWork(UnitOfWork):
         """Write new rows without tracking the objects; return how many."""
         self._log.note_bulk()
         count = 0
-        for count, aggregate in enumerate(aggregates, start=1):
+        for aggregate in aggregates:
             self._insert_row(type(aggregate), {**_values(aggregate), "version": aggregate.version + 1}, bulk=True)
+            count += 1
         return count
 
-    def _holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate) -> bool:
+        """Tell whether this very object was read or added here, and not removed."""
         tracked = self._tracked.get((type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
 
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        return any(unit._holds(aggregate) for unit in self._database.open_units())
+        return any(unit.holds(aggregate) for unit in self._database.open_units())
 
     def _has_changes(self) -> bool:
         return self._log.has_writes() or bool(self._changed())

@@ -31,7 +31,7 @@ _DRIVERS = {
 def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
     """Return an engine for the URL of an SQLite file, a PostgreSQL, a MariaDB or a MySQL database.
 
-    ``timeout`` is in seconds: how long to wait for a connection, and for another writer's lock. Nothing is connected yet.
+    ``timeout`` is how many seconds to wait for a connection, and for another writer's lock. Nothing is connected yet.
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
     """
     url = _parsed(database_url)
@@ -63,7 +63,8 @@ def _parsed(database_url: str) -> URL:
         ) from error
     if url.drivername not in _DRIVERS:
         raise ConfigurationError(
-            f"DATABASE_URL begins with {url.drivername}://, which is not known here: use sqlite, postgresql, mysql or memory"
+            f"DATABASE_URL begins with {url.drivername}://, which is not known here:"
+            " use sqlite, postgresql, mysql or memory"
         )
     if "@" in (url.host or ""):
         raise ConfigurationError("DATABASE_URL has an @ inside the password: write it as %40")

@@ -81,8 +81,7 @@ def integrity_error(error: IntegrityError, *, bulk: bool = False) -> Exception:
             if name is not None and constraint.name == name:
                 row = error.params if isinstance(error.params, dict) and not bulk else {}
                 return declared_error(constraint, row)
-    declared = [str(one.name) for table in metadata.sorted_tables for one in unique_constraints(table) if one.info]
-    return IntegrityViolation(name or _first_line(error), tuple(declared))
+    return IntegrityViolation(name or _first_line(error), _declared())
 
 
 def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
@@ -92,9 +91,14 @@ def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Map
     if isinstance(constraint, PrimaryKeyConstraint):
         return DuplicateIdentity(UUID(value) if value else None)
     if "error" not in constraint.info:
-        return IntegrityViolation(str(constraint.name), ())
+        return IntegrityViolation(str(constraint.name), _declared())
     error: Exception = constraint.info["error"](value)
     return error
+
+
+def _declared() -> tuple[str, ...]:
+    constraints = (one for table in metadata.sorted_tables for one in unique_constraints(table))
+    return tuple(str(one.name) for one in constraints if "error" in one.info)
 
 
 def unique_constraints(table: Table) -> list[PrimaryKeyConstraint | UniqueConstraint]:

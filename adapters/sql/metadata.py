@@ -35,9 +35,7 @@ def map_aggregate(aggregate: type[Aggregate], table: Table) -> None:
     The unit of work raises the version itself, once for each unit that writes; SQLAlchemy compares it at every write.
     """
     if inspect(aggregate, raiseerr=False) is None:
-        mapper_registry.map_imperatively(
-            aggregate, table, version_id_col=table.c.version, version_id_generator=False
-        )
+        mapper_registry.map_imperatively(aggregate, table, version_id_col=table.c.version, version_id_generator=False)
 
 
 def watch(aggregate: Aggregate) -> None:

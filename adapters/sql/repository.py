@@ -32,9 +32,7 @@ class SqlRepository(Repository[A]):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         everything = select(cls.aggregate)
-        cls._by_key = {
-            column.key: everything.where(column == bindparam("value")) for column in cls.table.columns
-        }
+        cls._by_key = {column.key: everything.where(column == bindparam("value")) for column in cls.table.columns}
         cls._first = everything.order_by(cls.table.c.id).limit(bindparam("limit"))
         cls._next = cls._first.where(cls.table.c.id > bindparam("after"))
 

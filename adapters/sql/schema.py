@@ -60,7 +60,7 @@ class Schema:
         """
         current, head = self.current, self.head
         if current == head:
-            return
+            return None
         if current is not None and not self._knows(current):
             advice = "it was made by a newer version of this program: use that one"
         elif self._engine.dialect.name == "sqlite":

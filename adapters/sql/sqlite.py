@@ -68,9 +68,9 @@ def _begin_before_savepoint(connection: Connection, _name: str) -> None:
 def _begin(connection: Connection) -> None:
     """Begin a transaction at its first write, and take the write lock at once.
 
-    Concurrent writers so wait for each other, up to the timeout. A transaction begun by reading could not: SQLite refuses
-    to let it write after anybody else has. What is read before the first write sees what is committed at that moment, as
-    at PostgreSQL's READ COMMITTED; that nothing read so is overwritten blindly is what versions are for.
+    Concurrent writers so wait for each other, up to the timeout. A transaction begun by reading could not: SQLite
+    refuses to let it write after anybody else has. What is read before the first write sees what is committed at that
+    moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten blindly is what versions are for.
     """
     if not _driver(connection).in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -80,8 +80,8 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     """Return the domain's error for a constraint that a row breaks.
 
     A row that breaks several must be refused for the same reason everywhere. Other databases check the primary key and
-    then the other constraints as declared, SQLite the last one first; so the row is held against the table once more, in
-    the common order. (Such an error leaves an SQLite transaction as it is.)
+    then the other constraints as declared, SQLite the last one first; so the row is held against the table once more,
+    in the common order. (Such an error leaves an SQLite transaction as it is.)
     """
     told = re.fullmatch(r"UNIQUE constraint failed: (\w+)\..+", str(context.original_exception))
     connection, execution = context.connection, context.execution_context
@@ -91,7 +91,11 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     if not isinstance(row, dict):
         row = row[_rows_written(connection) - connection.info["rows_before"]]
     broken = [one for one in unique_constraints(metadata.tables[told[1]]) if _is_broken(one, row, connection)]
-    return declared_error(broken[0], {} if BULK.items() <= execution.execution_options.items() else row) if broken else None
+    return (
+        declared_error(broken[0], {} if BULK.items() <= execution.execution_options.items() else row)
+        if broken
+        else None
+    )
 
 
 def _is_broken(

@@ -61,7 +61,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _translated(self, error: BaseException) -> BaseException:
         return translated(error, self._engine)
 
-    def _holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate) -> bool:
         return inspect(aggregate).persistent and aggregate in self.session
 
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:

@@ -112,12 +112,14 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(storage: Storag
                 uow.rollback()
                 continue
             with pytest.raises(UnitOfWorkMisuse, match="the user name 'ann' is taken"):
-                {
-                    "page": lambda uow=uow: uow.users.page(),
-                    "add": lambda uow=uow: uow.users.add(new_user("bob")),
-                    "commit": uow.commit,
-                    "savepoint": lambda uow=uow: uow.savepoint().__enter__(),
-                }[use]()
+                if use == "page":
+                    uow.users.page()
+                elif use == "add":
+                    uow.users.add(new_user("bob"))
+                elif use == "commit":
+                    uow.commit()
+                else:
+                    uow.savepoint().__enter__()
     assert stored_names(storage) == ["ann"]
 
 

@@ -194,6 +194,5 @@ def test_only_users_can_be_added_and_removed(uow: UnitOfWork, wrong: object) -> 
     with uow:
         for call in (uow.users.add, uow.users.remove, lambda user: uow.users.add_many([user])):
             with pytest.raises(TypeError, match="holds User objects"):
-                call(wrong)  # type: ignore[operator]  # the wrong type is the point
+                call(wrong)  # type: ignore[arg-type]  # the wrong type is the point
         uow.rollback()
-

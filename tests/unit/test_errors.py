@@ -20,35 +20,41 @@ from domain.errors import (
 from domain.user import EmailTaken, InvalidUsername, UsernameTaken, UserNotFound
 
 EXAMPLES: list[tuple[Exception, str]] = [
-    (InvalidUsername("a b", "no spaces"), "'a b' is not a valid user name: no spaces"),
+    (
+        InvalidUsername("a b", "no spaces"),
+        "'a b' is not a valid user name: no spaces",
+    ),
     (
         UserNotFound("username", "ann"),
         "no user has the username 'ann': check its spelling, or create the user first",
     ),
-    (UsernameTaken("ann"), "the user name 'ann' is taken already: choose another one"),
-    (EmailTaken(None), "a email address among those given is taken already: store them one by one to see which"),
+    (
+        UsernameTaken("ann"),
+        "the user name 'ann' is taken already: choose another one",
+    ),
+    (
+        EmailTaken(None),
+        "one email address among those given is taken already: store them one by one to see which",
+    ),
     (
         DuplicateIdentity(UUID(int=1)),
-        "the id 00000000-0000-0000-0000-000000000001 is stored already:"
-        " get that aggregate and change it instead of adding it",
+        f"the id {UUID(int=1)} is stored already: get that aggregate and change it instead of adding it",
     ),
     (
         ConcurrentChange("somebody was faster"),
         "somebody was faster: read again in a new unit of work and repeat the change",
     ),
     (
-        SchemaMismatch("postgresql://host/db", "0001", "0002", "run `app db upgrade`"),
-        "postgresql://host/db stands at revision 0001, and this program needs revision 0002: run `app db upgrade`",
+        SchemaMismatch("sqlite:///x", "0001", "0002", "do this"),
+        "sqlite:///x stands at revision 0001, and this program needs revision 0002: do this",
     ),
     (
-        SchemaMismatch("postgresql://host/db", None, "0002", "run `app db upgrade`"),
-        "postgresql://host/db has no tables of this program yet, and this program needs revision 0002:"
-        " run `app db upgrade`",
+        SchemaMismatch("sqlite:///x", None, "0002", "do this"),
+        "sqlite:///x has no tables of this program yet, and this program needs revision 0002: do this",
     ),
     (
         IntegrityViolation("ck_users_age", ("uq_users_email",)),
-        "the constraint ck_users_age was broken, and it has no domain error: declare one with"
-        ' info={"error": ...} at the constraint, beside uq_users_email',
+        "ck_users_age was broken, and has no domain error: declare info={'error': ...} there, as at uq_users_email",
     ),
 ]
 

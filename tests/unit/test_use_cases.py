@@ -110,6 +110,7 @@ class Refusals(list[tuple[int, str]]):
     """The lines and the errors of refused rows."""
 
     def __call__(self, row: UserRow, reason: DomainError) -> None:
+        """Note a refusal."""
         self.append((row.line, type(reason).__name__))
 
 
@@ -176,6 +177,7 @@ class Raced(FakeUserRepository):
         self._database, self._times = database, times
 
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
+        """Look, and then let the other one be faster."""
         found = super().list_holding(usernames, emails)
         if self._times:
             self._times -= 1

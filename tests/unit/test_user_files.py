@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from domain.user import EmailAddress, InvalidUsername, User, Username
 from entrypoints import user_files
-from entrypoints.user_files import InvalidHeader, InvalidRow, Rejects
+from entrypoints.user_files import InvalidHeader, InvalidRow
 from service_layer.users import UserRow
 
 ANN = User(
@@ -298,7 +298,6 @@ def test_rejects_hold_the_refused_rows_whole_with_line_and_reason(tmp_path: Path
         header, row = csv.reader(written)
     assert ["line", "username", "email", "reason"] == header
     assert ["7", "x" * 70 + '\\udcff,"\n', "", str(InvalidUsername(name, "it is empty"))] == row
-
 
 
 def test_rejects_are_written_anew(tmp_path: Path) -> None:

@@ -7,21 +7,22 @@ The application passes its connection. The plain ``alembic`` command (to write a
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection
 
 import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table, which --autogenerate compares with
 from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 
 def migrate(connection: Connection) -> None:
     """Run the migrations that the command asks for; SQLite alters tables by copying them, hence the batches."""
-    context.configure(
-        connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True
-    )
+    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,0 +1,159 @@
+"""docs/extending.md, followed to the letter in a copy of the project: each step, and each command of a shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.markdown import Block, blocks
+
+PAGE = ROOT / "docs" / "extending.md"
+LAYERS = ("adapters", "domain", "entrypoints", "service_layer")
+ADVICE = "mend docs/extending.md; or, when the project has outgrown it, delete it together with this test"
+
+_STEP = re.compile(r"^\*\*(?P<kind>New file|In) `(?P<path>[^`]+)`\*\*")
+_KINDS = {"New file": "python", "In": "diff"}
+_SHELL = "sh"
+
+
+def steps() -> list[tuple[Path, Block]]:
+    """Return the path and the block of each step; fails for code that no step introduces."""
+    found = []
+    for block in blocks(PAGE):
+        if block.language != _SHELL:
+            step = _STEP.match(block.before)
+            assert step, f"line {block.line} begins a block that belongs to no file"
+            assert _KINDS[step["kind"]] == block.language, f"line {block.line}"
+            found.append((Path(step["path"]), block))
+    return found
+
+
+def new_files() -> list[str]:
+    """Return the paths of the files that the page adds."""
+    return [str(path) for path, block in steps() if block.language == "python"]
+
+
+def commands() -> list[str]:
+    """Return the commands of the page, one for each line of a shell."""
+    return [line for block in blocks(PAGE) if block.language == _SHELL for line in block.text.splitlines()]
+
+
+def follow(project: Path) -> None:
+    """Make each step; one that was made before, because somebody follows the page in earnest, is left as it is."""
+    for path, block in steps():
+        target = project / path
+        if block.language == "diff":
+            target.write_text(patched(target.read_text(), block.text, path))
+        else:
+            assert not target.exists() or target.read_text() == block.text, f"{path} is another file: {ADVICE}"
+            target.write_text(block.text)
+
+
+def patched(text: str, diff: str, path: Path) -> str:
+    """Return a file's text with the changes of a diff, whose parts begin with ``@@`` and a word about the place."""
+    for part in re.split(r"^@@.*\n", diff, flags=re.MULTILINE)[1:]:
+        lines = part.splitlines(keepends=True)
+        old = "".join(line[1:] for line in lines if not line.startswith("+"))
+        new = "".join(line[1:] for line in lines if not line.startswith("-"))
+        if f"\n{new}" in text:
+            continue
+        assert text.count(f"\n{old}") == 1, f"{path} has not exactly one place that reads\n{old}\n{ADVICE}"
+        text = text.replace(f"\n{old}", f"\n{new}")
+    return text
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with the page followed, and with this environment as its ``.venv``."""
+    copy = tmp_path_factory.mktemp("extended")
+    for folder in (*LAYERS, "tests"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    (copy / ".venv").symlink_to(sys.prefix)
+    follow(copy)
+    return copy
+
+
+def run(project: Path, *command: str, **environment: str) -> str:
+    """Run a command in the copy and return its output; fails with that output."""
+    unwanted = ("COV", "DATABASE_", "PYTEST_")  # coverage of the copy is none of the project
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    # The copy comes before the environment's own packages, so before the project if that is installed there.
+    environment = {**kept, "PYTHONPATH": str(project), **environment}
+    done = subprocess.run(
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert 0 == done.returncode, f"{' '.join(command)}\n{done.stdout}"
+    return done.stdout
+
+
+def test_an_aggregate_is_a_file_in_each_layer_and_two_lines_in_each_unit_of_work() -> None:
+    """As the page says: nothing else has to change, except for the command line that need not be."""
+    added = [path for path in new_files() if not path.startswith("tests/")]
+    changed = {
+        str(path): re.findall(r"^[+-]", block.text, re.MULTILINE) for path, block in steps() if "diff" in block.language
+    }
+    assert ["domain/team.py", "service_layer/teams.py", "adapters/sql/teams.py", "adapters/fake/teams.py"] == [
+        path for path in added if "migrations" not in path
+    ]
+    del changed["entrypoints/cli.py"]
+    assert {
+        f"{layer}/unit_of_work.py": ["+", "+"] for layer in ("service_layer", "adapters/sql", "adapters/fake")
+    } == changed
+
+
+def test_following_the_page_again_changes_nothing(project: Path) -> None:
+    """So this test goes on passing in a project where somebody has followed it."""
+    before = {path: path.read_text() for path in project.rglob("*.py")}
+    follow(project)
+    assert before == {path: path.read_text() for path in project.rglob("*.py")}
+
+
+def test_files_and_tests_that_the_page_mentions_exist(project: Path) -> None:
+    """In the project as it is after the last step."""
+    mentioned = set(re.findall(r"`([\w/]+/[\w/.]+|test_\w+)`", PAGE.read_text()))
+    tests = "".join(path.read_text() for path in project.glob("tests/*/test_*.py"))
+    assert len(mentioned) > 20
+    assert [] == [
+        name
+        for name in mentioned
+        if not (f"def {name}(" in tests if name.startswith("test_") else (project / name).exists())
+    ]
+
+
+def test_what_is_tried_here_is_the_copy(project: Path) -> None:
+    """And not the project that the environment may have installed."""
+    program = f"import tests, {', '.join(LAYERS)}; print(*(one.__path__[0] for one in (tests, {', '.join(LAYERS)})))"
+    for options in ((), ("-P",)):  # with and without the current folder, as `python -m pytest` and `pytest` do
+        found = run(project, sys.executable, *options, "-c", program).split()
+        assert [str(project / name) for name in ("tests", *LAYERS)] == found
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_succeeds_and_its_tests_reach_every_line_of_its_files(project: Path) -> None:
+    """The new tests, the arrows between the layers, and that the migrations make the mapped tables."""
+    measuring = "--cov --cov-append --cov-report= --cov-fail-under=0"
+    for command in commands():
+        assert "passed" in run(project, "sh", "-c", command, PYTEST_ADDOPTS=measuring)
+    report = ["report", "--fail-under=100", f"--include={','.join(new_files())}"]
+    run(project, sys.executable, "-m", "coverage", *report)
+
+
+def test_the_new_files_are_in_good_style(project: Path) -> None:
+    """By the project's own rules, without a change by hand."""
+    files = [str(path) for path, _ in steps()]
+    run(project, ".venv/bin/ruff", "check", *files)
+    run(project, ".venv/bin/ruff", "format", "--check", *files)
+
+
+@pytest.mark.slow
+def test_the_new_files_are_typed(project: Path) -> None:
+    """As strictly as all others."""
+    run(project, ".venv/bin/mypy", *(str(path) for path, _ in steps()))

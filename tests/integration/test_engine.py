@@ -1,0 +1,146 @@
+"""Engines: URLs as people write them, what each database is set to, and passwords that appear nowhere."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from adapters.sql.engine import make_engine
+from adapters.sql.errors import name_of
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import ConcurrentChange, ConfigurationError, StorageError, StorageUnavailable
+from entrypoints.bootstrap import bootstrap
+from service_layer.users import create_user
+
+
+@pytest.mark.parametrize(
+    ("url", "dialect", "driver"),
+    [
+        ("sqlite:///app.db", "sqlite", "pysqlite"),
+        ("sqlite:////var/lib/app.db", "sqlite", "pysqlite"),
+        ("postgresql://username:password@localhost/database", "postgresql", "psycopg2"),
+        ("postgres://username:password@localhost:5433/database", "postgresql", "psycopg2"),
+        ("postgresql+psycopg2://username:password@localhost/database", "postgresql", "psycopg2"),
+        ("postgresql://username:p%40ss%2Fword@localhost/database?sslmode=disable", "postgresql", "psycopg2"),
+        ("mysql://username:password@localhost/database", "mysql", "pymysql"),
+        ("mariadb://username:password@localhost/database", "mariadb", "pymysql"),
+    ],
+)
+def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> None:
+    """With the driver that this project uses, whatever SQLAlchemy's own default is."""
+    if driver == "pymysql":
+        pytest.importorskip("pymysql")
+    engine = make_engine(url)
+    assert (dialect, driver) == (engine.dialect.name, engine.dialect.driver)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "cannot be read"),
+        ("nonsense with secret", "cannot be read"),
+        ("postgresql://user:secret@localhost:port/database", "cannot be read"),
+        ("oracle://user:secret@localhost/database", "oracle://, which is not known here"),
+        ("postgresql+asyncpg://user:secret@localhost/database", r"postgresql\+asyncpg://, which is not known"),
+        ("postgresql://user:se@cret@localhost/database", "write it as %40"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+        ("sqlite:///file:name?mode=memory&cache=shared&uri=true", "in memory"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str, reason: str) -> None:
+    """And with what would be right."""
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        make_engine(url)
+    assert "secret" not in str(caught.value)
+    assert "cret@" not in str(caught.value)
+
+
+def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drivers of MariaDB and MySQL are an extra."""
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "pymysql", raising=False)
+    with pytest.raises(ConfigurationError, match="pip install pymysql"):
+        make_engine("mysql://username:password@localhost/database")
+
+
+def test_an_engine_is_named_without_its_password() -> None:
+    """Nor with its options, which can hold one too."""
+    engine = make_engine("postgresql://user:secret@localhost/database?password=secret")
+    assert "postgresql+psycopg2://user:***@localhost/database" == name_of(engine)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:secret@127.0.0.1:1/database",
+        "postgres://user:secret@no-such-host.invalid/database",
+        "postgresql://127.0.0.1:1/database?user=user&password=secret",
+    ],
+)
+def test_a_server_that_cannot_be_reached_is_named_without_the_password(url: str) -> None:
+    """In one error that may be tried again."""
+    with pytest.raises(StorageUnavailable, match="cannot be used") as caught:
+        bootstrap(url)
+    assert caught.value.retryable
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_database_is_named(postgres_server: str) -> None:
+    """With the server's own words."""
+    with pytest.raises(StorageUnavailable, match="no_such_database"):
+        bootstrap(postgres_server.rpartition("/")[0] + "/no_such_database")
+
+
+def test_an_sqlite_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """A folder that is missing, and a file that is something else."""
+    with pytest.raises(StorageUnavailable, match=r"missing/app\.db cannot be used: unable to open"):
+        bootstrap(f"sqlite:///{tmp_path / 'missing' / 'app.db'}")
+    other = tmp_path / "letter.txt"
+    other.write_text("Dear Ann, this is not a database, but it is long enough to look like one." * 10)
+    with pytest.raises(StorageError, match=r"letter\.txt refused a statement: file is not a database"):
+        bootstrap(f"sqlite:///{other}")
+
+
+def test_sqlite_is_set_up_for_concurrent_writers(tmp_path: Path) -> None:
+    """Write-ahead log, foreign keys, and the time that a writer waits."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}", timeout=1.5)
+    with engine.connect() as connection:
+        pragmas = [
+            connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        ]
+    engine.dispose()
+    assert ["wal", 1, 1500, 2] == pragmas
+
+
+def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgres_database: str) -> None:
+    """Unless the URL itself says otherwise."""
+    found = []
+    for url in (postgres_database, f"{postgres_database}?options=-c%20lock_timeout%3D7s"):
+        engine = make_engine(url, timeout=1.5)
+        with engine.connect() as connection:
+            found.append(connection.execute(text("SHOW lock_timeout")).scalar())
+        engine.dispose()
+    assert ["1500ms", "7s"] == found
+
+
+def test_another_programs_lock_on_an_sqlite_file_is_waited_for(tmp_path: Path) -> None:
+    """And a lock that is held for too long is a conflict that may be tried again."""
+    path = tmp_path / "app.db"
+    with bootstrap(f"sqlite:///{path}"):
+        pass
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    engine = make_engine(f"sqlite:///{path}", timeout=0.1)
+    with pytest.raises(ConcurrentChange, match="database is locked") as caught:
+        create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+    other.execute("ROLLBACK")
+    other.close()
+    assert caught.value.retryable
+    assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+    engine.dispose()

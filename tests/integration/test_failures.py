@@ -1,0 +1,281 @@
+"""Promises 7, 14 and 15 on real databases: errors that say the truth, and connections that come back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from adapters.sql.engine import make_engine
+from adapters.sql.errors import translated_at_commit, unique_constraints
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.users import users
+from domain.errors import (
+    CommitOutcomeUnknown,
+    ConcurrentChange,
+    IntegrityViolation,
+    StorageError,
+    StorageUnavailable,
+    UnitOfWorkMisuse,
+)
+from domain.user import UsernameTaken
+from service_layer.users import create_user, get_user
+from tests.contract.users import new_user, stored_names, stored_user, values
+from tests.storages import migrated_engine, sql_storage
+
+
+@pytest.fixture
+def own_engine(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Engine]:
+    """An engine on a database of the test's own, whose tables it may change."""
+    if engine.dialect.name == "sqlite":
+        yield engine
+    else:
+        with migrated_engine(request.getfixturevalue("postgres_database")) as own:
+            yield own
+
+
+def checked_out(engine: Engine) -> int:
+    """Return how many connections are in use."""
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
+
+
+def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
+    """Let the server end the connection that a unit of work is using, as an administrator can."""
+    pid = uow.session.execute(text("SELECT pg_backend_pid()")).scalar()
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+def leave_normally(uow: SqlUnitOfWork) -> None:
+    """Read, and leave."""
+    with uow:
+        uow.users.page()
+
+
+def leave_after_a_commit(uow: SqlUnitOfWork) -> None:
+    """Write and commit."""
+    with uow:
+        uow.users.add(new_user("eve"))
+        uow.commit()
+
+
+def leave_by_an_error(uow: SqlUnitOfWork) -> None:
+    """Leave by an error of the caller's."""
+    with pytest.raises(ZeroDivisionError), uow:
+        uow.users.add(new_user("eve"))
+        raise ZeroDivisionError
+
+
+def leave_by_a_conflict(uow: SqlUnitOfWork) -> None:
+    """Leave by an error of the database's."""
+    with pytest.raises(UsernameTaken), uow:
+        uow.users.add(new_user("ann"))
+
+
+def leave_a_stream_unfinished(uow: SqlUnitOfWork) -> None:
+    """Begin to read a stream, and go."""
+    with uow:
+        next(uow.users.stream())
+
+
+def leave_inside_a_savepoint(uow: SqlUnitOfWork) -> None:
+    """Leave a savepoint and the unit by one error."""
+    with pytest.raises(ZeroDivisionError), uow, uow.savepoint():
+        uow.users.add(new_user("eve"))
+        raise ZeroDivisionError
+
+
+WAYS = [
+    leave_normally,
+    leave_after_a_commit,
+    leave_by_an_error,
+    leave_by_a_conflict,
+    leave_a_stream_unfinished,
+    leave_inside_a_savepoint,
+]
+
+
+@pytest.mark.promise(15)
+@pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
+def test_however_a_unit_is_left_its_connection_comes_back(
+    engine: Engine, leave: Callable[[SqlUnitOfWork], None]
+) -> None:
+    """And carries no transaction over to the next one."""
+    stored_user(sql_storage(engine), "ann")
+    leave(SqlUnitOfWork(engine))
+    assert checked_out(engine) == 0
+    assert get_user("ann", SqlUnitOfWork(engine)).email == "ann@example.com"
+    stored_user(sql_storage(engine), "bob")
+
+
+@pytest.mark.promise(15)
+def test_the_connection_comes_back_at_the_commit_already(engine: Engine) -> None:
+    """What a block does after its commit keeps no connection from others."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user())
+        uow.commit()
+        assert checked_out(engine) == 0
+
+
+@pytest.mark.promise(15)
+def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) -> None:
+    """Not a hang; and the next unit works as soon as a connection is back."""
+    engine = make_engine(own_engine.url.render_as_string(hide_password=False), timeout=0.1)
+    open_units = [SqlUnitOfWork(engine) for _ in range(15)]
+    for uow in open_units:
+        uow.__enter__().users.page()
+    with pytest.raises(StorageUnavailable, match="became free in time") as caught:
+        create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+    assert caught.value.retryable
+    open_units.pop().__exit__(None, None, None)
+    assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+    for uow in open_units:
+        uow.__exit__(None, None, None)
+    engine.dispose()
+
+
+@pytest.mark.promise(14)
+def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(postgres_engine: Engine) -> None:
+    """The error may be tried again; the next unit gets a new connection; objects stay readable."""
+    ann = stored_user(sql_storage(postgres_engine), "ann")
+    uow = SqlUnitOfWork(postgres_engine)
+    with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
+        mine = uow.users.get(ann.id)
+        mine.deactivate()
+        uow.users.page()
+        end_connection_of(uow, postgres_engine)
+        uow.users.page()
+    assert caught.value.retryable
+    assert values(ann) == values(mine)
+    assert checked_out(postgres_engine) == 0
+    with uow:
+        assert uow.users.get(ann.id).active
+
+
+@pytest.mark.promise(14)
+def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(postgres_engine: Engine) -> None:
+    """Neither success nor failure may be claimed, and it must not be tried again blindly."""
+    uow = SqlUnitOfWork(postgres_engine)
+    with uow:
+        uow.users.add(new_user())
+        end_connection_of(uow, postgres_engine)
+        with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
+            uow.commit()
+        with pytest.raises(UnitOfWorkMisuse, match="may or may not be stored"):
+            uow.commit()
+    assert not caught.value.retryable
+    assert checked_out(postgres_engine) == 0
+    assert stored_names(sql_storage(postgres_engine)) == []
+
+
+@pytest.mark.promise(14)
+def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_database: str) -> None:
+    """Here by a check that the database makes only at the end of the transaction."""
+    with migrated_engine(postgres_database) as engine:
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+                    " AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$"
+                )
+            )
+            connection.execute(
+                text(
+                    "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON users"
+                    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+                )
+            )
+        with pytest.raises(StorageError, match="refused a statement: not today") as caught:
+            create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+        assert not isinstance(caught.value, CommitOutcomeUnknown)
+        assert stored_names(sql_storage(engine)) == []
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (sqlite3.SQLITE_BUSY, ConcurrentChange),
+        (sqlite3.SQLITE_FULL, StorageError),
+        (sqlite3.SQLITE_IOERR_FSYNC, CommitOutcomeUnknown),
+    ],
+)
+def test_a_commit_that_fails_in_sqlite_is_unknown_unless_sqlite_says_that_nothing_was_written(
+    sqlite_engine: Engine, code: int, expected: type[Exception]
+) -> None:
+    """Busy and full say so; a disk that failed says nothing."""
+    cause = sqlite3.OperationalError("as the driver says it")
+    cause.sqlite_errorcode = code
+    error = OperationalError("COMMIT", None, cause)
+    assert type(translated_at_commit(error, sqlite_engine)) is expected
+
+
+@pytest.mark.promise(1)
+def test_the_callers_error_goes_on_when_the_rollback_fails(postgres_engine: Engine) -> None:
+    """The connection is gone, and with it the transaction: there is nothing more to say."""
+    uow = SqlUnitOfWork(postgres_engine)
+    with pytest.raises(ZeroDivisionError), uow:
+        uow.users.add(new_user())
+        end_connection_of(uow, postgres_engine)
+        raise ZeroDivisionError
+    assert checked_out(postgres_engine) == 0
+    assert stored_names(sql_storage(postgres_engine)) == []
+
+
+@pytest.mark.promise(10)
+def test_a_savepoint_whose_connection_dies_ends_the_unit(postgres_engine: Engine) -> None:
+    """There is no transaction left to go on with."""
+    with SqlUnitOfWork(postgres_engine) as uow:
+        with pytest.raises(StorageUnavailable), uow.savepoint():
+            uow.users.add(new_user())
+            end_connection_of(uow, postgres_engine)
+            uow.users.page()
+        with pytest.raises(UnitOfWorkMisuse, match="cannot be used"):
+            uow.users.page()
+    assert stored_names(sql_storage(postgres_engine)) == []
+
+
+@pytest.mark.promise(7)
+def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(own_engine: Engine) -> None:
+    """It is named, with what to write; the driver's own error is the cause."""
+    with own_engine.begin() as connection:
+        connection.execute(text("CREATE UNIQUE INDEX ux_users_active ON users (active)"))
+    storage = sql_storage(own_engine)
+    stored_user(storage, "ann")
+    for bulk in (False, True):
+        with pytest.raises(IntegrityViolation, match=r"active was broken.*declare") as caught, storage.unit() as uow:
+            if bulk:
+                uow.users.add_many([new_user("bob")])
+            else:
+                uow.users.add(new_user("bob"))
+        assert isinstance(caught.value.__cause__, DBAPIError)
+        assert caught.value.declared == ("uq_users_username", "uq_users_email")
+
+
+@pytest.mark.promise(7)
+def test_a_table_constraint_whose_error_was_forgotten_is_named(
+    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for one that the table has, but without an error."""
+    storage = sql_storage(own_engine)
+    stored_user(storage, "ann")
+    monkeypatch.delitem(unique_constraints(users)[1].info, "error")
+    with pytest.raises(IntegrityViolation, match="uq_users_username was broken"), storage.unit() as uow:
+        uow.users.add(new_user("ann"))
+
+
+@pytest.mark.promise(7)
+def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(sqlite_engine: Engine) -> None:
+    """Imitated by a limit on the size of the file."""
+    with sqlite_engine.connect() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar()
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    storage = sql_storage(sqlite_engine)
+    with pytest.raises(StorageError, match="database or disk is full"), storage.unit() as uow:
+        uow.users.add_many(new_user(f"user{number}") for number in range(1000))
+    assert stored_names(storage) == []
