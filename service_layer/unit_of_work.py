@@ -66,7 +66,6 @@ class UnitOfWork(ABC):
         self._thread = threading.get_ident()
         self._failure = None
         self._savepoints = 0
-        self._log = UndoLog()
         self._state = _State.OPEN
         return self
 
@@ -84,6 +83,7 @@ class UnitOfWork(ABC):
                 self._roll_back()
         finally:
             self._state = _State.CLOSED
+            self._log = UndoLog()
             self._thread = None
             self._entered.release()
         if forgotten:
@@ -128,7 +128,8 @@ class UnitOfWork(ABC):
         with self._failing():
             self._write_changes()
             self._begin_savepoint()
-        self._log.open_level()
+        log = self._log
+        log.open_level()
         self._savepoints += 1
         try:
             yield
@@ -136,15 +137,18 @@ class UnitOfWork(ABC):
             with self._failing():
                 self._write_changes()
                 self._release_savepoint()
-            self._log.merge_level()
+            log.merge_level()
         except BaseException:
+            if self._log is not log:
+                raise  # the unit has ended meanwhile, and its savepoints with it
             with self._failing():
                 self._undo_savepoint()
             if not isinstance(self._failure, StorageUnavailable):  # which took the whole transaction with it
                 self._state = _State.OPEN
             raise
         finally:
-            self._savepoints -= 1
+            if self._log is log:
+                self._savepoints -= 1
 
     @contextmanager
     def reading(self) -> Iterator[None]:

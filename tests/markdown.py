@@ -14,8 +14,8 @@ _FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}) *(?P<language>[^\s`]*)[^`]*
 class Block:
     """A fenced block: the first word behind its fence, its lines, and where it stands.
 
-    ``before`` is the paragraph right before it, as it is written; empty when there is none between it and another block.
-    ``line`` is the number of the opening fence, from 1.
+    ``before`` is the paragraph right before it, as it is written; empty when another block comes first. ``line`` is the
+    number of the line with the opening fence, from 1.
     """
 
     language: str

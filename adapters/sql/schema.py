@@ -96,8 +96,7 @@ class Schema:
     @contextmanager
     def _locked(self) -> Iterator[Config]:
         with self._connected() as connection:
-            if lock := _LOCK.get(connection.dialect.name):
-                connection.exec_driver_sql(lock)
+            connection.exec_driver_sql(_LOCK.get(connection.dialect.name, "SELECT 1"))
             self._config.attributes["connection"] = connection
             try:
                 yield self._config

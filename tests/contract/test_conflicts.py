@@ -147,12 +147,18 @@ def test_of_several_writers_who_race_for_a_name_exactly_one_wins(storage: Storag
 
 
 @pytest.mark.promise(7)
-def test_a_writer_who_waits_too_long_for_another_one_gives_up(storage: Storage) -> None:
+@pytest.mark.parametrize("same_thread", [True, False])
+def test_a_writer_who_waits_too_long_for_another_one_gives_up(storage: Storage, same_thread: bool) -> None:
     """A conflict that may be tried again, not a wait without end."""
-    with storage.unit() as uow, storage.unit() as other:
+
+    def add_too() -> None:
+        with storage.unit() as other:
+            other.users.add(new_user())
+
+    with storage.unit() as uow, ThreadPoolExecutor(1) as pool:
         uow.users.add(new_user())
         with pytest.raises(ConcurrentChange) as caught:
-            other.users.add(new_user())
+            add_too() if same_thread else pool.submit(add_too).result()
         uow.rollback()
     assert caught.value.retryable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.errors import ConcurrentChange, UnitOfWorkMisuse
+from domain.errors import ConcurrentChange, UncommittedChanges, UnitOfWorkMisuse
 from domain.user import User, UsernameTaken
 from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
 from tests.storages import Storage
@@ -195,6 +195,26 @@ def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(storage: S
                 uow.users.add(new_user("ann"))
         uow.users.add(new_user("cid"))
         uow.commit()
+    assert ["ann", "cid"] == stored_names(storage)
+
+
+@pytest.mark.promise(10)
+def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> None:
+    """Nothing of it is stored; leaving it later is a misuse, and harms neither the unit's next block nor anybody."""
+    ann = stored_user(storage, "ann")
+    uow = storage.unit()
+    with pytest.warns(UncommittedChanges), uow:
+        mine = uow.users.get(ann.id)
+        savepoint = uow.savepoint()
+        savepoint.__enter__()
+        mine.deactivate()
+        uow.users.add(new_user("bob"))
+    with pytest.raises(UnitOfWorkMisuse, match="is not open"):
+        savepoint.__exit__(None, None, None)
+    with uow:
+        uow.users.add(new_user("cid"))
+        uow.commit()
+    assert values(ann) == values(mine)
     assert ["ann", "cid"] == stored_names(storage)
 
 
