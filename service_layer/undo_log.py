@@ -33,6 +33,7 @@ class UndoLog:
     """
 
     def __init__(self) -> None:
+        self.savepoints = 0  # how many blocks of savepoints the calling code is in
         self._levels = [_Level()]
 
     def note(self, aggregate: Aggregate, values: dict[str, Any], *, stored: bool) -> None:

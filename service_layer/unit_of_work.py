@@ -54,7 +54,6 @@ class UnitOfWork(ABC):
         self._entered = threading.Lock()
         self._thread: int | None = None
         self._failure: BaseException | None = None
-        self._savepoints = 0
         self._log = UndoLog()
 
     def __enter__(self) -> Self:
@@ -65,7 +64,6 @@ class UnitOfWork(ABC):
             )
         self._thread = threading.get_ident()
         self._failure = None
-        self._savepoints = 0
         self._state = _State.OPEN
         return self
 
@@ -130,7 +128,7 @@ class UnitOfWork(ABC):
             self._begin_savepoint()
         log = self._log
         log.open_level()
-        self._savepoints += 1
+        log.savepoints += 1
         try:
             yield
             self.check_usable()
@@ -147,8 +145,7 @@ class UnitOfWork(ABC):
                 self._state = _State.OPEN
             raise
         finally:
-            if self._log is log:
-                self._savepoints -= 1
+            log.savepoints -= 1
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -199,7 +196,7 @@ class UnitOfWork(ABC):
             raise UnitOfWorkMisuse("this unit of work was opened by another thread: give each thread a unit of its own")
 
     def _check_no_savepoint(self, action: str) -> None:
-        if self._savepoints:
+        if self._log.savepoints:
             raise UnitOfWorkMisuse(f"cannot {action} inside a savepoint: leave its block first")
 
     def _check_writable(self, action: str) -> None:

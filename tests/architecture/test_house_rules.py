@@ -39,6 +39,12 @@ def test_the_check_can_fail() -> None:
     assert "sqlalchemy" in loaded_by("import adapters.sql.users")
 
 
+def test_an_application_whose_tables_are_up_to_date_starts_without_alembic(tmp_path: Path) -> None:
+    """Loading it would take as long as all the rest."""
+    start = f"from entrypoints.bootstrap import bootstrap; bootstrap('sqlite:///{tmp_path}/app.db').close()"
+    assert [{"sqlalchemy", "alembic"}, {"sqlalchemy"}] == [loaded_by(start), loaded_by(start)]
+
+
 def test_the_fake_works_before_and_after_the_classes_are_mapped() -> None:
     """And an object that was made before the mapping can be stored in a database."""
     program = """

@@ -203,7 +203,7 @@ def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> 
     """Nothing of it is stored; leaving it later is a misuse, and harms neither the unit's next block nor anybody."""
     ann = stored_user(storage, "ann")
     uow = storage.unit()
-    with pytest.warns(UncommittedChanges), uow:
+    with pytest.warns(UncommittedChanges), uow:  # noqa: PT031  # the warning comes at the end of the block
         mine = uow.users.get(ann.id)
         savepoint = uow.savepoint()
         savepoint.__enter__()

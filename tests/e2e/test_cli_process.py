@@ -80,7 +80,10 @@ def test_an_import_that_was_cut_short_is_finished_by_running_it_again(
     """No row is missing, and none is there twice, wherever it was ended: by Ctrl-C, or by the loss of power."""
     whole = people(2_500)
     # Whoever starts the tests in the background lets them, and their children, ignore Ctrl-C: this one shall not.
-    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from entrypoints import cli; cli.main()"
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from entrypoints.cli import main; main()"
+    )
     command = [sys.executable, "-c", program, "import-users", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None

@@ -21,7 +21,7 @@ ADVICE = "mend docs/extending.md; or, when the project has outgrown it, delete i
 
 _STEP = re.compile(r"^\*\*(?P<kind>New file|In) `(?P<path>[^`]+)`\*\*")
 _KINDS = {"New file": "python", "In": "diff"}
-_SHELL = "sh"
+_SHELL = "console"
 
 # The other tests of tests/integration/test_schema.py take seconds, and another table makes no difference to them.
 _RELEVANT = "teams or architecture or migration or declare"

@@ -17,7 +17,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
 from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
-from adapters.sql.schema import Schema, alembic_config
+from adapters.sql.schema import Schema, alembic_config, known_revisions
 from domain.errors import ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
 from entrypoints.bootstrap import bootstrap, open_schema
@@ -41,11 +41,6 @@ def empty_engine(empty_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def revisions() -> list[str]:
-    """Return all revisions, oldest first."""
-    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
-
-
 def shape(engine: Engine) -> dict[str, object]:
     """Return what an engine's database says of its tables."""
     found = inspect(engine)
@@ -63,7 +58,7 @@ def shape(engine: Engine) -> dict[str, object]:
 def test_every_migration_can_be_taken_back_and_made_again(empty_engine: Engine) -> None:
     """Step by step: up, down and up once more give the same tables each time."""
     schema = Schema(empty_engine)
-    for revision in revisions():
+    for revision in known_revisions():
         before = shape(empty_engine)
         with schema._locked() as config:  # noqa: SLF001  # one step is nothing that a program needs
             command.upgrade(config, revision)
@@ -74,6 +69,13 @@ def test_every_migration_can_be_taken_back_and_made_again(empty_engine: Engine) 
             command.upgrade(config, revision)
         assert after == shape(empty_engine)
     assert schema.current == schema.head
+
+
+def test_the_files_of_the_migrations_begin_with_their_revisions() -> None:
+    """So that a program knows the newest revision without loading Alembic: name a new one 0002_what_it_does.py."""
+    scripts = ScriptDirectory.from_config(alembic_config())
+    assert [script.revision for script in scripts.walk_revisions()][::-1] == known_revisions()
+    assert scripts.get_heads() == [known_revisions()[-1]]
 
 
 def test_migrations_and_mapping_agree(empty_engine: Engine) -> None:
