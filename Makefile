@@ -28,7 +28,7 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	cat demo.rejects.csv
 
 test: $(VENV)/dev.stamp ## run the whole suite; it must reach every line and branch
-	$(VENV)/bin/pytest --cov
+	$(VENV)/bin/pytest --cov -n 2
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: the README's own commands in a clean copy
 	$(VENV)/bin/pytest -m slow

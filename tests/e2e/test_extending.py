@@ -140,6 +140,7 @@ def test_what_is_tried_here_is_the_copy(project: Path) -> None:
         assert [str(project / name) for name in ("tests", *LAYERS)] == found
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page_succeeds_and_its_tests_reach_every_line_of_its_files(project: Path) -> None:
     """The new tests, the arrows between the layers, and that migrations, tables and fake agree."""
     # Without the project's settings of coverage: measuring every process would take seconds.

@@ -95,6 +95,18 @@ def test_every_unique_constraint_declares_its_error() -> None:
                 assert str(constraint.name).startswith(f"uq_{table.name}_")
 
 
+def test_postgres_checks_unique_constraints_in_the_order_of_their_columns(postgres_engine: Engine) -> None:
+    """That is the order of their creation, so the migrations must make them in it; the fake and SQLite do likewise."""
+    query = (
+        "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
+        " WHERE indrelid = to_regclass(:name) AND indisunique ORDER BY indexrelid"
+    )
+    for table in metadata.sorted_tables:
+        with postgres_engine.connect() as connection:
+            found = connection.execute(text(query), {"name": table.name}).scalars().all()
+        assert [str(constraint.name) for constraint in unique_constraints(table)] == found
+
+
 def test_fake_and_table_declare_the_same_unique_attributes() -> None:
     """For every repository of a unit: the same attributes, in the same order, with the same errors."""
     declared = {}
