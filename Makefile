@@ -10,7 +10,7 @@ uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hash
 	--custom-compile-command 'make lock' pyproject.toml
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test test-slow check test-lowest test-sqlalchemy-2.0 lock clean
+.PHONY: help demo test test-slow bench check test-lowest test-sqlalchemy-2.0 lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -29,6 +29,9 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 
 test: $(VENV)/dev.stamp ## run the whole suite; it must reach every line and branch
 	$(VENV)/bin/pytest --cov -n 2
+
+bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, on SQLite
+	$(VENV)/bin/python benchmarks/import_users.py
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: the README's own commands in a clean copy
 	$(VENV)/bin/pytest -m slow

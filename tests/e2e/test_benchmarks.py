@@ -1,0 +1,22 @@
+"""The benchmarks run, and measure something."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_import_is_measured_beside_the_bare_driver_and_the_validation(postgres_database: str) -> None:
+    """On SQLite, which is the default, and on PostgreSQL; each contender is checked to have done the work."""
+    for arguments in ([], [postgres_database]):
+        command = [sys.executable, "benchmarks/import_users.py", "500", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for name in ("import_users", "validation", "bare driver", "memory added"):
+            assert name in done.stdout
