@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _tell(f"error: {where}{error.strerror or error}")
+        # Where it is full, Python would try to write the rest at its end, fail again, and exit with another code.
+        sys.stdout = None  # as Python has it where the caller has closed it
         sys.exit(1)
 
 
