@@ -7,6 +7,7 @@ arguments, missing aggregates, pages and streams is decided here, once for all o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -23,8 +24,8 @@ A = TypeVar("A", bound=Aggregate)
 MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
 
-STREAM_BATCH = 500
-"""How many aggregates a stream reads at once: memory stays flat, and the round trips stay few."""
+BATCH = 500
+"""How many aggregates a stream reads, and a bulk stores, at once: memory stays flat, and the round trips stay few."""
 
 
 @frozen
@@ -64,10 +65,15 @@ class Repository(ABC, Generic[A]):
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        They are read one batch at a time, so an iterator of any length will do, and they are let go: the unit does not
-        track them, and they are not changed. Raises what :meth:`add` raises, without the value.
+        They are read and stored a batch at a time, so an iterator of any length will do, and they are let go: the unit
+        does not track them, and they are not changed. Raises what :meth:`add` raises, without the value.
         """
-        return self._add_many(self._checked(aggregate) for aggregate in aggregates)
+        count = 0
+        remaining = (self._checked(aggregate) for aggregate in aggregates)
+        while batch := list(islice(remaining, BATCH)):
+            self._add_batch(batch)
+            count += len(batch)
+        return count
 
     def get(self, id: UUID) -> A:
         """Return the aggregate with this id, or raise :class:`~domain.errors.NotFound`."""
@@ -96,7 +102,7 @@ class Repository(ABC, Generic[A]):
         """
         after: UUID | None = None
         while True:
-            page = self.page(after, STREAM_BATCH)
+            page = self.page(after, BATCH)
             yield from page.items
             after = page.next
             if after is None:
@@ -118,8 +124,8 @@ class Repository(ABC, Generic[A]):
         """Insert one aggregate and track it."""
 
     @abstractmethod
-    def _add_many(self, aggregates: Iterable[A]) -> int:
-        """Insert the aggregates in batches without tracking them, and return their number."""
+    def _add_batch(self, aggregates: list[A]) -> None:
+        """Insert the aggregates of one batch, without tracking them."""
 
     @abstractmethod
     def _remove(self, aggregate: A) -> None:

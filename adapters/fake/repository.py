@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from uuid import UUID
 
     from adapters.fake.database import Row
@@ -34,9 +34,9 @@ class FakeRepository(Repository[A]):
     def _add(self, aggregate: A) -> None:
         self._unit.register_new(aggregate)
 
-    def _add_many(self, aggregates: Iterable[A]) -> int:
+    def _add_batch(self, aggregates: list[A]) -> None:
         with self._unit.writing():
-            return self._unit.insert_bulk(aggregates)
+            self._unit.insert_batch(aggregates)
 
     def _remove(self, aggregate: A) -> None:
         self._unit.register_removed(aggregate)

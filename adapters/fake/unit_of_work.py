@@ -79,14 +79,11 @@ class FakeUnitOfWork(UnitOfWork):
             self._tracked[key] = _Tracked(kind(**row), row)
         return self._tracked[key].aggregate
 
-    def insert_bulk(self, aggregates: Iterable[Aggregate]) -> int:
-        """Write new rows without tracking the objects; return how many."""
+    def insert_batch(self, aggregates: Iterable[Aggregate]) -> None:
+        """Write new rows without tracking the objects."""
         self._log.note_bulk()
-        count = 0
         for aggregate in aggregates:
             self._insert_row(type(aggregate), {**_values(aggregate), "version": aggregate.version + 1}, bulk=True)
-            count += 1
-        return count
 
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object was read or added here, and not removed."""

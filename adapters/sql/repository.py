@@ -10,7 +10,7 @@ from adapters.sql.metadata import watch
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from uuid import UUID
 
     from sqlalchemy import Select, Table
@@ -43,9 +43,9 @@ class SqlRepository(Repository[A]):
         watch(aggregate)
         self._unit.register_new(aggregate)
 
-    def _add_many(self, aggregates: Iterable[A]) -> int:
+    def _add_batch(self, aggregates: list[A]) -> None:
         with self._unit.writing():
-            return self._unit.insert_bulk(self.table, aggregates)
+            self._unit.insert_batch(self.table, aggregates)
 
     def _remove(self, aggregate: A) -> None:
         watch(aggregate)

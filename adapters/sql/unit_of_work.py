@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, inspect
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 mapper_registry.configure()  # every aggregate is mapped by now, because its repository is imported above
 
-BULK_BATCH = 1000
-"""How many rows one statement of a bulk insert stores: the memory that it takes does not grow with their number."""
-
 
 class SqlUnitOfWork(UnitOfWork):
     """A unit of work over the database of ``engine``. One session is kept for all of its blocks."""
@@ -44,19 +40,14 @@ class SqlUnitOfWork(UnitOfWork):
         self._nested: list[SessionTransaction] = []
         self.users = SqlUserRepository(self)
 
-    def insert_bulk(self, table: Table, aggregates: Iterable[Aggregate]) -> int:
-        """Insert new rows without tracking the objects; return how many."""
+    def insert_batch(self, table: Table, aggregates: Iterable[Aggregate]) -> None:
+        """Insert new rows by one statement, without tracking the objects."""
         self._log.note_bulk()
-        count = 0
-        remaining = iter(aggregates)
-        while batch := list(islice(remaining, BULK_BATCH)):
-            rows = [{**_values(aggregate), "version": aggregate.version + 1} for aggregate in batch]
-            try:
-                self.session.execute(insert(table), rows, execution_options=BULK)
-            except IntegrityError as error:
-                raise integrity_error(error, bulk=True) from error
-            count += len(rows)
-        return count
+        rows = [{**_values(aggregate), "version": aggregate.version + 1} for aggregate in aggregates]
+        try:
+            self.session.execute(insert(table), rows, execution_options=BULK)
+        except IntegrityError as error:
+            raise integrity_error(error, bulk=True) from error
 
     def _translated(self, error: BaseException) -> BaseException:
         return translated(error, self._engine)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from domain.errors import InvalidValue
-from domain.repository import MAX_PAGE, STREAM_BATCH
+from domain.repository import BATCH, MAX_PAGE
 from domain.user import EmailAddress, InvalidEmail, InvalidUsername, User, Username, UserNotFound
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.users import new_user, stored_names, stored_user
@@ -66,7 +67,7 @@ def test_a_page_of_an_impossible_size_is_refused(uow: UnitOfWork, limit: object)
 @pytest.mark.promise(16)
 def test_a_stream_yields_every_user_once_in_the_order_of_ids(storage: Storage) -> None:
     """Across the borders of its batches."""
-    users = store_many(storage, 2 * STREAM_BATCH + 1)
+    users = store_many(storage, 2 * BATCH + 1)
     with storage.unit() as uow:
         assert [user.id for user in users] == [user.id for user in uow.users.stream()]
 
@@ -74,7 +75,7 @@ def test_a_stream_yields_every_user_once_in_the_order_of_ids(storage: Storage) -
 @pytest.mark.promise(16)
 def test_users_can_be_changed_and_removed_while_they_are_streamed(storage: Storage) -> None:
     """Each is met once, whatever happens to those that were met before."""
-    store_many(storage, STREAM_BATCH + 5)
+    store_many(storage, BATCH + 5)
     met = 0
     with storage.unit() as uow:
         for met, user in enumerate(uow.users.stream(), start=1):
@@ -85,7 +86,7 @@ def test_users_can_be_changed_and_removed_while_they_are_streamed(storage: Stora
         uow.commit()
     with storage.unit() as uow:
         left = list(uow.users.stream())
-    assert (STREAM_BATCH + 5, (STREAM_BATCH + 5) // 2, 5) == (met, len(left), sum(not user.active for user in left))
+    assert (BATCH + 5, (BATCH + 5) // 2, 5) == (met, len(left), sum(not user.active for user in left))
 
 
 @pytest.mark.promise(16)
@@ -96,6 +97,25 @@ def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(storage: St
         uow.commit()
     assert [0, 1234] == counts
     assert len(stored_names(storage)) == 1234
+
+
+@pytest.mark.promise(16)
+def test_bulk_addition_reads_its_users_a_batch_at_a_time(storage: Storage) -> None:
+    """They may come from the same unit of work; what is raised between them leaves the unit usable."""
+
+    def users(uow: UnitOfWork) -> Iterator[User]:
+        for number in range(BATCH + 1):
+            yield new_user(f"user{number}")
+        stored.append(sum(1 for _ in uow.users.stream()))
+        raise ZeroDivisionError
+
+    stored: list[int] = []
+    with storage.unit() as uow:
+        with pytest.raises(ZeroDivisionError):
+            uow.users.add_many(users(uow))
+        uow.commit()
+    assert [BATCH] == stored
+    assert len(stored_names(storage)) == BATCH
 
 
 @pytest.mark.promise(16)
