@@ -6,6 +6,8 @@ that is the validation alone, which no way of storing could make faster, is meas
 in turn, in tables that are emptied before each run; the ratios are of the medians.
 
     python benchmarks/import_users.py [ROWS] [DATABASE_URL]
+
+The database of the URL must hold no users, because the benchmark deletes them all; without a URL it makes one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from adapters.sql.engine import make_engine
+from adapters.sql.errors import name_of
 from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
@@ -97,6 +100,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         engine = make_engine(sys.argv[2] if len(sys.argv) > 2 else f"sqlite:///{folder}/bench.db")
         Schema(engine).upgrade()
+        with engine.connect() as connection:
+            if connection.execute(users.select().limit(1)).first():
+                sys.exit(f"error: {name_of(engine)} holds users, which this benchmark would delete: name an empty one")
         source = Path(folder) / "people.csv"
         with source.open("w", encoding="utf-8") as file:
             file.write("username,email\n")
@@ -120,7 +126,8 @@ def main() -> None:
     for name, took in times.items():
         runs = " ".join(f"{one:.2f}" for one in sorted(took))
         print(f"  {name:13} {runs}   {count / median(took):>9,.0f} rows/s   {limit / median(took):.3f} of the limit")
-    print(f"  memory added by the first import: {grown / 1024:.1f} MiB")
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes there, and kibibytes elsewhere
+    print(f"  memory added by the first import: {grown * unit / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

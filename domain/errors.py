@@ -2,9 +2,11 @@
 
     Exception
     ├── DomainError                 the business says no
-    │   ├── InvalidValue            a value that no aggregate may hold
+    │   ├── InvalidValue            a value that cannot be used
     │   │   ├── InvalidUsername         (domain.user)
-    │   │   └── InvalidEmail            (domain.user)
+    │   │   ├── InvalidEmail            (domain.user)
+    │   │   ├── InvalidHeader           (entrypoints.user_files)
+    │   │   └── InvalidRow              (entrypoints.user_files)
     │   ├── NotFound                nothing is stored under this key
     │   │   └── UserNotFound            (domain.user)
     │   └── Conflict                it clashes with what is stored
@@ -23,14 +25,15 @@
     └── Warning
         └── UncommittedChanges      a unit of work was left with changes but without a commit
 
-An error carries ``retryable``: true only where the work surely did not happen and the same call may succeed when it is
-made again. Each is an attrs class, so its parts can be read one by one and it survives pickling; ``str()`` says what
-happened, with the value, and what to do next.
+A ``DomainError`` and a ``StorageError`` carry ``retryable``: true only where the work surely did not happen, and the
+same call may succeed when it is made again. Errors that hold values are attrs classes, so the parts can be read one by
+one; all survive pickling. ``str()`` says what happened, with the value, and what to do next.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 from attrs import define
 
@@ -45,8 +48,10 @@ def shown(value: object, limit: int = 60) -> str:
     """Return ``value`` as it can safely stand in a message: escaped, and cut after ``limit`` characters."""
     if isinstance(value, str) and len(value) > limit:
         return f"{str(value[:limit])!r}... ({len(value)} characters)"
-    text = repr(str(value)) if isinstance(value, str) else repr(value)
-    return text if len(text) <= 4 * limit else f"{text[:limit]}..."
+    if isinstance(value, str):
+        return repr(str(value))
+    text = str(value) if isinstance(value, UUID) else repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 class DomainError(Exception):
@@ -88,7 +93,7 @@ class Conflict(DomainError):
 
 @define
 class ValueTaken(Conflict):
-    """A unique ``value`` has another holder; ``None`` when one statement stored many rows and which is unknown."""
+    """A unique ``value`` has another holder; ``None`` if a bulk was refused, because the row is not known then."""
 
     value: str | None
     kind: ClassVar[str] = "value"
@@ -101,7 +106,7 @@ class ValueTaken(Conflict):
 
 @define
 class DuplicateIdentity(Conflict):
-    """An aggregate with this ``id`` is stored already; ``None`` when one of many rows, and which is unknown."""
+    """An aggregate with this ``id`` is stored already; ``None`` if a bulk was refused, likewise."""
 
     id: object | None
 

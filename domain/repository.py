@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from attrs import frozen
@@ -25,7 +25,7 @@ MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
 
 BATCH = 500
-"""How many aggregates a stream reads, and a bulk stores, at once: memory stays flat, and the round trips stay few."""
+"""How many aggregates a stream reads, and a bulk stores, at once: few round trips, in little memory."""
 
 
 @frozen
@@ -48,7 +48,7 @@ class Repository(ABC, Generic[A]):
     :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the writing ones in a read-only unit.
     """
 
-    aggregate: ClassVar[type[Any]]
+    aggregate: ClassVar[type[Aggregate]]
     """The class of the aggregates in this collection."""
 
     not_found: ClassVar[type[NotFound]]
@@ -57,8 +57,10 @@ class Repository(ABC, Generic[A]):
     def add(self, aggregate: A) -> None:
         """Store a new aggregate; adding one that this unit already holds changes nothing.
 
-        Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
-        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
+        Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder,
+        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already,
+        :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit, and ``TypeError`` for anything that
+        is no aggregate of this type.
         """
         self._add(self._checked(aggregate))
 
@@ -76,18 +78,25 @@ class Repository(ABC, Generic[A]):
         return count
 
     def get(self, id: UUID) -> A:
-        """Return the aggregate with this id, or raise :class:`~domain.errors.NotFound`."""
+        """Return the aggregate with this id.
+
+        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for what is no UUID.
+        """
         return self._get_by("id", _checked_id(id))
 
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
 
-        Raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
+        Raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since, and
+        :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not hold.
         """
         self._remove(self._checked(aggregate))
 
     def page(self, after: UUID | None = None, limit: int = 50) -> Page[A]:
-        """Return at most ``limit`` (1 to 1000) aggregates whose id is greater than ``after``, in the order of ids."""
+        """Return at most ``limit`` (1 to 1000) aggregates whose id is greater than ``after``, in the order of ids.
+
+        Raises :class:`~domain.errors.InvalidValue` for another limit, or a key that is no UUID.
+        """
         if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
         found = self._after(None if after is None else _checked_id(after), limit + 1)
@@ -95,10 +104,11 @@ class Repository(ABC, Generic[A]):
         return Page(items=items, next=items[-1].id if len(found) > limit else None)
 
     def stream(self) -> Iterator[A]:
-        """Yield all aggregates in the order of their ids, holding only one batch at a time.
+        """Yield all aggregates in the order of their ids, reading a batch at a time.
 
-        Each batch is a read of its own: none comes twice, and none that was there all the time is left out; one that is
-        added, changed or removed meanwhile may or may not be seen so.
+        Memory stays flat on a database, for what the caller lets go; the fake holds all its rows anyway. Each batch is
+        a read of its own: none comes twice, and none that was there all the time is left out; an aggregate that is
+        added, changed or removed meanwhile may be seen in either state.
         """
         after: UUID | None = None
         while True:

@@ -51,8 +51,8 @@ def bootstrap(database_url: str | None = None) -> Application:
 
     An SQLite database is brought up to date, and made where it is missing. Raises
     :class:`~domain.errors.SchemaMismatch` when a server's tables are not those of this program,
-    :class:`~domain.errors.StorageUnavailable` when it cannot be reached, and
-    :class:`~domain.errors.ConfigurationError` for a URL that cannot be used.
+    :class:`~domain.errors.StorageUnavailable` when it cannot be reached, another :class:`~domain.errors.StorageError`
+    when it is no database, and :class:`~domain.errors.ConfigurationError` for a URL that cannot be used.
     """
     settings = _settings(database_url)
     if _is_fake(settings):

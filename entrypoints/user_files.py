@@ -1,7 +1,8 @@
 """Users in files, as CSV or JSON Lines: read for an import, written for an export, one row at a time.
 
-What is exported can be imported again. A row that cannot be read costs that row alone: it comes with an
-:class:`InvalidRow` as its problem, for which the use case refuses it like any other.
+The names and addresses of an export can be imported again; ids, times and ``active`` are not taken over. A row that
+cannot be read costs that row alone: it comes with an :class:`InvalidRow` as its problem, for which the use case refuses
+it like any other.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ class Rejects:
 
 
 def rejects_path(source: Path) -> Path:
-    """Return where the rejects of an import go unless something else is wished: beside the file that is read."""
+    """Return the default path of the rejects: beside the input, or in the current folder for standard input."""
     if source == STANDARD_STREAM:
         return Path("import.rejects.csv")
     return source.with_name(f"{source.name}.rejects.csv")

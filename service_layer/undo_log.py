@@ -71,4 +71,4 @@ class UndoLog:
         """End the unit; return what must be restored if it did not commit."""
         while len(self._levels) > 1:
             self.merge_level()
-        return list(self._levels.pop().originals.values()) if self._levels else []
+        return list(self._levels.pop().originals.values())

@@ -41,9 +41,11 @@ class UnitOfWork(ABC):
     """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
 
     One object serves one thread at a time and can be used again, one block after another. A breach of its life cycle
-    raises :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead.
+    raises :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead. ``read_only`` units refuse every
+    write. What all of this promises is written down in docs/promises.md.
 
-    ``read_only`` units refuse every write.
+    Use cases need the repositories, :meth:`commit`, :meth:`rollback` and :meth:`savepoint`; the other public methods
+    are for the repositories themselves.
     """
 
     users: UserRepository
@@ -96,10 +98,11 @@ class UnitOfWork(ABC):
         """Store all that the unit has done; when this returns, it is stored. Then only leaving the block remains.
 
         Raises :class:`~domain.errors.ValueTaken` or :class:`~domain.errors.ConcurrentChange` when the work clashes with
-        that of others, :class:`~domain.errors.StorageUnavailable` when nothing was stored, and
-        :class:`~domain.errors.CommitOutcomeUnknown` when nobody can know.
+        that of others, :class:`~domain.errors.StorageUnavailable` or another :class:`~domain.errors.StorageError` when
+        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when nobody can know, and
+        :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit or inside a savepoint.
         """
-        self.check_usable()
+        self._check_usable()
         self._check_no_savepoint("commit")
         self._check_writable("commit")
         with self._failing():
@@ -108,10 +111,13 @@ class UnitOfWork(ABC):
         self._state = _State.COMMITTED
 
     def rollback(self) -> None:
-        """Undo all that the unit has done, in the storage and in its objects. Then only leaving the block remains."""
+        """Undo all that the unit has done, in the storage and in its objects. Then only leaving the block remains.
+
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` inside a savepoint.
+        """
         self._check_thread()
         if self._state is not _State.FAILED:
-            self.check_usable()
+            self._check_usable()
         self._check_no_savepoint("roll back")
         self._state = _State.ROLLED_BACK
         self._roll_back()
@@ -121,8 +127,10 @@ class UnitOfWork(ABC):
         """Make the block inside a part that is undone alone when an error leaves it, in storage and objects.
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
+        Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a conflict was caught inside of
+        the block.
         """
-        self.check_usable()
+        self._check_usable()
         with self._failing():
             self._write_changes()
             self._begin_savepoint()
@@ -131,7 +139,7 @@ class UnitOfWork(ABC):
         log.savepoints += 1
         try:
             yield
-            self.check_usable()
+            self._check_usable()
             with self._failing():
                 self._write_changes()
                 self._release_savepoint()
@@ -150,7 +158,7 @@ class UnitOfWork(ABC):
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Surround a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
-        self.check_usable()
+        self._check_usable()
         with self._failing():
             self._write_changes()
             yield
@@ -158,7 +166,7 @@ class UnitOfWork(ABC):
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Surround a repository's write, likewise; refused in a read-only unit."""
-        self.check_usable()
+        self._check_usable()
         self._check_writable("write")
         with self._failing():
             self._write_changes()
@@ -184,7 +192,7 @@ class UnitOfWork(ABC):
                 )
             self._delete(aggregate)
 
-    def check_usable(self) -> None:
+    def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
         self._check_thread()
         if self._state is not _State.OPEN:

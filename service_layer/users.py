@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 IMPORT_BATCH = 1000
 """How many rows of an import are stored in one transaction."""
 
+# A conflict means that somebody else stored one of the values meanwhile, or held a lock for too long. The next attempt
+# sees what is stored then.
 _IMPORT_ATTEMPTS = 5
-# Each conflict means that somebody else stored one of the values; the next attempt sees it and refuses that row.
 
 
 def create_user(username: str, email: str, uow: UnitOfWork) -> User:
@@ -120,8 +121,8 @@ class UserRow:
     """
 
     line: int
-    username: Any
-    email: Any
+    username: Any  # of any type that a file can hold; the domain refuses what is not text
+    email: Any  # likewise
     problem: DomainError | None = None
 
 
@@ -145,6 +146,9 @@ def import_users(
     Rows are stored a thousand to a transaction, and only so many are held in memory. A row whose user is stored
     already, with the same name and address, is counted as present: so an import that was cut short is finished by
     running it again. A row with the name or the address of somebody else is refused.
+
+    Raises the last :class:`~domain.errors.Conflict` when others store the same values at the same time, again and
+    again, and errors of storage; what was stored before stays stored.
     """
     summary = ImportSummary()
     remaining = iter(rows)
@@ -167,9 +171,10 @@ def _users_of(rows: Sequence[UserRow]) -> tuple[_Candidates, _Refusals]:
     users: _Candidates = []
     refused: _Refusals = []
     for row in rows:
+        if row.problem is not None:
+            refused.append((row, row.problem))
+            continue
         try:
-            if row.problem:
-                raise row.problem
             users.append((row, User.create(row.username, row.email)))
         except DomainError as reason:
             refused.append((row, reason))

@@ -71,8 +71,8 @@ class FakeDatabase:
     def lock(self, key: RowKey | IndexKey, owner: object) -> bool:
         """Lock a row or a unique value for ``owner``; return false if the owner has locked it before.
 
-        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it for longer than the time limit, or
-        is waited for by its own thread, which could never end.
+        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit, or at once
+        when that owner runs in the same thread, where waiting could never end.
         """
         with self._changed:
             held = self._locks.get(key)

@@ -72,7 +72,7 @@ class FakeUnitOfWork(UnitOfWork):
         with self._database.still():
             return [row for (of, _), row in self._rows().items() if of is kind and row is not None]
 
-    def tracked(self, kind: type, row: Row) -> Any:
+    def tracked(self, kind: type[Aggregate], row: Row) -> Any:
         """Return the one object that stands for a row in this unit; a new copy of the row the first time."""
         key = (kind, row["id"])
         if key not in self._tracked:

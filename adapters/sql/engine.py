@@ -48,8 +48,6 @@ def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
         # What the URL says itself has precedence.
         connect_args={name: value for name, value in arguments.items() if name not in url.query},
         pool_timeout=timeout,
-        # The most recently used connection first, so that the idle ones of a quiet hour can be dropped by the server.
-        pool_use_lifo=True,
     )
 
 

@@ -32,9 +32,9 @@ _BUSY = {5, 6}
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
 
-# SQLSTATE classes and codes that mean that the server cannot be used just now: connection exceptions, insufficient
-# resources, operator intervention (such as a shutdown), and a wrong name or password.
-_UNAVAILABLE = ("08", "53", "57P", "28", "3D")
+# SQLSTATE classes that mean that the server cannot be used just now: connection exceptions, insufficient resources, and
+# operator intervention, such as a shutdown. Refused connections carry none.
+_UNAVAILABLE = ("08", "53", "57P")
 
 
 BULK = {"bulk": True}

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class SqlRepository(Repository[A]):
     """A repository over the table of its aggregate, in a :class:`~adapters.sql.unit_of_work.SqlUnitOfWork`.
 
-    Its statements are built once for the class, not at each call: that is most of what a small query costs.
+    Its statements are built once for the class, not at each call, because building one costs more than most of the
+    rest.
     """
 
     table: ClassVar[Table]

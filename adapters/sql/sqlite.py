@@ -23,7 +23,7 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
 
     Raises :class:`~domain.errors.ConfigurationError` for a database in memory.
     """
-    if url.database in (None, "", ":memory:") or "mode" in url.query:
+    if url.database in (None, "", ":memory:") or url.query.get("mode") == "memory":
         raise ConfigurationError(
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
@@ -35,7 +35,7 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
         # The parameters of a statement have names, so that a constraint error can say which value was taken.
         paramstyle="named",
     )
-    # One statement for each changed row, as with PostgreSQL, for the same reason.
+    # One statement for each changed row, as with PostgreSQL, so that a constraint error belongs to one row.
     engine.dialect.supports_sane_multi_rowcount = False
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
@@ -68,9 +68,10 @@ def _begin_before_savepoint(connection: Connection, _name: str) -> None:
 def _begin(connection: Connection) -> None:
     """Begin a transaction at its first write, and take the write lock at once.
 
-    Concurrent writers so wait for each other, up to the timeout. A transaction begun by reading could not: SQLite
-    refuses to let it write after anybody else has. What is read before the first write sees what is committed at that
-    moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten blindly is what versions are for.
+    Concurrent writers so wait for each other, up to the timeout. A transaction that reads first, as one with a
+    savepoint can, could not: SQLite refuses to let it write after anybody else has. What is read before the first write
+    sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
+    blindly is what versions are for.
     """
     if not _driver(connection).in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -17,7 +17,7 @@ from tests.storages import Storage
 def test_a_taken_username_is_refused_with_the_value(storage: Storage) -> None:
     """At the addition, in any spelling."""
     stored_user(storage)
-    with pytest.raises(UsernameTaken, match="the user name 'ann' is taken") as caught, storage.unit() as uow:
+    with pytest.raises(UsernameTaken, match="the username 'ann' is taken") as caught, storage.unit() as uow:
         uow.users.add(User.create("ANN", "other@example.com"))
     assert caught.value.value == "ann"
 
@@ -111,7 +111,7 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(storage: Storag
             if use == "rollback":
                 uow.rollback()
                 continue
-            with pytest.raises(UnitOfWorkMisuse, match="the user name 'ann' is taken"):
+            with pytest.raises(UnitOfWorkMisuse, match="the username 'ann' is taken"):
                 if use == "page":
                     uow.users.page()
                 elif use == "add":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.user import UsernameTaken
+from domain.user import Username, UsernameTaken
 from tests.contract.users import new_user, stored_user, values
 from tests.storages import Storage
 
@@ -146,7 +146,7 @@ def test_a_unit_reads_its_own_writes(storage: Storage) -> None:
         uow.users.add_many([new_user("dan")])
         paged = [user.username for user in uow.users.page().items]
         streamed = [user.username for user in uow.users.stream()]
-        listed = [user.username for user in uow.users.list_holding([*map(type(paged[0]), ["eve", "bob"])], [])]
+        listed = [user.username for user in uow.users.list_holding([Username("eve"), Username("bob")], [])]
         found = uow.users.get_by_username("eve").email
         uow.rollback()
     assert ["cid", "dan", "eve"] == sorted(paged) == sorted(streamed)

@@ -189,7 +189,7 @@ def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(storage: S
     """Otherwise the savepoint would seem to have kept what the database had to drop."""
     stored_user(storage, "ann")
     with storage.unit() as uow:
-        with pytest.raises(UnitOfWorkMisuse, match="the user name 'ann' is taken"), uow.savepoint():
+        with pytest.raises(UnitOfWorkMisuse, match="the username 'ann' is taken"), uow.savepoint():
             uow.users.add(new_user("bob"))
             with pytest.raises(UsernameTaken):
                 uow.users.add(new_user("ann"))

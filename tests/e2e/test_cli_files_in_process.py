@@ -63,7 +63,7 @@ def test_json_lines_are_imported_by_their_ending_or_on_demand(call: Run, folder:
     assert ([0, 0, 0], ["ann", "bob", "carol"]) == (codes, names(call))
 
 
-def test_an_import_of_many_rows_holds_them_in_batches(call: Run, folder: Path) -> None:
+def test_an_import_of_more_than_one_batch_stores_every_row(call: Run, folder: Path) -> None:
     """A batch is a transaction; the last one is seldom full."""
     rows = [f"user{number},user{number}@example.com\n" for number in range(2_345)]
     (folder / "people.csv").write_text("username,email\n" + "".join(rows))

@@ -77,7 +77,7 @@ def test_users_can_be_piped_from_one_database_into_another(
 def test_an_import_that_was_cut_short_is_finished_by_running_it_again(
     call: Run, folder: Path, ended_by: signal.Signals, code: int, lines: int
 ) -> None:
-    """No row is missing, and none is there twice, wherever it was ended: by Ctrl-C, or by the loss of power."""
+    """No row is missing, and none is there twice, wherever it was ended: by Ctrl-C, or by kill -9."""
     whole = people(2_500)
     # Whoever starts the tests in the background lets them, and their children, ignore Ctrl-C: this one shall not.
     program = (

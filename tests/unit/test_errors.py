@@ -22,7 +22,7 @@ from domain.user import EmailTaken, InvalidUsername, UsernameTaken, UserNotFound
 EXAMPLES: list[tuple[Exception, str]] = [
     (
         InvalidUsername("a b", "no spaces"),
-        "'a b' is not a valid user name: no spaces",
+        "'a b' is not a valid username: no spaces",
     ),
     (
         UserNotFound("username", "ann"),
@@ -30,11 +30,11 @@ EXAMPLES: list[tuple[Exception, str]] = [
     ),
     (
         UsernameTaken("ann"),
-        "the user name 'ann' is taken already: choose another one",
+        "the username 'ann' is taken already: choose another one",
     ),
     (
         EmailTaken(None),
-        "one email address among those given is taken already: store them one by one to see which",
+        "one email among those given is taken already: store them one by one to see which",
     ),
     (
         DuplicateIdentity(UUID(int=1)),
@@ -98,6 +98,7 @@ def test_the_drawn_tree_holds_every_error() -> None:
         ("x" * 61, f"'{'x' * 60}'... (61 characters)"),
         (5, "5"),
         ([0] * 1000, "[" + "0, " * 19 + "0,..."),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ],
 )
 def test_a_value_is_shown_escaped_and_cut(value: object, text: str) -> None:

@@ -1,7 +1,7 @@
 """What Alembic runs for each of its commands.
 
-The application passes its connection. The plain ``alembic`` command (to write a new revision with ``alembic revision
---autogenerate``) passes none, and connects to ``DATABASE_URL``.
+The application passes its connection. The plain ``alembic`` command passes none, and connects to ``DATABASE_URL``: so
+``alembic revision --autogenerate -m "create teams"`` writes what the tables that are mapped lack in that database.
 """
 
 from __future__ import annotations
@@ -11,18 +11,43 @@ from typing import TYPE_CHECKING
 
 from alembic import context
 from alembic.util import CommandError
+from sqlalchemy.types import TypeDecorator
 
 import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table, which --autogenerate compares with
 from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
+from adapters.sql.schema import known_revisions
 
 if TYPE_CHECKING:
+    from typing import Literal
+
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import MigrationScript
+    from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
+
+
+def render_type(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
+    """Write the database's own type into a migration: a type of ours may change later, and a migration must not."""
+    return f"sa.{item.impl!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
+
+
+def number_revision(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
+    """Give a new revision the next number, with which the name of its file begins."""
+    for script in directives:
+        script.rev_id = f"{len(known_revisions()) + 1:04}"
 
 
 def migrate(connection: Connection) -> None:
     """Run the migrations that the command asks for; SQLite alters tables by copying them, hence the batches."""
-    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True)
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transactional_ddl=True,
+        render_as_batch=True,
+        render_item=render_type,
+        process_revision_directives=number_revision,
+    )
     with context.begin_transaction():
         context.run_migrations()
 
