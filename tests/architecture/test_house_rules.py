@@ -1,4 +1,4 @@
-"""The house rules that an import linter cannot see: what is really loaded, and that promises and tests agree."""
+"""The house rules that an import linter cannot see: what is really loaded, and in which order things may happen."""
 
 from __future__ import annotations
 

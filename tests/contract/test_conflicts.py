@@ -181,6 +181,20 @@ def test_the_second_of_two_changes_to_one_user_is_refused(storage: Storage) -> N
 
 
 @pytest.mark.promise(8)
+def test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids(storage: Storage) -> None:
+    """Which of them it was, the database does not tell."""
+    users = [stored_user(storage, name) for name in ("ann", "bob")]
+    with pytest.raises(ConcurrentChange, match=f"User {users[0].id} or User {users[1].id}"), storage.unit() as uow:
+        mine = [uow.users.get(user.id) for user in reversed(users)]
+        with storage.unit() as other:
+            other.users.get(users[1].id).deactivate()
+            other.commit()
+        for user in mine:
+            user.change_email(f"new.{user.email}")
+        uow.commit()
+
+
+@pytest.mark.promise(8)
 def test_changing_a_user_whom_another_unit_removed_is_refused(storage: Storage) -> None:
     """The removal is not undone by the change."""
     ann = stored_user(storage)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 NAMES = st.sampled_from(["ann", "bob", "cid", "dan"])
 EMAILS = st.sampled_from(["a@example.com", "b@example.com", "c@example.com", "d@example.com"])
 NUMBERS = st.integers(min_value=0, max_value=1000)
+QUERIES = ["get", "get_by_username", "get_by_email", "list_holding", "page", "stream"]
 
 
 class Oops(Exception):
@@ -200,8 +201,8 @@ class SameBehaviour(RuleBasedStateMachine):
         self.both(step)
 
     @precondition(lambda self: self.is_open)
-    @rule(number=NUMBERS, name=NAMES, email=EMAILS, query=st.integers(min_value=0, max_value=6))
-    def read(self, number: int, name: str, email: str, query: int) -> None:
+    @rule(number=NUMBERS, name=NAMES, email=EMAILS, query=st.sampled_from(QUERIES))
+    def read(self, number: int, name: str, email: str, query: str) -> None:
         """Ask one of the queries."""
         self.has_written = True  # it writes the changes first
         picked = self.pick(number)
@@ -209,15 +210,15 @@ class SameBehaviour(RuleBasedStateMachine):
         def step(world: World) -> Any:
             users = world.uow.users
             key = None if picked is None else world.objects[picked].id
-            if query == 0 and key is not None:
+            if query == "get" and key is not None:
                 return users.get(key)
-            if query == 1:
+            if query == "get_by_username":
                 return users.get_by_username(name)
-            if query == 2:
+            if query == "get_by_email":
                 return users.get_by_email(email)
-            if query == 3:
+            if query == "list_holding":
                 return users.list_holding([Username(name)], [EmailAddress(email)])
-            if query == 4:
+            if query == "page":
                 page = users.page(key, limit=2)
                 return [*page.items, page.next]
             return list(users.stream())
@@ -292,7 +293,7 @@ def stored(world: World) -> list[dict[str, Any]]:
         return [values(user) for user in uow.users.stream()]
 
 
-@pytest.mark.promise(*range(1, 14), 16)
+@pytest.mark.promise(1, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 16)
 def test_random_histories_are_the_same_on_the_fake_and_on_a_database(engine: Engine) -> None:
     """Whatever a unit of work offers, in any order, objects of earlier units and other writers included."""
 
@@ -307,9 +308,8 @@ def test_random_histories_are_the_same_on_the_fake_and_on_a_database(engine: Eng
         settings=settings(
             max_examples=100,
             stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=False,
-            database=None,
+            deadline=None,  # a history takes as long as its database
+            suppress_health_check=list(HealthCheck),  # likewise
+            database=None,  # each run looks for itself, and leaves no folder behind
         ),
     )

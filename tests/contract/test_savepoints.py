@@ -219,12 +219,33 @@ def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> 
 
 
 @pytest.mark.promise(10)
-def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit(storage: Storage) -> None:
-    """A name that was given up with the savepoint is free for others, once the unit has ended."""
+def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(storage: Storage) -> None:
+    """Its locks are gone with it; on SQLite, which has one lock for all, when the unit ends."""
     with storage.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
             uow.users.add(new_user("ann"))
             raise Oops
-        uow.commit()
-    stored_user(storage, "ann")
+        if storage.kind != "sqlite":
+            stored_user(storage, "ann")
+        uow.rollback()
+    if storage.kind == "sqlite":
+        stored_user(storage, "ann")
     assert ["ann"] == stored_names(storage)
+
+
+@pytest.mark.promise(10)
+def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(storage: Storage) -> None:
+    """Whoever writes in between waits, or conflicts; the savepoint's own write is never refused for having read."""
+    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    with storage.unit() as uow:
+        with uow.savepoint():
+            mine = uow.users.get(ann.id)
+            try:
+                with storage.unit() as other:
+                    other.users.get(bob.id).deactivate()
+                    other.commit()
+            except ConcurrentChange:
+                assert storage.kind == "sqlite"
+            mine.deactivate()
+        uow.commit()
+    assert not {row["username"]: row["active"] for row in stored_values(storage)}["ann"]

@@ -161,7 +161,10 @@ def test_value_objects_are_text_and_survive_pickling() -> None:
     ann = user()
     assert ("ann", "ann@example.com") == (ann.username, ann.email)
     assert f"{ann.username} <{ann.email}>" == "ann <ann@example.com>"
-    assert ann.username == pickle.loads(pickle.dumps(ann.username))  # noqa: S301  # made in this line
+    assert [Username("ann"), Username("bob")] == sorted([Username("bob"), Username("ann")])
+    for value in (ann.username, ann.email):
+        copy = pickle.loads(pickle.dumps(value))  # noqa: S301  # made in this line
+        assert (type(value), value) == (type(copy), copy)
 
 
 def test_a_new_user_is_active_unstored_and_created_now() -> None:
