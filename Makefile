@@ -27,7 +27,7 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	$(demo_app) get-user ann
 	cat demo.rejects.csv
 
-test: $(VENV)/dev.stamp ## run the whole suite; it must reach every line and branch
+test: $(VENV)/dev.stamp ## run the suite, all but the slow tests; it must reach every line
 	$(VENV)/bin/pytest --cov -n 2
 
 bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, on SQLite

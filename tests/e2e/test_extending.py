@@ -77,7 +77,7 @@ def patched(text: str, diff: str, path: Path) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, with the page followed, and with this environment as its ``.venv``."""
     copy = tmp_path_factory.mktemp("extended")
-    for folder in (*LAYERS, "tests"):
+    for folder in (*LAYERS, "docs", "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     (copy / ".venv").symlink_to(sys.prefix)
