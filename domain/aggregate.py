@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Self
 from uuid import UUID
 
-from attrs import define, field, setters
+from attrs import define, evolve, field, setters
 from attrs.validators import instance_of
 
 
@@ -32,6 +33,10 @@ class Aggregate:
 
     id: UUID = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)
     version: int = 0
+
+    def __copy__(self) -> Self:
+        """Return another object of the same identity, made like any other one, so that nothing watches both as one."""
+        return evolve(self)
 
     def __eq__(self, other: object) -> bool:
         """Two aggregates are equal when they are of one type and have one identity, whatever else they hold."""

@@ -50,7 +50,10 @@ def shown(value: object, limit: int = 60) -> str:
         return f"{str(value[:limit])!r}... ({len(value)} characters)"
     if isinstance(value, str):
         return repr(str(value))
-    text = str(value) if isinstance(value, UUID) else repr(value)
+    try:
+        text = str(value) if isinstance(value, UUID) else repr(value)
+    except Exception:  # noqa: BLE001  # a message must not fail, whatever the value's own __repr__ does
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 

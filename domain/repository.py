@@ -125,7 +125,7 @@ class Repository(ABC, Generic[A]):
         return found
 
     def _checked(self, aggregate: A) -> A:
-        if not isinstance(aggregate, self.aggregate):
+        if type(aggregate) is not self.aggregate:  # a subclass would need a mapping of its own
             raise TypeError(f"{type(self).__name__} holds {self.aggregate.__name__} objects, not {aggregate!r}")
         return aggregate
 

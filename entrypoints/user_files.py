@@ -8,7 +8,9 @@ it like any other.
 from __future__ import annotations
 
 import csv
+import errno
 import json
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO
@@ -19,6 +21,7 @@ from service_layer.users import UserRow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from io import TextIOWrapper
+    from typing import Self
 
     from domain.errors import DomainError
     from domain.user import User
@@ -28,6 +31,9 @@ STANDARD_STREAM = Path("-")
 
 FIELDS = ("id", "username", "email", "created_at", "active", "version")
 """What a user shows to the outside, in the order of an export's columns."""
+
+LONGEST_LINE = csv.field_size_limit()
+"""How many characters of a line are read; one that is longer is refused."""
 
 _NEEDED = ("username", "email")
 
@@ -72,6 +78,7 @@ def open_source(path: Path) -> TextIOWrapper:
 
 def open_target(path: Path) -> TextIOWrapper:
     """Open a file, or standard output, to be written by one of :data:`WRITERS`; always UTF-8, whatever the terminal."""
+    _refuse_database(path)
     file = 1 if path == STANDARD_STREAM else path
     return open(file, "w", encoding="utf-8", newline="", closefd=file != 1)
 
@@ -83,25 +90,68 @@ def read_csv(source: TextIO) -> Iterator[UserRow]:
     """
     # Strict, because the lenient mode guesses what a misplaced quotation mark means, and takes a quoted cell that the
     # end of the file cuts off for a whole one.
-    reader = csv.reader(source, strict=True)
+    lines = _Lines(source)
+    reader = csv.reader(lines, strict=True)
     header = _read_header(reader)
     username, email = (header.index(name) for name in _NEEDED)
     while True:
-        line = reader.line_num + 1
+        lines.begin_row()
+        line = lines.number + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            where = f"lines {line} to {reader.line_num}"
             reason = f"{error}; is a quotation mark missing or too many?"
-            yield UserRow(line, None, None, InvalidRow(where, reason))
+            yield UserRow(line, None, None, InvalidRow(lines.row[0], reason))
+            lines.go_back_behind_the_first()
+            reader = csv.reader(lines, strict=True)
             continue
         if len(cells) == len(header):
             yield UserRow(line, cells[username], cells[email])
         elif cells:
             problem = InvalidRow(cells, f"the header line has {len(header)} cells, and this row {len(cells)}")
             yield UserRow(line, _cell(cells, username), _cell(cells, email), problem)
+
+
+class _Lines:
+    """The lines of a file, of which those of the row at hand can be read once more.
+
+    A quotation mark that is never closed makes one row of all lines behind it; read again, they are rows of their own.
+    """
+
+    def __init__(self, source: TextIO) -> None:
+        self.number = 0
+        self.row: list[str] = []
+        self._source = _bounded(source)
+        self._ahead: deque[str] = deque()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else next(self._source)
+        self.row.append(line)
+        self.number += 1
+        return line
+
+    def begin_row(self) -> None:
+        """Let the next line be the first of a row."""
+        self.row = []
+
+    def go_back_behind_the_first(self) -> None:
+        """Let the second line of the row at hand be the next one."""
+        self.number -= len(self.row) - 1
+        self._ahead.extendleft(reversed(self.row[1:]))
+
+
+def _bounded(source: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; of one that is too long only the beginning, so that it takes no more memory."""
+    while line := source.readline(LONGEST_LINE):
+        rest = line
+        while len(rest) == LONGEST_LINE and not rest.endswith("\n"):
+            rest = source.readline(LONGEST_LINE)
+        yield line
 
 
 def _read_header(reader: Iterator[list[str]]) -> list[str]:
@@ -120,7 +170,7 @@ def _cell(cells: list[str], position: int) -> str | None:
 
 def read_jsonl(source: TextIO) -> Iterator[UserRow]:
     """Yield a row for each line that holds a JSON object with the keys username and email; blank lines are skipped."""
-    for line, text in enumerate(source, start=1):
+    for line, text in enumerate(_bounded(source), start=1):
         if text.isspace():
             continue
         try:
@@ -137,6 +187,8 @@ def read_jsonl(source: TextIO) -> Iterator[UserRow]:
 
 
 def _parse_object(text: str) -> dict[str, Any]:
+    if len(text) == LONGEST_LINE:
+        raise InvalidRow(text[:100], f"the line is too long: at most {LONGEST_LINE} characters can be read")
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
@@ -171,7 +223,8 @@ class Rejects:
     """The refused rows of an import, written to a CSV file that can be mended and imported in its turn."""
 
     def __init__(self, target: TextIO) -> None:
-        self._writer = csv.writer(target, lineterminator="\n")
+        # Text in quotation marks, because Python before 3.13 leaves a carriage return bare, which would end the row.
+        self._writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         self._writer.writerow(("line", *_NEEDED, "reason"))
 
     def refuse(self, row: UserRow, reason: DomainError) -> None:
@@ -190,5 +243,13 @@ def rejects_path(source: Path) -> Path:
 @contextmanager
 def open_rejects(path: Path) -> Iterator[Rejects]:
     """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands in it escaped."""
+    _refuse_database(path)
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as target:
         yield Rejects(target)
+
+
+def _refuse_database(path: Path) -> None:
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(15) == b"SQLite format 3":
+                raise FileExistsError(errno.EEXIST, "this is a database, and would be destroyed", str(path))

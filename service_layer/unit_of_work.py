@@ -140,6 +140,7 @@ class UnitOfWork(ABC):
         try:
             yield
             self._check_usable()
+            self._check_savepoint_of(log)
             with self._failing():
                 self._write_changes()
                 self._release_savepoint()
@@ -206,6 +207,10 @@ class UnitOfWork(ABC):
     def _check_no_savepoint(self, action: str) -> None:
         if self._log.savepoints:
             raise UnitOfWorkMisuse(f"cannot {action} inside a savepoint: leave its block first")
+
+    def _check_savepoint_of(self, log: UndoLog) -> None:
+        if self._log is not log:
+            raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
 
     def _check_writable(self, action: str) -> None:
         if self.read_only:

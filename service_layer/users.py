@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from domain.errors import Conflict, DomainError
+from domain.errors import DomainError, ValueTaken
 from domain.user import EmailTaken, User, UsernameTaken
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 IMPORT_BATCH = 1000
 """How many rows of an import are stored in one transaction."""
 
-# A conflict means that somebody else stored one of the values meanwhile, or held a lock for too long. The next attempt
-# sees what is stored then.
+# A taken value means that somebody else has stored it meanwhile. The next attempt sees that, and refuses the row.
 _IMPORT_ATTEMPTS = 5
 
 
@@ -147,8 +146,8 @@ def import_users(
     already, with the same name and address, is counted as present: so an import that was cut short is finished by
     running it again. A row with the name or the address of somebody else is refused.
 
-    Raises the last :class:`~domain.errors.Conflict` when others store the same values at the same time, again and
-    again, and errors of storage; what was stored before stays stored.
+    Raises the last :class:`~domain.errors.ValueTaken` when others store the same values at the same time, again and
+    again; other conflicts and errors of storage at once. What was stored before stays stored.
     """
     summary = ImportSummary()
     remaining = iter(rows)
@@ -191,7 +190,7 @@ def _store(candidates: _Candidates, uow: UnitOfWork) -> tuple[int, _Refusals]:
                 uow.users.add_many(new)
                 uow.commit()
             return len(new), taken
-        except Conflict:
+        except ValueTaken:
             if attempts == _IMPORT_ATTEMPTS:
                 raise
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The driver for each kind of URL, and the dialect's own name for it.
 _DRIVERS = {
     "sqlite": ("sqlite", "sqlite3"),
+    "sqlite+pysqlite": ("sqlite", "sqlite3"),
     "postgresql": ("postgresql+psycopg2", "psycopg2"),
     "postgres": ("postgresql+psycopg2", "psycopg2"),
     "postgresql+psycopg2": ("postgresql+psycopg2", "psycopg2"),
@@ -35,20 +36,25 @@ def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
     """
     url = _parsed(database_url)
-    if url.get_backend_name() == "sqlite":
-        return sqlite_engine(url, timeout)
+    try:
+        if url.get_backend_name() == "sqlite":
+            return sqlite_engine(url, timeout)
+        return _server_engine(url, timeout)
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
+
+
+def _server_engine(url: URL, timeout: float) -> Engine:
     arguments: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":
         arguments = {
             "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
             "options": f"-c lock_timeout={round(timeout * 1000)}",
         }
-    return create_engine(
-        url,
-        # What the URL says itself has precedence.
-        connect_args={name: value for name, value in arguments.items() if name not in url.query},
-        pool_timeout=timeout,
-    )
+        # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
+        arguments = {name: value for name, value in arguments.items() if name not in url.query}
+        arguments["client_encoding"] = "utf8"
+    return create_engine(url, connect_args=arguments, pool_timeout=timeout)
 
 
 def _parsed(database_url: str) -> URL:
@@ -64,8 +70,10 @@ def _parsed(database_url: str) -> URL:
             f"DATABASE_URL begins with {url.drivername}://, which is not known here:"
             " use sqlite, postgresql, mysql or memory"
         )
-    if "@" in (url.host or ""):
-        raise ConfigurationError("DATABASE_URL has an @ inside the password: write it as %40")
+    if database_url.count("@") > 1 or "@" in (url.database or ""):
+        raise ConfigurationError("DATABASE_URL has an @ where none can be: inside a password, write it as %40")
+    if "\0" in str(url.set(query={})) or "%00" in database_url:
+        raise ConfigurationError("DATABASE_URL has a NUL character: remove it")
     dialect, driver = _DRIVERS[url.drivername]
     if find_spec(driver) is None:
         raise ConfigurationError(f"DATABASE_URL needs the package {driver}: pip install {driver}")

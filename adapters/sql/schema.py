@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.errors import name_of, translated
-from domain.errors import ConfigurationError, SchemaMismatch
+from domain.errors import ConfigurationError, SchemaMismatch, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +34,7 @@ def alembic_config() -> Config:
     """Return Alembic's configuration, without a file; a per cent sign is its mark for a variable, hence doubled."""
     from alembic.config import Config
 
-    config = Config()
+    config = Config(stdout=sys.stdout)  # by default it is what sys.stdout was when Alembic was loaded
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
@@ -92,6 +94,8 @@ class Schema:
         """
         from alembic import command
 
+        if revision not in ("base", *known_revisions()) and not re.fullmatch(r"-[1-9]\d*", revision):
+            raise ConfigurationError(f"there is no revision {shown(revision)}: `app db status` shows the present one")
         with self._locked() as config:
             command.downgrade(config, revision)
 

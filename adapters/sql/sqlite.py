@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
+_WRITING = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP)\b", re.IGNORECASE)
+
 
 def sqlite_engine(url: URL, timeout: float) -> Engine:
     """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
 
     Raises :class:`~domain.errors.ConfigurationError` for a database in memory.
     """
-    if url.database in (None, "", ":memory:") or url.query.get("mode") == "memory":
+    name = (url.database or "").removeprefix("file:")
+    if name in ("", ":memory:") or url.query.get("mode") == "memory" or url.query.get("vfs") == "memdb":
         raise ConfigurationError(
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
@@ -54,9 +57,9 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin_before_writing(
-    connection: Connection, _cursor: object, _statement: str, _parameters: object, context: Any, _many: bool
+    connection: Connection, _cursor: object, statement: str, _parameters: object, _context: object, _many: bool
 ) -> None:
-    if context is not None and (context.isinsert or context.isupdate or context.isdelete):
+    if _WRITING.match(statement):
         _begin(connection)
         connection.info["rows_before"] = _rows_written(connection)
 

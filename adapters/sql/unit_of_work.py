@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, inspect
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
@@ -15,7 +15,7 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.errors import BULK, integrity_error, translated, translated_at_commit
 from adapters.sql.metadata import mapper_registry
 from adapters.sql.users import SqlUserRepository
-from domain.errors import ConcurrentChange, DuplicateIdentity
+from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from domain.aggregate import Aggregate
 
 mapper_registry.configure()  # every aggregate is mapped by now, because its repository is imported above
+
+_ABORTED = 3  # libpq's PQTRANS_INERROR, as psycopg2 passes it on
 
 
 class SqlUnitOfWork(UnitOfWork):
@@ -111,7 +113,7 @@ class SqlUnitOfWork(UnitOfWork):
 
         A failed flush expires all objects of the session, and those could not be read any more after the unit.
         """
-        before = [(one, _values(one)) for one in {id(one): one for one in (*self.session, *written)}.values()]
+        before = [(one, vars(one).copy()) for one in {id(one): one for one in (*self.session, *written)}.values()]
         try:
             yield
             self.session.flush()
@@ -123,11 +125,23 @@ class SqlUnitOfWork(UnitOfWork):
             raise
 
     def _commit(self) -> None:
+        self._refuse_if_aborted()
         try:
             self.session.commit()
         except DBAPIError as error:
             raise translated_at_commit(error, self._engine) from error
         self.session.close()
+
+    def _refuse_if_aborted(self) -> None:
+        """Raise if PostgreSQL has given the transaction up for an error that somebody swallowed.
+
+        It would answer a COMMIT with a rollback, and the driver would not say so.
+        """
+        if self.session.in_transaction():
+            driver: Any = self.session.connection().connection.driver_connection
+            status = getattr(getattr(driver, "info", None), "transaction_status", None)
+            if status == _ABORTED:
+                raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
 
     def _roll_back(self) -> None:
         self._note_changed()
@@ -135,8 +149,8 @@ class SqlUnitOfWork(UnitOfWork):
         self.session.expunge_all()  # before the rollback, which would expire them
         try:
             self.session.rollback()
-        except DBAPIError:
-            self.session.invalidate()  # the connection is gone, and with it the transaction
+        except SQLAlchemyError:
+            self.session.invalidate()  # the connection is of no use any more, and its transaction ends with it
         finally:
             self.session.close()
             for original in self._log.clear():
@@ -163,7 +177,7 @@ class SqlUnitOfWork(UnitOfWork):
 
 def _values(aggregate: Aggregate) -> dict[str, Any]:
     """Return the attributes that are stored, as they are now."""
-    return {one.key: getattr(aggregate, one.key) for one in inspect(aggregate).mapper.column_attrs}
+    return {one.key: getattr(aggregate, one.key) for one in inspect(type(aggregate)).column_attrs}
 
 
 def _stored_values(aggregate: Aggregate) -> dict[str, Any]:
@@ -176,5 +190,6 @@ def _stored_values(aggregate: Aggregate) -> dict[str, Any]:
 
 
 def _set_values(aggregate: Aggregate, values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        set_committed_value(aggregate, key, value)
+    """Set the stored attributes as if they had just been read; ``values`` may hold others beside them."""
+    for one in inspect(type(aggregate)).column_attrs:
+        set_committed_value(aggregate, one.key, values[one.key])

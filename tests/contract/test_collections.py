@@ -160,8 +160,10 @@ def test_a_key_that_cannot_be_one_is_refused(uow: UnitOfWork) -> None:
 
 def test_those_who_hold_a_name_or_an_address_are_listed_once_each(storage: Storage) -> None:
     """In the order of ids; names and addresses that nobody has do no harm."""
-    for name in ("ann", "bob", "cid", "dan"):
-        stored_user(storage, name)
+    users = [new_user(name) for name in ("ann", "bob", "cid", "dan")]
+    with storage.unit() as uow:
+        uow.users.add_many(reversed(users))
+        uow.commit()
     names = {Username("ann"), Username("bob"), Username("nobody")}
     emails = {EmailAddress("bob@example.com"), EmailAddress("dan@example.com")}
     with storage.unit() as uow:

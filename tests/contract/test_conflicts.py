@@ -93,6 +93,49 @@ def test_the_id_of_a_stored_user_is_refused(storage: Storage) -> None:
 
 
 @pytest.mark.promise(7)
+def test_of_several_changes_the_one_that_is_refused_is_named(storage: Storage) -> None:
+    """By its value; and the others have not been written half: inside the block, none has a new version."""
+    ann, bob, cid = (stored_user(storage, name) for name in ("ann", "bob", "cid"))
+    with storage.unit() as uow:
+        users = [uow.users.get(user.id) for user in (ann, bob)]
+        users[0].change_username("dan")
+        users[1].change_username("cid")
+        with pytest.raises(UsernameTaken) as caught:
+            uow.users.get(cid.id)
+        inside = [(user.username, user.version) for user in users]
+    assert ("cid", [("dan", 1), ("cid", 1)]) == (caught.value.value, inside)
+    assert stored_names(storage) == ["ann", "bob", "cid"]
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("given_up", ["renamed", "removed"])
+def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(storage: Storage, given_up: str) -> None:
+    """It may roll back yet, so whoever wants the value waits."""
+    ann = stored_user(storage, "ann")
+    with storage.unit() as uow:
+        mine = uow.users.get(ann.id)
+        if given_up == "renamed":
+            mine.change_username("anna")
+            uow.users.page()
+        else:
+            uow.users.remove(mine)
+        with pytest.raises(ConcurrentChange), storage.unit() as other:
+            other.users.add(User.create("ann", "other@example.com"))
+        uow.rollback()
+    assert stored_names(storage) == ["ann"]
+
+
+@pytest.mark.promise(7)
+def test_a_unit_that_lost_a_value_keeps_it_from_nobody(storage: Storage) -> None:
+    """While it is still open, others are refused at once, for the same reason."""
+    stored_user(storage, "ann")
+    with storage.unit() as uow, storage.unit() as other:
+        for loser in (uow, other):
+            with pytest.raises(UsernameTaken):
+                loser.users.add(new_user("ann"))
+
+
+@pytest.mark.promise(7)
 def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage) -> None:
     """Only the database says which constraint was broken, never the caller's input."""
     stored_user(storage, "uq_users_email")

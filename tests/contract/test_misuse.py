@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from domain.errors import UnitOfWorkMisuse
+from domain.user import User, UsernameTaken
 from tests.contract.users import new_user, stored_names, stored_user, stored_values
 from tests.storages import Storage
 
@@ -88,6 +93,65 @@ def test_a_unit_cannot_be_used_by_another_thread(uow: UnitOfWork, use: str) -> N
         with pytest.raises(UnitOfWorkMisuse, match="another thread"):
             pool.submit(uow.__exit__, None, None, None).result()
         uow.users.page()
+
+
+@pytest.mark.promise(11)
+def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(storage: Storage) -> None:
+    """It stays with the thread that opened it, then too."""
+    stored_user(storage)
+    with storage.unit() as uow, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(UsernameTaken):
+            uow.users.add(new_user())
+        with pytest.raises(UnitOfWorkMisuse, match="another thread"):
+            pool.submit(uow.rollback).result()
+        uow.rollback()
+
+
+@pytest.mark.promise(11)
+def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(storage: Storage) -> None:
+    """Nothing is stored behind the end, and nothing is left over for the next block."""
+    uow = storage.unit()
+
+    def source(end: Callable[[], None]) -> Iterator[User]:
+        yield new_user("ann")
+        end()
+        yield new_user("bob")
+
+    for end in (uow.rollback, uow.commit):
+        with uow, pytest.raises(UnitOfWorkMisuse, match="leave the block"):
+            uow.users.add_many(source(end))
+    with uow:
+        uow.users.add(new_user("cid"))
+        uow.commit()
+    assert stored_names(storage) == ["cid"]
+
+
+@pytest.mark.promise(11)
+def test_a_copy_of_a_user_is_an_object_of_its_own(storage: Storage) -> None:
+    """However it was copied, what is stored is what the added object holds."""
+    ann = new_user()
+    for number, copied in enumerate([copy.copy(ann), copy.deepcopy(ann), evolve(ann), pickle.loads(pickle.dumps(ann))]):  # noqa: S301  # made in this line
+        copied.change_username(f"copy{number}")
+        with storage.unit() as uow:
+            uow.users.add(copied)
+            with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+                uow.users.remove(ann)
+            uow.commit()
+        assert stored_names(storage) == [f"copy{number}"]
+        with storage.unit() as uow:
+            uow.users.remove(uow.users.get(ann.id))
+            uow.commit()
+
+
+@pytest.mark.promise(11)
+def test_a_subclass_of_user_is_no_user_of_the_repository(uow: UnitOfWork) -> None:
+    """It has no mapping, so a database could not store it."""
+
+    class Admin(User):
+        pass
+
+    with uow, pytest.raises(TypeError, match="holds User objects"):
+        uow.users.add(Admin.create("ann", "ann@example.com"))
 
 
 @pytest.mark.promise(11)

@@ -15,18 +15,19 @@ class Oops(Exception):
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(storage: Storage) -> None:
+@pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
+def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(storage: Storage, error: type[BaseException]) -> None:
     """What was done before and after it is stored, what was done inside is not."""
     ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
     with storage.unit() as uow:
         uow.users.add(new_user("cid"))
         uow.users.get(ann.id).change_username("anna")
-        with pytest.raises(Oops), uow.savepoint():
+        with pytest.raises(error), uow.savepoint():
             uow.users.get(ann.id).deactivate()
             uow.users.remove(uow.users.get(bob.id))
             uow.users.add(new_user("dan"))
             uow.users.add_many([new_user("eve")])
-            raise Oops
+            raise error
         uow.users.add(new_user("fay"))
         uow.commit()
     rows = {row["username"]: (row["active"], row["version"]) for row in stored_values(storage)}
@@ -126,13 +127,30 @@ def test_savepoints_nest(storage: Storage) -> None:
                 raise Oops
             inner = mine.username
         with pytest.raises(Oops), uow.savepoint():
+            mine.change_username("three")
             with uow.savepoint():
-                mine.change_username("three")
+                mine.change_username("four")
             uow.users.add(new_user("bob"))
             raise Oops
         outer = mine.username
         uow.commit()
-    assert ("one", "one", ["one"]) == (inner, outer, stored_names(storage))
+    assert ("one", "one", ["one"], 2) == (inner, outer, stored_names(storage), mine.version)
+
+
+@pytest.mark.promise(10)
+def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(storage: Storage) -> None:
+    """Written before, in and after savepoints that are kept."""
+    ann = stored_user(storage, "ann")
+    with storage.unit() as uow:
+        mine = uow.users.get(ann.id)
+        for name in ("one", "two"):
+            mine.change_username(name)
+            with uow.savepoint():
+                mine.deactivate()
+                uow.users.page()
+                mine.reactivate()
+        uow.commit()
+    assert [("two", 2)] == [(row["username"], row["version"]) for row in stored_values(storage)]
 
 
 @pytest.mark.promise(10)
@@ -212,6 +230,11 @@ def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> 
     with pytest.raises(UnitOfWorkMisuse, match="is not open"):
         savepoint.__exit__(None, None, None)
     with uow:
+        savepoint = uow.savepoint()
+        savepoint.__enter__()
+    with uow:
+        with pytest.raises(UnitOfWorkMisuse, match="ended with its unit"):
+            savepoint.__exit__(None, None, None)
         uow.users.add(new_user("cid"))
         uow.commit()
     assert values(ann) == values(mine)

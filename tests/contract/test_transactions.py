@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from domain.errors import UncommittedChanges
@@ -112,6 +114,12 @@ def forget_a_bulk_addition(uow: UnitOfWork) -> None:
         uow.users.add_many([new_user("bob")])
 
 
+def forget_a_bulk_addition_in_a_savepoint(uow: UnitOfWork) -> None:
+    """Leave a block whose savepoint was kept, but without a commit."""
+    with uow, uow.savepoint():
+        uow.users.add_many([new_user("bob")])
+
+
 def forget_a_change(uow: UnitOfWork) -> None:
     """Leave a block with a changed attribute but without a commit."""
     with uow:
@@ -124,9 +132,20 @@ def forget_a_removal(uow: UnitOfWork) -> None:
         uow.users.remove(uow.users.get_by_username("ann"))
 
 
+FORGETTING = [
+    forget_an_addition,
+    forget_a_bulk_addition,
+    forget_a_bulk_addition_in_a_savepoint,
+    forget_a_change,
+    forget_a_removal,
+]
+
+
 @pytest.mark.promise(12)
-@pytest.mark.parametrize("forget", [forget_an_addition, forget_a_bulk_addition, forget_a_change, forget_a_removal])
-def test_leaving_with_uncommitted_changes_warns_and_rolls_back(storage: Storage, forget) -> None:  # type: ignore[no-untyped-def]  # one of the four above
+@pytest.mark.parametrize("forget", FORGETTING, ids=lambda way: way.__name__)
+def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
+    storage: Storage, forget: Callable[[UnitOfWork], None]
+) -> None:
     """A forgotten commit cannot pass unnoticed, and stores nothing."""
     stored_user(storage, "ann")
     before = stored_values(storage)

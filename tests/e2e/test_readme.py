@@ -119,7 +119,7 @@ def test_the_demo_works_in_a_clean_copy(clean_copy: Path) -> None:
     demo, test = (line.partition("#")[0].strip() for line in block.text.splitlines())
     assert (demo, test) == ("make demo", "make test")
     output = run(demo, clean_copy)
-    for shown in ("ann@example.com", "さくら", "line,username,email,reason", "old ann"):
+    for shown in ("ann@example.com", "さくら", '"line","username","email","reason"', "old ann"):
         assert shown in output
 
 

@@ -13,8 +13,8 @@ from adapters.sql.engine import make_engine
 from adapters.sql.errors import name_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, ConfigurationError, StorageError, StorageUnavailable
-from entrypoints.bootstrap import bootstrap
-from service_layer.users import create_user
+from entrypoints.bootstrap import bootstrap, open_schema
+from service_layer.users import create_user, get_user
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,14 @@ def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> 
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
         ("sqlite:///file:name?mode=memory&cache=shared&uri=true", "in memory"),
+        ("sqlite:///file:name?vfs=memdb&uri=true", "in memory"),
+        ("sqlite:///file::memory:?uri=true", "in memory"),
+        ("sqlite:///app.db?timeout=soon", "an option that cannot be used"),
+        ("sqlite:///a%00b.db", "NUL"),
+        ("postgresql://user:x%00y@localhost/database", "NUL"),
+        ("postgresql://user:se@cret/s@localhost/database", "write it as %40"),
+        ("postgresql://user:se@cret?s@localhost/database", "write it as %40"),
+        ("postgresql:///user:secret@localhost/database", "write it as %40"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str, reason: str) -> None:
@@ -127,6 +135,19 @@ def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgre
             found.append(connection.execute(text("SHOW lock_timeout")).scalar())
         engine.dispose()
     assert ["1500ms", "7s"] == found
+
+
+@pytest.mark.parametrize("option", ["", "?client_encoding=latin1"])
+def test_names_of_all_scripts_reach_postgres_whatever_the_clients_encoding(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    """Neither the environment nor the URL can make the driver unable to send them."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with open_schema(postgres_database + option) as schema:
+        schema.upgrade()
+    with bootstrap(postgres_database + option) as application:
+        create_user("мир", "ü@example.com", application.unit_of_work())
+        assert get_user("мир", application.unit_of_work()).email == "ü@example.com"
 
 
 def test_another_programs_lock_on_an_sqlite_file_is_waited_for(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
-from adapters.sql.errors import translated_at_commit, unique_constraints
+from adapters.sql.errors import translated, translated_at_commit, unique_constraints
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import (
@@ -213,6 +213,80 @@ def test_a_commit_that_fails_in_sqlite_is_unknown_unless_sqlite_says_that_nothin
     cause.sqlite_errorcode = code
     error = OperationalError("COMMIT", None, cause)
     assert type(translated_at_commit(error, sqlite_engine)) is expected
+
+
+@pytest.mark.promise(14)
+def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_engine: Engine) -> None:
+    """PostgreSQL would answer it with a rollback, and the driver would not say so."""
+    with SqlUnitOfWork(postgres_engine) as uow:
+        uow.users.add(new_user())
+        with pytest.raises(DBAPIError):
+            uow.session.execute(text("SELECT * FROM nowhere"))
+        with pytest.raises(StorageError, match="nothing is stored"):
+            uow.commit()
+    assert stored_names(sql_storage(postgres_engine)) == []
+
+
+@pytest.mark.promise(15)
+def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(engine: Engine) -> None:
+    """The interrupt itself goes on; what was committed stays so."""
+    uow = SqlUnitOfWork(engine)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    event.listen(uow.session, "after_commit", interrupt)
+    with pytest.raises(KeyboardInterrupt), uow:
+        uow.users.add(new_user("ann"))
+        uow.commit()
+    event.remove(uow.session, "after_commit", interrupt)
+    assert checked_out(engine) == 0
+    with uow:
+        uow.users.add(new_user("bob"))
+        uow.commit()
+    assert ["ann", "bob"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(1)
+def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> None:
+    """Also those that are plain text."""
+    stored_user(sql_storage(engine), "ann")
+    with SqlUnitOfWork(engine) as uow:
+        with uow.writing():
+            uow.session.execute(text("UPDATE users SET username = 'bob'"))
+        uow.rollback()
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.parametrize(
+    ("orig", "expected"),
+    [
+        ({"pgcode": "40001"}, ConcurrentChange),
+        ({"pgcode": "40P01"}, ConcurrentChange),
+        ({"pgcode": "55P03"}, ConcurrentChange),
+        ({"pgcode": "08006"}, StorageUnavailable),
+        ({"pgcode": "53300"}, StorageUnavailable),
+        ({"pgcode": "57P01"}, StorageUnavailable),
+        ({"pgcode": None}, StorageUnavailable),
+        ({"pgcode": "42P01"}, StorageError),
+        ({"sqlite_errorcode": sqlite3.SQLITE_BUSY_SNAPSHOT}, ConcurrentChange),
+        ({"sqlite_errorcode": sqlite3.SQLITE_LOCKED}, ConcurrentChange),
+        ({"sqlite_errorcode": sqlite3.SQLITE_CANTOPEN}, StorageUnavailable),
+        ({"sqlite_errorcode": sqlite3.SQLITE_CORRUPT}, StorageError),
+    ],
+    ids=str,
+)
+def test_an_error_code_means_what_the_database_documents(
+    sqlite_engine: Engine, orig: dict[str, object], expected: type[Exception]
+) -> None:
+    """Conflicts and absences may be tried again, the rest not; a lost connection is an absence whatever its code."""
+    cause = Exception("as the driver says it")
+    vars(cause).update(orig)
+    assert type(translated(OperationalError("SELECT 1", None, cause), sqlite_engine)) is expected
+    lost = OperationalError("SELECT 1", None, cause, connection_invalidated=True)
+    assert type(translated(lost, sqlite_engine)) is (
+        ConcurrentChange if expected is ConcurrentChange else StorageUnavailable
+    )
 
 
 @pytest.mark.promise(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,10 +178,14 @@ def test_tables_of_a_newer_program_are_refused(empty_url: str) -> None:
         bootstrap(empty_url)
 
 
-def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine) -> None:
-    """With its name, and where to look."""
-    with pytest.raises(ConfigurationError, match=r"nonsense.*app db status"):
-        Schema(empty_engine).downgrade("nonsense")
+@pytest.mark.parametrize("revision", ["nonsense", "", "-1x", "-0", "+1", "head"])
+def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine, revision: str) -> None:
+    """With its name, and where to look; nothing is taken back."""
+    schema = Schema(empty_engine)
+    schema.upgrade()
+    with pytest.raises(ConfigurationError, match=f"{re.escape(repr(revision))}.*app db status"):
+        schema.downgrade(revision)
+    assert schema.current == schema.head
 
 
 def test_the_fake_has_no_tables_to_upgrade() -> None:

@@ -115,3 +115,8 @@ def test_the_drawn_tree_is_that_of_the_classes() -> None:
 def test_a_value_is_shown_escaped_and_cut(value: object, text: str) -> None:
     """So that a message stays one printable line."""
     assert text == shown(value)
+
+
+def test_a_value_that_cannot_be_shown_is_shown_by_its_type() -> None:
+    """A message must not fail for the value that it is about."""
+    assert shown([10**5000]) == "a value of type list"

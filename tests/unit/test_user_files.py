@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,7 +18,7 @@ from attrs import evolve, frozen
 
 from domain.user import EmailAddress, InvalidUsername, User, Username
 from entrypoints import user_files
-from entrypoints.user_files import InvalidHeader, InvalidRow
+from entrypoints.user_files import LONGEST_LINE, InvalidHeader, InvalidRow
 from service_layer.users import UserRow
 
 ANN = User(
@@ -172,16 +174,46 @@ def test_a_line_that_is_not_csv_is_refused_and_the_rest_read(read_csv: Read, lin
     assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
 
 
-def test_an_open_quotation_mark_costs_the_lines_that_it_swallows_and_no_more(read_csv: Read) -> None:
-    """Below them, reading goes on."""
-    lines = b"bob,b@example.com\n" * 20_000
-    reading = read_csv(b'username,email\nann,"a@example.com\n' + lines)
-    [(refused, reason)] = reading.refused
-    swallowed = 20_001 - len(reading.rows)
-    assert UserRow(2, None, None) == refused
-    assert "field larger than field limit (131072); is a quotation mark missing or too many?" == reason
-    assert UserRow(2 + swallowed, "bob", "b@example.com") == reading.rows[0]
-    assert 5_000 < swallowed < 10_000
+def test_an_open_quotation_mark_costs_one_line(read_csv: Read) -> None:
+    """Those that it swallows are read once more, with their own numbers; also at the end of the file."""
+    many = b"bob,b@example.com\n" * 20_000
+    reading = read_csv(b'username,email\nann,"a@example.com\n' + many + b'"cid,c@example.com\ndan,d@example.com\n')
+    assert [2, 20_003] == [row.line for row, _ in reading.refused]
+    assert "field larger than field limit (131072); is a quotation mark missing or too many?" == reading.refused[0][1]
+    assert [*range(3, 20_003), 20_004] == [row.line for row in reading.rows]
+
+
+@pytest.mark.parametrize("length", [LONGEST_LINE + 1, 3 * LONGEST_LINE])
+def test_a_line_that_is_too_long_is_refused_and_the_rest_read(read_csv: Read, read_jsonl: Read, length: int) -> None:
+    """Without holding it in memory, in either format."""
+    for read, start, good in (
+        (read_csv, b"username,email\n", b"bob,b@example.com\n"),
+        (read_jsonl, b"", b'{"username": "bob", "email": "b@example.com"}\n'),
+    ):
+        reading = read(start + b"a" * length + b"\n" + good)
+        assert ["bob"] == [row.username for row in reading.rows]
+        assert 1 == len(reading.refused)
+
+
+@pytest.mark.parametrize("name", ["open_target", "open_rejects"])
+def test_a_database_is_never_overwritten(tmp_path: Path, name: str) -> None:
+    """Neither by an export nor by rejects, whatever its file is called."""
+    path = tmp_path / "users.csv"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE t (x)")
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match="this is a database"), getattr(user_files, name)(path):
+        pytest.fail("it was opened")
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("value", ["a\rb", 'a"b', "a,b", "a\nb", "a\r\nb"])
+def test_rejects_can_be_read_again_whatever_they_hold(tmp_path: Path, read_csv: Read, value: str) -> None:
+    """A row is a row, also with line ends in it."""
+    path = tmp_path / "rejects.csv"
+    with user_files.open_rejects(path) as rejects:
+        rejects.refuse(UserRow(7, value, None), InvalidUsername(value, "a reason"))
+    assert [(value, "")] == [(row.username, row.email) for row in read_csv(path.read_bytes()).rows]
 
 
 def test_a_quoted_cell_that_the_end_of_the_file_cuts_off_is_refused(read_csv: Read) -> None:
@@ -306,7 +338,7 @@ def test_rejects_are_written_anew(tmp_path: Path) -> None:
     path.write_text("of yesterday")
     with user_files.open_rejects(path):
         pass
-    assert "line,username,email,reason\n" == path.read_text()
+    assert '"line","username","email","reason"\n' == path.read_text()
 
 
 @pytest.mark.parametrize(
