@@ -38,8 +38,6 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
         # The parameters of a statement have names, so that a constraint error can say which value was taken.
         paramstyle="named",
     )
-    # One statement for each changed row, as with PostgreSQL, so that a constraint error belongs to one row.
-    engine.dialect.supports_sane_multi_rowcount = False
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
     event.listen(engine, "savepoint", _begin_before_savepoint)
