@@ -21,7 +21,7 @@ from domain.errors import StorageUnavailable, UncommittedChanges, UnitOfWorkMisu
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -233,9 +233,13 @@ class UnitOfWork(ABC):
         """Return what ``error`` is called in domain.errors, or the error itself."""
         return error
 
-    @abstractmethod
     def _has_changes(self) -> bool:
         """Tell whether anything has been changed or written that a rollback would undo."""
+        return self._log.has_writes() or bool(self._changed())
+
+    @abstractmethod
+    def _changed(self) -> Sequence[object]:
+        """Return what stands for the tracked aggregates that have been changed and not written, in the order of ids."""
 
     @abstractmethod
     def _write_changes(self) -> None:

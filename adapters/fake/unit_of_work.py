@@ -93,9 +93,6 @@ class FakeUnitOfWork(UnitOfWork):
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
         return any(unit.holds(aggregate) for unit in self._database.open_units())
 
-    def _has_changes(self) -> bool:
-        return self._log.has_writes() or bool(self._changed())
-
     def _changed(self) -> list[_Tracked]:
         changed = [one for one in self._tracked.values() if _values(one.aggregate) != one.row]
         return sorted(changed, key=lambda one: one.aggregate.id)
@@ -105,7 +102,7 @@ class FakeUnitOfWork(UnitOfWork):
         if not changed:
             return
         self._check_writable("write")
-        self._note_changed()
+        self._note(changed)
         written = []
         for one in changed:
             row = {**_values(one.aggregate), "version": self._log.next_version(one.aggregate)}
@@ -116,8 +113,8 @@ class FakeUnitOfWork(UnitOfWork):
             one.aggregate.version = row["version"]
             one.row = row
 
-    def _note_changed(self) -> None:
-        for one in self._changed():
+    def _note(self, changed: list[_Tracked]) -> None:
+        for one in changed:
             self._log.note(one.aggregate, one.row, stored=True)
 
     def _insert(self, aggregate: Aggregate) -> None:
@@ -143,7 +140,7 @@ class FakeUnitOfWork(UnitOfWork):
         self._let_go()
 
     def _roll_back(self) -> None:
-        self._note_changed()
+        self._note(self._changed())
         for original in self._log.clear():
             _restore(original)
         self._let_go()
@@ -165,7 +162,7 @@ class FakeUnitOfWork(UnitOfWork):
         outer.locks |= inner.locks
 
     def _undo_savepoint(self) -> None:
-        self._note_changed()
+        self._note(self._changed())
         self._database.release(self._layers.pop().locks)
         for original in self._log.drop_level():
             _restore(original)

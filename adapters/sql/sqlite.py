@@ -93,11 +93,10 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     if not isinstance(row, dict):
         row = row[_rows_written(connection) - connection.info["rows_before"]]
     broken = [one for one in unique_constraints(metadata.tables[told[1]]) if _is_broken(one, row, connection)]
-    return (
-        declared_error(broken[0], {} if BULK.items() <= execution.execution_options.items() else row)
-        if broken
-        else None
-    )
+    if not broken:
+        return None
+    is_bulk = BULK.items() <= execution.execution_options.items()
+    return declared_error(broken[0], {} if is_bulk else row)
 
 
 def _is_broken(

@@ -60,9 +60,6 @@ class SqlUnitOfWork(UnitOfWork):
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
         return object_session(aggregate) not in (None, self.session)
 
-    def _has_changes(self) -> bool:
-        return self._log.has_writes() or bool(self._changed())
-
     def _changed(self) -> list[Aggregate]:
         changed = []
         for aggregate in self.session.dirty:
@@ -80,14 +77,13 @@ class SqlUnitOfWork(UnitOfWork):
         if changed:
             self._check_writable("write")
             with self._flushing(changed):
-                for aggregate in self._note_changed():
+                self._note(changed)
+                for aggregate in changed:
                     aggregate.version = self._log.next_version(aggregate)
 
-    def _note_changed(self) -> list[Aggregate]:
-        changed = self._changed()
+    def _note(self, changed: list[Aggregate]) -> None:
         for aggregate in changed:
             self._log.note(aggregate, _stored_values(aggregate), stored=True)
-        return changed
 
     def _insert(self, aggregate: Aggregate) -> None:
         if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
@@ -144,7 +140,7 @@ class SqlUnitOfWork(UnitOfWork):
                 raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
 
     def _roll_back(self) -> None:
-        self._note_changed()
+        self._note(self._changed())
         self._nested.clear()
         self.session.expunge_all()  # before the rollback, which would expire them
         try:
@@ -164,7 +160,9 @@ class SqlUnitOfWork(UnitOfWork):
         self._nested.pop()
 
     def _undo_savepoint(self) -> None:
-        for aggregate in self._note_changed():
+        changed = self._changed()
+        self._note(changed)
+        for aggregate in changed:
             self.session.expire(aggregate)  # as the rollback does; but after a failed flush, that one warns of changes
         self._nested.pop().rollback()
         for original in self._log.drop_level():
