@@ -1,14 +1,20 @@
-"""The base of every aggregate: an identity that never changes, and a version that counts its stored changes."""
+"""What aggregates are made of: roots with an identity and a version, and the child entities inside of them."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from typing import Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self, TypeVar
 from uuid import UUID
 
-from attrs import define, evolve, field, setters
+from attrs import define, evolve, field, frozen, setters
 from attrs.validators import instance_of
+
+from domain.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def new_id() -> UUID:
@@ -46,3 +52,30 @@ class Aggregate:
 
     def __hash__(self) -> int:
         return hash((type(self), self.id))
+
+
+@frozen(kw_only=True)
+class Entity:
+    """A child entity: a part of an aggregate that has an identity inside of it, such as a line of an order.
+
+    It is frozen, and its root holds all children of one kind in a tuple. So the root alone can change them, by putting
+    another tuple in place of that one: it can check its rules whenever it does, and no change can pass its version by.
+    Children are equal when all that they hold is equal.
+    """
+
+    id: UUID = field(factory=new_id, validator=instance_of(UUID))
+
+
+E = TypeVar("E", bound=Entity)
+
+
+def in_order(children: Iterable[E]) -> tuple[E, ...]:
+    """Return children in the order of their ids, which is that of their making: the converter of a root's attribute.
+
+    Raises :class:`~domain.errors.InvalidValue` when two of them have the same id.
+    """
+    ordered = tuple(sorted(children, key=lambda child: child.id))
+    for one, following in pairwise(ordered):
+        if one.id == following.id:
+            raise InvalidValue(one, f"another child of the same aggregate has the id {one.id} too")
+    return ordered

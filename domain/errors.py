@@ -15,6 +15,7 @@
     │       │   └── EmailTaken              (domain.user)
     │       ├── DuplicateIdentity       an aggregate with this id is stored already
     │       └── ConcurrentChange        another unit of work was faster       [retryable]
+    │           └── TransactionLost         and the storage gave all of this one up
     ├── StorageError                the machinery below failed
     │   ├── StorageUnavailable          it cannot be reached just now         [retryable]
     │   ├── SchemaMismatch              its tables are not those of this program
@@ -133,6 +134,10 @@ class ConcurrentChange(Conflict):
 
     def __str__(self) -> str:
         return f"{self.reason}: read again in a new unit of work and repeat the change"
+
+
+class TransactionLost(ConcurrentChange):
+    """The storage ended the whole transaction in favour of another one, so that not even a savepoint can go on."""
 
 
 class StorageError(Exception):

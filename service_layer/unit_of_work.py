@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from domain.errors import StorageUnavailable, UncommittedChanges, UnitOfWorkMisuse
+from domain.errors import StorageUnavailable, TransactionLost, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class UnitOfWork(ABC):
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
         Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a conflict was caught inside of
-        the block.
+        the block. After a :class:`~domain.errors.StorageUnavailable` or :class:`~domain.errors.TransactionLost` the
+        whole unit can only be left.
         """
         self._check_usable()
         with self._failing():
@@ -148,10 +149,11 @@ class UnitOfWork(ABC):
         except BaseException:
             if self._log is not log:
                 raise  # the unit has ended meanwhile, and its savepoints with it
+            if isinstance(self._failure, StorageUnavailable | TransactionLost):
+                raise  # there is no transaction left to go on with
             with self._failing():
                 self._undo_savepoint()
-            if not isinstance(self._failure, StorageUnavailable):  # which took the whole transaction with it
-                self._state = _State.OPEN
+            self._state = _State.OPEN
             raise
         finally:
             log.savepoints -= 1

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres_server import PostgresMissing, new_database, postgres
+from tests import mariadb_server as mariadb_programs
+from tests import postgres_server as postgres_programs
 from tests.storages import (
     BACKENDS,
     Storage,
     empty,
     fake_storage,
-    migrated_engine,
+    shop_engine,
     sql_storage,
     sqlite_copy,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with all tables and no rows, to be copied."""
     path = tmp_path_factory.mktemp("template") / "template.db"
-    with migrated_engine(f"sqlite:///{path}"):
+    with shop_engine(f"sqlite:///{path}"):
         return path
 
 
@@ -43,29 +45,36 @@ def sqlite_engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of a real PostgreSQL server. Without one its tests are skipped, but fail in continuous integration."""
+@contextmanager
+def required(server: AbstractContextManager[str], missing: type[Exception]) -> Iterator[str]:
+    """Yield the URL of a real server. Without one its tests are skipped, but fail in continuous integration."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(postgres())
-        except PostgresMissing as missing:
+            url = stack.enter_context(server)
+        except missing as error:
             if os.environ.get("CI") == "true":
                 raise
-            pytest.skip(str(missing))
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL server."""
+    with required(postgres_programs.postgres(), postgres_programs.PostgresMissing) as server:
         yield server
 
 
 @pytest.fixture
 def postgres_database(postgres_server: str) -> Iterator[str]:
     """The URL of a PostgreSQL database of the test's own, without any table."""
-    with new_database(postgres_server) as url:
+    with postgres_programs.new_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def _postgres_engine(postgres_server: str) -> Iterator[Engine]:
-    with new_database(postgres_server) as url, migrated_engine(url) as engine:
+    with postgres_programs.new_database(postgres_server) as url, shop_engine(url) as engine:
         yield engine
 
 
@@ -76,9 +85,36 @@ def postgres_engine(_postgres_engine: Engine) -> Iterator[Engine]:
     empty(_postgres_engine)
 
 
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    """The URL of a real MariaDB server."""
+    with required(mariadb_programs.mariadb(), mariadb_programs.MariadbMissing) as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_database(mariadb_server: str) -> Iterator[str]:
+    """The URL of a MariaDB database of the test's own, without any table."""
+    with mariadb_programs.new_database(mariadb_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _mariadb_engine(mariadb_server: str) -> Iterator[Engine]:
+    with mariadb_programs.new_database(mariadb_server) as url, shop_engine(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def mariadb_engine(_mariadb_engine: Engine) -> Iterator[Engine]:
+    """An engine on a real MariaDB whose tables are empty."""
+    yield _mariadb_engine
+    empty(_mariadb_engine)
+
+
 @pytest.fixture(params=BACKENDS)
 def storage(request: pytest.FixtureRequest) -> Storage:
-    """Each storage in turn: the fake, SQLite and PostgreSQL."""
+    """Each storage in turn: the fake, SQLite, PostgreSQL and MariaDB."""
     if request.param == "fake":
         return fake_storage()
     return sql_storage(request.getfixturevalue(f"{request.param}_engine"))

@@ -10,11 +10,10 @@ from attrs import frozen
 from sqlalchemy import event
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
 from adapters.sql.schema import Schema
-from adapters.sql.unit_of_work import SqlUnitOfWork
+from tests.contract.orders import FakeShop, SqlShop, orders_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from service_layer.unit_of_work import UnitOfWork
 
-BACKENDS = ("fake", "sqlite", "postgres")
+BACKENDS = ("fake", "sqlite", "postgres", "mariadb")
 
 LOCK_TIMEOUT = 0.5
 """Seconds that a writer waits for another one: short, because some tests wait in vain on purpose."""
@@ -41,18 +40,18 @@ class Storage:
 def fake_storage() -> Storage:
     """Return a new fake database."""
     database = FakeDatabase(LOCK_TIMEOUT)
-    return Storage("fake", lambda *, read_only=False: FakeUnitOfWork(database, read_only=read_only))
+    return Storage("fake", lambda *, read_only=False: FakeShop(database, read_only=read_only))
 
 
 def sql_storage(engine: Engine) -> Storage:
     """Return the storage in an engine's database."""
-    return Storage(engine.dialect.name, lambda *, read_only=False: SqlUnitOfWork(engine, read_only=read_only))
+    return Storage(engine.dialect.name, lambda *, read_only=False: SqlShop(engine, read_only=read_only))
 
 
 def empty(engine: Engine) -> None:
     """Delete all rows: cheaper than new tables for each test."""
     with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
+        for table in reversed([*metadata.sorted_tables, *orders_metadata.sorted_tables]):
             connection.execute(table.delete())
 
 
@@ -65,6 +64,14 @@ def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def shop_engine(url: str) -> Iterator[Engine]:
+    """Yield an engine with the tables of the tests' own aggregate too."""
+    with migrated_engine(url) as engine:
+        orders_metadata.create_all(engine)
+        yield engine
 
 
 @contextmanager

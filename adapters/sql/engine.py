@@ -9,6 +9,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from adapters.sql.mysql import mysql_engine
 from adapters.sql.sqlite import sqlite_engine
 from domain.errors import ConfigurationError
 
@@ -22,10 +23,11 @@ _DRIVERS = {
     "postgresql": ("postgresql+psycopg2", "psycopg2"),
     "postgres": ("postgresql+psycopg2", "psycopg2"),
     "postgresql+psycopg2": ("postgresql+psycopg2", "psycopg2"),
+    # One dialect for both, which asks the server which of them it is: people write either for either.
     "mysql": ("mysql+pymysql", "pymysql"),
     "mysql+pymysql": ("mysql+pymysql", "pymysql"),
-    "mariadb": ("mariadb+pymysql", "pymysql"),
-    "mariadb+pymysql": ("mariadb+pymysql", "pymysql"),
+    "mariadb": ("mysql+pymysql", "pymysql"),
+    "mariadb+pymysql": ("mysql+pymysql", "pymysql"),
 }
 
 
@@ -37,24 +39,23 @@ def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
     """
     url = _parsed(database_url)
     try:
-        if url.get_backend_name() == "sqlite":
-            return sqlite_engine(url, timeout)
-        return _server_engine(url, timeout)
+        return _MAKERS[url.get_backend_name()](url, timeout)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 
 
-def _server_engine(url: URL, timeout: float) -> Engine:
-    arguments: dict[str, Any] = {}
-    if url.get_backend_name() == "postgresql":
-        arguments = {
-            "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
-            "options": f"-c lock_timeout={round(timeout * 1000)}",
-        }
-        # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
-        arguments = {name: value for name, value in arguments.items() if name not in url.query}
-        arguments["client_encoding"] = "utf8"
+def _postgres_engine(url: URL, timeout: float) -> Engine:
+    arguments: dict[str, Any] = {
+        "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
+        "options": f"-c lock_timeout={round(timeout * 1000)}",
+    }
+    # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
+    arguments = {name: value for name, value in arguments.items() if name not in url.query}
+    arguments["client_encoding"] = "utf8"
     return create_engine(url, connect_args=arguments, pool_timeout=timeout)
+
+
+_MAKERS = {"sqlite": sqlite_engine, "postgresql": _postgres_engine, "mysql": mysql_engine}
 
 
 def _parsed(database_url: str) -> URL:

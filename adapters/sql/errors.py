@@ -9,7 +9,7 @@ from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from adapters.sql.metadata import metadata
+from adapters.sql.metadata import mapped_tables
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -25,16 +25,27 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Table
 
 # Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
-# (Appendix A: serialization_failure, deadlock_detected, lock_not_available), and SQLite's primary result codes
-# (SQLITE_BUSY, SQLITE_LOCKED).
+# (Appendix A: serialization_failure, deadlock_detected, lock_not_available), SQLite's primary result codes
+# (SQLITE_BUSY, SQLITE_LOCKED), and the error numbers of MariaDB and MySQL (ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT,
+# ER_LOCK_DEADLOCK).
 _LOST_RACE = {"40001", "40P01", "55P03"}
 _BUSY = {5, 6}
-_SQLITE_FULL = 13
-_SQLITE_CANNOT_OPEN = 14
+MYSQL_LOCK_TIMEOUT = 1205
+MYSQL_DEADLOCK = 1213
+_MYSQL_LOST_RACE = {1020, MYSQL_LOCK_TIMEOUT, MYSQL_DEADLOCK}
 
 # SQLSTATE classes that mean that the server cannot be used just now: connection exceptions, insufficient resources, and
 # operator intervention, such as a shutdown. Refused connections carry none.
 _UNAVAILABLE = ("08", "53", "57P")
+_SQLITE_FULL = 13
+_SQLITE_CANNOT_OPEN = 14
+# The same for MariaDB and MySQL: too many connections, no access, no such database, a node that lost its cluster,
+# shutdowns, and connections that were ended. The driver adds numbers from 2000 on for what it sees itself, and 0 for a
+# connection that is closed.
+_MYSQL_UNAVAILABLE = {0, 1040, 1044, 1045, 1047, 1049, 1053, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927}
+_MYSQL_CLIENT = range(2000, 3000)
+MYSQL_DUPLICATE = 1062
+_MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take them for integrity errors
 
 
 BULK = {"bulk": True}
@@ -47,7 +58,7 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
         return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
     if not isinstance(error, DBAPIError):
         return error
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError) or mysql_code(error.orig) in _MYSQL_CHECK:
         return integrity_error(error)
     if _lost_race(error):
         return ConcurrentChange(f"{name_of(engine)} ended this unit of work for another one ({_first_line(error)})")
@@ -69,14 +80,14 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
     )
 
 
-def integrity_error(error: IntegrityError, *, bulk: bool = False) -> Exception:
+def integrity_error(error: DBAPIError, *, bulk: bool = False) -> Exception:
     """Return the error that the broken constraint declares; in bulk, without the value.
 
     The constraint's name comes from the driver's own field. It is never searched for in the message, which can hold the
     caller's values: those must not choose the error.
     """
     name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    for table in metadata.sorted_tables:
+    for table in mapped_tables():
         for constraint in unique_constraints(table):
             if name is not None and constraint.name == name:
                 row = error.params if isinstance(error.params, dict) and not bulk else {}
@@ -86,10 +97,10 @@ def integrity_error(error: IntegrityError, *, bulk: bool = False) -> Exception:
 
 def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
     """Return the domain's error for a broken constraint, with the value in ``row`` (by column) if that is known."""
+    if isinstance(constraint, PrimaryKeyConstraint):
+        return DuplicateIdentity(UUID(str(row["id"])) if "id" in row else None)
     values = [str(row[column.name]) for column in constraint.columns if column.name in row]
     value = ", ".join(values) or None
-    if isinstance(constraint, PrimaryKeyConstraint):
-        return DuplicateIdentity(UUID(value) if value else None)
     if "error" not in constraint.info:
         return IntegrityViolation(str(constraint.name), _declared())
     error: Exception = constraint.info["error"](value)
@@ -97,7 +108,7 @@ def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Map
 
 
 def _declared() -> tuple[str, ...]:
-    constraints = (one for table in metadata.sorted_tables for one in unique_constraints(table))
+    constraints = (one for table in mapped_tables() for one in unique_constraints(table))
     return tuple(str(one.name) for one in constraints if "error" in one.info)
 
 
@@ -114,14 +125,20 @@ def name_of(engine: Engine) -> str:
 
 
 def _lost_race(error: DBAPIError) -> bool:
-    return _sqlstate(error) in _LOST_RACE or _sqlite_code(error) in _BUSY
+    return _sqlstate(error) in _LOST_RACE or _sqlite_code(error) in _BUSY or mysql_code(error.orig) in _MYSQL_LOST_RACE
 
 
 def _unavailable(error: DBAPIError) -> bool:
-    state, code = _sqlstate(error), _sqlite_code(error)
-    if state is None and code is None:
+    state, code, number = _sqlstate(error), _sqlite_code(error), mysql_code(error.orig)
+    if state is None and code is None and number is None:
         return isinstance(error, OperationalError | InterfaceError)  # no answer from the server at all
-    return error.connection_invalidated or code == _SQLITE_CANNOT_OPEN or (state or "").startswith(_UNAVAILABLE)
+    return (
+        error.connection_invalidated
+        or code == _SQLITE_CANNOT_OPEN
+        or (state or "").startswith(_UNAVAILABLE)
+        or number in _MYSQL_UNAVAILABLE
+        or number in _MYSQL_CLIENT
+    )
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
@@ -133,5 +150,12 @@ def _sqlite_code(error: DBAPIError) -> int | None:
     return None if extended is None else extended & 0xFF
 
 
+def mysql_code(error: BaseException | None) -> int | None:
+    """Return the number of an error of MariaDB's or MySQL's driver; ``None`` for one of any other driver."""
+    first = error.args[0] if error is not None and error.args else None
+    return first if isinstance(first, int) else None
+
+
 def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
+    said = error.orig.args[-1] if mysql_code(error.orig) is not None and error.orig else error.orig
+    return str(said).strip().partition("\n")[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attrs import fields
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import MetaData, Table, inspect
 from sqlalchemy.orm import registry
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
+    from collections.abc import Mapping
 
+    from adapters.sql.children import Children
     from domain.aggregate import Aggregate
 
 # Every constraint has a name that follows from its columns, so that a migration can name it and an error can be traced
@@ -28,14 +29,34 @@ metadata = MetaData(
 # A registry of our own, so that another library's mappings in the same process cannot meet ours.
 mapper_registry = registry(metadata=metadata)
 
+_children: dict[type[Aggregate], Mapping[str, Children]] = {}
 
-def map_aggregate(aggregate: type[Aggregate], table: Table) -> None:
-    """Map a plain class to its table; mapping it again changes nothing.
+
+def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children) -> None:
+    """Map a plain class to its table, and attributes that hold child entities to theirs; again, it changes nothing.
 
     The unit of work raises the version itself, once for each unit that writes; SQLAlchemy compares it at every write.
     """
     if inspect(aggregate, raiseerr=False) is None:
-        mapper_registry.map_imperatively(aggregate, table, version_id_col=table.c.version, version_id_generator=False)
+        mapper_registry.map_imperatively(
+            aggregate,
+            table,
+            properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
+            version_id_col=table.c.version,
+            version_id_generator=False,
+        )
+        _children[aggregate] = children
+
+
+def children_of(aggregate: type[Aggregate]) -> Mapping[str, Children]:
+    """Return what is mapped of an aggregate's child entities, by the names of the attributes."""
+    return _children[aggregate]
+
+
+def mapped_tables() -> list[Table]:
+    """Return the tables of all mapped classes, by their names."""
+    tables = [mapper.local_table for mapper in mapper_registry.mappers]
+    return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
 def watch(aggregate: Aggregate) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
-from adapters.sql.metadata import watch
+from adapters.sql.metadata import children_of, watch
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -64,4 +64,12 @@ class SqlRepository(Repository[A]):
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[A]:
         """Return what a query of this repository's aggregates finds: the way to run a query of one's own."""
         with self._unit.reading():
-            return list(self._unit.session.scalars(statement, parameters))
+            found = self._unit.session.scalars(statement, parameters)
+            children = children_of(self.aggregate)
+            if not children:
+                return list(found)
+            roots = list(found.unique())  # a root comes once for each of its children
+            for root in roots:
+                for name, one in children.items():
+                    one.read(root, name, self._unit.session)
+            return roots

@@ -13,7 +13,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.errors import name_of, translated
-from domain.errors import ConfigurationError, SchemaMismatch, shown
+from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # What keeps two programs from upgrading one database at the same time: the second waits, and finds nothing left to do.
 # (The number is arbitrary; it only has to be the same in every program that upgrades this schema.)
-_LOCK = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(4206513817)"}
+_LOCK = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(4206513817)",
+    "mysql": "SELECT GET_LOCK(SHA1(CONCAT('plumbline ', DATABASE())), @@innodb_lock_wait_timeout)",
+}
 
 
 def alembic_config() -> Config:
@@ -45,6 +49,26 @@ def known_revisions() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
+@contextmanager
+def migrating(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection for migrations, on which no other program changes the tables of this database meanwhile.
+
+    Raises :class:`~domain.errors.ConcurrentChange` when another one takes longer than the time limit.
+    """
+    is_mysql = engine.dialect.name == "mysql"
+    # Statements that change tables commit there, so what Alembic notes between them must be stored as well.
+    options = {"isolation_level": "AUTOCOMMIT"} if is_mysql else {}
+    with engine.connect().execution_options(**options) as connection:
+        try:
+            with connection.begin():
+                locked = connection.exec_driver_sql(_LOCK[engine.dialect.name])
+                if is_mysql and not locked.scalar():
+                    raise ConcurrentChange(f"another program is changing the tables of {name_of(engine)}")
+                yield connection
+        finally:
+            connection.invalidate()  # and not used again: in MariaDB the lock is held until its connection is closed
+
+
 @define(eq=False)
 class Schema:
     """The tables of one database. Its methods raise :class:`~domain.errors.StorageUnavailable` when it is away."""
@@ -59,7 +83,7 @@ class Schema:
     @property
     def current(self) -> str | None:
         """The revision that the database stands at; ``None`` when it has none of this program's tables."""
-        with self._connected() as connection:
+        with self._telling_errors(), self._engine.begin() as connection:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -81,7 +105,10 @@ class Schema:
         self.upgrade()
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest revision, in one transaction."""
+        """Bring the tables to the newest revision, in one transaction.
+
+        MariaDB and MySQL have no transactions for tables: each statement lasts at once.
+        """
         from alembic import command
 
         with self._locked() as config:
@@ -100,22 +127,20 @@ class Schema:
             command.downgrade(config, revision)
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise translated(error, self._engine) from error
-
-    @contextmanager
     def _locked(self) -> Iterator[Config]:
         from alembic.util import CommandError
 
         config = alembic_config()
-        with self._connected() as connection:
-            connection.exec_driver_sql(_LOCK.get(connection.dialect.name, "SELECT 1"))
+        with self._telling_errors(), migrating(self._engine) as connection:
             config.attributes["connection"] = connection
             try:
                 yield config
             except CommandError as error:
                 raise ConfigurationError(f"{error}: `app db status` shows where the database stands") from error
+
+    @contextmanager
+    def _telling_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise translated(error, self._engine) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event
 
 from adapters.sql.errors import BULK, declared_error, unique_constraints
-from adapters.sql.metadata import metadata
+from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -87,12 +87,13 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     """
     told = re.fullmatch(r"UNIQUE constraint failed: (\w+)\..+", str(context.original_exception))
     connection, execution = context.connection, context.execution_context
-    if told is None or told[1] not in metadata.tables or connection is None or execution is None:
+    table = next((one for one in mapped_tables() if told and told[1] == one.name), None)
+    if table is None or connection is None or execution is None:
         return None
     row: Any = context.parameters
     if not isinstance(row, dict):
         row = row[_rows_written(connection) - connection.info["rows_before"]]
-    broken = [one for one in unique_constraints(metadata.tables[told[1]]) if _is_broken(one, row, connection)]
+    broken = [one for one in unique_constraints(table) if _is_broken(one, row, connection)]
     if not broken:
         return None
     is_bulk = BULK.items() <= execution.execution_options.items()

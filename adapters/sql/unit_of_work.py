@@ -13,13 +13,14 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.errors import BULK, integrity_error, translated, translated_at_commit
-from adapters.sql.metadata import mapper_registry
+from adapters.sql.metadata import children_of, mapper_registry
+from adapters.sql.mysql import TRANSACTION_LOST
 from adapters.sql.users import SqlUserRepository
 from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Engine, Table
     from sqlalchemy.orm import SessionTransaction
@@ -45,9 +46,14 @@ class SqlUnitOfWork(UnitOfWork):
     def insert_batch(self, table: Table, aggregates: Iterable[Aggregate]) -> None:
         """Insert new rows by one statement, without tracking the objects."""
         self._log.note_bulk()
-        rows = [{**_values(aggregate), "version": aggregate.version + 1} for aggregate in aggregates]
+        new = list(aggregates)
+        rows = [{**_row(aggregate, table), "version": aggregate.version + 1} for aggregate in new]
         try:
             self.session.execute(insert(table), rows, execution_options=BULK)
+            for name, children in children_of(type(new[0])).items():
+                children.insert(
+                    [children.row_of(root.id, child) for root in new for child in getattr(root, name)], self.session
+                )
         except IntegrityError as error:
             raise integrity_error(error, bulk=True) from error
 
@@ -76,9 +82,10 @@ class SqlUnitOfWork(UnitOfWork):
         changed = self._changed()
         if changed:
             self._check_writable("write")
-            with self._flushing(changed):
-                self._note(changed)
-                for aggregate in changed:
+            stored = {aggregate: _stored_values(aggregate) for aggregate in changed}
+            with self._flushing(stored):
+                for aggregate, values in stored.items():
+                    self._log.note(aggregate, values, stored=True)
                     aggregate.version = self._log.next_version(aggregate)
 
     def _note(self, changed: list[Aggregate]) -> None:
@@ -89,7 +96,7 @@ class SqlUnitOfWork(UnitOfWork):
         if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
             raise DuplicateIdentity(aggregate.id)
         make_transient(aggregate)  # new, even if it was stored once, by an earlier unit or before its removal
-        with self._flushing([aggregate]):
+        with self._flushing({aggregate: {}}):
             self._log.note(aggregate, _values(aggregate), stored=False)
             aggregate.version = self._log.next_version(aggregate)
             self.session.add(aggregate)
@@ -104,15 +111,19 @@ class SqlUnitOfWork(UnitOfWork):
         self.session.expunge(aggregate)
 
     @contextmanager
-    def _flushing(self, written: list[Aggregate]) -> Iterator[None]:
-        """Flush what the block prepares. When that fails, every object keeps the values it had before.
+    def _flushing(self, written: Mapping[Aggregate, Mapping[str, Any]]) -> Iterator[None]:
+        """Flush what the block prepares for aggregates, given with their stored values, then store their children.
 
-        A failed flush expires all objects of the session, and those could not be read any more after the unit.
+        When that fails, every object keeps the values it had before. A failed flush expires all objects of the session,
+        and those could not be read any more after the unit.
         """
         before = [(one, vars(one).copy()) for one in {id(one): one for one in (*self.session, *written)}.values()]
         try:
             yield
             self.session.flush()
+            for aggregate, stored in written.items():
+                for name, children in children_of(type(aggregate)).items():
+                    children.write(aggregate.id, stored.get(name, ()), getattr(aggregate, name), self.session)
         except BaseException as error:
             for aggregate, values in before:
                 _set_values(aggregate, values)
@@ -129,14 +140,16 @@ class SqlUnitOfWork(UnitOfWork):
         self.session.close()
 
     def _refuse_if_aborted(self) -> None:
-        """Raise if PostgreSQL has given the transaction up for an error that somebody swallowed.
+        """Raise if the database has given the transaction up for an error that somebody swallowed.
 
-        It would answer a COMMIT with a rollback, and the driver would not say so.
+        PostgreSQL would answer a COMMIT with a rollback, and MariaDB would commit what came after the error alone;
+        their drivers would not say so.
         """
         if self.session.in_transaction():
-            driver: Any = self.session.connection().connection.driver_connection
+            connection = self.session.connection()
+            driver: Any = connection.connection.driver_connection
             status = getattr(getattr(driver, "info", None), "transaction_status", None)
-            if status == _ABORTED:
+            if status == _ABORTED or TRANSACTION_LOST in connection.info:
                 raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
 
     def _roll_back(self) -> None:
@@ -178,12 +191,17 @@ def _values(aggregate: Aggregate) -> dict[str, Any]:
     return {one.key: getattr(aggregate, one.key) for one in inspect(type(aggregate)).column_attrs}
 
 
+def _row(aggregate: Aggregate, table: Table) -> dict[str, Any]:
+    """Return the attributes that have columns."""
+    return {column.key: getattr(aggregate, column.key) for column in table.columns}
+
+
 def _stored_values(aggregate: Aggregate) -> dict[str, Any]:
     """Return the attributes as they were when they were last read or written."""
-    values = {}
-    for key, attribute in inspect(aggregate).attrs.items():
-        history = attribute.history
-        values[key] = (history.deleted or history.unchanged)[0]
+    state, values = inspect(aggregate), {}
+    for one in state.mapper.column_attrs:
+        history = state.attrs[one.key].history
+        values[one.key] = (history.deleted or history.unchanged)[0]
     return values
 
 

@@ -1,4 +1,4 @@
-"""Short ways to store and look at users, each in a unit of work of its own."""
+"""The sample of users, and short ways to store and look at them, each in a unit of work of its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict
 
-from domain.user import User
+from domain.user import EmailTaken, User, UsernameTaken
+from tests.contract.sample import Sample, Unique
 
 if TYPE_CHECKING:
     from typing import Any
 
     from tests.storages import Storage
+
+USERS = Sample(
+    repository="users",
+    make=lambda word: User.create(word, f"{word}@example.com"),
+    word=lambda user: user.username,
+    rename=User.change_username,
+    change=lambda user, state: user.deactivate() if state % 2 else user.reactivate(),
+    unique=[
+        Unique("username", User.change_username, lambda users, name: users.get_by_username(name), UsernameTaken),
+        Unique("email", User.change_email, lambda users, email: users.get_by_email(email), EmailTaken),
+    ],
+)
 
 
 def new_user(name: str = "ann") -> User:

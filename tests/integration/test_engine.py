@@ -27,7 +27,7 @@ from service_layer.users import create_user, get_user
         ("postgresql+psycopg2://username:password@localhost/database", "postgresql", "psycopg2"),
         ("postgresql://username:p%40ss%2Fword@localhost/database?sslmode=disable", "postgresql", "psycopg2"),
         ("mysql://username:password@localhost/database", "mysql", "pymysql"),
-        ("mariadb://username:password@localhost/database", "mariadb", "pymysql"),
+        ("mariadb://username:password@localhost/database", "mysql", "pymysql"),
     ],
 )
 def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> None:

@@ -14,7 +14,6 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, PrimaryKeyConstraint, inspect, text
 
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
 from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
@@ -23,6 +22,7 @@ from domain.errors import ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
 from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.users import create_user, get_user
+from tests.contract.orders import FakeShop, SqlShop
 from tests.storages import BACKENDS, LOCK_TIMEOUT
 
 
@@ -108,17 +108,14 @@ def test_postgres_checks_unique_constraints_in_the_order_of_their_columns(postgr
         assert [str(constraint.name) for constraint in unique_constraints(table)] == found
 
 
-def test_fake_and_table_declare_the_same_unique_attributes() -> None:
+def test_fake_and_table_declare_the_same_unique_attributes(sqlite_engine: Engine) -> None:
     """For every repository of a unit: the same attributes, in the same order, with the same errors."""
-    declared = {}
-    for repository in vars(FakeUnitOfWork()).values():
-        if isinstance(repository, Repository):
-            declared[repository.aggregate] = list(repository.unique.items())  # type: ignore[attr-defined]  # a fake one
-    tables = {mapper.class_: mapper.local_table for mapper in mapper_registry.mappers}
-    assert declared.keys() == tables.keys()
-    for aggregate, table in tables.items():
-        constraints = unique_constraints(table)[1:]  # type: ignore[arg-type]  # every class is mapped to a table
-        assert declared[aggregate] == [
+    fake, sql = vars(FakeShop()), vars(SqlShop(sqlite_engine))
+    names = [name for name, value in sql.items() if isinstance(value, Repository)]
+    assert {"users", "orders"} <= set(names)
+    for name in names:
+        constraints = unique_constraints(sql[name].table)[1:]
+        assert list(fake[name].unique.items()) == [
             (", ".join(column.name for column in one.columns), one.info["error"]) for one in constraints
         ]
 

@@ -80,7 +80,7 @@ def test_only_what_surely_did_not_happen_and_may_succeed_later_is_retryable() ->
         for name, error in vars(errors).items()
         if isinstance(error, type) and issubclass(error, Exception) and getattr(error, "retryable", False)
     }
-    assert {"ConcurrentChange", "StorageUnavailable"} == retryable
+    assert {"ConcurrentChange", "StorageUnavailable", "TransactionLost"} == retryable
     assert (True, False) == (StorageUnavailable("away").retryable, CommitOutcomeUnknown("lost").retryable)
 
 

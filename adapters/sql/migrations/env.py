@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeDecorator
 import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table, which --autogenerate compares with
 from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
-from adapters.sql.schema import known_revisions
+from adapters.sql.schema import known_revisions, migrating
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -56,7 +56,7 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 elif database_url := os.environ.get("DATABASE_URL"):
-    with make_engine(database_url).begin() as own:
+    with migrating(make_engine(database_url)) as own:
         migrate(own)
 else:
     raise CommandError("set DATABASE_URL to the database to work on")

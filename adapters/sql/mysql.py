@@ -1,0 +1,120 @@
+"""All that is special about MariaDB and MySQL: their sessions, their tables, and which broken constraint they name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import DateTime, PrimaryKeyConstraint, create_engine, event
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateTable
+
+from adapters.sql.errors import (
+    BULK,
+    MYSQL_DEADLOCK,
+    MYSQL_DUPLICATE,
+    MYSQL_LOCK_TIMEOUT,
+    declared_error,
+    mysql_code,
+    name_of,
+    unique_constraints,
+)
+from adapters.sql.metadata import mapped_tables
+from domain.errors import TransactionLost
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+TRANSACTION_LOST = "transaction_lost"
+"""The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
+
+
+def mysql_engine(url: URL, timeout: float) -> Engine:
+    """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
+
+    Its transactions are READ COMMITTED, like those of PostgreSQL. What the URL's own ``init_command`` sets has
+    precedence: that one is then all that a new connection is told.
+    """
+    seconds = max(1, round(timeout))  # neither server takes fractions
+    arguments: dict[str, Any] = {
+        "connect_timeout": seconds,
+        # Strict, so that a value which does not fit is refused and never cut, however the server is set up.
+        "sql_mode": "TRADITIONAL",
+    }
+    arguments = {name: value for name, value in arguments.items() if name not in url.query}
+    arguments["charset"] = "utf8mb4"  # the one that holds every character
+    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout)
+    # Changed rows are updated one by one, so that a constraint error can say which value was taken.
+    engine.dialect.supports_sane_multi_rowcount = False
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: DBAPIConnection, _record: object) -> None:
+        # Ids are stored as text: MariaDB has a type for UUIDs, but sorts them by their version before their value.
+        engine.dialect.supports_native_uuid = False
+        if "init_command" not in url.query:
+            cursor = connection.cursor()
+            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cursor.close()
+
+    event.listen(engine, "begin", lambda connection: connection.info.pop(TRANSACTION_LOST, None))
+    event.listen(engine, "handle_error", _note_lost_transaction)
+    event.listen(engine, "handle_error", _name_constraint)
+    return engine
+
+
+@compiles(CreateTable, "mysql")
+def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
+    """Make every table one that has transactions, and that tells texts apart as the other databases do.
+
+    By default both servers take "Ann", "Änn" and "ann " for one and the same unique value.
+    """
+    collation = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"
+    statement = compiler.visit_create_table(create, **options).rstrip()
+    return f"{statement} ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE {collation}"
+
+
+@compiles(DateTime, "mysql")
+def _date_time(_type: DateTime, _compiler: Any, **_options: Any) -> str:
+    """Keep a point in time to the microsecond; by default both servers cut it to the second."""
+    return "DATETIME(6)"
+
+
+def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
+    """Say and remember that the server has rolled back the whole transaction, and not the statement alone.
+
+    It goes on with a new transaction: a COMMIT would succeed, and store only what came after.
+    """
+    number, connection = mysql_code(context.original_exception), context.connection
+    if connection is None or connection.invalidated:
+        return None
+    if number == MYSQL_DEADLOCK or (number == MYSQL_LOCK_TIMEOUT and _rolls_back_on_timeout(connection)):
+        connection.info[TRANSACTION_LOST] = True
+    if TRANSACTION_LOST not in connection.info:
+        return None
+    return TransactionLost(f"{name_of(connection.engine)} ended this unit of work for another one")
+
+
+def _rolls_back_on_timeout(connection: Connection) -> bool:
+    return bool(connection.exec_driver_sql("SELECT @@innodb_rollback_on_timeout").scalar())
+
+
+def _name_constraint(context: ExceptionContext) -> Exception | None:
+    """Return the domain's error for a unique constraint that a row breaks.
+
+    The name of its key stands at the very end of the message, behind the value, which the caller may have chosen.
+    """
+    error, execution = context.original_exception, context.execution_context
+    if mysql_code(error) != MYSQL_DUPLICATE or execution is None:
+        return None
+    key = re.search(r"'(?:[^'.]+\.)?([^'.]+)'$", str(error.args[-1]))
+    table = re.match(r"(?:INSERT INTO|UPDATE) `?(\w+)`?", context.statement or "")
+    if key is None or table is None:
+        return None
+    is_bulk = BULK.items() <= execution.execution_options.items()
+    row = {} if is_bulk or not isinstance(context.parameters, dict) else context.parameters
+    for constraint in (one for found in mapped_tables() if found.name == table[1] for one in unique_constraints(found)):
+        if key[1] == ("PRIMARY" if isinstance(constraint, PrimaryKeyConstraint) else constraint.name):
+            return declared_error(constraint, row)
+    return None

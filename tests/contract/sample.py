@@ -1,0 +1,92 @@
+"""What the contract suite must know of an aggregate, and what its tests do with it.
+
+Whoever adds an aggregate writes a :class:`Sample` of it, about ten lines as in tests/contract/users.py, and adds it to
+the list in tests/contract/samples.py. Every test of the suite, and the random histories, then run on it too, on every
+storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from attrs import asdict, frozen
+
+from domain.errors import ValueTaken
+from domain.repository import A, Repository
+
+if TYPE_CHECKING:
+    from service_layer.unit_of_work import UnitOfWork
+    from tests.storages import Storage
+
+
+@frozen
+class Unique(Generic[A]):
+    """A unique ``attribute``: how to give it a value, how to find an aggregate by it, and the error for a taken one."""
+
+    attribute: str
+    set: Callable[[A, Any], None]
+    find: Callable[[Any, Any], A]
+    taken: type[ValueTaken]
+
+
+@frozen
+class Sample(Generic[A]):
+    """An aggregate of the contract suite.
+
+    ``repository`` is the name of its attribute in the unit of work. ``make`` returns a new aggregate for a word, such
+    as ``"ann"``; those of different words share no unique value. ``word`` reads the word back, ``rename`` changes it,
+    and ``change`` puts the aggregate into the state of a number, without touching a unique value: it is made in state
+    0, and 0 and 1 differ. ``unique`` lists the unique attributes in the order of their columns.
+    """
+
+    repository: str
+    make: Callable[[str], A]
+    word: Callable[[A], str]
+    rename: Callable[[A, str], None]
+    change: Callable[[A, int], None]
+    unique: Sequence[Unique[A]] = ()
+
+
+@frozen
+class Kit(Generic[A]):
+    """A sample on a storage, with short ways to store and look at it, each in a unit of work of its own."""
+
+    storage: Storage
+    sample: Sample[A]
+
+    def unit(self, *, read_only: bool = False) -> UnitOfWork:
+        """Return another unit of work on the storage."""
+        return self.storage.unit(read_only=read_only)
+
+    def of(self, uow: UnitOfWork) -> Repository[A]:
+        """Return the sample's repository in a unit of work."""
+        found: Repository[A] = getattr(uow, self.sample.repository)
+        return found
+
+    def stored(self, word: str = "ann") -> A:
+        """Store a new aggregate and return the object, whose unit has ended."""
+        made = self.sample.make(word)
+        with self.unit() as uow:
+            self.of(uow).add(made)
+            uow.commit()
+        return made
+
+    def all_values(self) -> list[dict[str, Any]]:
+        """Return the values of all that is stored, in the order of ids."""
+        with self.unit(read_only=True) as uow:
+            return [values(one) for one in self.of(uow).stream()]
+
+    def words(self) -> list[str]:
+        """Return the words of all that is stored, sorted."""
+        with self.unit(read_only=True) as uow:
+            return sorted(self.sample.word(one) for one in self.of(uow).stream())
+
+    def versions(self) -> list[int]:
+        """Return the versions of all that is stored, in the order of ids."""
+        return [row["version"] for row in self.all_values()]
+
+
+def values(aggregate: Any) -> dict[str, Any]:
+    """Return all attributes of an aggregate and its children; fails when one of them cannot be read any more."""
+    return asdict(aggregate)
