@@ -14,7 +14,7 @@ from uuid import UUID
 from attrs import frozen
 
 from domain.aggregate import Aggregate
-from domain.errors import InvalidValue, NotFound
+from domain.errors import InvalidValue, NotFound, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,7 +126,7 @@ class Repository(ABC, Generic[A]):
 
     def _checked(self, aggregate: A) -> A:
         if type(aggregate) is not self.aggregate:  # a subclass would need a mapping of its own
-            raise TypeError(f"{type(self).__name__} holds {self.aggregate.__name__} objects, not {aggregate!r}")
+            raise TypeError(f"this repository holds {self.aggregate.__name__} objects, not {shown(aggregate)}")
         return aggregate
 
     @abstractmethod

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from attrs import define, field
 
-from domain.errors import ConcurrentChange
+from domain.errors import CommitOutcomeUnknown, ConcurrentChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from adapters.fake.unit_of_work import FakeUnitOfWork
 
@@ -33,6 +33,16 @@ class _Lock:
 
 
 @define(eq=False)
+class Failure:
+    """What the fake has been told to raise: at which kind of call, after how many more, and whether it stores first."""
+
+    at: Literal["read", "write", "commit"]
+    error: Exception
+    calls: int
+    stored: bool
+
+
+@define(eq=False)
 class FakeDatabase:
     """Rows that units of work share, as a database server shares them; safe to use from several threads.
 
@@ -43,9 +53,43 @@ class FakeDatabase:
     lock_timeout: float = 5.0
     rows: dict[RowKey, Row] = field(factory=dict, init=False)
     index: dict[IndexKey, UUID] = field(factory=dict, init=False)
+    _failures: list[Failure] = field(factory=list, init=False)
     _locks: dict[RowKey | IndexKey, _Lock] = field(factory=dict, init=False)
     _open_units: set[FakeUnitOfWork] = field(factory=set, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
+
+    def fail(
+        self,
+        at: Literal["read", "write", "commit"],
+        error: Exception,
+        *,
+        call: int = 1,
+        stored: bool = False,
+    ) -> None:
+        """Raise ``error``, once, at the ``call``-th read, write or commit from now on, by whichever unit.
+
+        A query is a read; an addition, a removal, a batch of a bulk, and the writing of what was changed are writes. A
+        :class:`~domain.errors.CommitOutcomeUnknown` can be raised after the commit has ``stored`` the work; every other
+        error says that nothing was stored, and raises ``ValueError`` with it.
+        """
+        if stored and not (at == "commit" and isinstance(error, CommitOutcomeUnknown)):
+            raise ValueError(
+                f"only a commit whose outcome is unknown can have stored the work, not {at} with {error!r}"
+            )
+        if call < 1:
+            raise ValueError(f"calls are counted from 1, not from {call}")
+        with self._changed:
+            self._failures.append(Failure(at, error, call, stored))
+
+    def failure(self, at: str) -> Failure | None:
+        """Count a call of one kind, and return how it is to fail, if it is."""
+        with self._changed:
+            for one in self._failures:
+                one.calls -= one.at == at
+            due = next((one for one in self._failures if one.calls == 0), None)
+            if due is not None:
+                self._failures.remove(due)
+            return due
 
     def opened(self, unit: FakeUnitOfWork) -> None:
         """Take note of a unit of work that begins."""
@@ -62,11 +106,9 @@ class FakeDatabase:
         with self._changed:
             return list(self._open_units)
 
-    @contextmanager
-    def still(self) -> Iterator[None]:
+    def still(self) -> AbstractContextManager[object]:
         """Hold the committed rows still while they are being read."""
-        with self._changed:
-            yield
+        return self._changed
 
     def lock(self, key: RowKey | IndexKey, owner: object) -> bool:
         """Lock a row or a unique value for ``owner``; return false if the owner has locked it before.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, field, fields
@@ -63,14 +63,24 @@ class FakeUnitOfWork(UnitOfWork):
 
     def row_by(self, kind: type, key: str, value: object) -> Row | None:
         """Return the row that this unit sees with this id, or with this value of a unique attribute."""
+        self._call("read")
         with self._database.still():
-            id = value if key == "id" else self._index().get((kind, key, value))
-            return None if id is None else self._rows().get((kind, cast("UUID", id)))
+            id = value if key == "id" else self._holder((kind, key, value))
+            return None if id is None else self._row((kind, cast("UUID", id)))
 
     def all_rows(self, kind: type) -> list[Row]:
         """Return all rows that this unit sees of one class, in no order."""
+        self._call("read")
         with self._database.still():
-            return [row for (of, _), row in self._rows().items() if of is kind and row is not None]
+            rows: dict[RowKey, Row | None] = dict(self._database.rows)
+        for layer in self._layers:
+            rows.update(layer.rows)
+        return [row for (of, _), row in rows.items() if of is kind and row is not None]
+
+    def _call(self, at: str) -> None:
+        failure = self._database.failure(at)
+        if failure is not None:
+            raise failure.error
 
     def tracked(self, kind: type[Aggregate], row: Row) -> Any:
         """Return the one object that stands for a row in this unit; a new copy of the row the first time."""
@@ -81,6 +91,7 @@ class FakeUnitOfWork(UnitOfWork):
 
     def insert_batch(self, aggregates: Iterable[Aggregate]) -> None:
         """Write new rows without tracking the objects."""
+        self._call("write")
         self._log.note_bulk()
         for aggregate in aggregates:
             self._insert_row(type(aggregate), {**_values(aggregate), "version": aggregate.version + 1}, bulk=True)
@@ -102,6 +113,7 @@ class FakeUnitOfWork(UnitOfWork):
         if not changed:
             return
         self._check_writable("write")
+        self._call("write")
         self._note(changed)
         written = []
         for one in changed:
@@ -118,6 +130,7 @@ class FakeUnitOfWork(UnitOfWork):
             self._log.note(one.aggregate, one.row, stored=True)
 
     def _insert(self, aggregate: Aggregate) -> None:
+        self._call("write")
         key = (type(aggregate), aggregate.id)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
@@ -128,6 +141,7 @@ class FakeUnitOfWork(UnitOfWork):
         self._tracked[key] = _Tracked(aggregate, row)
 
     def _delete(self, aggregate: Aggregate) -> None:
+        self._call("write")
         kind = type(aggregate)
         one = self._tracked[kind, aggregate.id]
         self._log.note(aggregate, one.row, stored=True)
@@ -136,7 +150,11 @@ class FakeUnitOfWork(UnitOfWork):
         del self._tracked[kind, aggregate.id]
 
     def _commit(self) -> None:
-        self._database.store(self._layers[0].rows, self._layers[0].index)
+        failure = self._database.failure("commit")
+        if failure is None or failure.stored:
+            self._database.store(self._layers[0].rows, self._layers[0].index)
+        if failure is not None:
+            raise failure.error
         self._let_go()
 
     def _roll_back(self) -> None:
@@ -173,16 +191,22 @@ class FakeUnitOfWork(UnitOfWork):
 
     # The rows: locked and checked one by one, as a database does with one statement after the other.
 
-    def _rows(self) -> ChainMap[RowKey, Row | None]:
-        return ChainMap(*(layer.rows for layer in reversed(self._layers)), cast("Any", self._database.rows))
+    def _row(self, key: RowKey) -> Row | None:
+        for layer in reversed(self._layers):
+            if key in layer.rows:
+                return layer.rows[key]
+        return self._database.rows.get(key)
 
-    def _index(self) -> ChainMap[IndexKey, UUID | None]:
-        return ChainMap(*(layer.index for layer in reversed(self._layers)), cast("Any", self._database.index))
+    def _holder(self, key: IndexKey) -> UUID | None:
+        for layer in reversed(self._layers):
+            if key in layer.index:
+                return layer.index[key]
+        return self._database.index.get(key)
 
     def _insert_row(self, kind: type, row: Row, *, bulk: bool = False) -> None:
         key = (kind, row["id"])
         self._lock(key)
-        if self._rows().get(key) is not None:
+        if self._row(key) is not None:
             raise DuplicateIdentity(None if bulk else row["id"])
         self._claim_unique(kind, row, bulk=bulk)
         self._layers[-1].rows[key] = row
@@ -191,7 +215,7 @@ class FakeUnitOfWork(UnitOfWork):
         """Write or remove (``None``) a row; false when what is stored is no longer ``old``."""
         key = (kind, old["id"])
         self._lock(key)
-        current = self._rows().get(key)
+        current = self._row(key)
         if current is None or current["version"] != old["version"]:
             return False
         for attribute in self._unique[kind]:
@@ -207,7 +231,7 @@ class FakeUnitOfWork(UnitOfWork):
         for attribute, taken in self._unique[kind].items():
             key = (kind, attribute, row[attribute])
             is_new = self._lock(key)
-            if self._index().get(key) not in (None, row["id"]):
+            if self._holder(key) not in (None, row["id"]):
                 if is_new:
                     self._unlock(key)  # what was not won is not kept from others
                 raise taken(None if bulk else row[attribute])
@@ -225,7 +249,13 @@ class FakeUnitOfWork(UnitOfWork):
 
 
 def _values(aggregate: Aggregate) -> Row:
-    return {one.name: getattr(aggregate, one.name) for one in fields(type(aggregate))}
+    kind: type = type(aggregate)
+    return {name: getattr(aggregate, name) for name in _names(kind)}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 def _restore(original: Original) -> None:
