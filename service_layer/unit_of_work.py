@@ -226,18 +226,18 @@ class UnitOfWork(ABC):
             raise  # refused before anything was done, so nothing has failed
         except BaseException as error:
             self._state = _State.FAILED
-            self._failure = self._translated(error)
+            self._failure = self._failed(error)
             if self._failure is error:
                 raise
             raise self._failure from error
 
-    def _translated(self, error: BaseException) -> BaseException:
-        """Return what ``error`` is called in domain.errors, or the error itself."""
-        return error
-
     def _has_changes(self) -> bool:
         """Tell whether anything has been changed or written that a rollback would undo."""
         return self._log.has_writes() or bool(self._changed())
+
+    @abstractmethod
+    def _failed(self, error: BaseException) -> BaseException:
+        """Let others have what the failed part of the unit had locked; return what the error is in domain.errors."""
 
     @abstractmethod
     def _changed(self) -> Sequence[object]:

@@ -8,6 +8,7 @@ there that is dropped at the end.
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -79,7 +80,8 @@ def mariadb_server() -> Iterator[str]:
         # --force: without looking up the name of this machine, which may take long or fail.
         box.run([install, *settings, "--auth-root-authentication-method=socket", "--skip-test-db", "--force"])
         command = [program, *settings, f"--init-file={account}"]
-        port = box.start(command, ready="ready for connections", port_taken="Bind on TCP/IP port")
+        # SIGKILL, because its files are thrown away, and it may hang when it is told to end while it starts.
+        port = box.start(command, "ready for connections", "Bind on TCP/IP port", end=signal.SIGKILL)
         yield f"mysql://root:{password}@127.0.0.1:{port}/mysql"
 
 

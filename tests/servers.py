@@ -25,7 +25,7 @@ PORTS_TRIED = 5
 
 # Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9). Then it ends its
 # process group, which is the server or what prepares it, and removes the files when these have had time to end. The
-# last kill, which ends the watcher too, is for a MariaDB: told to end while it starts, it may hang.
+# last kill, which ends the watcher too, is for a MariaDB that hangs, as it may when told to end while it starts.
 WATCHER = """
 read -r _ && exit
 trap '' QUIT
@@ -87,8 +87,8 @@ class Sandbox:
         if done.returncode != 0:
             raise RuntimeError(f"{Path(command[0]).name} failed: {done.stdout}")
 
-    def start(self, command: list[str], ready: str, port_taken: str) -> int:
-        """Start a server, which ends with the sandbox, and return its port once it accepts connections.
+    def start(self, command: list[str], ready: str, port_taken: str, end: signal.Signals) -> int:
+        """Start a server, and return its port once it accepts connections; ``end`` will end it with the sandbox.
 
         ``ready`` is what its log says then, and ``port_taken`` what it says if somebody else has the port. Raises
         RuntimeError with the end of the log if the server does not start.
@@ -107,7 +107,7 @@ class Sandbox:
                     stderr=subprocess.STDOUT,
                     **self.options,
                 )
-            self._stack.callback(_stop, server)
+            self._stack.callback(_stop, server, end)
             messages = _wait(server, log, ready)
             if ready in messages:
                 return port
@@ -155,9 +155,9 @@ def _wait(server: subprocess.Popen[Any], log: Path, ready: str) -> str:
         time.sleep(0.01)
 
 
-def _stop(server: subprocess.Popen[Any]) -> None:
-    """End the server by the signal on which PostgreSQL saves nothing, and MariaDB little: its files are thrown away."""
-    server.send_signal(signal.SIGQUIT)
+def _stop(server: subprocess.Popen[Any], end: signal.Signals) -> None:
+    """End the server by a signal, or by SIGKILL if that takes too long."""
+    server.send_signal(end)
     try:
         server.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

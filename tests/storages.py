@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
     from service_layer.unit_of_work import UnitOfWork
 
@@ -75,12 +76,28 @@ def shop_engine(url: str) -> Iterator[Engine]:
 
 
 @contextmanager
+def impatient(engine: Engine) -> Iterator[Engine]:
+    """Yield an engine on the same database whose writers hardly wait for each other."""
+    quick = make_engine(engine.url.render_as_string(hide_password=False), 0.02)
+    if engine.dialect.name == "sqlite":
+        event.listen(quick, "connect", _without_the_disk)
+    try:
+        yield quick
+    finally:
+        quick.dispose()
+
+
+def _without_the_disk(connection: DBAPIConnection, _: object) -> None:
+    # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+@contextmanager
 def sqlite_copy(template: Path, folder: Path) -> Iterator[Engine]:
     """Yield an engine on a copy of an SQLite file, which is cheaper than migrating a new one."""
     copy = shutil.copy(template, folder / "test.db")
     engine = make_engine(f"sqlite:///{copy}", LOCK_TIMEOUT)
-    # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
-    event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+    event.listen(engine, "connect", _without_the_disk)
     try:
         yield engine
     finally:

@@ -163,6 +163,11 @@ class FakeUnitOfWork(UnitOfWork):
             _restore(original)
         self._let_go()
 
+    def _failed(self, error: BaseException) -> BaseException:
+        self._database.release(self._layers[-1].locks)
+        self._layers[-1].locks.clear()
+        return error
+
     def _let_go(self) -> None:
         for layer in self._layers:
             self._database.release(layer.locks)

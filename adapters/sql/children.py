@@ -56,11 +56,13 @@ class Children:
         return {name: query_expression(expire_on_flush=False), _rows(name): rows}
 
     def read(self, root: Aggregate, name: str, session: Session) -> None:
-        """Give a root that has just been loaded its children; one that was in the session before keeps those it has."""
-        if getattr(root, name) is not None:
-            return
+        """Give a root that a query has found its children, if it has just been loaded, and let go of their rows.
+
+        A root that was in the session before keeps the children that it has, as it keeps its other values.
+        """
         rows = getattr(root, _rows(name))
-        set_committed_value(root, name, tuple(self._entity_of(row) for row in rows))
+        if getattr(root, name) is None:
+            set_committed_value(root, name, tuple(self._entity_of(row) for row in rows))
         for row in rows:
             session.expunge(row)
         set_committed_value(root, _rows(name), [])

@@ -100,7 +100,7 @@ def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Map
     if isinstance(constraint, PrimaryKeyConstraint):
         return DuplicateIdentity(UUID(str(row["id"])) if "id" in row else None)
     values = [str(row[column.name]) for column in constraint.columns if column.name in row]
-    value = ", ".join(values) or None
+    value = ", ".join(values) if values else None
     if "error" not in constraint.info:
         return IntegrityViolation(str(constraint.name), _declared())
     error: Exception = constraint.info["error"](value)

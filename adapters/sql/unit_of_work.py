@@ -57,7 +57,7 @@ class SqlUnitOfWork(UnitOfWork):
         except IntegrityError as error:
             raise integrity_error(error, bulk=True) from error
 
-    def _translated(self, error: BaseException) -> BaseException:
+    def _failed(self, error: BaseException) -> BaseException:
         return translated(error, self._engine)
 
     def holds(self, aggregate: Aggregate) -> bool:

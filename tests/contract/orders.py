@@ -172,4 +172,5 @@ ORDERS: Sample[Any] = Sample(
             "reference", Order.change_reference, lambda orders, value: orders.get_by_reference(value), ReferenceTaken
         ),
     ],
+    queries=[lambda orders, _: orders.list_with("cup")],
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from domain.errors import ValueTaken
 from domain.repository import A, Repository
@@ -29,6 +29,10 @@ class Unique(Generic[A]):
     find: Callable[[Any, Any], A]
     taken: type[ValueTaken]
 
+    def value(self, aggregate: A) -> Any:
+        """Return the value that an aggregate has."""
+        return getattr(aggregate, self.attribute)
+
 
 @frozen
 class Sample(Generic[A]):
@@ -37,15 +41,17 @@ class Sample(Generic[A]):
     ``repository`` is the name of its attribute in the unit of work. ``make`` returns a new aggregate for a word, such
     as ``"ann"``; those of different words share no unique value. ``word`` reads the word back, ``rename`` changes it,
     and ``change`` puts the aggregate into the state of a number, without touching a unique value: it is made in state
-    0, and 0 and 1 differ. ``unique`` lists the unique attributes in the order of their columns.
+    0, and 0 and 1 differ. ``unique`` lists the unique attributes in the order of their columns, ``queries`` what else
+    the repository can be asked, each with a word.
     """
 
     repository: str
-    make: Callable[[str], A]
-    word: Callable[[A], str]
-    rename: Callable[[A, str], None]
-    change: Callable[[A, int], None]
-    unique: Sequence[Unique[A]] = ()
+    make: Callable[[str], A] = field(repr=False)
+    word: Callable[[A], str] = field(repr=False)
+    rename: Callable[[A, str], None] = field(repr=False)
+    change: Callable[[A, int], None] = field(repr=False)
+    unique: Sequence[Unique[A]] = field(repr=False, default=())
+    queries: Sequence[Callable[[Any, str], list[A]]] = field(repr=False, default=())
 
 
 @frozen
@@ -70,6 +76,17 @@ class Kit(Generic[A]):
         with self.unit() as uow:
             self.of(uow).add(made)
             uow.commit()
+        return made
+
+    def change(self, aggregate: A, state: int = 1) -> dict[str, Any]:
+        """Change an aggregate, and return the values that it has then."""
+        self.sample.change(aggregate, state)
+        return values(aggregate)
+
+    def like(self, holder: A, unique: Unique[A], word: str) -> A:
+        """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""
+        made = self.sample.make(word)
+        unique.set(made, unique.value(holder))
         return made
 
     def all_values(self) -> list[dict[str, Any]]:

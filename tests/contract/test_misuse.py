@@ -6,35 +6,53 @@ import copy
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
 import pytest
-from attrs import evolve
+from attrs import evolve, fields
 
-from domain.errors import UnitOfWorkMisuse
-from domain.user import User, UsernameTaken
-from tests.contract.users import new_user, stored_names, stored_user, stored_values
+from domain.aggregate import Aggregate
+from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.sample import Kit, Sample, values
+from tests.contract.samples import SAMPLES
 from tests.storages import Storage
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Use = Callable[[UnitOfWork], object]
 
-    from service_layer.unit_of_work import UnitOfWork
 
-USES: dict[str, Callable[[UnitOfWork], object]] = {
-    "add": lambda uow: uow.users.add(new_user("bob")),
-    "add_many": lambda uow: uow.users.add_many([new_user("bob")]),
-    "get": lambda uow: uow.users.get(new_user().id),
-    "get_by_username": lambda uow: uow.users.get_by_username("ann"),
-    "get_by_email": lambda uow: uow.users.get_by_email("ann@example.com"),
-    "list_holding": lambda uow: uow.users.list_holding([], []),
-    "page": lambda uow: uow.users.page(),
-    "stream": lambda uow: list(uow.users.stream()),
-    "remove": lambda uow: uow.users.remove(new_user()),
+def uses_of(sample: Sample[Any]) -> dict[str, Use]:
+    """Return all calls of a sample's repository, the queries of its own included."""
+    calls: dict[str, Callable[[Any], object]] = {
+        "add": lambda repository: repository.add(sample.make("bob")),
+        "add_many": lambda repository: repository.add_many([sample.make("bob")]),
+        "remove": lambda repository: repository.remove(sample.make("bob")),
+        "get": lambda repository: repository.get(sample.make("bob").id),
+        "page": lambda repository: repository.page(),
+        "stream": lambda repository: list(repository.stream()),
+    }
+    finds = {unique.attribute: (unique.find, unique.value(sample.make("ann"))) for unique in sample.unique}
+    finds |= {f"query{number}": (query, "ann") for number, query in enumerate(sample.queries)}
+
+    def call(name: str, uow: UnitOfWork) -> object:
+        return calls[name](getattr(uow, sample.repository))
+
+    def find(name: str, uow: UnitOfWork) -> object:
+        query, value = finds[name]
+        return query(getattr(uow, sample.repository), value)
+
+    return {f"{sample.repository}.{name}": partial(call if name in calls else find, name) for name in (*calls, *finds)}
+
+
+USES: dict[str, Use] = {
     "commit": lambda uow: uow.commit(),
     "rollback": lambda uow: uow.rollback(),
     "savepoint": lambda uow: uow.savepoint().__enter__(),
+    **{name: use for sample in SAMPLES for name, use in uses_of(sample).items()},
 }
+
+WRITES = ["commit", *(f"{sample.repository}.{name}" for sample in SAMPLES for name in ("add", "add_many", "remove"))]
 
 
 @pytest.mark.promise(11)
@@ -61,26 +79,26 @@ def test_after_its_end_a_unit_can_only_be_left(uow: UnitOfWork, use: str, end: s
 
 
 @pytest.mark.promise(11)
-def test_a_repository_kept_beyond_the_block_is_refused_like_the_unit(uow: UnitOfWork) -> None:
-    """Keeping ``uow.users`` under another name opens no back door; nor does a stream that is read later."""
-    with uow:
-        users = uow.users
-        stream = users.stream()
+def test_a_repository_kept_beyond_the_block_is_refused_like_the_unit(kit: Kit[Any]) -> None:
+    """Keeping it under another name opens no back door; nor does a stream that is read later."""
+    with kit.unit() as uow:
+        repository = kit.of(uow)
+        stream = repository.stream()
     with pytest.raises(UnitOfWorkMisuse):
-        users.page()
+        repository.page()
     with pytest.raises(UnitOfWorkMisuse):
         next(stream)
 
 
 @pytest.mark.promise(11)
-def test_a_unit_that_is_open_cannot_be_entered_again(storage: Storage) -> None:
+def test_a_unit_that_is_open_cannot_be_entered_again(kit: Kit[Any]) -> None:
     """The block around goes on undisturbed."""
-    with storage.unit() as uow:
-        uow.users.add(new_user("ann"))
+    with kit.unit() as uow:
+        kit.of(uow).add(kit.sample.make("ann"))
         with pytest.raises(UnitOfWorkMisuse, match="open already"), uow:
             pytest.fail("entered twice")
         uow.commit()
-    assert stored_names(storage) == ["ann"]
+    assert kit.words() == ["ann"]
 
 
 @pytest.mark.promise(11)
@@ -96,72 +114,108 @@ def test_a_unit_cannot_be_used_by_another_thread(uow: UnitOfWork, use: str) -> N
 
 
 @pytest.mark.promise(11)
-def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(storage: Storage) -> None:
+def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(kit: Kit[Any]) -> None:
     """It stays with the thread that opened it, then too."""
-    stored_user(storage)
-    with storage.unit() as uow, ThreadPoolExecutor(1) as pool:
-        with pytest.raises(UsernameTaken):
-            uow.users.add(new_user())
+    ann = kit.stored()
+    with kit.unit() as uow, ThreadPoolExecutor(1) as pool:
+        with pytest.raises(DuplicateIdentity):
+            kit.of(uow).add(ann)
         with pytest.raises(UnitOfWorkMisuse, match="another thread"):
             pool.submit(uow.rollback).result()
         uow.rollback()
 
 
 @pytest.mark.promise(11)
-def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(storage: Storage) -> None:
+def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(kit: Kit[Any]) -> None:
     """Nothing is stored behind the end, and nothing is left over for the next block."""
-    uow = storage.unit()
+    uow = kit.unit()
 
-    def source(end: Callable[[], None]) -> Iterator[User]:
-        yield new_user("ann")
+    def source(end: Callable[[], None]) -> Iterator[Any]:
+        yield kit.sample.make("ann")
         end()
-        yield new_user("bob")
+        yield kit.sample.make("bob")
 
     for end in (uow.rollback, uow.commit):
         with uow, pytest.raises(UnitOfWorkMisuse, match="leave the block"):
-            uow.users.add_many(source(end))
+            kit.of(uow).add_many(source(end))
     with uow:
-        uow.users.add(new_user("cid"))
+        kit.of(uow).add(kit.sample.make("cid"))
         uow.commit()
-    assert stored_names(storage) == ["cid"]
+    assert kit.words() == ["cid"]
+
+
+COPYING: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "evolve": evolve,
+    "pickle": lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301  # made in this line
+}
 
 
 @pytest.mark.promise(11)
-def test_a_copy_of_a_user_is_an_object_of_its_own(storage: Storage) -> None:
+@pytest.mark.parametrize("way", COPYING)
+def test_a_copy_is_an_object_of_its_own(kit: Kit[Any], way: str) -> None:
     """However it was copied, what is stored is what the added object holds."""
-    ann = new_user()
-    for number, copied in enumerate([copy.copy(ann), copy.deepcopy(ann), evolve(ann), pickle.loads(pickle.dumps(ann))]):  # noqa: S301  # made in this line
-        copied.change_username(f"copy{number}")
-        with storage.unit() as uow:
-            uow.users.add(copied)
-            with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
-                uow.users.remove(ann)
-            uow.commit()
-        assert stored_names(storage) == [f"copy{number}"]
-        with storage.unit() as uow:
-            uow.users.remove(uow.users.get(ann.id))
-            uow.commit()
+    ann = kit.sample.make("ann")
+    copied = COPYING[way](ann)
+    kit.sample.rename(copied, "copy")
+    with kit.unit() as uow:
+        kit.of(uow).add(copied)
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            kit.of(uow).remove(ann)
+        uow.commit()
+    assert kit.words() == ["copy"]
 
 
 @pytest.mark.promise(11)
-def test_a_subclass_of_user_is_no_user_of_the_repository(uow: UnitOfWork) -> None:
+@pytest.mark.parametrize("way", COPYING)
+def test_a_copy_of_a_read_object_belongs_to_no_unit(kit: Kit[Any], way: str) -> None:
+    """Not even to the one that holds the object itself: what happens to the copy is not written."""
+    ann = kit.stored()
+    before = kit.all_values()
+    with kit.unit() as uow:
+        copied = COPYING[way](kit.of(uow).get(ann.id))
+        assert before == [values(copied)]
+        kit.sample.rename(copied, "copy")
+        kit.of(uow).page()
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            kit.of(uow).remove(copied)
+        uow.commit()
+    assert before == kit.all_values()
+
+
+@pytest.mark.promise(3)
+@pytest.mark.parametrize("way", COPYING)
+def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: str) -> None:
+    """Inside of the block and after it, like one that no unit has ever seen."""
+    ann = kit.sample.make("ann")
+    with kit.unit() as uow:
+        kit.of(uow).add(ann)
+        kit.of(uow).page()
+        inside = COPYING[way](ann)
+        uow.commit()
+    after = COPYING[way](ann)
+    assert [values(ann)] * 2 == [values(inside), values(after)]
+
+
+@pytest.mark.promise(11)
+def test_a_subclass_is_no_aggregate_of_the_repository(kit: Kit[Any]) -> None:
     """It has no mapping, so a database could not store it."""
-
-    class Admin(User):
-        pass
-
-    with uow, pytest.raises(TypeError, match="holds User objects"):
-        uow.users.add(Admin.create("ann", "ann@example.com"))
+    ann = kit.sample.make("ann")
+    kind = type(ann)
+    special = type("Special", (kind,), {})(**{one.name: getattr(ann, one.name) for one in fields(kind)})
+    with kit.unit() as uow, pytest.raises(TypeError, match=f"holds {kind.__name__} objects"):
+        kit.of(uow).add(special)
 
 
 @pytest.mark.promise(11)
-def test_a_unit_can_be_used_again_one_block_after_another(storage: Storage) -> None:
+def test_a_unit_can_be_used_again_one_block_after_another(kit: Kit[Any]) -> None:
     """After a commit, a rollback, an error and a block that only read; also by another thread."""
-    uow = storage.unit()
+    uow = kit.unit()
 
-    def add(name: str) -> None:
+    def add(word: str) -> None:
         with uow:
-            uow.users.add(new_user(name))
+            kit.of(uow).add(kit.sample.make(word))
             uow.commit()
 
     add("ann")
@@ -171,92 +225,95 @@ def test_a_unit_can_be_used_again_one_block_after_another(storage: Storage) -> N
     with pytest.raises(ZeroDivisionError), uow:
         raise ZeroDivisionError
     with uow:
-        uow.users.page()
+        kit.of(uow).page()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(add, "cid").result()
-    assert stored_names(storage) == ["ann", "bob", "cid"]
+    assert kit.words() == ["ann", "bob", "cid"]
 
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("end", ["commit", "rollback"])
-def test_a_unit_cannot_be_ended_inside_a_savepoint(storage: Storage, end: str) -> None:
+def test_a_unit_cannot_be_ended_inside_a_savepoint(kit: Kit[Any], end: str) -> None:
     """Its block must be left first; nothing is lost by the attempt."""
-    with storage.unit() as uow:
+    with kit.unit() as uow:
         with uow.savepoint():
-            uow.users.add(new_user())
+            kit.of(uow).add(kit.sample.make("ann"))
             with pytest.raises(UnitOfWorkMisuse, match="inside a savepoint"):
                 getattr(uow, end)()
         uow.commit()
-    assert stored_names(storage) == ["ann"]
+    assert kit.words() == ["ann"]
 
 
 @pytest.mark.promise(11)
-def test_a_user_can_be_removed_only_by_the_unit_that_holds_it(storage: Storage) -> None:
+def test_an_object_can_be_removed_only_by_the_unit_that_holds_it(kit: Kit[Any]) -> None:
     """Not with an object of an earlier unit, of another open one, never stored, or removed already."""
-    ann = stored_user(storage)
-    with storage.unit() as uow, storage.unit() as other:
-        removed = uow.users.get(ann.id)
-        uow.users.remove(removed)
-        for user in (ann, other.users.get(ann.id), new_user(), removed):
+    ann = kit.stored()
+    with kit.unit() as uow, kit.unit() as other:
+        removed = kit.of(uow).get(ann.id)
+        kit.of(uow).remove(removed)
+        for one in (ann, kit.of(other).get(ann.id), kit.sample.make("ann"), removed):
             with pytest.raises(UnitOfWorkMisuse, match="get it from this unit"):
-                uow.users.remove(user)
+                kit.of(uow).remove(one)
         uow.commit()
-    assert stored_names(storage) == []
+    assert kit.words() == []
 
 
 @pytest.mark.promise(11)
-def test_a_user_of_another_open_unit_cannot_be_added(storage: Storage) -> None:
+def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any]) -> None:
     """An object belongs to one unit at a time."""
-    with storage.unit() as uow, storage.unit() as other:
-        ann = new_user()
-        uow.users.add(ann)
+    with kit.unit() as uow, kit.unit() as other:
+        ann = kit.sample.make("ann")
+        kit.of(uow).add(ann)
         with pytest.raises(UnitOfWorkMisuse, match="belongs to another unit"):
-            other.users.add(ann)
+            kit.of(other).add(ann)
         uow.commit()
-    assert stored_names(storage) == ["ann"]
+    assert kit.words() == ["ann"]
 
 
 @pytest.mark.promise(11)
-def test_a_misuse_does_not_end_the_unit(storage: Storage) -> None:
+def test_a_misuse_does_not_end_the_unit(kit: Kit[Any]) -> None:
     """It is refused before anything happens, so the work can go on."""
-    with storage.unit() as uow:
-        uow.users.add(new_user())
+    with kit.unit() as uow:
+        kit.of(uow).add(kit.sample.make("ann"))
         with pytest.raises(UnitOfWorkMisuse):
-            uow.users.remove(new_user("bob"))
+            kit.of(uow).remove(kit.sample.make("bob"))
         uow.commit()
-    assert stored_names(storage) == ["ann"]
+    assert kit.words() == ["ann"]
 
 
 @pytest.mark.promise(13)
-@pytest.mark.parametrize("use", ["add", "add_many", "remove", "commit"])
+@pytest.mark.parametrize("use", WRITES)
 def test_a_read_only_unit_refuses_to_write(storage: Storage, use: str) -> None:
     """With a message that says how to open one that writes; reading goes on."""
-    stored_user(storage)
+    for sample in SAMPLES:
+        Kit(storage, sample).stored("ann")
     with storage.unit(read_only=True) as uow:
         with pytest.raises(UnitOfWorkMisuse, match="read-only"):
             USES[use](uow)
         assert len(uow.users.page().items) == 1
-    assert stored_names(storage) == ["ann"]
+    assert [["ann"]] * len(SAMPLES) == [Kit(storage, sample).words() for sample in SAMPLES]
 
 
 @pytest.mark.promise(13)
-def test_a_read_only_unit_refuses_a_changed_object_at_the_next_query(storage: Storage) -> None:
+def test_a_read_only_unit_refuses_a_changed_object_at_the_next_query(kit: Kit[Any]) -> None:
     """The change would have to be written for the query to see it."""
-    ann = stored_user(storage)
-    with storage.unit(read_only=True) as uow:
-        uow.users.get(ann.id).deactivate()
+    ann = kit.stored()
+    before = kit.all_values()
+    with kit.unit(read_only=True) as uow:
+        kit.sample.change(kit.of(uow).get(ann.id), 1)
         with pytest.raises(UnitOfWorkMisuse, match="read-only"):
-            uow.users.page()
+            kit.of(uow).page()
         uow.rollback()
-    assert [True] == [row["active"] for row in stored_values(storage)]
+    assert before == kit.all_values()
 
 
 @pytest.mark.promise(11)
-@pytest.mark.parametrize("wrong", ["ann", None, 5])
-def test_only_users_can_be_added_and_removed(uow: UnitOfWork, wrong: object) -> None:
+@pytest.mark.parametrize("wrong", ["ann", None, 5, Aggregate()], ids=lambda wrong: type(wrong).__name__)
+def test_only_its_own_aggregates_can_be_added_and_removed(kit: Kit[Any], wrong: object) -> None:
     """Anything else is a mistake in the code, named as such on every backend."""
-    with uow:
-        for call in (uow.users.add, uow.users.remove, lambda user: uow.users.add_many([user])):
-            with pytest.raises(TypeError, match="holds User objects"):
-                call(wrong)  # type: ignore[arg-type]  # the wrong type is the point
+    with kit.unit() as uow:
+        repository: Any = kit.of(uow)
+        for call in (repository.add, repository.remove, lambda one: repository.add_many([one])):
+            with pytest.raises(TypeError, match=f"holds {repository.aggregate.__name__} objects"):
+                call(wrong)
         uow.rollback()

@@ -2,171 +2,252 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from domain.user import Username, UsernameTaken
-from tests.contract.users import new_user, stored_user, values
+from domain.user import Username
+from tests.contract.sample import Kit, Unique, values
+from tests.contract.samples import each_unique
+from tests.contract.users import new_user, stored_user
 from tests.storages import Storage
 
 
 @pytest.mark.promise(3)
-def test_objects_stay_readable_after_a_commit(storage: Storage) -> None:
+def test_objects_stay_readable_after_a_commit(kit: Kit[Any]) -> None:
     """Added, changed and removed objects can be read, with the versions that were stored."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
-    cid = new_user("cid")
-    with storage.unit() as uow:
-        uow.users.add(cid)
-        changed, removed = uow.users.get(ann.id), uow.users.get(bob.id)
-        changed.deactivate()
-        uow.users.remove(removed)
+    ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
+    made = values(cid)
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        found.add(cid)
+        mine, removed = found.get(ann.id), found.get(bob.id)
+        changed = kit.change(mine)
+        found.remove(removed)
         uow.commit()
-    assert {**values(ann), "active": False, "version": 2} == values(changed)
+    assert {**changed, "version": 2} == values(mine)
     assert values(bob) == values(removed)
-    assert (cid.email, 1) == ("cid@example.com", cid.version)
+    assert {**made, "version": 1} == values(cid)
 
 
 @pytest.mark.promise(3)
-def test_objects_stay_readable_after_a_unit_that_only_read(storage: Storage) -> None:
+def test_objects_stay_readable_after_a_unit_that_only_read(kit: Kit[Any]) -> None:
     """Whatever query found them, and whether the unit could write or not."""
-    ann = stored_user(storage)
-    found = []
+    ann = kit.stored()
+    read = []
     for read_only in (True, False):
-        with storage.unit(read_only=read_only) as uow:
-            found.append(uow.users.get(ann.id))
-        with storage.unit(read_only=read_only) as uow:
-            found += uow.users.page().items
-    assert [values(ann)] * 4 == [values(user) for user in found]
+        with kit.unit(read_only=read_only) as uow:
+            read.append(kit.of(uow).get(ann.id))
+        with kit.unit(read_only=read_only) as uow:
+            read += kit.of(uow).page().items
+        with kit.unit(read_only=read_only) as uow:
+            read += kit.of(uow).stream()
+    assert [values(ann)] * 6 == [values(one) for one in read]
 
 
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_a_rollback_gives_objects_back_the_values_they_had(storage: Storage, flushed: bool) -> None:
+def test_a_rollback_gives_objects_back_the_values_they_had(kit: Kit[Any], flushed: bool) -> None:
     """Read objects are as they were read, and a new one is unstored again; written in between or not."""
-    ann, bob = stored_user(storage, "ann"), new_user("bob")
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
     unstored = values(bob)
-    with storage.unit() as uow:
-        read, untouched = uow.users.get(ann.id), uow.users.page().items[0]
-        uow.users.add(bob)
-        read.change_email("other@example.com")
-        bob.deactivate()
+    with kit.unit() as uow:
+        read, untouched = kit.of(uow).get(ann.id), kit.of(uow).page().items[0]
+        kit.of(uow).add(bob)
+        kit.sample.rename(read, "eve")
+        kit.sample.change(read, 1)
+        kit.sample.change(bob, 1)
         if flushed:
-            uow.users.page()
+            kit.of(uow).page()
         uow.rollback()
     assert [values(ann), values(ann), unstored] == [values(read), values(untouched), values(bob)]
 
 
 @pytest.mark.promise(3)
-def test_all_objects_stay_readable_after_a_write_that_failed(storage: Storage) -> None:
+@each_unique
+def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], unique: Unique[Any]) -> None:
     """The one that was refused, one that was written before, and one that was only read."""
-    ann, bob, cid = (stored_user(storage, name) for name in ("ann", "bob", "cid"))
-    with pytest.raises(UsernameTaken), storage.unit() as uow:
-        only_read, written, refused = (uow.users.get(user.id) for user in (ann, bob, cid))
-        written.deactivate()
-        uow.users.page()
-        refused.change_username("ann")
+    ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
+    with pytest.raises(unique.taken), kit.unit() as uow:
+        only_read, written, refused = (kit.of(uow).get(one.id) for one in (ann, bob, cid))
+        kit.sample.change(written, 1)
+        kit.of(uow).page()
+        kit.sample.change(refused, 1)
+        unique.set(refused, unique.value(ann))
         uow.commit()
     assert [values(ann), values(bob), values(cid)] == [values(only_read), values(written), values(refused)]
 
 
 @pytest.mark.promise(3)
-def test_between_a_failed_write_and_the_end_of_the_unit_objects_keep_what_they_were_given(storage: Storage) -> None:
+@each_unique
+def test_between_a_failed_write_and_the_end_of_the_unit_objects_keep_what_they_were_given(
+    kit: Kit[Any], unique: Unique[Any]
+) -> None:
     """Who handles the error inside the block still sees the value that was refused."""
-    stored_user(storage, "ann")
-    bob = new_user("bob")
-    with storage.unit() as uow:
-        uow.users.add(bob)
-        bob.change_username("ann")
-        with pytest.raises(UsernameTaken):
-            uow.users.page()
-        inside = (bob.username, bob.version)
-    assert (("ann", 1), ("bob", 0)) == (inside, (bob.username, bob.version))
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    made = values(bob)
+    with kit.unit() as uow:
+        kit.of(uow).add(bob)
+        unique.set(bob, unique.value(ann))
+        given = kit.change(bob)
+        with pytest.raises(unique.taken):
+            kit.of(uow).page()
+        inside = values(bob)
+    assert unique.value(ann) == given[unique.attribute]
+    assert (given, made) == (inside, values(bob))
 
 
 @pytest.mark.promise(5)
-def test_one_identity_is_one_object_whichever_query_found_it(storage: Storage) -> None:
-    """By id, by name, by address, in a list, on a page and in a stream."""
-    ann = stored_user(storage)
-    with storage.unit() as uow:
-        found = [
-            uow.users.get(ann.id),
-            uow.users.get_by_username("ann"),
-            uow.users.get_by_email(ann.email),
-            *uow.users.list_holding([ann.username], []),
-            *uow.users.page().items,
-            *uow.users.stream(),
-        ]
-    assert [found[0]] * 6 == found
-    assert len({id(user) for user in found}) == 1
+def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> None:
+    """By id, on a page, in a stream, by each unique value, and by the queries of its repository's own."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        repository = kit.of(uow)
+        found = [repository.get(ann.id), *repository.page().items, *repository.stream()]
+        found += [unique.find(repository, unique.value(ann)) for unique in kit.sample.unique]
+        listed = [one for query in kit.sample.queries for one in query(repository, "ann")]
+    assert [ann] * (3 + len(kit.sample.unique)) == found
+    assert {id(found[0])} == {id(one) for one in (*found, *listed)}
 
 
 @pytest.mark.promise(5)
-def test_an_added_object_is_the_one_that_queries_find(storage: Storage) -> None:
+def test_a_listed_user_is_the_object_that_other_queries_found(storage: Storage) -> None:
+    """Also one who was found before, by name or by address."""
+    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    with storage.unit() as uow:
+        found = [uow.users.get_by_username("ann"), uow.users.get_by_email("bob@example.com")]
+        listed = uow.users.list_holding([ann.username], [bob.email])
+    assert [id(user) for user in found] == [id(user) for user in listed]
+
+
+@pytest.mark.promise(5)
+def test_an_added_object_is_the_one_that_queries_find(kit: Kit[Any]) -> None:
     """From the moment of its addition on; and adding it again changes nothing."""
-    ann = new_user()
-    with storage.unit() as uow:
-        uow.users.add(ann)
-        uow.users.add(ann)
-        found = uow.users.get_by_username("ann")
+    ann = kit.sample.make("ann")
+    with kit.unit() as uow:
+        kit.of(uow).add(ann)
+        kit.of(uow).add(ann)
+        found = [kit.of(uow).get(ann.id), *kit.of(uow).page().items]
+        found += [unique.find(kit.of(uow), unique.value(ann)) for unique in kit.sample.unique]
         uow.commit()
-    assert found is ann
-    assert ann.version == 1
+    assert {id(ann)} == {id(one) for one in found}
+    assert [1] == [ann.version] == kit.versions()
 
 
 @pytest.mark.promise(5)
-def test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile(storage: Storage) -> None:
-    """The row is found by what is stored now; the object keeps what was read first."""
-    ann = stored_user(storage)
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
-        with storage.unit() as other:
-            other.users.get(ann.id).change_username("eve")
+def test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile(kit: Kit[Any]) -> None:
+    """The object keeps what was read first, its children included."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            theirs = kit.of(other).get(ann.id)
+            kit.sample.rename(theirs, "eve")
+            kit.sample.change(theirs, 1)
             other.commit()
-        found = uow.users.get_by_username("eve")
-    assert found is mine
-    assert mine.username == "ann"
+        found = [kit.of(uow).get(ann.id), *kit.of(uow).page().items, *kit.of(uow).stream()]
+        values_then = [values(one) for one in found]
+    assert [id(mine)] * 3 == [id(one) for one in found]
+    assert [values(ann)] * 3 == values_then
 
 
 @pytest.mark.promise(5)
-def test_two_units_never_share_an_object(storage: Storage) -> None:
+@each_unique
+def test_a_row_is_found_by_what_is_stored_now(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """A value that another unit gave finds it, as the object that keeps what was read first."""
+    ann = kit.stored()
+    new = unique.value(kit.sample.make("eve"))
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            unique.set(kit.of(other).get(ann.id), new)
+            other.commit()
+        found = unique.find(kit.of(uow), new)
+        with pytest.raises(kit.of(uow).not_found):
+            unique.find(kit.of(uow), unique.value(ann))
+    assert found is mine
+    assert values(ann) == values(mine)
+
+
+@pytest.mark.promise(5)
+def test_two_units_never_share_an_object(kit: Kit[Any]) -> None:
     """A unit that reads what another one holds gets an object of its own."""
-    ann = stored_user(storage)
-    with storage.unit() as uow, storage.unit() as other:
-        assert uow.users.get(ann.id) is not other.users.get(ann.id)
+    ann = kit.stored()
+    with kit.unit() as uow, kit.unit() as other:
+        assert kit.of(uow).get(ann.id) is not kit.of(other).get(ann.id)
 
 
 @pytest.mark.promise(6)
-def test_a_unit_reads_its_own_writes(storage: Storage) -> None:
+def test_a_unit_reads_its_own_writes(kit: Kit[Any]) -> None:
     """Additions, bulk additions, changes and removals, before any commit, in every kind of query."""
-    stored_user(storage, "ann")
-    stored_user(storage, "bob")
-    with storage.unit() as uow:
-        uow.users.get_by_username("ann").change_username("eve")
-        uow.users.remove(uow.users.get_by_username("bob"))
-        uow.users.add(new_user("cid"))
-        uow.users.add_many([new_user("dan")])
-        paged = [user.username for user in uow.users.page().items]
-        streamed = [user.username for user in uow.users.stream()]
-        listed = [user.username for user in uow.users.list_holding([Username("eve"), Username("bob")], [])]
-        found = uow.users.get_by_username("eve").email
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    with kit.unit() as uow:
+        repository = kit.of(uow)
+        mine = repository.get(ann.id)
+        kit.sample.rename(mine, "eve")
+        changed = kit.change(mine)
+        repository.remove(repository.get(bob.id))
+        repository.add(kit.sample.make("cid"))
+        repository.add_many([kit.sample.make("dan")])
+        paged = [kit.sample.word(one) for one in repository.page().items]
+        streamed = [kit.sample.word(one) for one in repository.stream()]
+        read = values(repository.get(ann.id))
         uow.rollback()
     assert ["cid", "dan", "eve"] == sorted(paged) == sorted(streamed)
-    assert (["eve"], "ann@example.com") == (listed, found)
+    assert {**changed, "version": 2} == read
 
 
 @pytest.mark.promise(6)
-def test_a_version_rises_once_for_each_unit_that_writes(storage: Storage) -> None:
+@each_unique
+def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """And no longer by the one that it took from it, nor one that it removed."""
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    new = unique.value(kit.sample.make("eve"))
+    with kit.unit() as uow:
+        repository = kit.of(uow)
+        mine = repository.get(ann.id)
+        unique.set(mine, new)
+        repository.remove(repository.get(bob.id))
+        found = unique.find(repository, new)
+        for gone in (ann, bob):
+            with pytest.raises(repository.not_found):
+                unique.find(repository, unique.value(gone))
+        uow.rollback()
+    assert found is mine
+
+
+@pytest.mark.promise(6)
+def test_a_list_of_users_shows_the_units_own_writes(storage: Storage) -> None:
+    """The one who took a listed name is there, and the one who was removed is not."""
+    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    with storage.unit() as uow:
+        uow.users.get(ann.id).change_username("eve")
+        uow.users.remove(uow.users.get(bob.id))
+        uow.users.add(new_user("cid"))
+        uow.users.add_many([new_user("dan")])
+        names = [Username(name) for name in ("ann", "bob", "cid", "dan", "eve")]
+        listed = [user.username for user in uow.users.list_holding(names, [])]
+        uow.rollback()
+    assert ["eve", "cid", "dan"] == listed
+
+
+@pytest.mark.promise(6)
+def test_a_version_rises_once_for_each_unit_that_writes(kit: Kit[Any]) -> None:
     """However often the unit writes; a unit that changes nothing leaves it alone."""
-    ann = stored_user(storage)
-    for name in ("bob", "cid"):
-        with storage.unit() as uow:
-            user = uow.users.get(ann.id)
-            user.change_username("tmp")
-            uow.users.page()
-            user.change_username(name)
+    ann = kit.stored()
+    for state, word in ((1, "bob"), (2, "cid")):
+        with kit.unit() as uow:
+            mine = kit.of(uow).get(ann.id)
+            kit.sample.rename(mine, "tmp")
+            kit.of(uow).page()
+            kit.sample.change(mine, state)
+            kit.of(uow).page()
+            kit.sample.rename(mine, word)
             uow.commit()
-    with storage.unit() as uow:
-        uow.users.get(ann.id).change_username("cid")
+    with kit.unit() as uow:
+        unchanged = kit.of(uow).get(ann.id)
+        kit.sample.rename(unchanged, "cid")
+        kit.sample.change(unchanged, 2)
         uow.commit()
-    assert (1, 3) == (ann.version, user.version)
-    with storage.unit() as uow:
-        assert uow.users.get(ann.id).version == 3
+    assert (1, 3, 3) == (ann.version, mine.version, unchanged.version)
+    assert [3] == kit.versions()

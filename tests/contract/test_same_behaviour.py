@@ -1,87 +1,75 @@
 """The claim itself: random histories do, return, raise and leave the same on the fake and on a database.
 
 A Hypothesis state machine makes each step in two worlds at once, and compares what every step returns or raises, what
-every object of either world looks like, and what is stored.
+every object of either world looks like, and what is stored. It runs in two ways: with one unit of work, one block after
+another, and with three that are open at the same time.
 """
 
 from __future__ import annotations
 
-import warnings
+import os
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from attrs import define, field
 from hypothesis import HealthCheck, settings
+from hypothesis import seed as grown_from
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import Engine
 
-from domain.user import EmailAddress, User, Username
-from tests.contract.users import values
-from tests.storages import Storage, empty, fake_storage, sql_storage
+from tests.contract.sample import Sample, values
+from tests.contract.samples import SAMPLES
+from tests.contract.worlds import (
+    KINDS,
+    Block,
+    Oops,
+    World,
+    ask,
+    change_alike,
+    ends_a_unit,
+    leave,
+    leave_block,
+    mixed,
+    new_world,
+    repository,
+    stored,
+    unique_value,
+)
+from tests.storages import Storage, empty, fake_storage, impatient, sql_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
-    from sqlalchemy import Engine
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
+"""How many histories of 50 steps are made in each way on each database."""
 
-    from service_layer.unit_of_work import UnitOfWork
+SEED = int(os.environ.get("SEED", "0"))
+"""What the histories grow from; with 0, Hypothesis chooses it anew each time."""
 
-NAMES = st.sampled_from(["ann", "bob", "cid", "dan"])
-EMAILS = st.sampled_from(["a@example.com", "b@example.com", "c@example.com", "d@example.com"])
+WORDS = st.sampled_from(["ann", "bob", "cid", "dan"])
+SAMPLE = st.sampled_from(SAMPLES)
 NUMBERS = st.integers(min_value=0, max_value=1000)
-QUERIES = ["get", "get_by_username", "get_by_email", "list_holding", "page", "stream"]
-
-
-class Oops(Exception):
-    """What blocks are left with when they are left by an error."""
-
-
-@define(eq=False)
-class World:
-    """One storage, the unit of work on it, and all objects that were ever seen in it, in the order of their arrival."""
-
-    storage: Storage
-    writer: UnitOfWork = field(init=False)
-    uow: UnitOfWork = field(init=False)
-    savepoints: list[AbstractContextManager[None]] = field(factory=list)
-    objects: list[User] = field(factory=list)
-
-    def __attrs_post_init__(self) -> None:
-        self.writer = self.uow = self.storage.unit()
-
-    def numbers_of(self, found: Any) -> Any:
-        """Return a result with each user replaced by its number, so that the identity of objects is compared too."""
-        if isinstance(found, User):
-            for number, known in enumerate(self.objects):
-                if known is found:
-                    return number
-            self.objects.append(found)
-            return len(self.objects) - 1
-        if isinstance(found, list):
-            return [self.numbers_of(one) for one in found]
-        return found
-
-    def outcome(self, step: Callable[[World], Any]) -> Any:
-        """Return what a step returns, or which error it raises, with its words."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                return self.numbers_of(step(self))
-        except Exception as error:  # noqa: BLE001  # whatever it is, the other world must raise it too
-            return type(error).__name__, str(error)
+UNIT = st.integers(min_value=0, max_value=2)
+NEXT = st.sampled_from(["again", "again", "new", "read-only"])
 
 
 class SameBehaviour(RuleBasedStateMachine):
-    """One unit of work in each of two worlds, one block after another, and other units that come between."""
+    """Units of work, side by side in a fake world and in a real one."""
 
     real: ClassVar[Callable[[], Storage]]
+    units: ClassVar[int]
+    one_writer: ClassVar[bool]
+    """Whether a unit that wants to write has to wait until another one that has written ends."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.worlds = [World(fake_storage()), World(type(self).real())]
-        self.is_open = False
-        self.has_written = False
+        self.worlds = [new_world(storage, self.units) for storage in (fake_storage(), type(self).real())]
+        self.next = dict.fromkeys(range(self.units), "new")  # how each unit is opened when it is used the next time
+        self.open: set[int] = set()
+        self.touched: set[int] = set()  # those that may hold an object with a change to write
+        self.writer: int | None = None  # the one that has written last, and not ended
 
     def both(self, step: Callable[[World], Any]) -> Any:
         """Make a step in both worlds and compare."""
@@ -89,227 +77,191 @@ class SameBehaviour(RuleBasedStateMachine):
         assert fake == real
         return fake
 
-    def pick(self, number: int) -> int | None:
-        """Return the number of one of the objects seen so far."""
-        return number % len(self.worlds[0].objects) if self.worlds[0].objects else None
+    def within(self, unit: int, step: Callable[[Block, World], Any], *, writes: bool) -> bool:
+        """Make a step in a unit of both worlds, opened where it must be; tell whether it succeeded.
+
+        With several units, one that fails gives up at once, because databases differ in when its locks are free.
+        """
+        if self.one_writer and self.writer is not None and (writes or unit in self.touched):
+            unit = self.writer
+        self.enter(unit)
+        if writes or unit in self.touched:
+            self.writer = unit
+        outcome = self.both(lambda world: step(world.blocks[unit], world))
+        if self.units > 1 and ends_a_unit(outcome):
+            self.give_up(unit)
+        return not isinstance(outcome, tuple)
+
+    def enter(self, unit: int) -> None:
+        """Open a block, if none is open."""
+        if unit not in self.open:
+            self.both(lambda world: world.blocks[unit].enter(world.storage, self.next[unit]))
+            self.open.add(unit)
+
+    def give_up(self, unit: int) -> None:
+        """Go back to the savepoint that the unit is in, or roll it back and leave it."""
+        if self.worlds[0].blocks[unit].savepoints:
+            self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops()))
+        else:
+            self.both(lambda world: world.blocks[unit].uow.rollback())
+            self.forget(unit)
+
+    def forget(self, unit: int) -> None:
+        """Note that the transaction of a unit is over."""
+        self.touched.discard(unit)
+        self.writer = None if self.writer == unit else self.writer
+
+    def pick(self, number: int) -> tuple[Sample[Any], int] | None:
+        """Return the sample and the place of one of the objects seen so far, more often of one seen lately."""
+        objects = self.worlds[0].objects
+        if not objects:
+            return None
+        place = len(objects) - 1 - number % min(len(objects), 6 if number % 4 else 1000)
+        return KINDS[type(objects[place])], place
 
     @invariant()
     def objects_look_alike(self) -> None:
         """Every object can be read, and has the same values in both worlds."""
-        fake, real = ([values(user) for user in world.objects] for world in self.worlds)
+        fake, real = ([values(one) for one in world.objects] for world in self.worlds)
         assert fake == real
 
-    @precondition(lambda self: not self.is_open)
-    @rule(read_only=st.sampled_from([False, False, False, True]), again=st.booleans())
-    def enter(self, read_only: bool, again: bool) -> None:
-        """Open a block, of the unit used before or of a new one."""
-
-        def step(world: World) -> None:
-            if read_only:
-                world.uow = world.storage.unit(read_only=True)
-            elif again:
-                world.uow = world.writer
-            else:
-                world.uow = world.writer = world.storage.unit()
-            world.uow.__enter__()
-
-        self.both(step)
-        self.is_open = True
-        self.has_written = False
-
-    @precondition(lambda self: self.is_open)
-    @rule(error=st.booleans())
-    def leave(self, error: bool) -> None:
+    @rule(unit=UNIT, error=st.booleans(), after=NEXT)
+    def leave(self, unit: int, error: bool, after: str) -> None:
         """Leave all savepoints and the block, normally or by an error; then compare what is stored."""
+        unit %= self.units
+        if unit in self.open:
+            self.both(lambda world: leave_block(world.blocks[unit], by_error=error))
+            self.open.discard(unit)
+            self.forget(unit)
+            self.next[unit] = after
+            self.both(stored)
 
-        def step(world: World) -> None:
-            oops = Oops() if error else None
-            try:
-                while world.savepoints:
-                    leave(world.savepoints.pop(), oops)
-            finally:
-                while world.savepoints:
-                    leave(world.savepoints.pop(), Oops())
-                world.uow.__exit__(None if oops is None else Oops, oops, None)
+    @rule(unit=UNIT, commit=st.booleans(), stay=st.sampled_from([False, False, False, True]), after=NEXT)
+    def end(self, unit: int, commit: bool, stay: bool, after: str) -> None:
+        """Commit or roll back, and leave the block, as a rule."""
+        unit %= self.units
+        if unit not in self.open or (self.one_writer and commit and self.writer not in (None, unit)):
+            return
+        if self.within(unit, lambda block, _: block.uow.commit() if commit else block.uow.rollback(), writes=commit):
+            self.forget(unit)
+            if not stay:
+                self.leave(unit, error=False, after=after)
 
-        self.both(step)
-        self.is_open = False
-        self.both(stored)
+    @rule(unit=UNIT, sample=SAMPLE, words=st.tuples(WORDS, WORDS))
+    def add(self, unit: int, sample: Sample[Any], words: tuple[str, str]) -> None:
+        """Add a new aggregate."""
+        made = mixed(sample, words)
 
-    @precondition(lambda self: self.is_open)
-    @rule(name=NAMES, email=EMAILS)
-    def add(self, name: str, email: str) -> None:
-        """Add a new user."""
-        self.has_written = True
-        made = User.create(name, email)
+        def step(block: Block, world: World) -> None:
+            one = copy(made)
+            world.numbers_of(one)
+            repository(block.uow, sample).add(one)
 
-        def step(world: World) -> None:
-            user = User(**values(made))
-            world.numbers_of(user)
-            world.uow.users.add(user)
+        self.within(unit % self.units, step, writes=True)
 
-        self.both(step)
-
-    @precondition(lambda self: self.is_open)
-    @rule(number=NUMBERS)
-    def add_again(self, number: int) -> None:
-        """Add an object that was seen before: held, removed, or of an earlier unit."""
-        self.has_written = True
-        if (picked := self.pick(number)) is not None:
-            self.both(lambda world: world.uow.users.add(world.objects[picked]))
-
-    @precondition(lambda self: self.is_open)
-    @rule(rows=st.lists(st.tuples(NAMES, EMAILS), max_size=3), number=st.none() | NUMBERS)
-    def add_many(self, rows: list[tuple[str, str]], number: int | None) -> None:
+    @rule(unit=UNIT, sample=SAMPLE, rows=st.lists(st.tuples(WORDS, WORDS), max_size=3), number=st.none() | NUMBERS)
+    def add_many(self, unit: int, sample: Sample[Any], rows: list[tuple[str, str]], number: int | None) -> None:
         """Add several in bulk, perhaps with an object that was seen before."""
-        self.has_written = True
-        made = [User.create(name, email) for name, email in rows]
+        made = [mixed(sample, words) for words in rows]
         picked = None if number is None else self.pick(number)
 
-        def step(world: World) -> int:
-            users = [User(**values(user)) for user in made]
-            return world.uow.users.add_many(users if picked is None else [*users, world.objects[picked]])
+        def step(block: Block, world: World) -> Any:
+            seen = [] if picked is None else [world.objects[picked[1]]]
+            return repository(block.uow, sample).add_many([copy(one) for one in made] + seen)
 
-        self.both(step)
+        self.within(unit % self.units, step, writes=True)
 
-    @precondition(lambda self: self.is_open)
-    @rule(number=NUMBERS)
-    def remove(self, number: int) -> None:
-        """Remove an object that was seen before."""
-        self.has_written = True
-        if (picked := self.pick(number)) is not None:
-            self.both(lambda world: world.uow.users.remove(world.objects[picked]))
+    @rule(unit=UNIT, number=NUMBERS, remove=st.booleans())
+    def add_or_remove(self, unit: int, number: int, remove: bool) -> None:
+        """Add or remove an object that was seen before: held, removed, or of an earlier unit."""
+        if picked := self.pick(number):
+            sample, place = picked
 
-    @rule(number=NUMBERS, change=st.sampled_from(["name", "email", "active"]), name=NAMES, email=EMAILS)
-    def change(self, number: int, change: str, name: str, email: str) -> None:
-        """Change an object that was seen before, of this unit or of an earlier one."""
+            def step(block: Block, world: World) -> None:
+                items, one = repository(block.uow, sample), world.objects[place]
+                items.remove(one) if remove else items.add(one)
+
+            self.within(unit % self.units, step, writes=True)
+
+    @rule(number=NUMBERS, attribute=NUMBERS, word=WORDS)
+    def change_a_unique_value(self, number: int, attribute: int, word: str) -> None:
+        """Change an object that was seen before, of an open unit or of an earlier one."""
         picked = self.pick(number)
-        if picked is None:
-            return
+        if picked and picked[0].unique:
+            unique = picked[0].unique[attribute % len(picked[0].unique)]
+            self.change(picked[1], lambda one: unique.set(one, unique_value(picked[0], unique.attribute, word)))
 
-        def step(world: World) -> None:
-            user = world.objects[picked]
-            if change == "name":
-                user.change_username(name)
-            elif change == "email":
-                user.change_email(email)
-            elif user.active:
-                user.deactivate()
-            else:
-                user.reactivate()
+    @rule(number=NUMBERS, state=st.integers(min_value=0, max_value=5))
+    def change_something_else(self, number: int, state: int) -> None:
+        """Change what is not unique; of an order, one of its lines alone."""
+        if picked := self.pick(number):
+            self.change(picked[1], lambda one: picked[0].change(one, state))
 
-        self.both(step)
+    def change(self, place: int, change: Callable[[Any], None]) -> None:
+        """Make a change in both worlds."""
+        self.touched |= self.open
+        change_alike([world.objects[place] for world in self.worlds], change)
 
-    @precondition(lambda self: self.is_open)
-    @rule(number=NUMBERS, name=NAMES, email=EMAILS, query=st.sampled_from(QUERIES))
-    def read(self, number: int, name: str, email: str, query: str) -> None:
+    @rule(unit=UNIT, sample=SAMPLE, number=NUMBERS, query=NUMBERS, word=WORDS)
+    def read(self, unit: int, sample: Sample[Any], number: int, query: int, word: str) -> None:
         """Ask one of the queries."""
-        self.has_written = True  # it writes the changes first
         picked = self.pick(number)
+        key = None if picked is None else self.worlds[0].objects[picked[1]].id
+        self.within(
+            unit % self.units,
+            lambda block, _: ask(repository(block.uow, sample), sample, query, key, word),
+            writes=False,
+        )
 
-        def step(world: World) -> Any:
-            users = world.uow.users
-            key = None if picked is None else world.objects[picked].id
-            if query == "get" and key is not None:
-                return users.get(key)
-            if query == "get_by_username":
-                return users.get_by_username(name)
-            if query == "get_by_email":
-                return users.get_by_email(email)
-            if query == "list_holding":
-                return users.list_holding([Username(name)], [EmailAddress(email)])
-            if query == "page":
-                page = users.page(key, limit=2)
-                return [*page.items, page.next]
-            return list(users.stream())
-
-        self.both(step)
-
-    @precondition(lambda self: self.is_open)
-    @rule()
-    def begin_savepoint(self) -> None:
+    @rule(unit=UNIT)
+    def begin_savepoint(self, unit: int) -> None:
         """Begin a savepoint, in another one perhaps."""
-        self.has_written = True
+        self.within(unit % self.units, lambda block, _: block.begin_savepoint(), writes=True)
 
-        def step(world: World) -> None:
-            savepoint = world.uow.savepoint()
-            savepoint.__enter__()
-            world.savepoints.append(savepoint)
-
-        self.both(step)
-
-    @precondition(lambda self: self.worlds[0].savepoints)
-    @rule(error=st.booleans())
-    def end_savepoint(self, error: bool) -> None:
+    @rule(unit=UNIT, error=st.booleans())
+    def end_savepoint(self, unit: int, error: bool) -> None:
         """Leave the innermost savepoint, normally or by an error."""
-        self.both(lambda world: leave(world.savepoints.pop(), Oops() if error else None))
-
-    @precondition(lambda self: self.is_open)
-    @rule(commit=st.booleans())
-    def end(self, commit: bool) -> None:
-        """Commit or roll back."""
-        self.has_written = True
-        self.both(lambda world: world.uow.commit() if commit else world.uow.rollback())
-
-    @precondition(lambda self: not self.has_written)
-    @rule(number=NUMBERS, name=NAMES, email=EMAILS, remove=st.booleans())
-    def another_unit_comes_between(self, number: int, name: str, email: str, remove: bool) -> None:
-        """Let another unit change or remove what this one has read; only while this one holds no lock to wait for."""
-        picked = self.pick(number)
-
-        def step(world: World) -> None:
-            with world.storage.unit() as other:
-                if picked is None:
-                    other.users.add(User.create(name, email))
-                    other.rollback()
-                    return
-                user = other.users.get(world.objects[picked].id)
-                if remove:
-                    other.users.remove(user)
-                else:
-                    user.change_username(name)
-                    user.change_email(email)
-                other.commit()
-
-        self.both(step)
+        unit %= self.units
+        if self.worlds[0].blocks[unit].savepoints:
+            self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops() if error else None))
 
     def teardown(self) -> None:
         """Leave what is open."""
-        if self.is_open:
-            self.leave(error=True)
+        for unit in sorted(self.open):
+            self.leave(unit, error=True, after="new")
 
 
-def leave(savepoint: AbstractContextManager[None], error: Oops | None) -> None:
-    """Leave a savepoint as a ``with`` statement would."""
-    try:
-        savepoint.__exit__(None if error is None else Oops, error, None)
-    except Oops:
-        return
-
-
-def stored(world: World) -> list[dict[str, Any]]:
-    """Return all that is stored."""
-    with world.storage.unit(read_only=True) as uow:
-        return [values(user) for user in uow.users.stream()]
-
-
-@pytest.mark.promise(1, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 16)
-def test_random_histories_are_the_same_on_the_fake_and_on_a_database(engine: Engine) -> None:
-    """Whatever a unit of work offers, in any order, objects of earlier units and other writers included."""
-
-    class Machine(SameBehaviour):
-        @staticmethod
-        def real() -> Storage:
-            empty(engine)
-            return sql_storage(engine)
-
+def run(real: Callable[[], Storage], *, units: int, one_writer: bool) -> None:
+    """Make the histories, against a database that is empty at the start of each."""
+    kind = type("Machine", (SameBehaviour,), {"real": staticmethod(real), "units": units, "one_writer": one_writer})
+    machine = grown_from(SEED)(kind) if SEED else kind
     run_state_machine_as_test(
-        Machine,
+        machine,
         settings=settings(
-            max_examples=100,
+            max_examples=HISTORIES,
             stateful_step_count=50,
             deadline=None,  # a history takes as long as its database
             suppress_health_check=list(HealthCheck),  # likewise
             database=None,  # each run looks for itself, and leaves no folder behind
+            print_blob=True,
         ),
     )
+
+
+def emptied(engine: Engine) -> Storage:
+    """Return the storage in an engine's database, without any rows."""
+    empty(engine)
+    return sql_storage(engine)
+
+
+@pytest.mark.promise(1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16)
+def test_random_histories_are_the_same_on_the_fake_and_on_a_database(engine: Engine) -> None:
+    """Whatever a unit of work offers, in any order, with objects of earlier units too."""
+    run(partial(emptied, engine), units=1, one_writer=False)
+
+
+@pytest.mark.promise(1, 3, 5, 7, 8, 9, 10)
+def test_units_that_are_open_at_the_same_time_meet_alike_on_the_fake_and_on_a_database(engine: Engine) -> None:
+    """On SQLite, which has one lock for all, and MariaDB, which locks more than it writes, one unit writes at once."""
+    with impatient(engine) as quick:
+        run(partial(emptied, quick), units=3, one_writer=engine.dialect.name != "postgresql")

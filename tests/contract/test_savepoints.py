@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.errors import ConcurrentChange, UncommittedChanges, UnitOfWorkMisuse
-from domain.user import User, UsernameTaken
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
-from tests.storages import Storage
+from tests.contract.sample import Kit, Unique, values
+from tests.contract.samples import each_unique
 
 
 class Oops(Exception):
@@ -16,217 +17,238 @@ class Oops(Exception):
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
-def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(storage: Storage, error: type[BaseException]) -> None:
+def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(kit: Kit[Any], error: type[BaseException]) -> None:
     """What was done before and after it is stored, what was done inside is not."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
-    with storage.unit() as uow:
-        uow.users.add(new_user("cid"))
-        uow.users.get(ann.id).change_username("anna")
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    cid, fay = kit.sample.make("cid"), kit.sample.make("fay")
+    added = [{**values(one), "version": 1} for one in (cid, fay)]
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        found.add(cid)
+        kit.sample.rename(found.get(ann.id), "anna")
+        renamed = values(found.get(ann.id))
         with pytest.raises(error), uow.savepoint():
-            uow.users.get(ann.id).deactivate()
-            uow.users.remove(uow.users.get(bob.id))
-            uow.users.add(new_user("dan"))
-            uow.users.add_many([new_user("eve")])
+            kit.sample.change(found.get(ann.id), 1)
+            found.remove(found.get(bob.id))
+            found.add(kit.sample.make("dan"))
+            found.add_many([kit.sample.make("eve")])
             raise error
-        uow.users.add(new_user("fay"))
+        found.add(fay)
         uow.commit()
-    rows = {row["username"]: (row["active"], row["version"]) for row in stored_values(storage)}
-    assert {"anna": (True, 2), "bob": (True, 1), "cid": (True, 1), "fay": (True, 1)} == rows
+    assert ["anna", "bob", "cid", "fay"] == kit.words()
+    assert [{**renamed, "version": 2}, values(bob), *added] == kit.all_values()
 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_an_undone_savepoint_gives_objects_back_the_values_they_had(storage: Storage, flushed: bool) -> None:
+def test_an_undone_savepoint_gives_objects_back_the_values_they_had(kit: Kit[Any], flushed: bool) -> None:
     """Objects changed before and in it, first read in it, and added in it; written in between or not."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
-    cid = new_user("cid")
+    ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
     unstored = values(cid)
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
-        mine.change_username("anna")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        kit.sample.rename(mine, "anna")
         with pytest.raises(Oops), uow.savepoint():
             before = values(mine)
-            first_read_here = uow.users.get(bob.id)
-            uow.users.add(cid)
-            mine.change_username("tmp")
-            first_read_here.deactivate()
+            first_read_here = found.get(bob.id)
+            found.add(cid)
+            kit.sample.rename(mine, "tmp")
+            kit.sample.change(mine, 1)
+            kit.sample.change(first_read_here, 1)
             if flushed:
-                uow.users.page()
+                found.page()
             raise Oops
         after = [values(mine), values(first_read_here), values(cid)]
         uow.commit()
     assert [before, values(bob), unstored] == after == [values(mine), values(first_read_here), values(cid)]
-    assert ["anna", "bob"] == stored_names(storage)
+    assert [before, values(bob)] == kit.all_values()
+    assert ["anna", "bob"] == kit.words()
 
 
 @pytest.mark.promise(10)
-def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(storage: Storage) -> None:
+def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[Any]) -> None:
     """One that was removed in it belongs to the unit again, and one that was added in it does not."""
-    ann = stored_user(storage, "ann")
-    bob = new_user("bob")
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
         with pytest.raises(Oops), uow.savepoint():
-            uow.users.remove(mine)
-            uow.users.add(bob)
+            found.remove(mine)
+            found.add(bob)
             raise Oops
-        assert uow.users.get(ann.id) is mine
-        mine.change_username("anna")
+        assert found.get(ann.id) is mine
+        changed = kit.change(mine)
         with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
-            uow.users.remove(bob)
-        uow.users.add(bob)
+            found.remove(bob)
+        found.add(bob)
         uow.commit()
-    assert ["anna", "bob"] == stored_names(storage)
+    assert [{**changed, "version": 2}, values(bob)] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_user_removed_and_added_again_in_an_undone_savepoint_is_as_before(storage: Storage) -> None:
+def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_before(kit: Kit[Any]) -> None:
     """Neither the removal nor the addition remains, nor the version."""
-    ann = stored_user(storage)
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
         with pytest.raises(Oops), uow.savepoint():
-            uow.users.remove(mine)
-            mine.deactivate()
-            uow.users.add(mine)
+            found.remove(mine)
+            kit.sample.change(mine, 1)
+            found.add(mine)
             raise Oops
         assert values(ann) == values(mine)
-        mine.change_username("anna")
+        kit.sample.rename(mine, "anna")
+        renamed = values(mine)
         uow.commit()
-    assert [("anna", True, 2)] == [(row["username"], row["active"], row["version"]) for row in stored_values(storage)]
+    assert ["anna"] == kit.words()
+    assert [{**renamed, "version": 2}] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_left_normally_keeps_its_part_for_the_commit(storage: Storage) -> None:
+def test_a_savepoint_left_normally_keeps_its_part_for_the_commit(kit: Kit[Any]) -> None:
     """It is stored by the commit, and gone with a rollback, like all the rest."""
-    ann = stored_user(storage, "ann")
+    ann = kit.stored("ann")
     for commit in (False, True):
-        with storage.unit() as uow:
-            mine = uow.users.get(ann.id)
+        bob = kit.sample.make("bob")
+        with kit.unit() as uow:
+            mine = kit.of(uow).get(ann.id)
             with uow.savepoint():
-                mine.change_username("anna")
-                uow.users.add(new_user("bob"))
+                changed = kit.change(mine)
+                kit.of(uow).add(bob)
             if commit:
                 uow.commit()
             else:
                 uow.rollback()
-        assert (["anna", "bob"] if commit else ["ann"]) == stored_names(storage)
+        expected = [{**changed, "version": 2}, values(bob)] if commit else [values(ann)]
+        assert expected == kit.all_values()
     assert mine.version == 2
 
 
 @pytest.mark.promise(10)
-def test_savepoints_nest(storage: Storage) -> None:
+def test_savepoints_nest(kit: Kit[Any]) -> None:
     """The inner one undoes its part; the outer one undoes its own and what the inner ones kept."""
-    ann = stored_user(storage, "ann")
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
         with uow.savepoint():
-            mine.change_username("one")
+            kit.sample.rename(mine, "one")
             with pytest.raises(Oops), uow.savepoint():
-                mine.change_username("two")
+                kit.sample.rename(mine, "two")
                 raise Oops
-            inner = mine.username
+            inner = kit.sample.word(mine)
         with pytest.raises(Oops), uow.savepoint():
-            mine.change_username("three")
+            kit.sample.rename(mine, "three")
             with uow.savepoint():
-                mine.change_username("four")
-            uow.users.add(new_user("bob"))
+                kit.sample.rename(mine, "four")
+                kit.sample.change(mine, 1)
+            kit.of(uow).add(kit.sample.make("bob"))
             raise Oops
-        outer = mine.username
+        outer = values(mine)
         uow.commit()
-    assert ("one", "one", ["one"], 2) == (inner, outer, stored_names(storage), mine.version)
+    assert ("one", ["one"], 2) == (inner, kit.words(), mine.version)
+    assert [outer] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(storage: Storage) -> None:
+def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(kit: Kit[Any]) -> None:
     """Written before, in and after savepoints that are kept."""
-    ann = stored_user(storage, "ann")
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
-        for name in ("one", "two"):
-            mine.change_username(name)
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        for word in ("one", "two"):
+            kit.sample.rename(mine, word)
             with uow.savepoint():
-                mine.deactivate()
-                uow.users.page()
-                mine.reactivate()
+                kit.sample.change(mine, 1)
+                kit.of(uow).page()
+                kit.sample.change(mine, 0)
+        written = values(mine)
         uow.commit()
-    assert [("two", 2)] == [(row["username"], row["version"]) for row in stored_values(storage)]
+    assert ["two"] == kit.words()
+    assert [{**written, "version": 2}] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(storage: Storage) -> None:
+@each_unique
+def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], unique: Unique[Any]) -> None:
     """Caught outside of the savepoint's block, it costs only what the savepoint did."""
-    stored_user(storage, "ann")
+    ann = kit.stored("ann")
     refused = []
-    with storage.unit() as uow:
-        for name in ("bob", "ann", "cid"):
+    with kit.unit() as uow:
+        for one in (kit.sample.make("bob"), kit.like(ann, unique, "dan"), kit.sample.make("cid")):
             try:
                 with uow.savepoint():
-                    uow.users.add(User.create(name, f"{name}@example.org"))
-            except UsernameTaken as error:
+                    kit.of(uow).add(one)
+            except unique.taken as error:
                 refused.append(error.value)
         uow.commit()
-    assert ["ann"] == refused
-    assert ["ann", "bob", "cid"] == stored_names(storage)
+    assert [unique.value(ann)] == refused
+    assert ["ann", "bob", "cid"] == kit.words()
 
 
 @pytest.mark.promise(10)
-def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(storage: Storage) -> None:
+@each_unique
+def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(kit: Kit[Any], unique: Unique[Any]) -> None:
     """Leaving the block writes its changes, so they are undone with it when they are refused."""
-    stored_user(storage, "ann")
-    bob = stored_user(storage, "bob")
-    with storage.unit() as uow:
-        mine = uow.users.get(bob.id)
-        with pytest.raises(UsernameTaken), uow.savepoint():
-            mine.change_username("ann")
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(bob.id)
+        with pytest.raises(unique.taken), uow.savepoint():
+            unique.set(mine, unique.value(ann))
         assert values(bob) == values(mine)
-        mine.change_email("bob@example.org")
+        changed = kit.change(mine)
         uow.commit()
-    assert ["ann@example.com", "bob@example.org"] == [row["email"] for row in stored_values(storage)]
+    assert [values(ann), {**changed, "version": 2}] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_concurrent_change_inside_a_savepoint_leaves_the_unit_usable(storage: Storage) -> None:
+def test_a_concurrent_change_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any]) -> None:
     """The change that came too late is undone in the object as well."""
-    ann = stored_user(storage, "ann")
-    with storage.unit() as uow:
-        mine = uow.users.get(ann.id)
-        with storage.unit() as other:
-            other.users.get(ann.id).change_email("other@example.com")
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            theirs = kit.of(other).get(ann.id)
+            kit.sample.rename(theirs, "eve")
             other.commit()
         with pytest.raises(ConcurrentChange), uow.savepoint():
-            mine.deactivate()
+            kit.sample.change(mine, 1)
         assert values(ann) == values(mine)
-        uow.users.add(new_user("bob"))
+        kit.of(uow).add(bob)
         uow.commit()
-    assert [("ann", True), ("bob", True)] == [(row["username"], row["active"]) for row in stored_values(storage)]
+    assert ["bob", "eve"] == kit.words()
+    assert [values(theirs), values(bob)] == kit.all_values()
 
 
 @pytest.mark.promise(10)
-def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(storage: Storage) -> None:
+@each_unique
+def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[Any], unique: Unique[Any]) -> None:
     """Otherwise the savepoint would seem to have kept what the database had to drop."""
-    stored_user(storage, "ann")
-    with storage.unit() as uow:
-        with pytest.raises(UnitOfWorkMisuse, match="the username 'ann' is taken"), uow.savepoint():
-            uow.users.add(new_user("bob"))
-            with pytest.raises(UsernameTaken):
-                uow.users.add(new_user("ann"))
-        uow.users.add(new_user("cid"))
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        match = f"the {unique.taken.kind} '.+' is taken"
+        with pytest.raises(UnitOfWorkMisuse, match=match), uow.savepoint():
+            found.add(kit.sample.make("bob"))
+            with pytest.raises(unique.taken):
+                found.add(kit.like(ann, unique, "dan"))
+        found.add(kit.sample.make("cid"))
         uow.commit()
-    assert ["ann", "cid"] == stored_names(storage)
+    assert ["ann", "cid"] == kit.words()
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> None:
+def test_a_savepoint_that_is_never_left_ends_with_its_unit(kit: Kit[Any]) -> None:
     """Nothing of it is stored; leaving it later is a misuse, and harms neither the unit's next block nor anybody."""
-    ann = stored_user(storage, "ann")
-    uow = storage.unit()
+    ann = kit.stored("ann")
+    uow = kit.unit()
     with pytest.warns(UncommittedChanges), uow:  # noqa: PT031  # the warning comes at the end of the block
-        mine = uow.users.get(ann.id)
+        mine = kit.of(uow).get(ann.id)
         savepoint = uow.savepoint()
         savepoint.__enter__()
-        mine.deactivate()
-        uow.users.add(new_user("bob"))
+        kit.sample.change(mine, 1)
+        kit.of(uow).add(kit.sample.make("bob"))
     with pytest.raises(UnitOfWorkMisuse, match="is not open"):
         savepoint.__exit__(None, None, None)
     with uow:
@@ -235,40 +257,40 @@ def test_a_savepoint_that_is_never_left_ends_with_its_unit(storage: Storage) -> 
     with uow:
         with pytest.raises(UnitOfWorkMisuse, match="ended with its unit"):
             savepoint.__exit__(None, None, None)
-        uow.users.add(new_user("cid"))
+        kit.of(uow).add(kit.sample.make("cid"))
         uow.commit()
     assert values(ann) == values(mine)
-    assert ["ann", "cid"] == stored_names(storage)
+    assert ["ann", "cid"] == kit.words()
 
 
 @pytest.mark.promise(10)
-def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(storage: Storage) -> None:
+def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(kit: Kit[Any]) -> None:
     """Its locks are gone with it; on SQLite, which has one lock for all, when the unit ends."""
-    with storage.unit() as uow:
+    with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
-            uow.users.add(new_user("ann"))
+            kit.of(uow).add(kit.sample.make("ann"))
             raise Oops
-        if storage.kind != "sqlite":
-            stored_user(storage, "ann")
+        if kit.storage.kind != "sqlite":
+            kit.stored("ann")
         uow.rollback()
-    if storage.kind == "sqlite":
-        stored_user(storage, "ann")
-    assert ["ann"] == stored_names(storage)
+    if kit.storage.kind == "sqlite":
+        kit.stored("ann")
+    assert ["ann"] == kit.words()
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(storage: Storage) -> None:
+def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(kit: Kit[Any]) -> None:
     """Whoever writes in between waits, or conflicts; the savepoint's own write is never refused for having read."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
-    with storage.unit() as uow:
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    with kit.unit() as uow:
         with uow.savepoint():
-            mine = uow.users.get(ann.id)
+            mine = kit.of(uow).get(ann.id)
             try:
-                with storage.unit() as other:
-                    other.users.get(bob.id).deactivate()
+                with kit.unit() as other:
+                    kit.sample.change(kit.of(other).get(bob.id), 1)
                     other.commit()
             except ConcurrentChange:
-                assert storage.kind == "sqlite"
-            mine.deactivate()
+                assert kit.storage.kind == "sqlite"
+            changed = kit.change(mine)
         uow.commit()
-    assert not {row["username"]: row["active"] for row in stored_values(storage)}["ann"]
+    assert {**changed, "version": 2} == kit.all_values()[0]

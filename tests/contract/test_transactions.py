@@ -3,133 +3,156 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from attrs import fields
 
+from domain.aggregate import Aggregate
 from domain.errors import UncommittedChanges
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
-from tests.storages import Storage
+from tests.contract.sample import Kit, values
 
 
 @pytest.mark.promise(1)
-def test_nothing_is_visible_outside_before_the_commit(storage: Storage) -> None:
-    """Another unit sees a new user only after the commit."""
-    with storage.unit() as uow:
-        uow.users.add(new_user())
-        before = stored_names(storage)
+def test_nothing_is_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
+    """Another unit sees a new aggregate only after the commit."""
+    with kit.unit() as uow:
+        kit.of(uow).add(kit.sample.make("ann"))
+        before = kit.words()
         uow.commit()
-    assert ([], ["ann"]) == (before, stored_names(storage))
+    assert ([], ["ann"]) == (before, kit.words())
 
 
 @pytest.mark.promise(1)
-def test_an_exception_rolls_back(storage: Storage) -> None:
+def test_a_change_and_a_removal_are_not_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
+    """Even when they are written already: another unit reads what was there before."""
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    stored = kit.all_values()
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        changed = kit.change(found.get(ann.id))
+        found.remove(found.get(bob.id))
+        before = kit.all_values()
+        uow.commit()
+    assert (stored, [{**changed, "version": 2}]) == (before, kit.all_values())
+
+
+@pytest.mark.promise(1)
+def test_an_exception_rolls_back(kit: Kit[Any]) -> None:
     """What was added before an exception left the block is not stored, and the exception goes on."""
-    with pytest.raises(ZeroDivisionError), storage.unit() as uow:
-        uow.users.add(new_user())
+    with pytest.raises(ZeroDivisionError), kit.unit() as uow:
+        kit.of(uow).add(kit.sample.make("ann"))
         raise ZeroDivisionError
-    assert stored_names(storage) == []
+    assert kit.words() == []
 
 
 @pytest.mark.promise(1)
-def test_rollback_undoes_additions_changes_and_removals(storage: Storage) -> None:
+def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any]) -> None:
     """After a rollback everything is as it was before the unit."""
-    stored_user(storage, "ann")
-    stored_user(storage, "bob")
-    before = stored_values(storage)
-    with storage.unit() as uow:
-        uow.users.add(new_user("cid"))
-        uow.users.add_many([new_user("dan")])
-        uow.users.get_by_username("ann").deactivate()
-        uow.users.remove(uow.users.get_by_username("bob"))
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    before = kit.all_values()
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        found.add(kit.sample.make("cid"))
+        found.add_many([kit.sample.make("dan")])
+        kit.sample.change(found.get(ann.id), 1)
+        found.remove(found.get(bob.id))
         uow.rollback()
-    assert before == stored_values(storage)
+    assert before == kit.all_values()
 
 
 @pytest.mark.promise(2)
-def test_after_the_commit_every_kind_of_change_is_stored(storage: Storage) -> None:
+def test_after_the_commit_every_kind_of_change_is_stored(kit: Kit[Any]) -> None:
     """An addition, a bulk addition, a change and a removal are all there in a new unit."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
-    cid = new_user("cid")
-    with storage.unit() as uow:
-        uow.users.add(cid)
-        uow.users.add_many([new_user("dan")])
-        uow.users.get(ann.id).change_email("ann@example.org")
-        uow.users.remove(uow.users.get(bob.id))
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    cid, dan = kit.sample.make("cid"), kit.sample.make("dan")
+    added = [{**values(one), "version": 1} for one in (cid, dan)]
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        found.add(cid)
+        found.add_many([dan])
+        mine = found.get(ann.id)
+        kit.sample.rename(mine, "eve")
+        changed = kit.change(mine)
+        found.remove(found.get(bob.id))
         uow.commit()
-    with storage.unit() as uow:
-        emails = {user.username: user.email for user in uow.users.stream()}
-    assert {"ann": "ann@example.org", "cid": "cid@example.com", "dan": "dan@example.com"} == emails
+    assert ["cid", "dan", "eve"] == kit.words()
+    assert [{**changed, "version": 2}, *added] == kit.all_values()
 
 
 @pytest.mark.promise(2)
-def test_every_attribute_comes_back_as_it_was_stored(storage: Storage) -> None:
+def test_every_attribute_comes_back_as_it_was_stored(kit: Kit[Any]) -> None:
     """What a new unit reads equals what was stored, to the microsecond and the type."""
-    user = stored_user(storage)
-    with storage.unit() as uow:
-        read = uow.users.get(user.id)
-    assert values(user) == values(read)
-    assert [type(value) for value in values(user).values()] == [type(value) for value in values(read).values()]
+    ann = kit.stored()
+    with kit.unit() as uow:
+        read = kit.of(uow).get(ann.id)
+    assert values(ann) == values(read)
+    assert types(ann) == types(read)
+
+
+def types(aggregate: Aggregate) -> dict[str, type]:
+    """Return the type of each attribute's value."""
+    return {one.name: type(getattr(aggregate, one.name)) for one in fields(type(aggregate))}
 
 
 @pytest.mark.promise(2)
-def test_a_change_that_no_query_followed_is_stored(storage: Storage) -> None:
+def test_a_change_that_no_query_followed_is_stored(kit: Kit[Any]) -> None:
     """Commit looks for changes itself, also of objects that nobody holds any more."""
-    user = stored_user(storage)
-    with storage.unit() as uow:
-        uow.users.get(user.id).deactivate()
+    ann = kit.stored()
+    with kit.unit() as uow:
+        changed = kit.change(kit.of(uow).get(ann.id))
         uow.commit()
-    assert [False] == [row["active"] for row in stored_values(storage)]
+    assert [{**changed, "version": 2}] == kit.all_values()
 
 
 @pytest.mark.promise(4)
-def test_changing_an_object_after_its_unit_changes_nothing_stored(storage: Storage) -> None:
+def test_changing_an_object_after_its_unit_changes_nothing_stored(kit: Kit[Any]) -> None:
     """Neither an object that was added nor one that was read writes through later, not even by the next commit."""
-    added = new_user()
-    uow = storage.unit()
+    added, bob = kit.sample.make("ann"), kit.sample.make("bob")
+    uow = kit.unit()
     with uow:
-        uow.users.add(added)
+        kit.of(uow).add(added)
         uow.commit()
-        added.deactivate()
+        stored = values(added)
+        kit.sample.change(added, 1)
     with uow:
-        read = uow.users.get(added.id)
-    read.change_email("other@example.com")
+        read = kit.of(uow).get(added.id)
+    kit.sample.rename(read, "eve")
     with uow:
-        uow.users.add(new_user("bob"))
+        kit.of(uow).add(bob)
         uow.commit()
-    assert [(True, "ann@example.com"), (True, "bob@example.com")] == [
-        (row["active"], row["email"]) for row in stored_values(storage)
-    ]
+    assert [stored, values(bob)] == kit.all_values()
 
 
-def forget_an_addition(uow: UnitOfWork) -> None:
+def forget_an_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block with an addition but without a commit."""
     with uow:
-        uow.users.add(new_user("bob"))
+        kit.of(uow).add(kit.sample.make("bob"))
 
 
-def forget_a_bulk_addition(uow: UnitOfWork) -> None:
+def forget_a_bulk_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block with rows stored in bulk but without a commit."""
     with uow:
-        uow.users.add_many([new_user("bob")])
+        kit.of(uow).add_many([kit.sample.make("bob")])
 
 
-def forget_a_bulk_addition_in_a_savepoint(uow: UnitOfWork) -> None:
+def forget_a_bulk_addition_in_a_savepoint(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block whose savepoint was kept, but without a commit."""
     with uow, uow.savepoint():
-        uow.users.add_many([new_user("bob")])
+        kit.of(uow).add_many([kit.sample.make("bob")])
 
 
-def forget_a_change(uow: UnitOfWork) -> None:
+def forget_a_change(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block with a changed attribute but without a commit."""
     with uow:
-        uow.users.get_by_username("ann").deactivate()
+        kit.sample.change(kit.of(uow).page().items[0], 1)
 
 
-def forget_a_removal(uow: UnitOfWork) -> None:
+def forget_a_removal(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block with a removal but without a commit."""
     with uow:
-        uow.users.remove(uow.users.get_by_username("ann"))
+        kit.of(uow).remove(kit.of(uow).page().items[0])
 
 
 FORGETTING = [
@@ -144,25 +167,25 @@ FORGETTING = [
 @pytest.mark.promise(12)
 @pytest.mark.parametrize("forget", FORGETTING, ids=lambda way: way.__name__)
 def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
-    storage: Storage, forget: Callable[[UnitOfWork], None]
+    kit: Kit[Any], forget: Callable[[Kit[Any], UnitOfWork], None]
 ) -> None:
     """A forgotten commit cannot pass unnoticed, and stores nothing."""
-    stored_user(storage, "ann")
-    before = stored_values(storage)
+    kit.stored("ann")
+    before = kit.all_values()
     with pytest.warns(UncommittedChanges, match=r"Call uow.commit\(\)"):
-        forget(storage.unit())
-    assert before == stored_values(storage)
+        forget(kit, kit.unit())
+    assert before == kit.all_values()
 
 
 @pytest.mark.promise(12)
-def test_leaving_without_changes_does_not_warn(storage: Storage) -> None:
+def test_leaving_without_changes_does_not_warn(kit: Kit[Any]) -> None:
     """Reading, a change that was taken back, a rollback and a commit all leave nothing to warn of."""
-    user = stored_user(storage)
-    with storage.unit() as uow:
-        read = uow.users.get(user.id)
-        read.deactivate()
-        read.reactivate()
-    with storage.unit() as uow:
-        uow.users.get(user.id).deactivate()
+    ann = kit.stored()
+    with kit.unit() as uow:
+        read = kit.of(uow).get(ann.id)
+        kit.sample.change(read, 1)
+        kit.sample.change(read, 0)
+    with kit.unit() as uow:
+        kit.sample.change(kit.of(uow).get(ann.id), 1)
         uow.rollback()
-    assert [1] == [row["version"] for row in stored_values(storage)]
+    assert [1] == kit.versions()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import asdict
 
-from domain.user import EmailTaken, User, UsernameTaken
+from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken
 from tests.contract.sample import Sample, Unique
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ USERS = Sample(
     unique=[
         Unique("username", User.change_username, lambda users, name: users.get_by_username(name), UsernameTaken),
         Unique("email", User.change_email, lambda users, email: users.get_by_email(email), EmailTaken),
+    ],
+    queries=[
+        lambda users, word: users.list_holding([Username("ann")], [EmailAddress(f"{word}@example.com")]),
     ],
 )
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
-from adapters.sql.errors import translated, translated_at_commit, unique_constraints
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from adapters.sql.users import users
 from domain.errors import (
     CommitOutcomeUnknown,
-    ConcurrentChange,
-    IntegrityViolation,
     StorageError,
     StorageUnavailable,
     UnitOfWorkMisuse,
@@ -28,16 +24,6 @@ from tests.contract.users import new_user, stored_names, stored_user, values
 from tests.storages import migrated_engine, sql_storage
 
 
-@pytest.fixture
-def own_engine(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Engine]:
-    """An engine on a database of the test's own, whose tables it may change."""
-    if engine.dialect.name == "sqlite":
-        yield engine
-    else:
-        with migrated_engine(request.getfixturevalue("postgres_database")) as own:
-            yield own
-
-
 def checked_out(engine: Engine) -> int:
     """Return how many connections are in use."""
     assert isinstance(engine.pool, QueuePool)
@@ -46,9 +32,27 @@ def checked_out(engine: Engine) -> int:
 
 def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
     """Let the server end the connection that a unit of work is using, as an administrator can."""
-    pid = uow.session.execute(text("SELECT pg_backend_pid()")).scalar()
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+    own_number, end, is_there = _ENDING[engine.dialect.name]
+    number = {"number": uow.session.execute(text(own_number)).scalar()}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(end), number)
+        while connection.execute(text(is_there), number).scalar():
+            time.sleep(0.01)
+
+
+# How a connection learns its number on the server, and how another one ends it and looks whether it has gone.
+_ENDING = {
+    "postgresql": (
+        "SELECT pg_backend_pid()",
+        "SELECT pg_terminate_backend(:number, 5000)",
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = :number",
+    ),
+    "mysql": (
+        "SELECT connection_id()",
+        "KILL :number",
+        "SELECT count(*) FROM information_schema.processlist WHERE id = :number",
+    ),
+}
 
 
 def leave_normally(uow: SqlUnitOfWork) -> None:
@@ -140,37 +144,37 @@ def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) 
 
 
 @pytest.mark.promise(14)
-def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(postgres_engine: Engine) -> None:
+def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(server_engine: Engine) -> None:
     """The error may be tried again; the next unit gets a new connection; objects stay readable."""
-    ann = stored_user(sql_storage(postgres_engine), "ann")
-    uow = SqlUnitOfWork(postgres_engine)
+    ann = stored_user(sql_storage(server_engine), "ann")
+    uow = SqlUnitOfWork(server_engine)
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
         mine = uow.users.get(ann.id)
         mine.deactivate()
         uow.users.page()
-        end_connection_of(uow, postgres_engine)
+        end_connection_of(uow, server_engine)
         uow.users.page()
     assert caught.value.retryable
     assert values(ann) == values(mine)
-    assert checked_out(postgres_engine) == 0
+    assert checked_out(server_engine) == 0
     with uow:
         assert uow.users.get(ann.id).active
 
 
 @pytest.mark.promise(14)
-def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(postgres_engine: Engine) -> None:
+def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_engine: Engine) -> None:
     """Neither success nor failure may be claimed, and it must not be tried again blindly."""
-    uow = SqlUnitOfWork(postgres_engine)
+    uow = SqlUnitOfWork(server_engine)
     with uow:
         uow.users.add(new_user())
-        end_connection_of(uow, postgres_engine)
+        end_connection_of(uow, server_engine)
         with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
             uow.commit()
         with pytest.raises(UnitOfWorkMisuse, match="may or may not be stored"):
             uow.commit()
     assert not caught.value.retryable
-    assert checked_out(postgres_engine) == 0
-    assert stored_names(sql_storage(postgres_engine)) == []
+    assert checked_out(server_engine) == 0
+    assert stored_names(sql_storage(server_engine)) == []
 
 
 @pytest.mark.promise(14)
@@ -194,25 +198,6 @@ def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_datab
             create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
         assert not isinstance(caught.value, CommitOutcomeUnknown)
         assert stored_names(sql_storage(engine)) == []
-
-
-@pytest.mark.promise(14)
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (sqlite3.SQLITE_BUSY, ConcurrentChange),
-        (sqlite3.SQLITE_FULL, StorageError),
-        (sqlite3.SQLITE_IOERR_FSYNC, CommitOutcomeUnknown),
-    ],
-)
-def test_a_commit_that_fails_in_sqlite_is_unknown_unless_sqlite_says_that_nothing_was_written(
-    sqlite_engine: Engine, code: int, expected: type[Exception]
-) -> None:
-    """Busy and full say so; a disk that failed says nothing."""
-    cause = sqlite3.OperationalError("as the driver says it")
-    cause.sqlite_errorcode = code
-    error = OperationalError("COMMIT", None, cause)
-    assert type(translated_at_commit(error, sqlite_engine)) is expected
 
 
 @pytest.mark.promise(14)
@@ -258,89 +243,29 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
-@pytest.mark.parametrize(
-    ("orig", "expected"),
-    [
-        ({"pgcode": "40001"}, ConcurrentChange),
-        ({"pgcode": "40P01"}, ConcurrentChange),
-        ({"pgcode": "55P03"}, ConcurrentChange),
-        ({"pgcode": "08006"}, StorageUnavailable),
-        ({"pgcode": "53300"}, StorageUnavailable),
-        ({"pgcode": "57P01"}, StorageUnavailable),
-        ({"pgcode": None}, StorageUnavailable),
-        ({"pgcode": "42P01"}, StorageError),
-        ({"sqlite_errorcode": sqlite3.SQLITE_BUSY_SNAPSHOT}, ConcurrentChange),
-        ({"sqlite_errorcode": sqlite3.SQLITE_LOCKED}, ConcurrentChange),
-        ({"sqlite_errorcode": sqlite3.SQLITE_CANTOPEN}, StorageUnavailable),
-        ({"sqlite_errorcode": sqlite3.SQLITE_CORRUPT}, StorageError),
-    ],
-    ids=str,
-)
-def test_an_error_code_means_what_the_database_documents(
-    sqlite_engine: Engine, orig: dict[str, object], expected: type[Exception]
-) -> None:
-    """Conflicts and absences may be tried again, the rest not; a lost connection is an absence whatever its code."""
-    cause = Exception("as the driver says it")
-    vars(cause).update(orig)
-    assert type(translated(OperationalError("SELECT 1", None, cause), sqlite_engine)) is expected
-    lost = OperationalError("SELECT 1", None, cause, connection_invalidated=True)
-    assert type(translated(lost, sqlite_engine)) is (
-        ConcurrentChange if expected is ConcurrentChange else StorageUnavailable
-    )
-
-
 @pytest.mark.promise(1)
-def test_the_callers_error_goes_on_when_the_rollback_fails(postgres_engine: Engine) -> None:
+def test_the_callers_error_goes_on_when_the_rollback_fails(server_engine: Engine) -> None:
     """The connection is gone, and with it the transaction: there is nothing more to say."""
-    uow = SqlUnitOfWork(postgres_engine)
+    uow = SqlUnitOfWork(server_engine)
     with pytest.raises(ZeroDivisionError), uow:
         uow.users.add(new_user())
-        end_connection_of(uow, postgres_engine)
+        end_connection_of(uow, server_engine)
         raise ZeroDivisionError
-    assert checked_out(postgres_engine) == 0
-    assert stored_names(sql_storage(postgres_engine)) == []
+    assert checked_out(server_engine) == 0
+    assert stored_names(sql_storage(server_engine)) == []
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_whose_connection_dies_ends_the_unit(postgres_engine: Engine) -> None:
+def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) -> None:
     """There is no transaction left to go on with."""
-    with SqlUnitOfWork(postgres_engine) as uow:
+    with SqlUnitOfWork(server_engine) as uow:
         with pytest.raises(StorageUnavailable), uow.savepoint():
             uow.users.add(new_user())
-            end_connection_of(uow, postgres_engine)
+            end_connection_of(uow, server_engine)
             uow.users.page()
         with pytest.raises(UnitOfWorkMisuse, match="cannot be used"):
             uow.users.page()
-    assert stored_names(sql_storage(postgres_engine)) == []
-
-
-@pytest.mark.promise(7)
-def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(own_engine: Engine) -> None:
-    """It is named, with what to write; the driver's own error is the cause."""
-    with own_engine.begin() as connection:
-        connection.execute(text("CREATE UNIQUE INDEX ux_users_active ON users (active)"))
-    storage = sql_storage(own_engine)
-    stored_user(storage, "ann")
-    for bulk in (False, True):
-        with pytest.raises(IntegrityViolation, match=r"active was broken.*declare") as caught, storage.unit() as uow:
-            if bulk:
-                uow.users.add_many([new_user("bob")])
-            else:
-                uow.users.add(new_user("bob"))
-        assert isinstance(caught.value.__cause__, DBAPIError)
-        assert {"uq_users_username", "uq_users_email"} <= set(caught.value.declared)
-
-
-@pytest.mark.promise(7)
-def test_a_table_constraint_whose_error_was_forgotten_is_named(
-    own_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same for one that the table has, but without an error."""
-    storage = sql_storage(own_engine)
-    stored_user(storage, "ann")
-    monkeypatch.delitem(unique_constraints(users)[1].info, "error")
-    with pytest.raises(IntegrityViolation, match="uq_users_username was broken"), storage.unit() as uow:
-        uow.users.add(new_user("ann"))
+    assert stored_names(sql_storage(server_engine)) == []
 
 
 @pytest.mark.promise(7)

@@ -1,0 +1,109 @@
+"""Promise 7 for any text: storages agree which texts are one unique value and which are two, to the last character."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.orders import ORDERS, OrderNotFound, ReferenceTaken
+from tests.contract.sample import Kit
+from tests.storages import Storage
+
+# Many of those in one group are equal for one database or another, unless it is told otherwise. No group has one twice.
+TEXTS = {
+    "case": ["ann", "Ann", "ANN", "äöü", "ÄÖÜ", "я", "Я", "σ", "ς", "Σ"],
+    "accents": ["ann", "änn", "ánn", "ånn", "i", "ı", "İ"],
+    "composition": ["\u00e4nn", "a\u0308nn", "\u00c5", "A\u030a", "\u212b"],
+    "spaces": ["ann", "ann ", "ann  ", " ann", "ann\t", "ann\n", "ann\r\n", "ann\u00a0", "", " ", "  ", "\n"],
+    "four bytes": ["😀", "😁", "𝐚", "𝐛", "a", "𠀀", "𠀁"],
+    "width": ["a", "ａ", "1", "１", "ｶ", "カ", "か"],
+    "letters": ["ss", "ß", "ẞ", "SS", "fi", "ﬁ", "ae", "æ"],
+    "unseen characters": ["ann", "a\u200bnn", "ann\ufe0f", "ann\u00ad", "\ufeffann", "ann\x01", "ann\x7f"],
+    "numbers": ["1", "01", "1.0", "+1", "1e0", " 1"],
+    "constraints": [
+        "PRIMARY",
+        "uq_users_email",
+        "x' for key 'uq_users_email'",
+        "x' for key 'orders.PRIMARY'\n",
+        "UNIQUE constraint failed: users.email",
+        'duplicate key value violates unique constraint "uq_users_email"',
+        "INSERT INTO users",
+    ],
+    "quotes": ["'", "''", '"', "`", "\\", "\\'", "a'b", "a\u2019b", "ab", ";", "--", "/*"],
+    "parameters": ["%", "%%", "%s", "%(reference)s", "_", "{}", "?", ":reference", "$1", "NULL"],
+    "length": ["x" * 99, "x" * 100, "x" * 99 + "y", "ß" * 100, "😀" * 100, "'" * 100, "\\" * 100, "\n" * 100],
+}
+
+each_group = pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+
+
+@pytest.fixture
+def orders(storage: Storage) -> Kit[Any]:
+    """Orders on each storage in turn: their reference is any text."""
+    return Kit(storage, ORDERS)
+
+
+def by_reference(orders: Kit[Any], reference: str) -> Any:
+    """Return the order of a reference."""
+    with orders.unit(read_only=True) as uow:
+        return ORDERS.unique[0].find(orders.of(uow), reference)
+
+
+@pytest.mark.promise(7)
+@each_group
+def test_texts_that_look_alike_are_different_values(orders: Kit[Any], texts: list[str]) -> None:
+    """They are stored side by side; each is found by itself, and none by another one before it is stored."""
+    ids = []
+    for text in texts:
+        with pytest.raises(OrderNotFound):
+            by_reference(orders, text)
+        ids.append((orders.stored(text).id, text))
+    found = [by_reference(orders, text) for text in texts]
+    assert ids == [(order.id, order.reference) for order in found]
+
+
+@pytest.mark.promise(7)
+@each_group
+def test_a_taken_text_is_refused_with_exactly_that_text(orders: Kit[Any], texts: list[str]) -> None:
+    """In an addition and in a change, whatever a database makes of it in its message; in bulk, without the text."""
+    other = orders.stored("other")
+    for text in texts:
+        orders.stored(text)
+    before = orders.all_values()
+    refused = []
+    for text in texts:
+        with pytest.raises(ReferenceTaken) as at_addition, orders.unit() as uow:
+            orders.of(uow).add(orders.sample.make(text))
+        with pytest.raises(ReferenceTaken) as at_change, orders.unit() as uow:
+            orders.sample.rename(orders.of(uow).get(other.id), text)
+            uow.commit()
+        with pytest.raises(ReferenceTaken) as in_bulk, orders.unit() as uow:
+            orders.of(uow).add_many([orders.sample.make("new"), orders.sample.make(text)])
+        refused.append([caught.value.value for caught in (at_addition, at_change, in_bulk)])
+    assert [[text, text, None] for text in texts] == refused
+    assert before == orders.all_values()
+
+
+@pytest.mark.promise(7)
+def test_texts_that_look_alike_can_be_stored_by_one_bulk_addition(orders: Kit[Any]) -> None:
+    """All of them, and they come back to the character."""
+    texts = sorted({text for group in TEXTS.values() for text in group})
+    with orders.unit() as uow:
+        orders.of(uow).add_many([orders.sample.make(text) for text in texts])
+        uow.commit()
+    assert texts == orders.words()
+
+
+@pytest.mark.promise(7)
+@each_group
+def test_a_text_can_be_changed_to_one_that_looks_alike(orders: Kit[Any], texts: list[str]) -> None:
+    """That is a change like any other one: it is stored, and raises the version."""
+    one = orders.stored(texts[0])
+    stored = []
+    for text in texts[1:]:
+        with orders.unit() as uow:
+            orders.sample.rename(orders.of(uow).get(one.id), text)
+            uow.commit()
+        stored += [(row["reference"], row["version"]) for row in orders.all_values()]
+    assert [(text, version) for version, text in enumerate(texts[1:], 2)] == stored

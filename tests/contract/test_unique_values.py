@@ -1,0 +1,272 @@
+"""Promise 7: a unique value that is taken, whoever takes it, and when."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+from threading import Barrier
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse
+from domain.user import User, UsernameTaken
+from tests.contract.sample import Kit, Unique
+from tests.contract.samples import each_unique
+from tests.contract.users import USERS, stored_user
+from tests.storages import Storage
+
+# For tests that wait in vain for a lock: MariaDB cannot be told to wait for less than a second.
+one_unique = pytest.mark.parametrize(("sample", "unique"), [pytest.param(USERS, USERS.unique[0], id="users.username")])
+
+
+@pytest.mark.promise(7)
+@each_unique
+def test_a_taken_value_is_refused_with_the_value(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """At the addition."""
+    ann = kit.stored("ann")
+    with pytest.raises(unique.taken, match=f"the {unique.taken.kind} '.+' is taken") as caught, kit.unit() as uow:
+        kit.of(uow).add(kit.like(ann, unique, "bob"))
+    assert unique.value(ann) == caught.value.value
+    assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(7)
+def test_a_taken_username_is_refused_in_any_spelling(storage: Storage) -> None:
+    """With the one that is stored."""
+    stored_user(storage)
+    with pytest.raises(UsernameTaken, match="the username 'ann' is taken") as caught, storage.unit() as uow:
+        uow.users.add(User.create("ANN", "other@example.com"))
+    assert caught.value.value == "ann"
+
+
+@pytest.mark.promise(7)
+@each_unique
+@pytest.mark.parametrize("by_query", [True, False])
+def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
+    kit: Kit[Any], unique: Unique[Any], by_query: bool
+) -> None:
+    """By the next query already, since that would have to see the change."""
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    before = kit.all_values()
+    with pytest.raises(unique.taken) as caught, kit.unit() as uow:
+        unique.set(kit.of(uow).get(bob.id), unique.value(ann))
+        if by_query:
+            kit.of(uow).page()
+        else:
+            uow.commit()
+    assert unique.value(ann) == caught.value.value
+    assert before == kit.all_values()
+
+
+@pytest.mark.promise(7)
+@each_unique
+@pytest.mark.parametrize("holder", ["stored", "of the same call"])
+def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
+    kit: Kit[Any], unique: Unique[Any], holder: str
+) -> None:
+    """Taken by a stored aggregate, or by another one of the same call; which value it was, is not said."""
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    cid = kit.like(ann if holder == "stored" else bob, unique, "cid")
+    with pytest.raises(unique.taken, match="among those given") as caught, kit.unit() as uow:
+        kit.of(uow).add_many([bob, cid])
+    assert caught.value.value is None
+    assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(kit: Kit[Any], bulk: bool) -> None:
+    """The id counts before the others, and those in the order of their columns, on every backend."""
+    ann = kit.stored("ann")
+    refused, expected = [], []
+    for same_id, *broken in product([True, False], repeat=1 + len(kit.sample.unique)):
+        one = evolve(kit.sample.make("bob"), **({"id": ann.id} if same_id else {}))
+        taken = [unique for unique, is_broken in zip(kit.sample.unique, broken, strict=True) if is_broken]
+        for unique in taken:
+            unique.set(one, unique.value(ann))
+        errors = [DuplicateIdentity] * same_id + [unique.taken for unique in taken]
+        if errors:
+            with pytest.raises((DuplicateIdentity, *(each.taken for each in kit.sample.unique))) as caught:
+                add(kit, one, bulk=bulk)
+            refused.append(caught.type)
+            expected.append(errors[0])
+    assert expected == refused
+
+
+def add(kit: Kit[Any], one: Any, *, bulk: bool) -> None:
+    """Add one, alone or behind another one."""
+    with kit.unit() as uow:
+        if bulk:
+            kit.of(uow).add_many([kit.sample.make("cid"), one])
+        else:
+            kit.of(uow).add(one)
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("holding", [False, True])
+def test_the_id_of_a_stored_aggregate_is_refused(kit: Kit[Any], holding: bool) -> None:
+    """Adding what is stored already is no change in disguise; also when the unit holds the stored one."""
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    before = kit.all_values()
+    kit.sample.rename(ann, "bob")
+    for unique in kit.sample.unique:
+        unique.set(ann, unique.value(bob))
+    with pytest.raises(DuplicateIdentity, match=str(ann.id)), kit.unit() as uow:
+        held = [kit.of(uow).get(ann.id)] if holding else []
+        kit.of(uow).add(ann)
+    assert (holding, before) == (bool(held), kit.all_values())
+
+
+@pytest.mark.promise(7)
+@each_unique
+def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """By its value; and the others have not been written half: inside the block, none has a new version."""
+    ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
+    free, taken = unique.value(kit.sample.make("dan")), unique.value(cid)
+    before = kit.all_values()
+    with kit.unit() as uow:
+        mine = [kit.of(uow).get(one.id) for one in (ann, bob)]
+        unique.set(mine[0], free)
+        unique.set(mine[1], taken)
+        with pytest.raises(unique.taken) as caught:
+            kit.of(uow).get(cid.id)
+        inside = [(unique.value(one), one.version) for one in mine]
+    assert (taken, [(free, 1), (taken, 1)]) == (caught.value.value, inside)
+    assert before == kit.all_values()
+
+
+@pytest.mark.promise(7)
+@each_unique
+def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """While it is still open, others are refused at once, for the same reason."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow, kit.unit() as other:
+        for loser, word in ((uow, "bob"), (other, "cid")):
+            with pytest.raises(unique.taken):
+                kit.of(loser).add(kit.like(ann, unique, word))
+
+
+@pytest.mark.promise(7)
+@each_unique
+def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """While the unit that failed is still open, others can take what it wanted beside the value that it lost."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        with pytest.raises(unique.taken):
+            kit.of(uow).add(kit.like(ann, unique, "bob"))
+        kit.stored("bob")
+    assert ["ann", "bob"] == kit.words()
+
+
+@pytest.mark.promise(7)
+def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage) -> None:
+    """Only the database says which constraint was broken, never the caller's input."""
+    stored_user(storage, "uq_users_email")
+    with pytest.raises(UsernameTaken), storage.unit() as uow:
+        uow.users.add(User.create("uq_users_email", "unique.constraint.failed.users.email@example.com"))
+
+
+@pytest.mark.promise(7)
+@each_unique
+@pytest.mark.parametrize("use", ["page", "add", "commit", "savepoint", "rollback"])
+def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(kit: Kit[Any], unique: Unique[Any], use: str) -> None:
+    """Every use says so and names the conflict, on every backend alike."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        with pytest.raises(unique.taken):
+            kit.of(uow).add(kit.like(ann, unique, "bob"))
+        if use == "rollback":
+            uow.rollback()
+            return
+        with pytest.raises(UnitOfWorkMisuse, match=f"the {unique.taken.kind} '.+' is taken"):
+            if use == "page":
+                kit.of(uow).page()
+            elif use == "add":
+                kit.of(uow).add(kit.sample.make("bob"))
+            elif use == "commit":
+                uow.commit()
+            else:
+                uow.savepoint().__enter__()
+    assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(7)
+@each_unique
+def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """Each of the others gets the domain's error, after waiting for the winner to end."""
+    ann = kit.sample.make("ann")
+    start = Barrier(4)
+
+    def register(number: int) -> str:
+        one = kit.like(ann, unique, f"user{number}")
+        uow = kit.unit()
+        start.wait()
+        try:
+            with uow:
+                kit.of(uow).add(one)
+                uow.commit()
+        except unique.taken:
+            return "refused"
+        return "stored"
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(register, range(4)))
+    assert ["refused", "refused", "refused", "stored"] == sorted(outcomes)
+    assert [unique.value(ann)] == [row[unique.attribute] for row in kit.all_values()]
+
+
+@pytest.mark.promise(7)
+def test_a_value_whose_taker_rolls_back_goes_to_who_waits_for_it(kit: Kit[Any]) -> None:
+    """Nobody is refused for what was never stored."""
+    with ThreadPoolExecutor(1) as pool, kit.unit() as uow:
+        kit.of(uow).add(kit.sample.make("ann"))
+        waiting = pool.submit(kit.stored, "ann")
+        time.sleep(0.1)  # the other one comes to wait meanwhile
+        uow.rollback()
+        stored = waiting.result()
+    assert [stored.id] == [row["id"] for row in kit.all_values()]
+
+
+@pytest.mark.promise(7)
+@one_unique
+@pytest.mark.parametrize("given_up", ["changed", "removed"])
+def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
+    kit: Kit[Any], unique: Unique[Any], given_up: str
+) -> None:
+    """It may roll back yet, so whoever wants the value waits."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        if given_up == "changed":
+            unique.set(mine, unique.value(kit.sample.make("dan")))
+            kit.of(uow).page()
+        else:
+            kit.of(uow).remove(mine)
+        with pytest.raises(ConcurrentChange), kit.unit() as other:
+            kit.of(other).add(kit.like(ann, unique, "bob"))
+        uow.rollback()
+    assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(7)
+@one_unique
+@pytest.mark.parametrize("same_thread", [True, False])
+def test_a_writer_who_waits_too_long_for_another_one_gives_up(
+    kit: Kit[Any], unique: Unique[Any], same_thread: bool
+) -> None:
+    """A conflict that may be tried again, not a wait without end."""
+    ann = kit.sample.make("ann")
+
+    def add_too() -> None:
+        with kit.unit() as other:
+            kit.of(other).add(kit.like(ann, unique, "bob"))
+
+    with kit.unit() as uow, ThreadPoolExecutor(1) as pool:
+        kit.of(uow).add(ann)
+        with pytest.raises(ConcurrentChange) as caught:
+            add_too() if same_thread else pool.submit(add_too).result()
+        uow.rollback()
+    assert caught.value.retryable

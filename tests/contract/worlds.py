@@ -1,0 +1,175 @@
+"""Two worlds, a fake one and a real one, in which the same steps are made side by side and compared."""
+
+from __future__ import annotations
+
+import warnings
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, fields
+
+from domain.aggregate import Aggregate
+from domain.errors import ConcurrentChange, Conflict, StorageError
+from tests.contract.sample import Sample, values
+from tests.contract.samples import SAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from uuid import UUID
+
+    from service_layer.unit_of_work import UnitOfWork
+    from tests.storages import Storage
+
+KINDS: dict[type, Sample[Any]] = {type(sample.make("ann")): sample for sample in SAMPLES}
+"""The sample for each class of aggregates."""
+
+
+class Oops(Exception):
+    """What blocks are left with when they are left by an error."""
+
+
+@define(eq=False)
+class Block:
+    """A unit of work that is used for one block after another, and the savepoints that it is in."""
+
+    writer: UnitOfWork
+    uow: UnitOfWork
+    savepoints: list[AbstractContextManager[None]] = field(factory=list)
+
+    def enter(self, storage: Storage, how: str) -> None:
+        """Open a block: of the unit used before (``"again"``), of a ``"new"`` one, or of a ``"read-only"`` one."""
+        if how == "read-only":
+            self.uow = storage.unit(read_only=True)
+        else:
+            self.uow = self.writer = self.writer if how == "again" else storage.unit()
+        self.uow.__enter__()
+
+    def begin_savepoint(self) -> None:
+        """Begin a savepoint, in another one perhaps."""
+        savepoint = self.uow.savepoint()
+        savepoint.__enter__()
+        self.savepoints.append(savepoint)
+
+
+@define(eq=False)
+class World:
+    """One storage, some units of work on it, and all objects that were ever seen, in the order of their arrival."""
+
+    storage: Storage
+    blocks: list[Block]
+    objects: list[Aggregate] = field(factory=list)
+
+    def numbers_of(self, found: Any) -> Any:
+        """Return a result with each object replaced by its number, so that the identity of objects is compared too."""
+        if isinstance(found, Aggregate):
+            for number, known in enumerate(self.objects):
+                if known is found:
+                    return number
+            self.objects.append(found)
+            return len(self.objects) - 1
+        if isinstance(found, list):
+            return [self.numbers_of(one) for one in found]
+        return found
+
+    def outcome(self, step: Callable[[World], Any]) -> Any:
+        """Return what a step returns, or which error it raises, with its words.
+
+        A conflict is told in each storage's own words: who waited for whom is not the same for all.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                return self.numbers_of(step(self))
+        except ConcurrentChange:
+            return "ConcurrentChange", ""
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other world must raise it too
+            return type(error).__name__, str(error)
+
+
+def new_world(storage: Storage, units: int) -> World:
+    """Return a world with so many units of work, none of them open."""
+    return World(storage, [Block(uow, uow) for uow in (storage.unit() for _ in range(units))])
+
+
+def repository(uow: UnitOfWork, sample: Sample[Any]) -> Any:
+    """Return the repository of a sample in a unit of work."""
+    return getattr(uow, sample.repository)
+
+
+def mixed(sample: Sample[Any], words: Sequence[str]) -> Any:
+    """Return a new aggregate whose unique values come from one word each."""
+    made = sample.make(words[0])
+    for unique, word in zip(sample.unique, words, strict=False):
+        unique.set(made, unique_value(sample, unique.attribute, word))
+    return made
+
+
+def unique_value(sample: Sample[Any], attribute: str, word: str) -> Any:
+    """Return the value that an aggregate of a word has in a unique attribute."""
+    return getattr(sample.make(word), attribute)
+
+
+def change_alike(objects: Sequence[Any], change: Callable[[Any], None]) -> None:
+    """Make a change to objects that look alike; new children, too, get the same ids in all of them."""
+    changed = copy(objects[0])
+    change(changed)
+    for one in fields(type(changed)):
+        value = getattr(changed, one.name)
+        for target in objects:
+            if getattr(target, one.name) != value:
+                setattr(target, one.name, value)
+
+
+def leave(savepoint: AbstractContextManager[None], error: Oops | None) -> None:
+    """Leave a savepoint as a ``with`` statement would."""
+    try:
+        savepoint.__exit__(None if error is None else Oops, error, None)
+    except Oops:
+        return
+
+
+def leave_block(block: Block, *, by_error: bool) -> None:
+    """Leave all savepoints and the block, normally or by an error."""
+    oops = Oops() if by_error else None
+    try:
+        while block.savepoints:
+            leave(block.savepoints.pop(), oops)
+    finally:
+        while block.savepoints:
+            leave(block.savepoints.pop(), Oops())
+        block.uow.__exit__(None if oops is None else Oops, oops, None)
+
+
+def stored(world: World) -> list[dict[str, Any]]:
+    """Return all that is stored."""
+    with world.storage.unit(read_only=True) as uow:
+        return [values(one) for sample in SAMPLES for one in repository(uow, sample).stream()]
+
+
+def ask(items: Any, sample: Sample[Any], query: int, key: UUID | None, word: str) -> Any:
+    """Ask a repository one of its queries, by a number, with the id of an aggregate and with a word."""
+    queries: list[Callable[[], Any]] = [lambda: _page(items, key), lambda: list(items.stream())]
+    if key is not None:
+        queries.append(lambda: items.get(key))
+    queries += [partial(unique.find, items, unique_value(sample, unique.attribute, word)) for unique in sample.unique]
+    queries += [partial(one, items, word) for one in sample.queries]
+    return queries[query % len(queries)]()
+
+
+def _page(items: Any, key: UUID | None) -> Any:
+    page = items.page(key, limit=2)
+    return [*page.items, page.next]
+
+
+def ends_a_unit(outcome: Any) -> bool:
+    """Tell whether an outcome is an error after which a unit can only be rolled back or left."""
+    return isinstance(outcome, tuple) and outcome[0] in _ENDING
+
+
+def _names_below(*kinds: type) -> set[str]:
+    return {name for kind in kinds for name in (kind.__name__, *_names_below(*kind.__subclasses__()))}
+
+
+_ENDING = _names_below(Conflict, StorageError)

@@ -1,0 +1,57 @@
+"""The page about testing does what it says: its blocks are one program, and the tests in it pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.contract.users import USERS
+from tests.markdown import blocks
+from tests.storages import Storage
+
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+
+
+@pytest.fixture(scope="module")
+def program() -> ModuleType:
+    """The Python blocks, one after the other."""
+    module = ModuleType("testing_page")
+    for block in blocks(PAGE):
+        assert block.language == "python", f"line {block.line}"
+        exec(compile(block.text, f"{PAGE.name}, line {block.line}", "exec"), vars(module))  # noqa: S102  # our own text
+    return module
+
+
+def test_the_tests_of_the_page_pass(program: ModuleType) -> None:
+    """Each of them, with each parameter; what they ask of a storage is shown by the next test."""
+    names = [name for name in vars(program) if name.startswith("test_") and not name.endswith("_everywhere")]
+    assert len(names) == 5
+    for name in names:
+        test = getattr(program, name)
+        marks = getattr(test, "pytestmark", [])
+        for arguments in [{mark.args[0]: value} for mark in marks for value in mark.args[1]] or [{}]:
+            test(**arguments)
+
+
+def test_the_test_for_every_storage_passes_on_every_storage(program: ModuleType, storage: Storage) -> None:
+    """The one that takes the fixture."""
+    program.test_the_newcomer_gets_the_name_everywhere(storage)
+
+
+def test_the_sample_of_the_page_is_that_of_the_suite(program: ModuleType) -> None:
+    """Made from it, changed by it, and read back by it, users are the same."""
+    for sample in (program.USERS, USERS):
+        user = sample.make("ann")
+        sample.rename(user, "bob")
+        sample.change(user, 1)
+        assert ("bob", "ann@example.com", False) == (sample.word(user), user.email, user.active)
+    assert [unique.attribute for unique in USERS.unique] == [unique.attribute for unique in program.USERS.unique]
+
+
+def test_what_the_page_links_to_exists() -> None:
+    """Each file, from where the page is."""
+    linked = [part.partition(")")[0] for part in PAGE.read_text(encoding="utf-8").split("](")[1:]]
+    assert linked
+    assert [] == [name for name in linked if not (PAGE.parent / name).exists()]

@@ -1,0 +1,264 @@
+"""MariaDB and MySQL: what a connection and a table are set to, and how a broken constraint is recognized."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import Engine, make_url, text
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import (
+    DuplicateIdentity,
+    IntegrityViolation,
+    StorageError,
+    StorageUnavailable,
+    TransactionLost,
+    UnitOfWorkMisuse,
+)
+from domain.user import EmailTaken, User, UsernameTaken
+from entrypoints.bootstrap import bootstrap
+from tests import mariadb_server as programs
+from tests.conftest import required
+from tests.contract.orders import ORDERS, SqlShop
+from tests.contract.users import new_user, stored_user, stored_values, values
+from tests.servers import administrator
+from tests.storages import shop_engine, sql_storage
+
+pymysql = pytest.importorskip("pymysql")
+
+ODD_SETTINGS = [
+    "--sql-mode=",
+    "--transaction-isolation=SERIALIZABLE",
+    "--character-set-server=latin1",
+    "--collation-server=latin1_german1_ci",
+    "--default-storage-engine=MyISAM",
+    "--innodb-rollback-on-timeout=ON",
+    "--innodb-lock-wait-timeout=100",
+    "--default-time-zone=+05:00",
+    "--lower-case-table-names=1",
+]
+
+
+@pytest.fixture(scope="module")
+def odd_server() -> Iterator[str]:
+    """The URL of a server that is set up otherwise than the program needs, in everything that it may rely on."""
+    if "TEST_MARIADB_URL" in os.environ:
+        pytest.skip("the settings of somebody else's server cannot be changed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "SETTINGS", [*programs.SETTINGS, *ODD_SETTINGS])
+        with required(programs.mariadb_server(), programs.MariadbMissing) as url:
+            yield url
+
+
+@pytest.fixture
+def odd_engine(odd_server: str) -> Iterator[Engine]:
+    """An engine on such a server, with all tables."""
+    with programs.new_database(odd_server) as url, shop_engine(url) as engine:
+        yield engine
+
+
+def settings(url: str, timeout: float, names: list[str]) -> dict[str, object]:
+    """Return what a connection of an engine is set to."""
+    engine = make_engine(url, timeout)
+    with engine.connect() as connection:
+        found = {name: connection.exec_driver_sql(f"SELECT @@SESSION.{name}").scalar() for name in names}
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(0.1, 1), (1.4, 1), (1.6, 2), (30.0, 30)])
+def test_a_writer_waits_for_a_lock_no_longer_than_it_is_told(
+    mariadb_database: str, timeout: float, seconds: int
+) -> None:
+    """In whole seconds, and one at the least, because the server knows no fractions; for rows and for tables."""
+    expected = {"innodb_lock_wait_timeout": seconds, "lock_wait_timeout": seconds}
+    assert expected == settings(mariadb_database, timeout, list(expected))
+
+
+def test_a_connection_is_set_up_alike_on_every_server(mariadb_server: str, odd_server: str) -> None:
+    """READ COMMITTED, strict, and able to send every character, even if the URL says otherwise of that."""
+    expected = {
+        "character_set_client": "utf8mb4",
+        "character_set_connection": "utf8mb4",
+        "character_set_results": "utf8mb4",
+        "tx_isolation": "READ-COMMITTED",
+    }
+    for url in (mariadb_server, odd_server, f"{odd_server}?charset=latin1"):
+        assert expected == settings(url, 1, list(expected))
+        modes = str(settings(url, 1, ["sql_mode"])["sql_mode"]).split(",")
+        assert {"STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION"} <= set(modes)
+
+
+def test_what_the_url_sets_has_precedence(mariadb_server: str) -> None:
+    """Its own init_command is all that a connection is told; its sql_mode is taken instead of ours."""
+    init = quote("SET SESSION innodb_lock_wait_timeout = 7, tx_isolation = 'REPEATABLE-READ'", safe="")
+    names = ["innodb_lock_wait_timeout", "tx_isolation", "sql_mode"]
+    assert [7, "REPEATABLE-READ", "ANSI_QUOTES"] == list(
+        settings(f"{mariadb_server}?init_command={init}&sql_mode=ANSI_QUOTES", 1, names).values()
+    )
+
+
+def test_tables_are_made_alike_whatever_the_defaults_of_server_and_database_are(odd_engine: Engine) -> None:
+    """With transactions, with texts that are compared to the last character, and with times to the microsecond."""
+    tables = "SELECT table_name, engine, table_collation FROM information_schema.tables WHERE table_schema = schema()"
+    columns = (
+        "SELECT DISTINCT coalesce(collation_name, column_type) FROM information_schema.columns"
+        " WHERE table_schema = schema() AND (collation_name IS NOT NULL OR data_type LIKE '%time%')"
+    )
+    with odd_engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(tables))]
+        types = set(connection.execute(text(columns)).scalars())
+    names = ["alembic_version", "order_lines", "orders", "users"]
+    assert [(name, "InnoDB", "utf8mb4_nopad_bin") for name in names] == sorted(found)
+    assert {"utf8mb4_nopad_bin", "datetime(6)"} == types
+
+
+def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine: Engine) -> None:
+    """Names of all scripts, times in UTC to the microsecond; and a name is refused as taken."""
+    storage = sql_storage(odd_engine)
+    user = User(username="мир", email="ü@example.com", created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
+    with storage.unit() as uow:
+        uow.users.add(user)
+        uow.commit()
+    with storage.unit() as uow:
+        assert values(user) == values(uow.users.get_by_username("мир"))
+    with pytest.raises(UsernameTaken, match="'мир'"), storage.unit() as uow:
+        uow.users.add(new_user("мир"))
+
+
+@pytest.mark.promise(7)
+def test_a_taken_value_is_recognized_in_every_language_of_the_server(odd_server: str, odd_engine: Engine) -> None:
+    """Not in all of them does the key's name come last."""
+    storage = sql_storage(odd_engine)
+    stored_user(storage, "ann")
+    refused = {}
+    with administrator(odd_server, programs.DRIVER) as connection:
+        for language in ("de_DE", "ja_JP", "hu_HU", "cs_CZ", "en_US"):
+            connection.exec_driver_sql(f"SET GLOBAL lc_messages = '{language}'")
+            odd_engine.dispose()
+            with pytest.raises((UsernameTaken, IntegrityViolation)) as caught, storage.unit() as uow:
+                uow.users.add(new_user("ann"))
+            refused[language] = caught.type
+    assert dict.fromkeys(refused, UsernameTaken) == refused
+
+
+def refuse_rows(engine: Engine, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the driver refuse every new row with a message of the server's for a duplicate."""
+    execute = engine.dialect.do_execute
+
+    def refuse(cursor: Any, statement: str, *arguments: Any) -> None:
+        if statement.startswith("INSERT"):
+            raise pymysql.err.IntegrityError(1062, message)
+        execute(cursor, statement, *arguments)
+
+    monkeypatch.setattr(engine.dialect, "do_execute", refuse)
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize(
+    ("key", "expected", "says"),
+    [
+        ("uq_users_username", UsernameTaken, "the username 'ann' is taken"),
+        ("uq_users_email", EmailTaken, "the email 'ann@example.com' is taken"),
+        ("PRIMARY", DuplicateIdentity, "the id [-0-9a-f]{36} is stored already"),
+        ("ux_users_active", IntegrityViolation, "Duplicate entry '.* was broken"),
+        ("users.ux_users_active", IntegrityViolation, "Duplicate entry '.* was broken"),
+        ("users.uq_users_username", UsernameTaken, "the username 'ann' is taken"),
+        ("users.uq_users_email", EmailTaken, "the email 'ann@example.com' is taken"),
+        ("users.PRIMARY", DuplicateIdentity, "the id [-0-9a-f]{36} is stored already"),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", "x' for key 'uq_users_email", "x' for key 'users.PRIMARY", "", "'", "\n"])
+def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
+    mariadb_engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    value: str,
+    key: str,
+    expected: type[Exception],
+    says: str,
+) -> None:
+    """Behind the value, which the caller may have chosen; MySQL writes the table's name before it."""
+    refuse_rows(mariadb_engine, f"Duplicate entry '{value}' for key '{key}'", monkeypatch)
+    with pytest.raises(expected, match=says), SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("ann"))
+
+
+@pytest.mark.promise(7)
+def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_lines(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name is what one must know to declare the error."""
+    refuse_rows(mariadb_engine, "Duplicate entry 'one\ntwo' for key 'ux_users_active'", monkeypatch)
+    with pytest.raises(IntegrityViolation, match="ux_users_active"), SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("ann"))
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("INSERT INTO users (id) VALUES (1)", "something else"),
+        ("INSERT INTO other_users (id) VALUES (1)", "Duplicate entry 'x' for key 'uq_users_username'"),
+        ("INSERT INTO other_users (id) VALUES (1)", "Duplicate entry 'x' for key 'PRIMARY'"),
+    ],
+)
+def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, statement: str, message: str
+) -> None:
+    """With what the server says: here about rows that a statement of one's own writes to a table of one's own."""
+    refuse_rows(mariadb_engine, message, monkeypatch)
+    with pytest.raises(IntegrityViolation) as caught, SqlUnitOfWork(mariadb_engine) as uow, uow.writing():
+        uow.session.execute(text(statement))
+    assert message == caught.value.constraint
+
+
+def test_a_value_that_does_not_fit_is_refused_and_not_cut(odd_engine: Engine) -> None:
+    """Even by a server that would cut it by default."""
+    reference = ORDERS.make("x" * 101)
+    with pytest.raises(StorageError, match="Data too long for column 'reference'"), SqlShop(odd_engine) as uow:
+        uow.orders.add(reference)
+
+
+@pytest.mark.promise(7)
+def test_a_lock_waited_for_in_vain_ends_the_whole_unit_where_the_server_is_told_to(odd_engine: Engine) -> None:
+    """Then not even a savepoint can go on: what the unit did before it is gone, and that is said."""
+    storage = sql_storage(odd_engine)
+    ann = stored_user(storage, "ann")
+    with odd_engine.begin() as other, storage.unit() as uow:
+        other.execute(text("UPDATE users SET active = false"))
+        uow.users.add(new_user("bob"))
+        with pytest.raises(TransactionLost), uow.savepoint():
+            uow.users.get(ann.id).deactivate()
+        with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
+            uow.users.page()
+        other.rollback()
+    assert [values(ann)] == stored_values(storage)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"database": "no_such_database"}, "Unknown database 'no_such_database'"),
+        ({"password": "secret"}, "Access denied"),
+        ({"port": 1}, "Can't connect"),
+        ({"host": "no-such-host.invalid"}, "Can't connect"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+def test_a_server_that_cannot_be_used_is_named_without_the_password(
+    mariadb_server: str, change: dict[str, Any], match: str
+) -> None:
+    """In the server's or the driver's own words; it may be tried again."""
+    url = make_url(mariadb_server).set(**{"password": "secret", **change})
+    if "database" in change:
+        url = url.set(password=make_url(mariadb_server).password)
+    with pytest.raises(StorageUnavailable, match=match) as caught:
+        bootstrap(url.render_as_string(hide_password=False))
+    assert caught.value.retryable
+    assert str(url.password) not in str(caught.value)

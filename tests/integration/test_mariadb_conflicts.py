@@ -1,0 +1,284 @@
+"""Promises 7, 8, 10 and 14 on MariaDB: deadlocks, and locks that are waited for in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, text, update
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.users import users
+from domain.errors import ConcurrentChange, StorageError, TransactionLost, UnitOfWorkMisuse
+from domain.user import User
+from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
+from tests.storages import sql_storage
+
+pymysql = pytest.importorskip("pymysql")
+
+
+@pytest.fixture
+def ann(mariadb_engine: Engine) -> User:
+    """A user who is stored, and whose row the rivals below wait for."""
+    return stored_user(sql_storage(mariadb_engine), "ann")
+
+
+@pytest.fixture
+def bob(ann: User, mariadb_engine: Engine) -> User:  # noqa: ARG001  # stored after her
+    """A user who is stored, and whose row the rivals below hold."""
+    return stored_user(sql_storage(mariadb_engine), "bob")
+
+
+def deactivate(connection: Connection, user: User) -> None:
+    """Write the row of a user."""
+    connection.execute(update(users).where(users.c.id == user.id).values(active=False))
+
+
+@contextmanager
+def rival(engine: Engine, *, holds: User, wants: User) -> Iterator[None]:
+    """Let another transaction hold the row of one user and wait for that of another one; at the end it rolls back.
+
+    When a deadlock comes of it, this is the one that goes on: the server gives up the one that has written less.
+    """
+    with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
+        rows = [{**values(new_user(f"rival{number}")), "version": 1} for number in range(50)]
+        connection.execute(insert(users), rows)
+        deactivate(connection, holds)
+        waiting = pool.submit(deactivate, connection, wants)
+        yield
+        waiting.result()
+        connection.rollback()
+
+
+@pytest.mark.promise(8)
+def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(
+    mariadb_engine: Engine, ann: User, bob: User
+) -> None:
+    """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
+    storage = sql_storage(mariadb_engine)
+    both_hold_one = Barrier(2)
+
+    def change_both(first: User, second: User) -> list[User]:
+        with storage.unit() as uow:
+            mine = [uow.users.get(user.id) for user in (first, second)]
+            mine[0].change_email(f"{first.username}.first@example.org")
+            uow.users.page()
+            both_hold_one.wait()
+            mine[1].change_email(f"{first.username}.second@example.org")
+            uow.commit()
+        return mine
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(change_both, ann, bob), pool.submit(change_both, bob, ann)]
+    [lost] = [error for error in (one.exception() for one in both) if error is not None]
+    [won] = [one.result() for one in both if one.exception() is None]
+    assert (TransactionLost, True) == (type(lost), getattr(lost, "retryable", None))
+    assert [values(user) for user in sorted(won, key=lambda user: user.id)] == stored_values(storage)
+    assert [2, 2] == [user.version for user in won]
+
+
+@pytest.mark.promise(8)
+def test_after_a_deadlock_a_unit_can_be_used_again(mariadb_engine: Engine, ann: User, bob: User) -> None:
+    """For the same work in its next block; the objects of the first one can be read, as they were before it."""
+    storage = sql_storage(mariadb_engine)
+    uow = storage.unit()
+    with pytest.raises(TransactionLost), uow:
+        lost = [uow.users.get(user.id) for user in (ann, bob)]
+        lost[0].deactivate()
+        uow.users.page()
+        with rival(mariadb_engine, holds=bob, wants=ann):
+            lost[1].deactivate()
+            uow.users.page()
+    assert [values(ann), values(bob)] == [values(user) for user in lost] == stored_values(storage)
+    with uow:
+        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        for user in mine:
+            user.deactivate()
+        uow.commit()
+    assert [(False, 2), (False, 2)] == [(user.active, user.version) for user in mine]
+    assert [values(user) for user in mine] == stored_values(storage)
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("how", ["a change", "a removal"])
+def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
+    mariadb_engine: Engine, ann: User, bob: User, how: str
+) -> None:
+    """The server has undone what was done before the savepoint, too, so there is nothing to go on with."""
+    storage = sql_storage(mariadb_engine)
+    uow = storage.unit()
+    with uow:
+        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine[0].deactivate()
+        uow.users.add(new_user("cid"))
+        with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
+            if how == "a change":
+                mine[1].deactivate()
+                uow.users.page()
+            else:
+                uow.users.remove(mine[1])
+        for use in (uow.users.page, uow.commit, uow.savepoint().__enter__):
+            with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
+                use()
+    before = [values(ann), values(bob)]
+    assert before == [values(user) for user in mine]
+    assert before == stored_values(storage)
+    with uow:
+        uow.users.add(new_user("eve"))
+        uow.commit()
+    assert ["ann", "bob", "eve"] == stored_names(storage)
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("how", ["by the caller's error", "by a rollback"])
+def test_after_a_deadlock_inside_a_savepoint_the_unit_can_be_left_in_every_way(
+    mariadb_engine: Engine, ann: User, bob: User, how: str
+) -> None:
+    """The rollback has nothing to do any more: it hides no error, and raises none."""
+    uow = SqlUnitOfWork(mariadb_engine)
+    with pytest.raises(ZeroDivisionError), uow:
+        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine[0].deactivate()
+        with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
+            uow.users.remove(mine[1])
+        if how == "by a rollback":
+            uow.rollback()
+        raise ZeroDivisionError
+    assert [values(ann), values(bob)] == stored_values(sql_storage(mariadb_engine))
+
+
+def swallow_a_deadlock(uow: SqlUnitOfWork, engine: Engine, ann: User, bob: User) -> None:
+    """Lose the transaction, and the error that says so, by a statement of one's own."""
+    uow.users.get(ann.id).deactivate()
+    uow.users.page()
+    with rival(engine, holds=bob, wants=ann), suppress(TransactionLost):
+        uow.session.execute(update(users).where(users.c.id == bob.id).values(active=False))
+        pytest.fail("there was no deadlock")
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("then", ["nothing", "a query", "an addition", "a statement", "a savepoint"])
+def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
+    mariadb_engine: Engine, ann: User, bob: User, then: str
+) -> None:
+    """The server would store what came after the deadlock alone; the unit's next block works."""
+    storage = sql_storage(mariadb_engine)
+    uow = SqlUnitOfWork(mariadb_engine)
+    with uow:
+        uow.users.add(new_user("cid"))
+        swallow_a_deadlock(uow, mariadb_engine, ann, bob)
+        if then == "a query":
+            uow.users.page()
+        elif then == "an addition":
+            uow.users.add(new_user("dan"))
+        elif then == "a statement":
+            uow.session.execute(text("UPDATE users SET email = 'dan@example.com'  WHERE username = 'ann'"))
+        elif then == "a savepoint":
+            with uow.savepoint():
+                uow.users.add(new_user("dan"))
+        with pytest.raises(StorageError, match="nothing is stored"):
+            uow.commit()
+    assert [values(ann), values(bob)] == stored_values(storage)
+    with uow:
+        uow.users.add(new_user("eve"))
+        uow.commit()
+    assert ["ann", "bob", "eve"] == stored_names(storage)
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("left", ["normally", "by an error"])
+def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end(
+    mariadb_engine: Engine, ann: User, bob: User, left: str
+) -> None:
+    """The savepoint has gone with the transaction, so that it can be neither kept nor undone."""
+    storage = sql_storage(mariadb_engine)
+    with SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("cid"))
+        with pytest.raises(TransactionLost), uow.savepoint():
+            swallow_a_deadlock(uow, mariadb_engine, ann, bob)
+            if left == "by an error":
+                raise ZeroDivisionError
+        with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
+            uow.commit()
+    assert [values(ann), values(bob)] == stored_values(storage)
+
+
+@pytest.mark.promise(14)
+def test_a_rollback_after_a_deadlock_that_somebody_swallowed_leaves_nothing(
+    mariadb_engine: Engine, ann: User, bob: User
+) -> None:
+    """Nor does it keep the unit's next block from its commit."""
+    storage = sql_storage(mariadb_engine)
+    uow = SqlUnitOfWork(mariadb_engine)
+    with uow:
+        swallow_a_deadlock(uow, mariadb_engine, ann, bob)
+        uow.users.add(new_user("dan"))
+        uow.rollback()
+    assert [values(ann), values(bob)] == stored_values(storage)
+    with uow:
+        uow.users.add(new_user("eve"))
+        uow.commit()
+    assert ["ann", "bob", "eve"] == stored_names(storage)
+
+
+@pytest.mark.promise(14)
+def test_a_race_that_is_lost_at_the_commit_itself_surely_left_nothing(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a cluster says it, whose nodes compare their transactions at the end."""
+    storage = sql_storage(mariadb_engine)
+
+    def lose(connection: Any) -> None:
+        connection.rollback()
+        raise pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mariadb_engine.dialect, "do_commit", lose)
+        with pytest.raises(TransactionLost) as caught, storage.unit() as uow:
+            uow.users.add(new_user("ann"))
+            uow.commit()
+    assert caught.value.retryable
+    assert [] == stored_names(storage)
+
+
+@pytest.mark.promise(10)
+def test_a_lock_waited_for_in_vain_inside_a_savepoint_leaves_the_unit_usable(
+    mariadb_engine: Engine, ann: User, bob: User
+) -> None:
+    """By default the server undoes the statement alone: the error may be tried again, and the rest is stored."""
+    storage = sql_storage(mariadb_engine)
+    with mariadb_engine.connect() as other, storage.unit() as uow:
+        deactivate(other, bob)
+        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine[0].change_email("ann@example.org")
+        with pytest.raises(ConcurrentChange, match="Lock wait timeout exceeded") as caught, uow.savepoint():
+            mine[1].change_email("bob@example.org")
+        uow.users.add(new_user("cid"))
+        uow.commit()
+        other.rollback()
+    assert (ConcurrentChange, True) == (caught.type, caught.value.retryable)
+    emails = [row["email"] for row in stored_values(storage)]
+    assert ["ann@example.org", "bob@example.com", "cid@example.com"] == emails
+    assert values(bob) == values(mine[1])
+
+
+@pytest.mark.promise(7)
+def test_a_lock_waited_for_in_vain_outside_of_a_savepoint_ends_the_unit(
+    mariadb_engine: Engine, ann: User, bob: User
+) -> None:
+    """Nothing of it is stored, although the server would go on."""
+    storage = sql_storage(mariadb_engine)
+    with mariadb_engine.connect() as other, storage.unit() as uow:
+        deactivate(other, bob)
+        uow.users.get(ann.id).change_email("ann@example.org")
+        uow.users.page()
+        with pytest.raises(ConcurrentChange):
+            uow.users.remove(uow.users.get(bob.id))
+        with pytest.raises(UnitOfWorkMisuse, match="Lock wait timeout exceeded"):
+            uow.commit()
+        other.rollback()
+    assert [values(ann), values(bob)] == stored_values(storage)

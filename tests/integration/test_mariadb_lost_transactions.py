@@ -1,0 +1,104 @@
+"""Promises 10 and 14 on MariaDB: transactions that the server gave up, for whatever reason."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import ConcurrentChange, StorageError, UnitOfWorkMisuse
+from tests.contract.users import new_user, stored_user, stored_values, values
+from tests.storages import sql_storage
+
+pymysql = pytest.importorskip("pymysql")
+
+
+def give_up_at_updates(engine: Engine, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server roll the whole transaction back at every UPDATE, and answer with an error."""
+    execute = engine.dialect.do_execute
+
+    def give_up(cursor: Any, statement: str, *arguments: Any) -> None:
+        if statement.startswith("UPDATE"):
+            cursor.execute("ROLLBACK")
+            raise pymysql.err.OperationalError(number, "as the server says it")
+        execute(cursor, statement, *arguments)
+
+    monkeypatch.setattr(engine.dialect, "do_execute", give_up)
+
+
+# The errors for which InnoDB rolls back the whole transaction and not the statement alone: a changed row where
+# innodb_snapshot_isolation is on, too many locks, and a deadlock.
+GIVEN_UP = [1020, 1206, 1213]
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("number", GIVEN_UP)
+@pytest.mark.parametrize("by", ["a change", "a statement"])
+def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_unit(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int, by: str
+) -> None:
+    """Otherwise its commit would store what came after the savepoint alone."""
+    storage = sql_storage(mariadb_engine)
+    ann = stored_user(storage)
+    give_up_at_updates(mariadb_engine, number, monkeypatch)
+    with SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("cid"))
+        with pytest.raises((ConcurrentChange, StorageError)), uow.savepoint():
+            if by == "a change":
+                uow.users.get(ann.id).deactivate()
+            else:
+                with uow.writing():
+                    uow.session.execute(text("UPDATE users SET active = false"))
+        with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
+            uow.users.add(new_user("dan"))
+            uow.commit()
+    assert [values(ann)] == stored_values(storage)
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("number", GIVEN_UP)
+def test_a_commit_is_refused_after_whatever_made_the_server_give_the_transaction_up(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Also if somebody swallowed the error."""
+    storage = sql_storage(mariadb_engine)
+    ann = stored_user(storage)
+    give_up_at_updates(mariadb_engine, number, monkeypatch)
+    with SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("cid"))
+        with suppress(Exception):
+            uow.session.execute(text("UPDATE users SET active = false"))
+        uow.users.add(new_user("dan"))
+        with pytest.raises(StorageError, match="nothing is stored"):
+            uow.commit()
+    assert [values(ann)] == stored_values(storage)
+
+
+@pytest.mark.promise(10)
+def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine: Engine) -> None:
+    """At a higher level of isolation, which a URL can choose, the server refuses to overwrite what it does not see."""
+    settings = "SET SESSION innodb_snapshot_isolation = ON, tx_isolation = 'REPEATABLE-READ'"
+    url = mariadb_engine.url.update_query_dict({"init_command": settings})
+    engine = make_engine(url.render_as_string(hide_password=False))
+    storage = sql_storage(mariadb_engine)
+    ann = stored_user(storage)
+    try:
+        with SqlUnitOfWork(engine) as uow:
+            mine = uow.users.get(ann.id)
+            uow.users.add(new_user("cid"))
+            with storage.unit() as other:
+                other.users.get(ann.id).change_email("other@example.com")
+                other.commit()
+            before = stored_values(storage)
+            with pytest.raises((ConcurrentChange, StorageError)), uow.savepoint():
+                mine.deactivate()
+            with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
+                uow.users.add(new_user("dan"))
+                uow.commit()
+    finally:
+        engine.dispose()
+    assert before == stored_values(storage)

@@ -1,0 +1,146 @@
+"""The failures that the fake raises on purpose: at which call, once, and what is stored then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import (
+    CommitOutcomeUnknown,
+    ConcurrentChange,
+    StorageUnavailable,
+    TransactionLost,
+    UnitOfWorkMisuse,
+)
+from domain.user import User, Username
+from service_layer.users import create_user
+from tests.contract.users import new_user
+
+AWAY = StorageUnavailable("the server is away")
+UNKNOWN = CommitOutcomeUnknown("lost while committing")
+
+
+def changed(uow: FakeUnitOfWork, user: User) -> FakeUnitOfWork:
+    """Change a user of a unit of work, and return the unit."""
+    user.deactivate()
+    return uow
+
+
+READS: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
+    "get": lambda uow, ann: uow.users.get(ann.id),
+    "get_by_username": lambda uow, _: uow.users.get_by_username("ann"),
+    "list_holding": lambda uow, _: uow.users.list_holding([Username("ann")], []),
+    "page": lambda uow, _: uow.users.page(),
+    "stream": lambda uow, _: list(uow.users.stream()),
+}
+WRITES: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
+    "add": lambda uow, _: uow.users.add(new_user("bob")),
+    "add_many": lambda uow, _: uow.users.add_many([new_user("bob")]),
+    "remove": lambda uow, ann: uow.users.remove(ann),
+    "a query after a change": lambda uow, ann: changed(uow, ann).users.page(),
+    "a commit after a change": lambda uow, ann: changed(uow, ann).commit(),
+}
+
+
+@pytest.fixture
+def database() -> FakeDatabase:
+    """A fake database that holds the user ann."""
+    database = FakeDatabase()
+    create_user("ann", "ann@example.com", FakeUnitOfWork(database))
+    return database
+
+
+def stored(database: FakeDatabase) -> list[tuple[str, bool]]:
+    """Return the names of all that is stored, and whether they are active."""
+    with FakeUnitOfWork(database, read_only=True) as uow:
+        return [(user.username, user.active) for user in uow.users.stream()]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_every_query_is_a_read_that_can_fail(database: FakeDatabase, read: str) -> None:
+    """The unit has then failed as it would on a database."""
+    with FakeUnitOfWork(database) as uow:
+        ann = uow.users.get_by_username("ann")
+        database.fail("read", AWAY)
+        with pytest.raises(StorageUnavailable, match="the server is away"):
+            READS[read](uow, ann)
+        with pytest.raises(UnitOfWorkMisuse, match="the server is away"):
+            uow.users.page()
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_everything_that_writes_can_fail_and_stores_nothing_then(database: FakeDatabase, write: str) -> None:
+    """Additions, removals, and what was changed."""
+    with FakeUnitOfWork(database) as uow:
+        ann = uow.users.get_by_username("ann")
+        database.fail("write", AWAY)
+        with pytest.raises(StorageUnavailable, match="the server is away"):
+            WRITES[write](uow, ann)
+    assert [("ann", True)] == stored(database)
+
+
+def test_it_is_the_chosen_call_that_fails_and_no_other(database: FakeDatabase) -> None:
+    """Counted from now on, over all units; calls of another kind do not count."""
+    database.fail("write", AWAY, call=2)
+    database.fail("commit", UNKNOWN, call=2)
+    uow = FakeUnitOfWork(database)
+    create_user("bob", "bob@example.com", uow)
+    with pytest.raises(StorageUnavailable):
+        create_user("cid", "cid@example.com", FakeUnitOfWork(database))
+    with pytest.raises(CommitOutcomeUnknown):
+        create_user("dan", "dan@example.com", uow)
+    create_user("eve", "eve@example.com", uow)
+    assert ["ann", "bob", "eve"] == [name for name, _ in stored(database)]
+
+
+@pytest.mark.parametrize("error", [AWAY, ConcurrentChange("somebody was faster"), UNKNOWN])
+def test_a_commit_that_fails_has_stored_nothing(database: FakeDatabase, error: Exception) -> None:
+    """And its objects have the values back that they had."""
+    database.fail("commit", error)
+    with pytest.raises(type(error)), FakeUnitOfWork(database) as uow:
+        ann = uow.users.get_by_username("ann")
+        ann.deactivate()
+        uow.commit()
+    assert [("ann", True)] == stored(database)
+    assert (True, 1) == (ann.active, ann.version)
+
+
+def test_a_commit_of_unknown_outcome_can_have_stored_the_work(database: FakeDatabase) -> None:
+    """Both happen on a real database."""
+    database.fail("commit", UNKNOWN, stored=True)
+    with pytest.raises(CommitOutcomeUnknown):
+        create_user("bob", "bob@example.com", FakeUnitOfWork(database))
+    assert ["ann", "bob"] == [name for name, _ in stored(database)]
+
+
+@pytest.mark.parametrize(
+    ("error", "goes_on"), [(ConcurrentChange("late"), True), (AWAY, False), (TransactionLost("late"), False)]
+)
+def test_a_savepoint_contains_a_conflict_and_not_the_loss_of_the_transaction(
+    database: FakeDatabase, error: Exception, goes_on: bool
+) -> None:
+    """As on a database."""
+    with FakeUnitOfWork(database) as uow:
+        database.fail("write", error)
+        with pytest.raises(type(error)), uow.savepoint():
+            uow.users.add(new_user("bob"))
+        if goes_on:
+            uow.users.add(new_user("cid"))
+            uow.commit()
+        else:
+            with pytest.raises(UnitOfWorkMisuse):
+                uow.users.page()
+    assert (["ann", "cid"] if goes_on else ["ann"]) == [name for name, _ in stored(database)]
+
+
+def test_only_an_unknown_outcome_can_have_stored_the_work(database: FakeDatabase) -> None:
+    """Any other error with something stored would be a lie, which the fake does not tell."""
+    with pytest.raises(ValueError, match="only a commit whose outcome is unknown"):
+        database.fail("commit", AWAY, stored=True)
+    with pytest.raises(ValueError, match="only a commit whose outcome is unknown"):
+        database.fail("write", UNKNOWN, stored=True)
+    with pytest.raises(ValueError, match="counted from 1"):
+        database.fail("read", AWAY, call=0)
