@@ -40,8 +40,9 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 tests/contract/test_same_behaviour.py
 
-bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, on SQLite
+bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, and the fake beside SQLite in memory
 	$(VENV)/bin/python benchmarks/import_users.py
+	$(VENV)/bin/python benchmarks/fake.py
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: the README's own commands in a clean copy
 	$(VENV)/bin/pytest -m slow

@@ -11,7 +11,7 @@ from uuid import UUID
 from attrs import define, evolve, field, frozen, setters
 from attrs.validators import instance_of
 
-from domain.errors import InvalidValue
+from domain.errors import InvalidValue, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,12 +69,17 @@ class Entity:
 E = TypeVar("E", bound=Entity)
 
 
-def in_order(children: Iterable[E]) -> tuple[E, ...]:
-    """Return children in the order of their ids, which is that of their making: the converter of a root's attribute.
+def in_order(kind: type[E], children: Iterable[E]) -> tuple[E, ...]:
+    """Return children of one kind in the order of their ids, which is that of their making.
 
-    Raises :class:`~domain.errors.InvalidValue` when two of them have the same id.
+    It is what the converter of a root's attribute does. Raises ``TypeError`` for anything that is no ``kind``, and
+    :class:`~domain.errors.InvalidValue` when two children have the same id.
     """
-    ordered = tuple(sorted(children, key=lambda child: child.id))
+    ordered = tuple(children)
+    for one in ordered:
+        if type(one) is not kind:  # what a subclass adds has no column
+            raise TypeError(f"the children here are {kind.__name__} objects, not {shown(one)}")
+    ordered = tuple(sorted(ordered, key=lambda child: child.id))
     for one, following in pairwise(ordered):
         if one.id == following.id:
             raise InvalidValue(one, f"another child of the same aggregate has the id {one.id} too")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
+    from uuid import UUID
 
     from domain.aggregate import Aggregate
     from domain.user import UserRepository
@@ -35,6 +36,15 @@ class _State(Enum):
     FAILED = "has failed and can only be rolled back or left; begin again in a new block"
     COMMITTED = "has been committed: leave the block, and do further work in a new one"
     ROLLED_BACK = "has been rolled back: leave the block, and do further work in a new one"
+
+
+def write_order(aggregate: Aggregate) -> tuple[str, UUID]:
+    """Return what changed aggregates are sorted by before they are written: their class, then their id.
+
+    Where several cannot be written, it decides which of them is refused.
+    """
+    kind = type(aggregate)
+    return f"{kind.__module__}.{kind.__name__}", aggregate.id
 
 
 class UnitOfWork(ABC):
@@ -241,11 +251,11 @@ class UnitOfWork(ABC):
 
     @abstractmethod
     def _changed(self) -> Sequence[object]:
-        """Return what stands for the tracked aggregates that have been changed and not written, in the order of ids."""
+        """Return what stands for the tracked aggregates that have been changed and not written, in their order."""
 
     @abstractmethod
     def _write_changes(self) -> None:
-        """Write the changed attributes of tracked aggregates, in the order of ids."""
+        """Write the changed attributes of tracked aggregates, in the order of :func:`write_order`."""
 
     @abstractmethod
     def holds(self, aggregate: Aggregate) -> bool:

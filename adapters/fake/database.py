@@ -120,7 +120,7 @@ class FakeDatabase:
             held = self._locks.get(key)
             if held is not None and held.owner is owner:
                 return False
-            if not self._changed.wait_for(lambda: self._is_free(key), self.lock_timeout):
+            if held is not None and not self._changed.wait_for(lambda: self._is_free(key), self.lock_timeout):
                 raise ConcurrentChange("another unit of work holds a lock on what is to be written")
             self._locks[key] = _Lock(owner, threading.get_ident())
             return True

@@ -10,7 +10,7 @@ from attrs import define, field, fields
 from adapters.fake.database import FakeDatabase
 from adapters.fake.users import FakeUserRepository
 from domain.errors import ConcurrentChange, DuplicateIdentity
-from service_layer.unit_of_work import UnitOfWork
+from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ class FakeUnitOfWork(UnitOfWork):
 
     def _changed(self) -> list[_Tracked]:
         changed = [one for one in self._tracked.values() if _values(one.aggregate) != one.row]
-        return sorted(changed, key=lambda one: one.aggregate.id)
+        return sorted(changed, key=lambda one: write_order(one.aggregate))
 
     def _write_changes(self) -> None:
         changed = self._changed()

@@ -35,11 +35,15 @@ class Children:
     _row: type = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        keys = [one for one in self.table.foreign_keys if one.ondelete == "CASCADE"]
+        keys = [one for one in self.table.foreign_keys if (one.ondelete or "").upper() == "CASCADE"]
         if len(keys) != 1 or [one.name for one in self.table.primary_key] != [keys[0].parent.name, "id"]:
             raise ValueError(
                 f"{self.table.name} cannot hold child entities: its primary key must be a foreign key to the root's id,"
                 ' with ondelete="CASCADE", and then the id of the child'
+            )
+        if missing := {one.name for one in fields(self.entity)} - set(self.table.columns.keys()):
+            raise ValueError(
+                f"{self.table.name} cannot hold {self.entity.__name__} objects: it has no column {sorted(missing)}"
             )
         self._root_id = keys[0].parent
         # SQLAlchemy reads the rows as objects of a class that only this one knows: it cannot make frozen ones.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 # Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
 # (Appendix A: serialization_failure, deadlock_detected, lock_not_available), SQLite's primary result codes
-# (SQLITE_BUSY, SQLITE_LOCKED), and the error numbers of MariaDB and MySQL (ER_CHECKREAD, ER_LOCK_WAIT_TIMEOUT,
-# ER_LOCK_DEADLOCK).
+# (SQLITE_BUSY, SQLITE_LOCKED), and the error numbers of MariaDB and MySQL (ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD,
+# ER_LOCK_TABLE_FULL, ER_LOCK_DEADLOCK).
 _LOST_RACE = {"40001", "40P01", "55P03"}
 _BUSY = {5, 6}
 MYSQL_LOCK_TIMEOUT = 1205
-MYSQL_DEADLOCK = 1213
-_MYSQL_LOST_RACE = {1020, MYSQL_LOCK_TIMEOUT, MYSQL_DEADLOCK}
+MYSQL_ROLLED_BACK = {1020, 1206, 1213}  # the whole transaction, not the statement alone
+_MYSQL_LOST_RACE = {MYSQL_LOCK_TIMEOUT, *MYSQL_ROLLED_BACK}
 
 # SQLSTATE classes that mean that the server cannot be used just now: connection exceptions, insufficient resources, and
 # operator intervention, such as a shutdown. Refused connections carry none.
@@ -44,7 +45,7 @@ _SQLITE_CANNOT_OPEN = 14
 # connection that is closed.
 _MYSQL_UNAVAILABLE = {0, 1040, 1044, 1045, 1047, 1049, 1053, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927}
 _MYSQL_CLIENT = range(2000, 3000)
-MYSQL_DUPLICATE = 1062
+_MYSQL_DUPLICATE = 1062
 _MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take them for integrity errors
 
 
@@ -92,7 +93,7 @@ def integrity_error(error: DBAPIError, *, bulk: bool = False) -> Exception:
             if name is not None and constraint.name == name:
                 row = error.params if isinstance(error.params, dict) and not bulk else {}
                 return declared_error(constraint, row)
-    return IntegrityViolation(name or _first_line(error), _declared())
+    return IntegrityViolation(name or mysql_key(error.orig) or _first_line(error), _declared())
 
 
 def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
@@ -154,6 +155,18 @@ def mysql_code(error: BaseException | None) -> int | None:
     """Return the number of an error of MariaDB's or MySQL's driver; ``None`` for one of any other driver."""
     first = error.args[0] if error is not None and error.args else None
     return first if isinstance(first, int) else None
+
+
+def mysql_key(error: BaseException | None) -> str | None:
+    """Return the name of the key that MariaDB or MySQL found a duplicate of; ``None`` for any other error.
+
+    It stands at the very end of the message, behind the value, which the caller may have chosen. MySQL puts the table's
+    name before it.
+    """
+    if mysql_code(error) != _MYSQL_DUPLICATE or error is None:
+        return None
+    found = re.search(r"'(?:[^'.]+\.)?([^'.]+)'$", str(error.args[-1]))
+    return found[1] if found else None
 
 
 def _first_line(error: DBAPIError) -> str:

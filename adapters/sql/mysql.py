@@ -11,11 +11,11 @@ from sqlalchemy.schema import CreateTable
 
 from adapters.sql.errors import (
     BULK,
-    MYSQL_DEADLOCK,
-    MYSQL_DUPLICATE,
     MYSQL_LOCK_TIMEOUT,
+    MYSQL_ROLLED_BACK,
     declared_error,
     mysql_code,
+    mysql_key,
     name_of,
     unique_constraints,
 )
@@ -52,11 +52,12 @@ def mysql_engine(url: URL, timeout: float) -> Engine:
     def prepare(connection: DBAPIConnection, _record: object) -> None:
         # Ids are stored as text: MariaDB has a type for UUIDs, but sorts them by their version before their value.
         engine.dialect.supports_native_uuid = False
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION lc_messages = 'en_US'")  # not in all languages does a message end with the key
         if "init_command" not in url.query:
-            cursor = connection.cursor()
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-            cursor.close()
+        cursor.close()
 
     event.listen(engine, "begin", lambda connection: connection.info.pop(TRANSACTION_LOST, None))
     event.listen(engine, "handle_error", _note_lost_transaction)
@@ -89,11 +90,13 @@ def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
     number, connection = mysql_code(context.original_exception), context.connection
     if connection is None or connection.invalidated:
         return None
-    if number == MYSQL_DEADLOCK or (number == MYSQL_LOCK_TIMEOUT and _rolls_back_on_timeout(connection)):
+    if number in MYSQL_ROLLED_BACK or (number == MYSQL_LOCK_TIMEOUT and _rolls_back_on_timeout(connection)):
         connection.info[TRANSACTION_LOST] = True
     if TRANSACTION_LOST not in connection.info:
         return None
-    return TransactionLost(f"{name_of(connection.engine)} ended this unit of work for another one")
+    return TransactionLost(
+        f"{name_of(connection.engine)} ended this unit of work ({context.original_exception.args[-1]})"
+    )
 
 
 def _rolls_back_on_timeout(connection: Connection) -> bool:
@@ -103,18 +106,15 @@ def _rolls_back_on_timeout(connection: Connection) -> bool:
 def _name_constraint(context: ExceptionContext) -> Exception | None:
     """Return the domain's error for a unique constraint that a row breaks.
 
-    The name of its key stands at the very end of the message, behind the value, which the caller may have chosen.
+    Primary keys all have one name there, so the statement has to tell of which table the key is.
     """
-    error, execution = context.original_exception, context.execution_context
-    if mysql_code(error) != MYSQL_DUPLICATE or execution is None:
-        return None
-    key = re.search(r"'(?:[^'.]+\.)?([^'.]+)'$", str(error.args[-1]))
-    table = re.match(r"(?:INSERT INTO|UPDATE) `?(\w+)`?", context.statement or "")
-    if key is None or table is None:
+    key, execution = mysql_key(context.original_exception), context.execution_context
+    told = re.match(r"(?:INSERT INTO|UPDATE) `?(\w+)`?", context.statement or "")
+    if key is None or told is None or execution is None:
         return None
     is_bulk = BULK.items() <= execution.execution_options.items()
     row = {} if is_bulk or not isinstance(context.parameters, dict) else context.parameters
-    for constraint in (one for found in mapped_tables() if found.name == table[1] for one in unique_constraints(found)):
-        if key[1] == ("PRIMARY" if isinstance(constraint, PrimaryKeyConstraint) else constraint.name):
+    for constraint in (one for table in mapped_tables() if table.name == told[1] for one in unique_constraints(table)):
+        if key == ("PRIMARY" if isinstance(constraint, PrimaryKeyConstraint) else constraint.name):
             return declared_error(constraint, row)
     return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+import sqlite3
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import create_engine, event
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 _WRITING = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP)\b", re.IGNORECASE)
 
 
+PARAMSTYLE: Literal["named"] = "named"
+"""The parameters of a statement have names, so that a constraint error can say which value was taken."""
+
+
 def sqlite_engine(url: URL, timeout: float) -> Engine:
     """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
 
@@ -31,13 +37,11 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
         )
-    engine = create_engine(
-        url,
-        connect_args={"timeout": timeout},
-        pool_timeout=timeout,
-        # The parameters of a statement have names, so that a constraint error can say which value was taken.
-        paramstyle="named",
-    )
+    return in_charge(create_engine(url, connect_args={"timeout": timeout}, pool_timeout=timeout, paramstyle=PARAMSTYLE))
+
+
+def in_charge(engine: Engine) -> Engine:
+    """Return an engine of :data:`PARAMSTYLE` after taking charge of its transactions and errors."""
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
     event.listen(engine, "savepoint", _begin_before_savepoint)
@@ -49,7 +53,10 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
     # None: the driver itself never begins a transaction, because it would begin too late, and break savepoints.
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")  # readers and the one writer do not block each other
+    # Readers and the one writer do not block each other then. A file keeps that mode; where another program holds a new
+    # file just now, a later connection will set it.
+    with suppress(sqlite3.OperationalError):
+        cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

@@ -16,8 +16,8 @@ from adapters.sql.errors import BULK, integrity_error, translated, translated_at
 from adapters.sql.metadata import children_of, mapper_registry
 from adapters.sql.mysql import TRANSACTION_LOST
 from adapters.sql.users import SqlUserRepository
-from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError
-from service_layer.unit_of_work import UnitOfWork
+from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError, TransactionLost
+from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -76,7 +76,7 @@ class SqlUnitOfWork(UnitOfWork):
                 values = _values(aggregate)
                 self.session.expire(aggregate)
                 _set_values(aggregate, values)
-        return sorted(changed, key=lambda one: one.id)
+        return sorted(changed, key=write_order)  # which is the order of a flush, too
 
     def _write_changes(self) -> None:
         changed = self._changed()
@@ -158,7 +158,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.session.expunge_all()  # before the rollback, which would expire them
         try:
             self.session.rollback()
-        except SQLAlchemyError:
+        except (SQLAlchemyError, TransactionLost):
             self.session.invalidate()  # the connection is of no use any more, and its transaction ends with it
         finally:
             self.session.close()

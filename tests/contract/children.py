@@ -25,7 +25,7 @@ def orders(uow: UnitOfWork) -> OrderRepository:
 
 def order_of(reference: str, lines: Iterable[OrderLine]) -> Order:
     """Return an order that is not stored yet."""
-    return Order(reference=reference, lines=lines)  # type: ignore[arg-type]  # mypy cannot solve a generic converter
+    return Order(reference=reference, lines=lines)
 
 
 def order_of_size(reference: str, size: int) -> Order:

@@ -25,6 +25,8 @@ from domain.repository import Repository
 from tests.contract.sample import Sample, Unique
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Engine
 
 # The domain.
@@ -50,18 +52,22 @@ class OrderLine(Entity):
     quantity: int
 
 
+def _lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+    return in_order(OrderLine, lines)
+
+
 @define(slots=False, eq=False, kw_only=True)
 class Order(Aggregate):
     """What somebody wants to have. ``reference`` is any text; ``lines`` has a line for each thing."""
 
     reference: str
-    lines: tuple[OrderLine, ...] = field(default=(), converter=in_order)
+    lines: tuple[OrderLine, ...] = field(default=(), converter=_lines)
 
     def set_quantity(self, sku: str, quantity: int) -> None:
         """Want so many of a thing; none at all takes its line away."""
         line = next((line for line in self.lines if line.sku == sku), OrderLine(sku=sku, quantity=quantity))
         others = [one for one in self.lines if one.sku != sku]
-        self.lines = in_order([*others, evolve(line, quantity=quantity)] if quantity else others)
+        self.lines = _lines([*others, evolve(line, quantity=quantity)] if quantity else others)
 
     def change_reference(self, reference: str) -> None:
         """Take another reference."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from attrs import evolve
 
 from domain.repository import BATCH
 from tests.contract.children import CHANGES, each_change, order_of, order_of_size, orders, over_orders, quantities
@@ -98,6 +99,22 @@ def test_a_query_does_not_overwrite_children_that_another_unit_changed_meanwhile
     assert {(id(mine), had)} == seen
     assert ann.lines == had != theirs.lines
     assert (theirs.lines, 2) == (read.lines, read.version)
+
+
+@pytest.mark.promise(5)
+def test_a_query_does_not_overwrite_children_that_were_set_to_equal_ones(kit: Kit[Order]) -> None:
+    """What was no change to the unit does not let in the change of another one."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = orders(uow).get(ann.id)
+        mine.lines = tuple(evolve(line) for line in mine.lines)
+        with kit.unit() as other:
+            orders(other).get(ann.id).set_quantity("tea", 5)
+            other.commit()
+        found = [*orders(uow).page().items, *orders(uow).page().items]
+        seen = [quantities(order) for order in found]
+    assert [id(mine)] * 2 == [id(order) for order in found]
+    assert [{"tea": 1, "cup": 10}] * 2 == seen
 
 
 def two_lines(quantity: int) -> Order:

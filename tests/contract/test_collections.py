@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import InvalidValue
+from domain.errors import ConcurrentChange, InvalidValue
 from domain.repository import BATCH, MAX_PAGE
 from domain.user import EmailAddress, InvalidEmail, InvalidUsername, Username, UserNotFound
 from service_layer.unit_of_work import UnitOfWork
@@ -140,6 +140,22 @@ def test_bulk_addition_lets_go_of_the_objects(kit: Kit[Any]) -> None:
     assert found is not ann
     assert (made, {**made, "version": 1}) == (unchanged, values(found))
     assert [{**made, "version": 1}] == kit.all_values()
+
+
+@pytest.mark.promise(8)
+def test_a_removed_aggregate_can_be_added_again_in_bulk(kit: Kit[Any]) -> None:
+    """One version further, so that a change of the one that was removed is refused."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            kit.of(other).remove(kit.of(other).get(ann.id))
+            kit.of(other).add_many([ann])
+            other.commit()
+        kit.sample.change(mine, 1)
+        with pytest.raises(ConcurrentChange):
+            uow.commit()
+    assert [{**values(ann), "version": 2}] == kit.all_values()
 
 
 def test_what_is_not_stored_is_not_found(kit: Kit[Any]) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from attrs import evolve, fields
+from attrs import fields
 
 from domain.aggregate import Aggregate
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.sample import Kit, Sample, values
+from tests.contract.sample import Kit, Sample
 from tests.contract.samples import SAMPLES
 from tests.storages import Storage
 
@@ -142,60 +140,6 @@ def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(kit: Kit[Any]) ->
         kit.of(uow).add(kit.sample.make("cid"))
         uow.commit()
     assert kit.words() == ["cid"]
-
-
-COPYING: dict[str, Callable[[Any], Any]] = {
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    "evolve": evolve,
-    "pickle": lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301  # made in this line
-}
-
-
-@pytest.mark.promise(11)
-@pytest.mark.parametrize("way", COPYING)
-def test_a_copy_is_an_object_of_its_own(kit: Kit[Any], way: str) -> None:
-    """However it was copied, what is stored is what the added object holds."""
-    ann = kit.sample.make("ann")
-    copied = COPYING[way](ann)
-    kit.sample.rename(copied, "copy")
-    with kit.unit() as uow:
-        kit.of(uow).add(copied)
-        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
-            kit.of(uow).remove(ann)
-        uow.commit()
-    assert kit.words() == ["copy"]
-
-
-@pytest.mark.promise(11)
-@pytest.mark.parametrize("way", COPYING)
-def test_a_copy_of_a_read_object_belongs_to_no_unit(kit: Kit[Any], way: str) -> None:
-    """Not even to the one that holds the object itself: what happens to the copy is not written."""
-    ann = kit.stored()
-    before = kit.all_values()
-    with kit.unit() as uow:
-        copied = COPYING[way](kit.of(uow).get(ann.id))
-        assert before == [values(copied)]
-        kit.sample.rename(copied, "copy")
-        kit.of(uow).page()
-        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
-            kit.of(uow).remove(copied)
-        uow.commit()
-    assert before == kit.all_values()
-
-
-@pytest.mark.promise(3)
-@pytest.mark.parametrize("way", COPYING)
-def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: str) -> None:
-    """Inside of the block and after it, like one that no unit has ever seen."""
-    ann = kit.sample.make("ann")
-    with kit.unit() as uow:
-        kit.of(uow).add(ann)
-        kit.of(uow).page()
-        inside = COPYING[way](ann)
-        uow.commit()
-    after = COPYING[way](ann)
-    assert [values(ann)] * 2 == [values(inside), values(after)]
 
 
 @pytest.mark.promise(11)

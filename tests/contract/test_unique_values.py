@@ -12,7 +12,8 @@ import pytest
 from attrs import evolve
 
 from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse
-from domain.user import User, UsernameTaken
+from domain.user import EmailTaken, User, UsernameTaken
+from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit, Unique
 from tests.contract.samples import each_unique
 from tests.contract.users import USERS, stored_user
@@ -63,15 +64,15 @@ def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
 
 @pytest.mark.promise(7)
 @each_unique
-@pytest.mark.parametrize("holder", ["stored", "of the same call"])
+@pytest.mark.parametrize("case", ["stored", "stored, and of one alone", "of the same call"])
 def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
-    kit: Kit[Any], unique: Unique[Any], holder: str
+    kit: Kit[Any], unique: Unique[Any], case: str
 ) -> None:
     """Taken by a stored aggregate, or by another one of the same call; which value it was, is not said."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
-    cid = kit.like(ann if holder == "stored" else bob, unique, "cid")
+    cid = kit.like(bob if case == "of the same call" else ann, unique, "cid")
     with pytest.raises(unique.taken, match="among those given") as caught, kit.unit() as uow:
-        kit.of(uow).add_many([bob, cid])
+        kit.of(uow).add_many([cid] if case == "stored, and of one alone" else [bob, cid])
     assert caught.value.value is None
     assert ["ann"] == kit.words()
 
@@ -270,3 +271,18 @@ def test_a_writer_who_waits_too_long_for_another_one_gives_up(
             add_too() if same_thread else pool.submit(add_too).result()
         uow.rollback()
     assert caught.value.retryable
+
+
+@pytest.mark.promise(7)
+def test_of_changes_to_several_kinds_that_are_refused_the_first_by_class_is_named(storage: Storage) -> None:
+    """And the first by id within it, whichever was read or changed first."""
+    orders, users = Kit(storage, ORDERS), Kit(storage, USERS)
+    order, *_ = [orders.stored(word) for word in ("ann", "bob")]
+    ann, bob, cid = [users.stored(word) for word in ("ann", "bob", "cid")]
+    with pytest.raises(EmailTaken) as caught, storage.unit() as uow:
+        mine = users.of(uow).get(cid.id), orders.of(uow).get(order.id), users.of(uow).get(bob.id)
+        mine[0].change_username("ann")
+        mine[1].change_reference("bob")
+        mine[2].change_email(ann.email)
+        uow.commit()
+    assert ann.email == caught.value.value

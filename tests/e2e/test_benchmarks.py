@@ -20,3 +20,13 @@ def test_the_import_is_measured_beside_the_bare_driver_and_the_validation(postgr
         assert done.returncode == 0, done.stderr
         for name in ("import_users", "validation", "bare driver", "memory added"):
             assert name in done.stdout
+
+
+@pytest.mark.slow
+def test_the_fake_is_measured_beside_sqlite_in_memory() -> None:
+    """In processes of their own, which check that the units have done their work."""
+    command = [sys.executable, "benchmarks/fake.py", "5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("add", "get", "change", "refuse", "page"):
+        assert f"  {name} " in done.stdout

@@ -34,6 +34,9 @@ WRONG: dict[str, Table] = {
     "one that leaves the children behind": table_of(root_id(ondelete=None), child_id()),
     "one that keeps the root": table_of(root_id(ondelete="RESTRICT"), child_id()),
     "two that cascade": table_of(root_id(), child_id(), root_id(name="other_id", primary_key=False)),
+    "two that cascade, of one column": table_of(
+        root_id(), child_id(), ForeignKeyConstraint(["order_id"], ["others.id"], ondelete="CASCADE")
+    ),
     "the root's id alone as the key": table_of(root_id(), child_id(primary_key=False)),
     "the child's id alone as the key": table_of(root_id(primary_key=False), child_id()),
     "the child's id first in the key": table_of(child_id(), root_id()),

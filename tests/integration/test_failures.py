@@ -133,8 +133,10 @@ def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) 
     open_units = [SqlUnitOfWork(engine) for _ in range(15)]
     for uow in open_units:
         uow.__enter__().users.page()
+    started = time.monotonic()
     with pytest.raises(StorageUnavailable, match="became free in time") as caught:
         create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+    assert time.monotonic() - started < 10
     assert caught.value.retryable
     open_units.pop().__exit__(None, None, None)
     assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1

@@ -1,0 +1,574 @@
+"""Promises 1 and 8, and what lies beyond them: what units of work that overlap can see and do to each other.
+
+Each function below runs one of the known anomalies of isolation; docs/promises.md has a table of what comes of them.
+(Their list is that of Hermitage, https://github.com/ept/hermitage; the names come from Adya, *Weak Consistency*, 1999,
+and Berenson et al., *A Critique of ANSI SQL Isolation Levels*, 1995.) What counts is what a caller of the units can
+see, and what is stored in the end. All run in one thread, so whoever would wait for another unit is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from enum import Enum
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from adapters.fake.database import FakeDatabase, Row
+from adapters.sql.engine import make_engine
+from domain.errors import ConcurrentChange
+from domain.user import EmailAddress, User, UsernameTaken
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.orders import FakeShop
+from tests.storages import Storage, empty, fake_storage, sql_storage
+
+PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
+HEADING = "## What each database allows"
+
+# The columns of the table: a storage, and the level that its URL asks for where it is not the default one.
+LEVELS = {
+    "fake": ("fake", ""),
+    "SQLite": ("sqlite", ""),
+    "PostgreSQL": ("postgres", ""),
+    "PostgreSQL RR": ("postgres", "REPEATABLE READ"),
+    "PostgreSQL SER": ("postgres", "SERIALIZABLE"),
+    "MariaDB": ("mariadb", ""),
+    "MariaDB RR": ("mariadb", "REPEATABLE READ"),
+    "MariaDB SER": ("mariadb", "SERIALIZABLE"),
+}
+
+# How a URL asks for another level.
+OPTIONS = {"postgresql": "?options=", "mysql": "?init_command="}
+
+# Below what this project uses: dirty reads are allowed here.
+UNCOMMITTED = {"MariaDB": ("mariadb", "READ UNCOMMITTED")}
+
+# What a connection calls the default level of its server. SQLite knows no other word for what it does in a transaction;
+# but units read outside of one until they write.
+DEFAULT_LEVELS = {"postgresql": "READ COMMITTED", "mysql": "READ COMMITTED", "sqlite": "SERIALIZABLE"}
+
+WAIT = 0.05
+"""Seconds that a writer waits: nobody else can end while it does."""
+
+
+class Oops(Exception):
+    """What a savepoint is left with."""
+
+
+class Outcome(Enum):
+    """What comes of an anomaly, in the words of the table."""
+
+    HAPPENS = "yes"
+    PREVENTED = "no"
+    REFUSED = "error"
+    HIDDEN = "hidden"
+
+
+@define(eq=False)
+class Caller:
+    """Who works in a unit, holds on to all that was read, and gives up when refused: the steps after that do nothing.
+
+    A user's address says in what state it is: ``old@...`` at first.
+    """
+
+    uow: UnitOfWork
+    refused: bool = False
+    kept: list[User] = field(factory=list)
+
+    def read(self, *users: User) -> list[str]:
+        """Return the states of users as this unit sees them."""
+        return [state_of(user) for user in self._do(lambda: [self.uow.users.get(user.id) for user in users])]
+
+    def names(self) -> list[str]:
+        """Return the names of all users."""
+        return [user.username for user in self._do(lambda: list(self.uow.users.page().items))]
+
+    def find(self, *addresses: EmailAddress) -> list[User]:
+        """Return the users who hold one of some addresses."""
+        return self._do(lambda: self.uow.users.list_holding([], addresses))
+
+    def change(self, user: User, state: str) -> None:
+        """Bring a user into another state, and write that at once."""
+        self.take(user, address(user, state))
+
+    def take(self, user: User, address: EmailAddress) -> None:
+        """Give a user an address, and write that at once."""
+
+        def write() -> list[User]:
+            mine = self.uow.users.get(user.id)
+            mine.change_email(address)
+            return [self.uow.users.get(mine.id)]  # a query writes first
+
+        self._do(write)
+
+    def add(self, user: User) -> None:
+        """Add a user."""
+        self._do(lambda: self.uow.users.add(user))
+
+    def remove(self, user: User) -> None:
+        """Remove a user that this unit has read."""
+        self._do(lambda: self.uow.users.remove(user))
+
+    def commit(self) -> None:
+        """Commit."""
+        self._do(self.uow.commit)
+
+    def _do(self, step: Callable[[], list[User] | None]) -> list[User]:
+        if self.refused:
+            return []
+        try:
+            found = step() or []
+        except ConcurrentChange:
+            self.refused = True
+            self.uow.rollback()
+            return []
+        self.kept += found
+        return found
+
+
+@contextmanager
+def callers(storage: Storage, number: int = 2) -> Iterator[list[Caller]]:
+    """Yield some callers whose units are open at the same time."""
+    with ExitStack() as stack:
+        yield [Caller(stack.enter_context(storage.unit())) for _ in range(number)]
+
+
+def new_user(name: str) -> User:
+    """Return a user in the first state.
+
+    Neither name nor address has been used before: for one that was given up, even by a unit long gone, MariaDB may lock
+    the values beside it too.
+    """
+    name = f"{name}-{secrets.token_hex(4)}"
+    return User.create(name, f"old@{name}.example.com")
+
+
+def stored_users(storage: Storage) -> tuple[User, User]:
+    """Store two users and return them; their units have ended."""
+    ann, bob = new_user("ann"), new_user("bob")
+    with storage.unit() as uow:
+        uow.users.add_many([ann, bob])
+        uow.commit()
+    return ann, bob
+
+
+def address(user: User, state: str) -> EmailAddress:
+    """Return the address of a user in a state."""
+    return EmailAddress(f"{state}@{user.username}.example.com")
+
+
+def state_of(user: User) -> str:
+    """Return the state of a user."""
+    return user.email.partition("@")[0]
+
+
+def stored_states(storage: Storage) -> list[str]:
+    """Return what is stored in the end: the states of all users, in the order of their making."""
+    with storage.unit(read_only=True) as uow:
+        return [state_of(user) for user in uow.users.stream()]
+
+
+def outcome(happened: bool, *callers: Caller) -> Outcome:
+    """Return what came of an anomaly that was seen or not."""
+    if happened:
+        return Outcome.HAPPENS
+    return Outcome.REFUSED if any(one.refused for one in callers) else Outcome.PREVENTED
+
+
+def dirty_write(storage: Storage) -> Outcome:
+    """Each of two units writes both users; in the end, one has the first's state and the other the second's."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        one.change(ann, "one")
+        two.change(ann, "two")
+        two.change(bob, "two")
+        two.commit()
+        one.change(bob, "one")
+        one.commit()
+    return outcome(len(set(stored_states(storage))) > 1, one, two)
+
+
+def aborted_read(storage: Storage) -> Outcome:
+    """One unit reads what the other writes and then takes back."""
+    ann, _ = stored_users(storage)
+    with callers(storage) as (one, two):
+        one.change(ann, "new")
+        seen = two.read(ann)
+        one.uow.rollback()
+        two.commit()
+    return outcome(seen == ["new"], one, two)
+
+
+def intermediate_read(storage: Storage) -> Outcome:
+    """One unit reads what the other writes and then writes over."""
+    ann, _ = stored_users(storage)
+    with callers(storage) as (one, two):
+        one.change(ann, "half")
+        seen = two.read(ann)
+        one.change(ann, "new")
+        one.commit()
+        two.commit()
+    return outcome(seen == ["half"], one, two)
+
+
+def circular_flow(storage: Storage) -> Outcome:
+    """Each of two units reads what the other writes, so that neither can have been first."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        one.change(ann, "new")
+        two.change(bob, "new")
+        seen = one.read(bob) + two.read(ann)
+        one.commit()
+        two.commit()
+    return outcome(seen == ["new", "new"], one, two)
+
+
+def vanishing_transaction(storage: Storage) -> Outcome:
+    """Two units write both users, one after the other; a third one sees the second's write, and then the first's."""
+    ann, bob = stored_users(storage)
+    with callers(storage, 3) as (one, two, three):
+        one.change(ann, "one")
+        one.change(bob, "one")
+        one.commit()
+        two.change(ann, "two")
+        seen = three.read(ann, bob)
+        two.change(bob, "two")
+        two.commit()
+        three.commit()
+    return outcome(seen == ["two", "one"], one, two, three)
+
+
+def phantom(storage: Storage) -> Outcome:
+    """A query, asked twice, finds a user the second time who was not there the first time."""
+    stored_users(storage)
+    with callers(storage) as (one, two):
+        before = one.names()
+        two.add(new_user("cid"))
+        two.commit()
+        after = one.names()
+        one.commit()
+    return outcome(set(before) < set(after), one, two)
+
+
+def phantom_in_a_write(storage: Storage) -> Outcome:
+    """A unit removes whoever holds an address; it has moved on to another user, who stays."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        found = one.find(bob.email)
+        two.change(bob, "new")
+        two.take(ann, bob.email)
+        two.commit()
+        for user in found:
+            one.remove(user)
+        one.commit()
+    with storage.unit(read_only=True) as uow:
+        left = uow.users.list_holding([], [bob.email])
+    return outcome(bool(left) and not one.refused, one, two)
+
+
+def lost_update(storage: Storage) -> Outcome:
+    """Two units read a user, and each adds to its state what is then there alone."""
+    ann, _ = stored_users(storage)
+    with callers(storage) as (one, two):
+        seen = one.read(ann) + two.read(ann)
+        one.change(ann, f"{seen[0]}-one")
+        one.commit()
+        two.change(ann, f"{seen[1]}-two")
+        two.commit()
+    return outcome(not (one.refused or two.refused), one, two)
+
+
+def fuzzy_read(storage: Storage) -> Outcome:
+    """A unit reads a user twice, and another one has changed it meanwhile. Hidden if queries go by the new state."""
+    ann, _ = stored_users(storage)
+    with callers(storage) as (one, two):
+        before = one.read(ann)
+        two.change(ann, "new")
+        two.commit()
+        after, found = one.read(ann), one.find(address(ann, "new"))
+        one.commit()
+    if found and before == after:
+        return Outcome.HIDDEN
+    return outcome(after == ["new"], one, two)
+
+
+def read_skew(storage: Storage) -> Outcome:
+    """A unit reads one user before another unit changes both, and the other user after that."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        seen = one.read(ann)
+        two.change(ann, "new")
+        two.change(bob, "new")
+        two.commit()
+        seen += one.read(bob)
+        one.commit()
+    return outcome(seen == ["old", "new"], one, two)
+
+
+def read_skew_in_queries(storage: Storage) -> Outcome:
+    """A unit asks for two addresses, and finds the same user by either."""
+    ann, _ = stored_users(storage)
+    with callers(storage) as (one, two):
+        first = one.find(ann.email)
+        two.change(ann, "new")
+        two.commit()
+        second = one.find(address(ann, "new"))
+        one.commit()
+    return outcome(bool(first) and first == second, one, two)
+
+
+def read_skew_in_a_write(storage: Storage) -> Outcome:
+    """A unit reads one user before another unit changes both, and writes the other user after that."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        [seen] = one.read(ann)
+        two.change(ann, "new")
+        two.change(bob, "new")
+        two.commit()
+        one.change(bob, f"{seen}-too")
+        one.commit()
+    return outcome(stored_states(storage) == ["new", "old-too"], one, two)
+
+
+def write_skew(storage: Storage) -> Outcome:
+    """Each of two units changes one user because the other one is as it was; in the end, both are changed."""
+    ann, bob = stored_users(storage)
+    with callers(storage) as (one, two):
+        seen = one.read(ann, bob) + two.read(ann, bob)
+        one.change(ann, "new")
+        one.commit()
+        two.change(bob, "new")
+        two.commit()
+    return outcome(set(seen) == {"old"} and set(stored_states(storage)) == {"new"}, one, two)
+
+
+def write_skew_by_a_query(storage: Storage) -> Outcome:
+    """Each of two units adds a user because a query for both of them found nobody; in the end, both are there."""
+    cid, dan = new_user("cid"), new_user("dan")
+    with callers(storage) as (one, two):
+        seen = one.find(cid.email, dan.email) + two.find(cid.email, dan.email)
+        one.add(cid)
+        one.commit()
+        two.add(dan)
+        two.commit()
+    return outcome(not seen and len(stored_states(storage)) == 2, one, two)
+
+
+# As the rows of the table begin.
+ANOMALIES: dict[str, Callable[[Storage], Outcome]] = {
+    "dirty write (G0)": dirty_write,
+    "aborted read (G1a)": aborted_read,
+    "intermediate read (G1b)": intermediate_read,
+    "circular flow (G1c)": circular_flow,
+    "observed transaction vanishes (OTV)": vanishing_transaction,
+    "phantom (PMP)": phantom,
+    "phantom in a write (PMP)": phantom_in_a_write,
+    "lost update (P4)": lost_update,
+    "fuzzy read (P2)": fuzzy_read,
+    "read skew (G-single)": read_skew,
+    "read skew in queries (G-single)": read_skew_in_queries,
+    "read skew in a write (G-single)": read_skew_in_a_write,
+    "write skew (G2-item)": write_skew,
+    "write skew by a query (G2)": write_skew_by_a_query,
+}
+
+
+def section() -> str:
+    """Return the section of the page that holds the table."""
+    return PAGE.read_text(encoding="utf-8").partition(f"\n{HEADING}\n")[2].partition("\n## ")[0]
+
+
+def table() -> dict[str, dict[str, str]]:
+    """Return the table of the page: for each anomaly the word in each column."""
+    lines = re.findall(r"^\| (.+) \|$", section(), re.MULTILINE)
+    header, *rows = [re.split(r" +\| +", line) for line in lines]
+    return {label.partition(":")[0]: dict(zip(header[1:], cells, strict=True)) for label, *cells in rows}
+
+
+def outcomes(new_storage: Callable[[], Storage]) -> dict[str, str]:
+    """Run each anomaly on an empty storage."""
+    return {name: run(new_storage()).value for name, run in ANOMALIES.items()}
+
+
+@pytest.fixture
+def new_storage(request: pytest.FixtureRequest, backend: str, level: str) -> Iterator[Callable[[], Storage]]:
+    """A function that returns an empty storage of a backend, whose units have an isolation level."""
+    if backend == "fake":
+        yield fake_storage
+        return
+    engine = request.getfixturevalue(f"{backend}_engine")
+    with engine_at(engine, level) as own:
+
+        def emptied() -> Storage:
+            empty(engine)
+            return sql_storage(own)
+
+        yield emptied
+
+
+@contextmanager
+def engine_at(engine: Engine, level: str) -> Iterator[Engine]:
+    """Yield another engine on the same database, by whose URL its transactions have a level; and who never waits."""
+    url = engine.url
+    if level and url.get_backend_name() == "mysql":
+        url = url.update_query_dict({"init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"})
+    elif level:
+        option = level.lower().replace(" ", r"\ ")
+        options = f"-c default_transaction_isolation={option} -c lock_timeout={WAIT * 1000:.0f}"
+        url = url.update_query_dict({"options": options})
+    own = make_engine(url.render_as_string(hide_password=False), WAIT)
+    if url.get_backend_name() == "mysql":
+        event.listen(own, "connect", _without_waiting)
+    try:
+        with own.connect() as connection:
+            assert (level or DEFAULT_LEVELS[url.get_backend_name()]) == connection.get_isolation_level()
+        yield own
+    finally:
+        own.dispose()
+
+
+def _without_waiting(connection: DBAPIConnection, _: object) -> None:
+    # The engine takes whole seconds only, and leaves this alone when the URL has an init_command.
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION innodb_lock_wait_timeout = 0")
+    cursor.close()
+
+
+@pytest.mark.promise(1, 8)
+@pytest.mark.parametrize(("name", "backend", "level"), [(name, *LEVELS[name]) for name in LEVELS], ids=list(LEVELS))
+def test_each_anomaly_happens_where_the_page_says_so_and_nowhere_else(
+    name: str, new_storage: Callable[[], Storage]
+) -> None:
+    """A column of the table: what a caller of overlapping units can see, and what is stored in the end."""
+    written = {anomaly: row[name] for anomaly, row in table().items()}
+    assert written == outcomes(new_storage)
+
+
+def test_the_table_has_a_row_for_each_anomaly_and_a_column_for_each_level() -> None:
+    """And no other ones, so that none is only written down."""
+    assert list(ANOMALIES) == list(table())
+    assert [list(LEVELS)] * len(ANOMALIES) == [list(row) for row in table().values()]
+
+
+def test_the_fake_allows_what_postgresql_and_mariadb_allow_by_default() -> None:
+    """No more and no less, as the page says below its table."""
+    fake, *servers = ([row[name] for row in table().values()] for name in ("fake", "PostgreSQL", "MariaDB"))
+    assert [fake, fake] == servers
+
+
+@pytest.mark.parametrize(
+    ("backend", "limit"),
+    [("postgres", "SELECT current_setting('lock_timeout')"), ("mariadb", "SELECT @@innodb_lock_wait_timeout")],
+    ids=["postgres", "mariadb"],
+)
+def test_the_options_on_the_page_ask_for_serializable_and_limit_the_waiting(
+    request: pytest.FixtureRequest, backend: str, limit: str
+) -> None:
+    """As they stand there, behind a URL; the limit is ten seconds in either."""
+    server: Engine = request.getfixturevalue(f"{backend}_engine")
+    kind = server.url.get_backend_name()
+    [options] = [one for one in re.findall(r"`(\?.+?)`", section()) if one.startswith(OPTIONS[kind])]
+    url = server.url.update_query_string(options.removeprefix("?"))
+    engine = make_engine(url.render_as_string(hide_password=False))
+    try:
+        with engine.connect() as connection:
+            found = connection.get_isolation_level(), str(connection.exec_driver_sql(limit).scalar())
+    finally:
+        engine.dispose()
+    assert ("SERIALIZABLE", "10") == (found[0], found[1].removesuffix("s"))
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize(("backend", "level"), UNCOMMITTED.values(), ids=list(UNCOMMITTED))
+def test_dirty_reads_are_seen_where_the_level_allows_them(new_storage: Callable[[], Storage]) -> None:
+    """READ UNCOMMITTED is below what any unit gets: that the table says no to these is no blindness of the checks."""
+    dirty = [
+        "aborted read (G1a)",
+        "intermediate read (G1b)",
+        "circular flow (G1c)",
+        "observed transaction vanishes (OTV)",
+    ]
+    found = outcomes(new_storage)
+    assert dict.fromkeys(dirty, "yes") == {name: found[name] for name in dirty}
+
+
+class CarelessUnit(FakeShop):
+    """A unit that does all that a unit must not: it writes for all to see, without locks, versions or a way back."""
+
+    def _insert_row(self, kind: type, row: Row, *, bulk: bool = False) -> None:  # noqa: ARG002  # as it is called
+        self._database.store({(kind, row["id"]): row}, {})
+
+    def _replace_row(self, kind: type, old: Row, new: Row | None) -> bool:
+        self._database.store({(kind, old["id"]): new}, {})
+        return True
+
+
+@pytest.mark.promise(1, 8)
+def test_each_anomaly_is_seen_where_nothing_prevents_it() -> None:
+    """The checks can fail: a careless unit is caught at all of them; but that it keeps its objects, hides one."""
+
+    def careless() -> Storage:
+        database = FakeDatabase()
+        return Storage("fake", lambda **options: CarelessUnit(database, **options))
+
+    assert dict.fromkeys(ANOMALIES, "yes") | {"fuzzy read (P2)": "hidden"} == outcomes(careless)
+
+
+def meets_another_row(one: Caller, two: Caller, ann: User, bob: User) -> None:
+    """One unit has written a user, and the other one writes another user."""
+    one.change(ann, "new")
+    two.change(bob, "new")
+
+
+def meets_the_holder_of_a_lost_value(one: Caller, two: Caller, ann: User, bob: User) -> None:
+    """One unit has lost a name in a savepoint, and the other one removes who holds it."""
+    one.read(bob)
+    with pytest.raises(UsernameTaken), one.uow.savepoint():
+        one.uow.users.add(User.create(ann.username, "other@example.com"))
+    two.read(ann)
+    two.remove(two.kept[0])
+
+
+def meets_what_a_savepoint_took_back(one: Caller, two: Caller, ann: User, bob: User) -> None:
+    """One unit has changed a user in a savepoint that was undone, and the other one changes the same user."""
+    one.read(bob)
+    with pytest.raises(Oops), one.uow.savepoint():
+        one.change(ann, "new")
+        raise Oops
+    two.change(ann, "new")
+
+
+MEETINGS = (meets_another_row, meets_the_holder_of_a_lost_value, meets_what_a_savepoint_took_back)
+
+
+@pytest.mark.parametrize(
+    ("backend", "level", "waiting"),
+    [
+        ("fake", "", ()),
+        ("sqlite", "", MEETINGS),
+        ("postgres", "", ()),
+        ("mariadb", "", (meets_the_holder_of_a_lost_value, meets_what_a_savepoint_took_back)),
+    ],
+    ids=["fake", "sqlite", "postgres", "mariadb"],
+)
+def test_some_databases_let_a_writer_wait_for_more_than_an_open_unit_has_written(
+    new_storage: Callable[[], Storage], waiting: tuple[object, ...]
+) -> None:
+    """Not so PostgreSQL and the fake: there, writers meet only at what each of them writes and keeps."""
+    met = []
+    for meeting in MEETINGS:
+        storage = new_storage()
+        users = stored_users(storage)
+        with callers(storage) as (one, two):
+            meeting(one, two, *users)
+            one.uow.rollback()
+            two.commit()
+        if two.refused:
+            met.append(meeting)
+    assert list(waiting) == met

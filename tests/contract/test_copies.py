@@ -1,0 +1,70 @@
+"""Promises 3 and 11: a copy has the same identity, and belongs to no unit."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from domain.errors import UnitOfWorkMisuse
+from tests.contract.sample import Kit, values
+
+COPYING: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "evolve": evolve,
+    "pickle": lambda one: pickle.loads(pickle.dumps(one)),  # noqa: S301  # made in this line
+}
+
+each_way = pytest.mark.parametrize("way", COPYING)
+
+
+@pytest.mark.promise(11)
+@each_way
+def test_a_copy_is_an_object_of_its_own(kit: Kit[Any], way: str) -> None:
+    """However it was copied, what is stored is what the added object holds."""
+    ann = kit.sample.make("ann")
+    copied = COPYING[way](ann)
+    kit.sample.rename(copied, "copy")
+    with kit.unit() as uow:
+        kit.of(uow).add(copied)
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            kit.of(uow).remove(ann)
+        uow.commit()
+    assert kit.words() == ["copy"]
+
+
+@pytest.mark.promise(11)
+@each_way
+def test_a_copy_of_a_read_object_belongs_to_no_unit(kit: Kit[Any], way: str) -> None:
+    """Not even to the one that holds the object itself: what happens to the copy is not written."""
+    ann = kit.stored()
+    before = kit.all_values()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        copied = COPYING[way](mine)
+        assert before == [values(copied)]
+        kit.sample.rename(copied, "copy")
+        kit.of(uow).page()
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            kit.of(uow).remove(copied)
+        uow.commit()
+    assert before == kit.all_values() == [values(mine)]
+
+
+@pytest.mark.promise(3)
+@each_way
+def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: str) -> None:
+    """Inside of the block and after it, like one that no unit has ever seen."""
+    ann = kit.sample.make("ann")
+    with kit.unit() as uow:
+        kit.of(uow).add(ann)
+        kit.of(uow).page()
+        inside = COPYING[way](ann)
+        uow.commit()
+    after = COPYING[way](ann)
+    assert [values(ann)] * 2 == [values(inside), values(after)]
