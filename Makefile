@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 prove: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test test-slow bench check test-lowest test-sqlalchemy-2.0 lock clean
+.PHONY: help demo test test-slow bench check mutants test-lowest test-sqlalchemy-2.0 lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -47,6 +47,10 @@ bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, and the f
 test-slow: $(VENV)/dev.stamp ## run what takes longer: the README's own commands in a clean copy
 	$(VENV)/bin/pytest -m slow
 
+mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
+	rm -rf mutants
+	.venv-mutants/bin/python tools/mutants.py
+
 check: $(VENV)/dev.stamp ## check style, format, types and the arrows between the layers
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -64,18 +68,19 @@ test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite 
 lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt
 	$(uv_compile) --group dev --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
+	$(uv_compile) --group mutants --extra mysql -c requirements/dev.txt -o requirements/mutants.txt
 	$(uv_compile) --group dev --extra mysql --resolution lowest-direct -o requirements/lowest.txt
 	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
 
 clean: ## remove the environments and all else that was made here
-	rm -rf $(VENV) .venv-lowest .venv-sqlalchemy-2.0 build dist plumbline.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants build dist plumbline.egg-info
 	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
 	find adapters domain entrypoints service_layer tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.
-$(VENV)/python.stamp .venv-lowest/python.stamp .venv-sqlalchemy-2.0/python.stamp:
+$(VENV)/python.stamp .venv-lowest/python.stamp .venv-mutants/python.stamp .venv-sqlalchemy-2.0/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Plumbline needs Python 3.11 or newer; name one: make test PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -98,6 +103,9 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
 	$(install)
 
 .venv-lowest/lowest.stamp: requirements/lowest.txt pyproject.toml .venv-lowest/python.stamp
+	$(install)
+
+.venv-mutants/mutants.stamp: requirements/mutants.txt pyproject.toml .venv-mutants/python.stamp
 	$(install)
 
 .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp: requirements/sqlalchemy-2.0.txt pyproject.toml \

@@ -90,7 +90,7 @@ def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("database", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("database", ["postgres_database", pytest.param("mariadb_database", marks=pytest.mark.slow)])
 def test_the_same_commands_work_on_a_server_by_changing_the_url_alone(
     tmp_path: Path, database: str, request: pytest.FixtureRequest
 ) -> None:

@@ -60,6 +60,14 @@ def test_a_table_that_cannot_hold_children_is_refused(table: Table) -> None:
     assert table not in mapped_tables()
 
 
+def test_a_table_without_a_column_for_an_attribute_of_the_children_is_refused() -> None:
+    """What has no column could not be stored."""
+    table = Table("wrong_lines", MetaData(), root_id(), child_id(), Column("sku", String(40), nullable=False))
+    with pytest.raises(ValueError, match=r"wrong_lines cannot hold OrderLine objects: it has no column \['quantity'\]"):
+        Children(OrderLine, table)
+    assert table not in mapped_tables()
+
+
 def test_a_table_that_can_hold_them_differs_from_each_of_those_by_its_keys_alone() -> None:
     """The one that the tests of the contract use has the same columns, and is mapped."""
     right = table_of(root_id(), child_id())

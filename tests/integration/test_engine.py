@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import name_of
@@ -41,10 +43,13 @@ def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("", "cannot be read"),
+        ("", r"^DATABASE_URL cannot be read: write it like .*database, with .* \(@ as %40, / as %2F, : as %3A\)$"),
         ("nonsense with secret", "cannot be read"),
         ("postgresql://user:secret@localhost:port/database", "cannot be read"),
-        ("oracle://user:secret@localhost/database", "oracle://, which is not known here"),
+        (
+            "oracle://user:secret@localhost/database",
+            "oracle://, which is not known here: use sqlite, postgresql, mysql or memory$",
+        ),
         ("postgresql+asyncpg://user:secret@localhost/database", r"postgresql\+asyncpg://, which is not known"),
         ("postgresql://user:se@cret@localhost/database", "write it as %40"),
         ("sqlite://", "in memory"),
@@ -74,6 +79,40 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch
     monkeypatch.delitem(sys.modules, "pymysql", raising=False)
     with pytest.raises(ConfigurationError, match="pip install pymysql"):
         make_engine("mysql://username:password@localhost/database")
+
+
+@pytest.mark.parametrize(
+    ("url", "timeout", "seconds"),
+    [
+        ("postgresql://localhost/database", 0.1, 2),  # it takes no less
+        ("postgresql://localhost/database", 7.4, 7),
+        ("postgresql://localhost/database?connect_timeout=5", 7.4, 5),
+        ("mysql://localhost/database", 0.1, 1),  # likewise
+        ("mysql://localhost/database", 7.4, 7),
+        ("mysql://localhost/database?connect_timeout=5", 7.4, 5),
+    ],
+)
+def test_a_server_is_waited_for_in_whole_seconds(url: str, timeout: float, seconds: int) -> None:
+    """As many as its driver can be told; the URL has precedence. A free connection is waited for to the fraction."""
+    engine = make_engine(url, timeout)
+    told: dict[str, Any] = {}
+
+    @event.listens_for(engine, "do_connect")
+    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        told.update(named)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        engine.connect()
+    assert isinstance(engine.pool, QueuePool)
+    assert (seconds, timeout) == (int(told["connect_timeout"]), engine.pool.timeout())
+
+
+def test_an_engine_waits_ten_seconds_unless_told_otherwise() -> None:
+    """For a free connection, and so for everything else."""
+    engine = make_engine("postgresql://localhost/database")
+    assert isinstance(engine.pool, QueuePool)
+    assert engine.pool.timeout() == 10
 
 
 def test_an_engine_is_named_without_its_password() -> None:

@@ -67,6 +67,7 @@ def short(parameter: object) -> str:
         (sqlite, sqlite3.SQLITE_CORRUPT, StorageError),
         (mariadb, 1020, ConcurrentChange),  # ER_CHECKREAD
         (mariadb, 1205, ConcurrentChange),  # ER_LOCK_WAIT_TIMEOUT
+        (mariadb, 1206, ConcurrentChange),  # ER_LOCK_TABLE_FULL
         (mariadb, 1213, ConcurrentChange),  # ER_LOCK_DEADLOCK
         (mariadb, 0, StorageUnavailable),  # the driver's own, for a connection that is closed
         (mariadb, 1040, StorageUnavailable),  # ER_CON_COUNT_ERROR

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, PrimaryKeyConstraint, inspect, text
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
 from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
-from adapters.sql.schema import Schema, alembic_config, known_revisions
-from domain.errors import ConfigurationError, SchemaMismatch, ValueTaken
+from adapters.sql.schema import Schema, alembic_config, known_revisions, migrating
+from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
 from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.users import create_user, get_user
@@ -141,6 +141,18 @@ def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: s
         assert schema.current == schema.head
 
 
+def test_a_program_that_upgrades_for_too_long_is_not_waited_for(empty_url: str) -> None:
+    """The second one gives up with a conflict that may be tried again."""
+    first, second = make_engine(empty_url), make_engine(empty_url, 0.1)
+    with migrating(first), pytest.raises(ConcurrentChange) as caught:
+        Schema(second).upgrade()
+    assert caught.value.retryable
+    Schema(second).upgrade()
+    assert Schema(first).current == Schema(first).head
+    first.dispose()
+    second.dispose()
+
+
 def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path) -> None:
     """The first start makes it, the next ones find it; a per cent sign in its path does no harm."""
     url = f"sqlite:///{tmp_path / '100%.db'}"
@@ -153,7 +165,8 @@ def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path)
 
 def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_makes_them(postgres_database: str) -> None:
     """And is served after that command."""
-    with pytest.raises(SchemaMismatch, match=r"has no tables of this program yet.*run `app db upgrade`"):
+    state = f"has no tables of this program yet, and this program needs revision {known_revisions()[-1]}"
+    with pytest.raises(SchemaMismatch, match=rf"^postgresql\+psycopg2://.+ {state}: run `app db upgrade`$"):
         bootstrap(postgres_database)
     with open_schema(postgres_database) as schema:
         before = schema.current
@@ -171,7 +184,9 @@ def test_tables_of_a_newer_program_are_refused(empty_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
     engine.dispose()
-    with pytest.raises(SchemaMismatch, match=r"revision future.*newer version of this program"):
+    state = f"stands at revision future, and this program needs revision {known_revisions()[-1]}"
+    advice = "it was made by a newer version of this program: use that one"
+    with pytest.raises(SchemaMismatch, match=rf"^\w+.*:///?\S+ {state}: {advice}$"):
         bootstrap(empty_url)
 
 
@@ -183,6 +198,22 @@ def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine, revision:
     with pytest.raises(ConfigurationError, match=f"{re.escape(repr(revision))}.*app db status"):
         schema.downgrade(revision)
     assert schema.current == schema.head
+
+
+def test_all_tables_can_be_taken_away(empty_engine: Engine) -> None:
+    """By the name that Alembic has for it; and then there is nothing left to take back."""
+    schema = Schema(empty_engine)
+    schema.upgrade()
+    schema.downgrade("base")
+    assert (None, {}) == (schema.current, shape(empty_engine))
+    with pytest.raises(ConfigurationError, match="`app db status` shows where the database stands"):
+        schema.downgrade("-1")
+
+
+def test_a_project_may_lie_in_a_folder_with_a_per_cent_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Alembic's settings that sign has a meaning of its own."""
+    monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", Path("/100%/migrations"))
+    assert alembic_config().get_main_option("script_location") == "/100%/migrations"
 
 
 def test_the_fake_has_no_tables_to_upgrade() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select
+from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.sql.types import Text, UtcDateTime
 from domain.user import Username
@@ -49,3 +50,26 @@ def test_what_is_stored_is_read_even_if_it_would_not_be_accepted_today(engine: E
         VALUES.drop(connection)
         connection.commit()
     assert ("not a name", Username) == (stored, type(stored))
+
+
+def test_a_text_column_is_as_long_as_its_value_object_may_be() -> None:
+    """And knows which class its values are of."""
+    text = Text(Username, 64)
+    assert (64, Username) == (text.length, type(text.process_result_value("ann", DefaultDialect())))
+
+
+def test_a_time_is_given_to_the_driver_in_utc() -> None:
+    """Whatever its own zone is, and that of the machine."""
+    given = datetime(2026, 1, 2, 12, tzinfo=BERLIN)
+    sent = UtcDateTime().process_bind_param(given, DefaultDialect())
+    assert sent == given
+    assert sent.tzinfo is UTC
+
+
+def test_a_time_that_a_driver_gives_in_another_zone_is_turned_into_utc() -> None:
+    """It stays the same point in time; a time without a zone was stored as UTC."""
+    column, noon = UtcDateTime(), datetime(2026, 1, 2, 12)  # noqa: DTZ001  # that is the point
+    for given in (noon, noon.replace(tzinfo=UTC).astimezone(BERLIN)):
+        read = column.process_result_value(given, DefaultDialect())
+        assert read == noon.replace(tzinfo=UTC)
+        assert read.tzinfo is UTC  # and not the machine's own zone, which may happen to be equal

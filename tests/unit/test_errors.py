@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -43,6 +44,10 @@ EXAMPLES: list[tuple[Exception, str]] = [
         f"the id {UUID(int=1)} is stored already: get that aggregate and change it instead of adding it",
     ),
     (
+        DuplicateIdentity(None),
+        "an id among those given is stored already: get that aggregate and change it instead of adding it",
+    ),
+    (
         ConcurrentChange("somebody was faster"),
         "somebody was faster: read again in a new unit of work and repeat the change",
     ),
@@ -57,6 +62,14 @@ EXAMPLES: list[tuple[Exception, str]] = [
     (
         IntegrityViolation("ck_users_age", ("uq_users_email",)),
         "ck_users_age was broken, and has no domain error: declare info={'error': ...} there, as at uq_users_email",
+    ),
+    (
+        IntegrityViolation("ck", ("uq_a", "uq_b")),
+        "ck was broken, and has no domain error: declare info={'error': ...} there, as at uq_a, uq_b",
+    ),
+    (
+        IntegrityViolation("ck", ()),
+        "ck was broken, and has no domain error: declare info={'error': ...} there, as at no other one yet",
     ),
 ]
 
@@ -106,8 +119,12 @@ def test_the_drawn_tree_is_that_of_the_classes() -> None:
     [
         ("ann", "'ann'"),
         ("a\ud800\n", r"'a\ud800\n'"),
+        ("x" * 60, f"'{'x' * 60}'"),
         ("x" * 61, f"'{'x' * 60}'... (61 characters)"),
         (5, "5"),
+        (b"ann", "b'ann'"),
+        (Decimal(5), "Decimal('5')"),
+        ([0] * 20, "[" + "0, " * 19 + "0]"),  # 60 characters
         ([0] * 1000, "[" + "0, " * 19 + "0,..."),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     ],

@@ -169,6 +169,46 @@ def test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must(uow: 
     assert sum(1 for _ in export_users(uow)) == IMPORT_BATCH
 
 
+def test_an_import_counts_the_rows_of_all_its_batches(uow: UnitOfWork) -> None:
+    """The summary is of the whole source, not of the last thousand."""
+    source = [UserRow(n, f"user{n}", f"user{n}@example.com") for n in range(IMPORT_BATCH)]
+    summary = import_users([*source, UserRow(IMPORT_BATCH, "", ""), source[0]], Refusals(), uow)
+    assert ImportSummary(stored=IMPORT_BATCH, present=1, refused=1) == summary
+
+
+def test_a_row_that_could_not_be_read_is_refused_for_that_reason(uow: UnitOfWork) -> None:
+    """Whatever its values are; the rows behind it are stored."""
+    problem = InvalidValue("a,b", "it has too many fields")
+    refused: list[tuple[UserRow, DomainError]] = []
+    source = [UserRow(1, "ann", "ann@example.com", problem), UserRow(2, "bob", "bob@example.com")]
+    summary = import_users(source, lambda row, reason: refused.append((row, reason)), uow)
+    assert ImportSummary(stored=1, present=0, refused=1) == summary
+    assert [(source[0], problem)] == refused
+
+
+def test_a_refused_row_of_an_import_is_told_which_value_is_taken(uow: UnitOfWork) -> None:
+    """By a stored user, and by a row before it."""
+    create_user("ann", "ann@example.com", uow)
+    messages: list[str] = []
+    source = rows(
+        ("ann", "other@example.com"), ("bob", "ann@example.com"), ("cid", "cid@example.com"), ("dan", "cid@example.com")
+    )
+    import_users(source, lambda _, reason: messages.append(str(reason)), uow)
+    assert [
+        "the username 'ann' is taken already: choose another one",
+        "the email 'ann@example.com' is taken already: choose another one",
+        "the email 'cid@example.com' is taken already: choose another one",
+    ] == messages
+
+
+def test_a_row_that_an_import_holds_twice_is_stored_once_and_then_present(uow: UnitOfWork) -> None:
+    """The second one is no conflict with the first, also within one batch."""
+    refused = Refusals()
+    summary = import_users(rows(("ann", "ann@example.com"), ("ANN", "ann@example.com")), refused, uow)
+    assert ImportSummary(stored=1, present=1, refused=0) == summary
+    assert refused == []
+
+
 class Raced(FakeUserRepository):
     """A repository in which somebody else stores a user just after this unit has looked, ``times`` times."""
 

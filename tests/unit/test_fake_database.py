@@ -1,0 +1,48 @@
+"""The fake database on its own: what it keeps in memory, and who waits for whom."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import ConcurrentChange
+from tests.contract.users import new_user
+
+
+@pytest.mark.parametrize("end", ["leave", "commit", "rollback"])
+def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
+    """However it ended: a database that lives long does not fill up with units."""
+    database = FakeDatabase()
+    with FakeUnitOfWork(database) as uow:
+        assert [uow] == database.open_units()
+        if end != "leave":
+            getattr(uow, end)()
+    assert database.open_units() == []
+
+
+def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> None:
+    """Waiting could never end."""
+    database = FakeDatabase(lock_timeout=0.05)
+    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
+        uow.users.add(new_user())
+        with pytest.raises(ConcurrentChange, match=r"^another unit of work of this thread holds a lock on what is to"):
+            other.users.add(new_user())
+        uow.rollback()
+
+
+def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -> None:
+    """Not earlier, and not without end."""
+    database = FakeDatabase(lock_timeout=0.05)
+
+    def add_too() -> None:
+        with FakeUnitOfWork(database) as other:
+            other.users.add(new_user())
+
+    with FakeUnitOfWork(database) as uow, ThreadPoolExecutor(1) as pool:
+        uow.users.add(new_user())
+        with pytest.raises(ConcurrentChange, match=r"^another unit of work holds a lock on what is to be written"):
+            pool.submit(add_too).result()
+        uow.rollback()
