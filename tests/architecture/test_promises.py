@@ -20,19 +20,36 @@ def promised() -> list[int]:
     return [int(number) for number in re.findall(r"^(\d+)\. \*\*", PAGE.read_text(encoding="utf-8"), re.MULTILINE)]
 
 
-def proven() -> set[int]:
-    """Return the numbers that the tests carry."""
-    marks = (
-        re.findall(r"^@pytest\.mark\.promise\(([\d, ]+)\)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-        for path in (ROOT / "tests").glob("*/test_*.py")
-    )
-    return {int(number) for found in marks for mark in found for number in mark.split(",")}
+def proven() -> dict[int, set[str]]:
+    """Return the numbers that the tests carry, with the files of these tests."""
+    found: dict[int, set[str]] = {}
+    for path in (ROOT / "tests").glob("*/test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        for mark in re.findall(r"^@pytest\.mark\.promise\(([\d, ]+)\)$", text, re.MULTILINE):
+            for number in mark.split(","):
+                found.setdefault(int(number), set()).add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def listed() -> dict[int, set[str]]:
+    """Return the files that the page names for each number."""
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {int(number): set(re.findall(r"\]\(\.\./([^)]+)\)", files)) for number, files in rows}
 
 
 def test_every_promise_has_a_test_and_every_test_names_a_promise_of_the_page() -> None:
     """None is only written down, and none only tested."""
     assert promised() == list(range(1, 17))
-    assert set(promised()) == proven()
+    assert set(promised()) == proven().keys()
+
+
+def test_the_page_names_a_file_for_each_promise_that_has_such_tests() -> None:
+    """Files that are named have tests with that mark; others may have some too."""
+    tests = proven()
+    assert promised() == sorted(listed())
+    assert {} == {
+        number: files - tests[number] for number, files in listed().items() if not files or files - tests[number]
+    }
 
 
 @pytest.mark.promise(2)
