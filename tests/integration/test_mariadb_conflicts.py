@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, insert, text, update
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
+from domain.aggregate import new_id
 from domain.errors import ConcurrentChange, StorageError, TransactionLost, UnitOfWorkMisuse
 from domain.user import User
 from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
@@ -33,6 +34,11 @@ def bob(ann: User, mariadb_engine: Engine) -> User:  # noqa: ARG001  # stored af
     return stored_user(sql_storage(mariadb_engine), "bob")
 
 
+def somebody() -> User:
+    """Return a user of a name that no test has had, because one that was given up before can lock its neighbours."""
+    return new_user(f"user-{new_id()}")
+
+
 def deactivate(connection: Connection, user: User) -> None:
     """Write the row of a user."""
     connection.execute(update(users).where(users.c.id == user.id).values(active=False))
@@ -45,7 +51,7 @@ def rival(engine: Engine, *, holds: User, wants: User) -> Iterator[None]:
     When a deadlock comes of it, this is the one that goes on: the server gives up the one that has written less.
     """
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
-        rows = [{**values(new_user(f"rival{number}")), "version": 1} for number in range(50)]
+        rows = [{**values(somebody()), "version": 1} for _ in range(50)]
         connection.execute(insert(users), rows)
         deactivate(connection, holds)
         waiting = pool.submit(deactivate, connection, wants)
@@ -60,7 +66,7 @@ def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(
 ) -> None:
     """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
     storage = sql_storage(mariadb_engine)
-    both_hold_one = Barrier(2)
+    both_hold_one = Barrier(2, timeout=10)
 
     def change_both(first: User, second: User) -> list[User]:
         with storage.unit() as uow:
@@ -114,7 +120,7 @@ def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
     with uow:
         mine = [uow.users.get(user.id) for user in (ann, bob)]
         mine[0].deactivate()
-        uow.users.add(new_user("cid"))
+        uow.users.add(somebody())
         with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
             if how == "a change":
                 mine[1].deactivate()
@@ -169,7 +175,7 @@ def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
     storage = sql_storage(mariadb_engine)
     uow = SqlUnitOfWork(mariadb_engine)
     with uow:
-        uow.users.add(new_user("cid"))
+        uow.users.add(somebody())
         swallow_a_deadlock(uow, mariadb_engine, ann, bob)
         if then == "a query":
             uow.users.page()
@@ -197,7 +203,7 @@ def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end
     """The savepoint has gone with the transaction, so that it can be neither kept nor undone."""
     storage = sql_storage(mariadb_engine)
     with SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("cid"))
+        uow.users.add(somebody())
         with pytest.raises(TransactionLost), uow.savepoint():
             swallow_a_deadlock(uow, mariadb_engine, ann, bob)
             if left == "by an error":
