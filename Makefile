@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 prove: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test test-slow bench check mutants test-lowest test-sqlalchemy-2.0 lock clean
+.PHONY: help demo test prove test-slow bench check mutants test-lowest test-sqlalchemy-2.0 lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -44,8 +44,8 @@ bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, and the f
 	$(VENV)/bin/python benchmarks/import_users.py
 	$(VENV)/bin/python benchmarks/fake.py
 
-test-slow: $(VENV)/dev.stamp ## run what takes longer: the README's own commands in a clean copy
-	$(VENV)/bin/pytest -m slow
+test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs
+	$(VENV)/bin/pytest -m slow -n 2
 
 mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
 	rm -rf mutants
@@ -76,7 +76,7 @@ clean: ## remove the environments and all else that was made here
 	rm -rf $(VENV) .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants build dist plumbline.egg-info
 	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
-	find adapters domain entrypoints service_layer tests -name __pycache__ -prune -exec rm -rf {} +
+	find adapters benchmarks domain entrypoints service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.

@@ -15,7 +15,7 @@
     │       │   └── EmailTaken              (domain.user)
     │       ├── DuplicateIdentity       an aggregate with this id is stored already
     │       └── ConcurrentChange        another unit of work was faster       [retryable]
-    │           └── TransactionLost         and the storage gave all of this one up
+    │           └── TransactionLost         the whole transaction has ended, savepoints too
     ├── StorageError                the machinery below failed
     │   ├── StorageUnavailable          it cannot be reached just now         [retryable]
     │   ├── SchemaMismatch              its tables are not those of this program
@@ -112,7 +112,7 @@ class ValueTaken(Conflict):
 class DuplicateIdentity(Conflict):
     """An aggregate with this ``id`` is stored already; ``None`` if a bulk was refused, likewise."""
 
-    id: object | None
+    id: UUID | None
 
     def __str__(self) -> str:
         which = "an id among those given" if self.id is None else f"the id {self.id}"
@@ -177,9 +177,11 @@ class IntegrityViolation(StorageError):
     declared: tuple[str, ...]
 
     def __str__(self) -> str:
-        examples = ", ".join(self.declared) or "no other one yet"
-        advice = f"declare info={{'error': ...}} there, as at {examples}"
-        return f"{self.constraint} was broken, and has no domain error: {advice}"
+        examples = f", as at {', '.join(self.declared)}" if self.declared else ""
+        return (
+            f"{self.constraint} was broken, and has no domain error: if it is a unique constraint, declare"
+            f" info={{'error': ...}} there{examples}; any other rule belongs into the domain, to be checked before"
+        )
 
 
 class CommitOutcomeUnknown(StorageError):

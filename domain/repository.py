@@ -57,6 +57,8 @@ class Repository(ABC, Generic[A]):
     def add(self, aggregate: A) -> None:
         """Store a new aggregate; adding one that this unit already holds changes nothing.
 
+        Each write looks through all that the unit holds: for more than some hundreds, take :meth:`add_many`.
+
         Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder,
         :class:`~domain.errors.DuplicateIdentity` for an id that is stored already,
         :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit, and ``TypeError`` for anything that
@@ -68,7 +70,9 @@ class Repository(ABC, Generic[A]):
         """Store many new aggregates in bulk and return their number.
 
         They are read and stored a batch at a time, so an iterator of any length will do, and they are let go: the unit
-        does not track them, and they are not changed. Raises what :meth:`add` raises, without the value.
+        does not track them, and they are not changed. Raises :class:`~domain.errors.ValueTaken` and
+        :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit holds,
+        and ``TypeError``.
         """
         count = 0
         remaining = (self._checked(aggregate) for aggregate in aggregates)

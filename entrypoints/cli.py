@@ -32,7 +32,8 @@ _HELP = """Look after users.
 \b
 The environment chooses the storage:
   DATABASE_URL      sqlite:///file (default: sqlite:///plumbline.db),
-                    postgresql://..., or memory:// to try things out
+                    postgresql://..., mysql://..., mariadb://...,
+                    or memory:// to try things out
   DATABASE_TIMEOUT  seconds to wait for a connection or another writer (default: 10)
 
 \b

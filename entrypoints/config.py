@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Settings:
     """What can be set from outside.
 
-    ``database_url`` (``DATABASE_URL``) chooses the storage: ``sqlite:///file``, ``postgresql://...``, or ``memory://``
-    for the fake. ``database_timeout`` (``DATABASE_TIMEOUT``) is how many seconds to
+    ``database_url`` (``DATABASE_URL``) chooses the storage: ``sqlite:///file``, ``postgresql://...``, ``mysql://...``,
+    ``mariadb://...``, or ``memory://`` for the fake. ``database_timeout`` (``DATABASE_TIMEOUT``) is how many seconds to
     wait for a connection or for another writer's lock, before giving up with a clear error.
     """
 

@@ -87,7 +87,21 @@ class UnitOfWork(ABC):
         Warns with :class:`~domain.errors.UncommittedChanges` when the block ends normally and changes are lost.
         """
         self._check_thread()
-        forgotten = kind is None and self._state is _State.OPEN and self._has_changes()
+        forgotten = False
+        try:
+            forgotten = kind is None and self._state is _State.OPEN and self._has_changes()
+        finally:
+            self._close()
+        if forgotten:
+            writing = "Open a unit without read_only=True, and call" if self.read_only else "Call"
+            warnings.warn(
+                "a unit of work was left with changes but without commit(): they are not stored."
+                f" {writing} uow.commit(), or uow.rollback() where that is meant",
+                UncommittedChanges,
+                stacklevel=2,
+            )
+
+    def _close(self) -> None:
         try:
             if self._state in (_State.OPEN, _State.FAILED):
                 self._roll_back()
@@ -96,13 +110,6 @@ class UnitOfWork(ABC):
             self._log = UndoLog()
             self._thread = None
             self._entered.release()
-        if forgotten:
-            warnings.warn(
-                "a unit of work was left with changes but without commit(): they are not stored."
-                " Call uow.commit(), or uow.rollback() where that is meant",
-                UncommittedChanges,
-                stacklevel=2,
-            )
 
     def commit(self) -> None:
         """Store all that the unit has done; when this returns, it is stored. Then only leaving the block remains.
@@ -247,7 +254,7 @@ class UnitOfWork(ABC):
 
     @abstractmethod
     def _failed(self, error: BaseException) -> BaseException:
-        """Let others have what the failed part of the unit had locked; return what the error is in domain.errors."""
+        """Take note that the unit, or its savepoint, has failed; return what the error is in domain.errors."""
 
     @abstractmethod
     def _changed(self) -> Sequence[object]:
@@ -263,7 +270,7 @@ class UnitOfWork(ABC):
 
     @abstractmethod
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        """Tell whether another open unit of the same storage holds this very object."""
+        """Tell whether another open unit holds this very object."""
 
     @abstractmethod
     def _insert(self, aggregate: Aggregate) -> None:

@@ -90,7 +90,7 @@ def _find(program: str) -> str:
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/libexec")
     if path is None:
         raise MariadbMissing(
-            "no MariaDB here: apt-get install mariadb-server (or your system's package), or set TEST_MARIADB_URL"
+            "no MariaDB here: apt-get install mariadb-server-core (or your system's package), or set TEST_MARIADB_URL"
         )
     return path
 

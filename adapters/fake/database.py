@@ -69,9 +69,11 @@ class FakeDatabase:
         """Raise ``error``, once, at the ``call``-th read, write or commit from now on, by whichever unit.
 
         A query is a read; an addition, a removal, a batch of a bulk, and the writing of what was changed are writes. A
-        :class:`~domain.errors.CommitOutcomeUnknown` can be raised after the commit has ``stored`` the work; every other
-        error says that nothing was stored, and raises ``ValueError`` with it.
+        :class:`~domain.errors.CommitOutcomeUnknown` can be raised after the commit has ``stored`` the work; ``stored``
+        with any other error is a ``ValueError``, since that one says that nothing was stored.
         """
+        if at not in ("read", "write", "commit"):
+            raise ValueError(f"what can fail is a 'read', a 'write' or a 'commit', not {at!r}")
         if stored and not (at == "commit" and isinstance(error, CommitOutcomeUnknown)):
             raise ValueError(
                 f"only a commit whose outcome is unknown can have stored the work, not {at} with {error!r}"
@@ -84,9 +86,11 @@ class FakeDatabase:
     def failure(self, at: str) -> Failure | None:
         """Count a call of one kind, and return how it is to fail, if it is."""
         with self._changed:
-            for one in self._failures:
-                one.calls -= one.at == at
-            due = next((one for one in self._failures if one.calls == 0), None)
+            counted = [one for one in self._failures if one.at == at]
+            for one in counted:
+                one.calls -= 1
+            # Of several that are due, one waits for the next call.
+            due = next((one for one in counted if one.calls <= 0), None)
             if due is not None:
                 self._failures.remove(due)
             return due

@@ -9,7 +9,7 @@ from attrs import define, field, fields
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.users import FakeUserRepository
-from domain.errors import ConcurrentChange, DuplicateIdentity
+from domain.errors import ConcurrentChange, DuplicateIdentity, StorageUnavailable, TransactionLost
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FakeUnitOfWork(UnitOfWork):
         """Return the one object that stands for a row in this unit; a new copy of the row the first time."""
         key = (kind, row["id"])
         if key not in self._tracked:
-            self._tracked[key] = _Tracked(kind(**row), row)
+            self._tracked[key] = _Tracked(_made(kind, row), row)
         return self._tracked[key].aggregate
 
     def insert_batch(self, aggregates: Iterable[Aggregate]) -> None:
@@ -164,8 +164,10 @@ class FakeUnitOfWork(UnitOfWork):
         self._let_go()
 
     def _failed(self, error: BaseException) -> BaseException:
-        self._database.release(self._layers[-1].locks)
-        self._layers[-1].locks.clear()
+        whole = isinstance(error, StorageUnavailable | TransactionLost)  # savepoints and all
+        for layer in self._layers if whole else self._layers[-1:]:
+            self._database.release(layer.locks)
+            layer.locks.clear()
         return error
 
     def _let_go(self) -> None:
@@ -256,6 +258,10 @@ class FakeUnitOfWork(UnitOfWork):
 def _values(aggregate: Aggregate) -> Row:
     kind: type = type(aggregate)
     return {name: getattr(aggregate, name) for name in _names(kind)}
+
+
+def _made(kind: type[Aggregate], row: Row) -> Aggregate:
+    return kind(**{one.alias: row[one.name] for one in fields(kind)})
 
 
 @cache

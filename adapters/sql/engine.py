@@ -69,9 +69,9 @@ def _parsed(database_url: str) -> URL:
     if url.drivername not in _DRIVERS:
         raise ConfigurationError(
             f"DATABASE_URL begins with {url.drivername}://, which is not known here:"
-            " use sqlite, postgresql, mysql or memory"
+            " use sqlite, postgresql, mysql, mariadb or memory"
         )
-    if database_url.count("@") > 1 or "@" in (url.database or ""):
+    if url.get_backend_name() != "sqlite" and (database_url.count("@") > 1 or "@" in (url.database or "")):
         raise ConfigurationError("DATABASE_URL has an @ where none can be: inside a password, write it as %40")
     if "\0" in str(url.set(query={})) or "%00" in database_url:
         raise ConfigurationError("DATABASE_URL has a NUL character: remove it")

@@ -171,4 +171,4 @@ def mysql_key(error: BaseException | None) -> str | None:
 
 def _first_line(error: DBAPIError) -> str:
     said = error.orig.args[-1] if mysql_code(error.orig) is not None and error.orig else error.orig
-    return str(said).strip().partition("\n")[0]
+    return str(said).strip().partition("\n")[0] or "the connection is closed"

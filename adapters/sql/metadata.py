@@ -44,6 +44,7 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children
             properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
             version_id_col=table.c.version,
             version_id_generator=False,
+            batch=False,  # each is checked before the next is written, so that the first that is refused is told
         )
         _children[aggregate] = children
 
@@ -63,7 +64,8 @@ def watch(aggregate: Aggregate) -> None:
     """Let SQLAlchemy watch an object that was made before its class was mapped; others are left alone.
 
     A mapped class watches its objects from their initialisation on, so this one is initialised again with its values.
+    Until then, it can neither be changed nor be added to a fake.
     """
     if inspect(aggregate, raiseerr=False) is None:
         kind = type(aggregate)
-        kind.__init__(aggregate, **{one.name: getattr(aggregate, one.name) for one in fields(kind)})
+        kind.__init__(aggregate, **{one.alias: getattr(aggregate, one.name) for one in fields(kind)})

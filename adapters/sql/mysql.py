@@ -33,8 +33,8 @@ TRANSACTION_LOST = "transaction_lost"
 def mysql_engine(url: URL, timeout: float) -> Engine:
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
-    Its transactions are READ COMMITTED, like those of PostgreSQL. What the URL's own ``init_command`` sets has
-    precedence: that one is then all that a new connection is told.
+    Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of this
+    level and of the limits of waiting.
     """
     seconds = max(1, round(timeout))  # neither server takes fractions
     arguments: dict[str, Any] = {
@@ -45,8 +45,6 @@ def mysql_engine(url: URL, timeout: float) -> Engine:
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
     engine = create_engine(url, connect_args=arguments, pool_timeout=timeout)
-    # Changed rows are updated one by one, so that a constraint error can say which value was taken.
-    engine.dialect.supports_sane_multi_rowcount = False
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:

@@ -61,6 +61,9 @@ def migrating(engine: Engine) -> Iterator[Connection]:
     with engine.connect().execution_options(**options) as connection:
         try:
             with connection.begin():
+                if engine.dialect.name == "sqlite":
+                    # Alembic alters a table by dropping the old one, which would take its child entities with it.
+                    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
                 locked = connection.exec_driver_sql(_LOCK[engine.dialect.name])
                 if is_mysql and not locked.scalar():
                     raise ConcurrentChange(f"another program is changing the tables of {name_of(engine)}")

@@ -113,8 +113,9 @@ def _is_broken(
     names = [column.name for column in constraint.columns]
     if not all(name in row for name in names):
         return False  # a statement that leaves these columns as they are
-    condition = " AND ".join(f"{name} = :{name}" for name in names)
-    query = f"SELECT 1 FROM {constraint.table} WHERE {condition}"  # noqa: S608  # names of our own tables and columns
+    quoted = connection.dialect.identifier_preparer
+    condition = " AND ".join(f"{quoted.quote(name)} = :{name}" for name in names)
+    query = f"SELECT 1 FROM {quoted.format_table(constraint.table)} WHERE {condition}"  # noqa: S608  # our own names
     return connection.exec_driver_sql(query, {name: row[name] for name in names}).first() is not None
 
 

@@ -94,8 +94,9 @@ class OrderRepository(Repository[Order]):
 # Metadata of their own, since no migration makes these tables.
 orders_metadata = MetaData(naming_convention=metadata.naming_convention)
 
+# A name that has to be quoted, since SQL has another use for it.
 orders = Table(
-    "orders",
+    "order",
     orders_metadata,
     Column("id", Uuid, primary_key=True),
     Column("reference", String(100), nullable=False),

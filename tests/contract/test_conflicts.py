@@ -12,6 +12,8 @@ from domain.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.sample import Kit, Unique, values
 from tests.contract.samples import each_unique
+from tests.contract.users import USERS
+from tests.storages import Storage
 
 WAYS = ["changed", "renamed"]
 
@@ -199,3 +201,18 @@ def test_a_removed_aggregate_can_be_added_again_in_the_same_unit(kit: Kit[Any]) 
         uow.commit()
     assert [{**changed, "version": 2}] == kit.all_values()
     assert changed["id"] == ann.id
+
+
+@pytest.mark.promise(7, 8)
+def test_of_several_changes_the_first_that_is_refused_is_told_whatever_it_is_refused_for(storage: Storage) -> None:
+    """Here a stale one comes before one that wants a taken value, by their ids."""
+    users = Kit(storage, USERS)
+    ann, bob, _ = [users.stored(word) for word in ("ann", "bob", "cid")]
+    with pytest.raises(ConcurrentChange), storage.unit() as uow:
+        mine = [users.of(uow).get(one.id) for one in (ann, bob)]
+        with storage.unit() as other:
+            users.of(other).get(ann.id).deactivate()
+            other.commit()
+        mine[0].change_username("anna")
+        mine[1].change_username("cid")
+        uow.commit()

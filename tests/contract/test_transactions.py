@@ -189,3 +189,15 @@ def test_leaving_without_changes_does_not_warn(kit: Kit[Any]) -> None:
         kit.sample.change(kit.of(uow).get(ann.id), 1)
         uow.rollback()
     assert [1] == kit.versions()
+
+
+@pytest.mark.promise(12, 13)
+def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any]) -> None:
+    """A commit would be refused there."""
+    ann = kit.stored()
+    with (
+        pytest.warns(UncommittedChanges, match="Open a unit without read_only=True"),
+        kit.unit(read_only=True) as uow,
+    ):  # the warning comes at the end of the block
+        kit.sample.change(kit.of(uow).get(ann.id), 1)
+    assert [values(ann)] == kit.all_values()

@@ -41,7 +41,7 @@ def run(commands: str, folder: Path, **environment: str) -> str:
 
 
 def test_every_block_is_run_by_one_of_the_tests_below() -> None:
-    """None is left over: Python, the command line, PostgreSQL, make, the way without make, and one picture."""
+    """None is left over: Python, the command line, servers, make, the way without make, and one picture."""
     run_here = [block for text in (".venv/bin/app", "make demo") for block in blocks_with(text)]
     run_here += [block for block in BLOCKS if block.language == "python"]
     pictures = [block for block in BLOCKS if block.language == "text"]

@@ -6,20 +6,19 @@ import os
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
+from tests.storages import migrated_engine
 
 
-def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(
-    sqlite_engine: Engine, tmp_path: Path
-) -> None:
+def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(tmp_path: Path) -> None:
     """Here for a database that lacks a table; the types in the migration are the database's own."""
     folder = tmp_path / "generated"
     folder.mkdir()
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(folder)]))
-    with sqlite_engine.begin() as connection:
+    with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
         connection.execute(text("DROP TABLE users"))
         config.attributes["connection"] = connection
         command.revision(config, "make users again", autogenerate=True, version_path=str(folder))

@@ -24,6 +24,7 @@ from service_layer.users import create_user, get_user
     [
         ("sqlite:///app.db", "sqlite", "pysqlite"),
         ("sqlite:////var/lib/app.db", "sqlite", "pysqlite"),
+        ("sqlite:////home/ann@work/app.db", "sqlite", "pysqlite"),
         ("postgresql://username:password@localhost/database", "postgresql", "psycopg2"),
         ("postgres://username:password@localhost:5433/database", "postgresql", "psycopg2"),
         ("postgresql+psycopg2://username:password@localhost/database", "postgresql", "psycopg2"),
@@ -48,7 +49,7 @@ def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> 
         ("postgresql://user:secret@localhost:port/database", "cannot be read"),
         (
             "oracle://user:secret@localhost/database",
-            "oracle://, which is not known here: use sqlite, postgresql, mysql or memory$",
+            "oracle://, which is not known here: use sqlite, postgresql, mysql, mariadb or memory$",
         ),
         ("postgresql+asyncpg://user:secret@localhost/database", r"postgresql\+asyncpg://, which is not known"),
         ("postgresql://user:se@cret@localhost/database", "write it as %40"),

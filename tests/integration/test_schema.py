@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, PrimaryKeyConstraint, inspect, text
+from sqlalchemy import Engine, PrimaryKeyConstraint, String, inspect, text
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
@@ -22,8 +24,9 @@ from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, 
 from domain.repository import Repository
 from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.users import create_user, get_user
-from tests.contract.orders import FakeShop, SqlShop
-from tests.storages import BACKENDS, LOCK_TIMEOUT
+from tests.contract.orders import ORDERS, FakeShop, SqlShop
+from tests.contract.sample import Kit
+from tests.storages import BACKENDS, LOCK_TIMEOUT, sql_storage
 
 
 @pytest.fixture(params=[name for name in BACKENDS if name != "fake"])
@@ -151,6 +154,20 @@ def test_a_program_that_upgrades_for_too_long_is_not_waited_for(empty_url: str) 
     assert Schema(first).current == Schema(first).head
     first.dispose()
     second.dispose()
+
+
+def test_a_migration_that_alters_a_table_keeps_the_children_of_its_rows(engine: Engine) -> None:
+    """SQLite cannot alter most of a table: a new one takes the place of the old, whose removal must not cascade."""
+    kit = Kit(sql_storage(engine), ORDERS)
+    kit.stored("ann")
+    before = kit.all_values()
+    for length in (200, 100):
+        with (
+            migrating(engine) as connection,
+            Operations(MigrationContext.configure(connection)).batch_alter_table("order") as batch,
+        ):
+            batch.alter_column("reference", type_=String(length), existing_type=String(100), existing_nullable=False)
+        assert before == kit.all_values()
 
 
 def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path) -> None:

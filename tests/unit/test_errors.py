@@ -61,15 +61,24 @@ EXAMPLES: list[tuple[Exception, str]] = [
     ),
     (
         IntegrityViolation("ck_users_age", ("uq_users_email",)),
-        "ck_users_age was broken, and has no domain error: declare info={'error': ...} there, as at uq_users_email",
+        (
+            "ck_users_age was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
+            " there, as at uq_users_email; any other rule belongs into the domain, to be checked before"
+        ),
     ),
     (
         IntegrityViolation("ck", ("uq_a", "uq_b")),
-        "ck was broken, and has no domain error: declare info={'error': ...} there, as at uq_a, uq_b",
+        (
+            "ck was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
+            " there, as at uq_a, uq_b; any other rule belongs into the domain, to be checked before"
+        ),
     ),
     (
         IntegrityViolation("ck", ()),
-        "ck was broken, and has no domain error: declare info={'error': ...} there, as at no other one yet",
+        (
+            "ck was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
+            " there; any other rule belongs into the domain, to be checked before"
+        ),
     ),
 ]
 

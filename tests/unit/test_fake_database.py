@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
+from attrs import define
 
 from adapters.fake.database import FakeDatabase
+from adapters.fake.repository import FakeRepository, Unique
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from domain.errors import ConcurrentChange
+from domain.aggregate import Aggregate
+from domain.errors import ConcurrentChange, NotFound
 from tests.contract.users import new_user
 
 
@@ -46,3 +50,31 @@ def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -
         with pytest.raises(ConcurrentChange, match=r"^another unit of work holds a lock on what is to be written"):
             pool.submit(add_too).result()
         uow.rollback()
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Secretive(Aggregate):
+    """An aggregate with a private attribute, which attrs takes under another name than it keeps."""
+
+    _secret: str
+
+
+class SecretiveRepository(FakeRepository[Secretive]):
+    """Its repository."""
+
+    aggregate = Secretive
+    not_found = NotFound
+    unique: ClassVar[Unique] = {}
+
+
+def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> None:
+    """Under whichever name its class takes the value."""
+    uow = FakeUnitOfWork()
+    secretive = SecretiveRepository(uow)
+    stored = Secretive(secret="psst")
+    with uow:
+        secretive.add(stored)
+        uow.commit()
+    with uow:
+        found = secretive.get(stored.id)
+    assert vars(stored) == vars(found)

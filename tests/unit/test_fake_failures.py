@@ -144,3 +144,35 @@ def test_only_an_unknown_outcome_can_have_stored_the_work(database: FakeDatabase
         database.fail("write", UNKNOWN, stored=True)
     with pytest.raises(ValueError, match="counted from 1"):
         database.fail("read", AWAY, call=0)
+
+
+def test_of_failures_that_are_due_at_one_call_each_has_a_call_of_its_own(database: FakeDatabase) -> None:
+    """The next call of that kind meets the next one; calls of another kind meet none."""
+    database.fail("write", AWAY)
+    database.fail("write", ConcurrentChange("late"))
+    uow = FakeUnitOfWork(database)
+    for error in (StorageUnavailable, ConcurrentChange):
+        assert ["ann"] == [name for name, _ in stored(database)]
+        with pytest.raises(error):
+            create_user("bob", "bob@example.com", uow)
+    assert create_user("bob", "bob@example.com", uow).version == 1
+
+
+def test_a_kind_of_call_that_there_is_not_is_refused(database: FakeDatabase) -> None:
+    """Otherwise a slip would make a test that can never fail."""
+    with pytest.raises(ValueError, match="a 'read', a 'write' or a 'commit', not 'wirte'"):
+        database.fail("wirte", AWAY)  # type: ignore[arg-type]  # the slip is the point
+
+
+def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(database: FakeDatabase) -> None:
+    """Not the savepoint's part alone: the whole transaction is gone."""
+    with FakeUnitOfWork(database) as uow:
+        uow.users.get_by_username("ann").deactivate()
+        with pytest.raises(StorageUnavailable), uow.savepoint():
+            database.fail("write", AWAY)
+            uow.users.add(new_user("bob"))
+        other = FakeUnitOfWork(database)
+        with other:
+            other.users.get_by_username("ann").change_email("other@example.com")
+            other.commit()
+    assert [("ann", True)] == stored(database)
