@@ -33,8 +33,8 @@ TRANSACTION_LOST = "transaction_lost"
 def mysql_engine(url: URL, timeout: float) -> Engine:
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
-    Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of this
-    level and of the limits of waiting.
+    Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
+    this level and of the limits of waiting.
     """
     seconds = max(1, round(timeout))  # neither server takes fractions
     arguments: dict[str, Any] = {

@@ -198,6 +198,6 @@ def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any])
     with (
         pytest.warns(UncommittedChanges, match="Open a unit without read_only=True"),
         kit.unit(read_only=True) as uow,
-    ):  # the warning comes at the end of the block
+    ):
         kit.sample.change(kit.of(uow).get(ann.id), 1)
     assert [values(ann)] == kit.all_values()

@@ -62,8 +62,9 @@ EXAMPLES: list[tuple[Exception, str]] = [
     (
         IntegrityViolation("ck_users_age", ("uq_users_email",)),
         (
-            "ck_users_age was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
-            " there, as at uq_users_email; any other rule belongs into the domain, to be checked before"
+            "ck_users_age was broken, and has no domain error: if it is a unique constraint, declare"
+            " info={'error': ...} there, as at uq_users_email; any other rule belongs into the domain, to be checked"
+            " before"
         ),
     ),
     (

@@ -56,7 +56,7 @@ def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -
 class Secretive(Aggregate):
     """An aggregate with a private attribute, which attrs takes under another name than it keeps."""
 
-    _secret: str
+    _inner: str
 
 
 class SecretiveRepository(FakeRepository[Secretive]):
@@ -71,7 +71,7 @@ def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> 
     """Under whichever name its class takes the value."""
     uow = FakeUnitOfWork()
     secretive = SecretiveRepository(uow)
-    stored = Secretive(secret="psst")
+    stored = Secretive(inner="psst")
     with uow:
         secretive.add(stored)
         uow.commit()
