@@ -294,3 +294,22 @@ def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(kit: Kit[Any])
             changed = kit.change(mine)
         uow.commit()
     assert {**changed, "version": 2} == kit.all_values()[0]
+
+
+@pytest.mark.promise(7, 10)
+@each_unique
+def test_after_a_kept_savepoint_all_values_that_the_unit_took_are_taken(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """Those of before the savepoint, and those of inside."""
+    ann, bob = kit.sample.make("ann"), kit.sample.make("bob")
+    refused = []
+    with kit.unit() as uow:
+        kit.of(uow).add(ann)
+        with uow.savepoint():
+            kit.of(uow).add(bob)
+        for one in (ann, bob):
+            with pytest.raises(unique.taken) as caught, uow.savepoint():
+                kit.of(uow).add(kit.like(one, unique, "cid"))
+            refused.append(caught.value.value)
+        uow.commit()
+    assert [getattr(one, unique.attribute) for one in (ann, bob)] == refused
+    assert ["ann", "bob"] == kit.words()

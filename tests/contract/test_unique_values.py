@@ -286,3 +286,14 @@ def test_of_changes_to_several_kinds_that_are_refused_the_first_by_class_is_name
         mine[2].change_email(ann.email)
         uow.commit()
     assert ann.email == caught.value.value
+
+
+@pytest.mark.promise(7)
+def test_a_bulk_with_the_id_of_a_stored_aggregate_does_not_tell_which(kit: Kit[Any]) -> None:
+    """As it does not tell which value was taken."""
+    ann = kit.stored("ann")
+    again = evolve(kit.sample.make("bob"), id=ann.id)
+    with pytest.raises(DuplicateIdentity) as caught, kit.unit() as uow:
+        kit.of(uow).add_many([kit.sample.make("cid"), again])
+    assert caught.value.id is None
+    assert ["ann"] == kit.words()

@@ -140,7 +140,9 @@ def test_a_commit_that_fails_is_unknown_unless_the_database_says_that_nothing_wa
 ) -> None:
     """SQLite says so when it is busy or full, PostgreSQL by any code of its own, and MariaDB of a lost race alone."""
     error = OperationalError("COMMIT", None, said_by(code))
-    assert type(translated_at_commit(error, sqlite_engine)) is expected
+    meant = translated_at_commit(error, sqlite_engine)
+    assert type(meant) is expected
+    assert str(sqlite_engine.url) in str(meant)
 
 
 @pytest.mark.promise(7)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.repository import FakeRepository, Unique
@@ -78,3 +78,27 @@ def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> 
     with uow:
         found = secretive.get(stored.id)
     assert vars(stored) == vars(found)
+
+
+def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> None:
+    """Others wait for it, as for what was written inside."""
+    database = FakeDatabase()
+    with FakeUnitOfWork(database) as uow:
+        uow.users.add(new_user("ann"))
+        with uow.savepoint():
+            uow.users.add(new_user("bob"))
+        for name in ("ann", "bob"):
+            with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
+                other.users.add(new_user(name))
+        uow.commit()
+
+
+def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
+    """Though the values of the two are different."""
+    database = FakeDatabase()
+    ann = new_user("ann")
+    with FakeUnitOfWork(database) as uow:
+        uow.users.add(ann)
+        with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
+            other.users.add(evolve(new_user("bob"), id=ann.id))
+        uow.commit()

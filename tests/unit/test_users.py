@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import precis_i18n
@@ -144,6 +145,25 @@ def test_what_is_no_address_is_refused(value: str) -> None:
     with pytest.raises(InvalidEmail, match="is not a valid email") as caught:
         EmailAddress(value)
     assert str(caught.value).encode("utf-8")
+    assert value == caught.value.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason"),
+    [
+        (EmailAddress, " ann@example.com", "it begins or ends with white space: remove that"),
+        (EmailAddress, None, "it must be text, not NoneType"),
+        (EmailAddress, "ann", "An email address must have an @-sign"),
+        (Username, "ann ", "it begins or ends with white space: remove that"),
+        (Username, "", "it is empty"),
+        (Username, None, "it must be text, not NoneType"),
+    ],
+)
+def test_what_is_refused_says_why_and_what_to_do(kind: Any, value: Any, reason: str) -> None:
+    """In the words that people meet."""
+    with pytest.raises(InvalidValue) as caught:
+        kind(value)
+    assert (value, reason) == (caught.value.value, caught.value.reason)
 
 
 @settings(max_examples=50)  # likewise
@@ -248,7 +268,9 @@ def test_the_time_of_creation_is_kept_in_utc() -> None:
     ann = User(username="ann", email="ann@example.com", created_at=CREATED.astimezone(berlin))
     assert (CREATED, UTC) == (ann.created_at, ann.created_at.tzinfo)
     for wrong in (datetime(2026, 1, 2), "2026-01-02"):  # noqa: DTZ001  # that is the point
-        with pytest.raises(InvalidValue, match="needs a time zone"):
+        with pytest.raises(
+            InvalidValue, match=r": a point in time needs a time zone: write datetime\.now\(UTC\), for example$"
+        ):
             User(username="ann", email="ann@example.com", created_at=wrong)  # type: ignore[arg-type]  # likewise
 
 
