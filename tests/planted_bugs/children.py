@@ -1,0 +1,120 @@
+"""Child entities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
+
+from sqlalchemy.orm.attributes import set_committed_value
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql import sqlite as sql_sqlite
+from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.children import Children
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from service_layer.undo_log import UndoLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug
+
+
+@bug("fake", "sql")
+def changes_of_children_do_not_raise_the_version() -> None:
+    """A change of children alone passes the root's version by."""
+
+    def next_version(original: Any, log: Any, aggregate: Any) -> Any:
+        version = original(log, aggregate)
+        first = next(level for level in log._levels if id(aggregate) in level.originals)
+        values = first.originals[id(aggregate)].values.items()
+        same = all(getattr(aggregate, name) == value for name, value in values if not isinstance(value, tuple))
+        return version - 1 if same and version > 1 else version
+
+    around(UndoLog, "next_version", next_version)
+
+
+@bug("sql")
+def removed_children_stay() -> None:
+    """Children that were taken away from their root are still there."""
+
+    def write(original: Any, children: Any, root_id: Any, *rest: Any) -> None:
+        before, after, session = rest
+        kept = {child.id for child in after}
+        original(children, root_id, [child for child in before if child.id in kept], after, session)
+
+    around(Children, "write", write)
+
+
+@bug("sql")
+def changed_children_are_not_written() -> None:
+    """A child that was changed is stored as it was before; only new ones and removed ones are written."""
+
+    def write(original: Any, children: Any, root_id: Any, *rest: Any) -> None:
+        before, after, session = rest
+        old = {child.id: child for child in before}
+        original(children, root_id, before, [old.get(child.id, child) for child in after], session)
+
+    around(Children, "write", write)
+
+
+@bug("fake")
+def a_bulk_addition_loses_the_children_in_the_fake() -> None:
+    """Aggregates that were added in bulk have no children."""
+
+    def insert(original: Any, unit: Any, kind: Any, row: Any, *, bulk: bool = False) -> None:
+        childless = {name: () if isinstance(value, tuple) else value for name, value in row.items()}
+        original(unit, kind, childless if bulk else row, bulk=bulk)
+
+    around(FakeUnitOfWork, "_insert_row", insert)
+
+
+@bug("sql")
+def a_bulk_addition_loses_the_children_in_the_database() -> None:
+    """Aggregates that were added in bulk have no children."""
+
+    def insert(original: Any, *args: Any) -> None:
+        with patch.object(sql_unit_of_work, "children_of", lambda _: {}):
+            original(*args)
+
+    around(SqlUnitOfWork, "insert_batch", insert)
+
+
+@bug("sql")
+def children_come_in_the_wrong_order() -> None:
+    """Children come back in the reversed order of their ids."""
+
+    def read(original: Any, children: Any, root: Any, name: str, session: Any) -> None:
+        is_new = getattr(root, name) is None
+        original(children, root, name, session)
+        if is_new:
+            set_committed_value(root, name, getattr(root, name)[::-1])
+
+    around(Children, "read", read)
+
+
+@bug("sql")
+def a_second_query_loses_the_children() -> None:
+    """A root that is found once more has no children."""
+
+    def read(original: Any, children: Any, root: Any, name: str, session: Any) -> None:
+        if getattr(root, name) is not None:
+            set_committed_value(root, name, ())
+        original(children, root, name, session)
+
+    around(Children, "read", read)
+
+
+@bug("sql")
+def children_outlive_their_root() -> None:
+    """The children of a removed root stay behind."""
+
+    def prepare(original: Any, connection: Any, record: Any) -> None:
+        original(connection, record)
+        connection.execute("PRAGMA foreign_keys = OFF")
+
+    around(sql_sqlite, "_prepare", prepare)

@@ -1,0 +1,135 @@
+"""Promise 16: pages, streams and bulk; and what a repository answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy.orm import make_transient, make_transient_to_detached
+
+from adapters.fake.repository import FakeRepository
+from adapters.fake.unit_of_work import FakeUnitOfWork, _Tracked
+from adapters.sql.repository import SqlRepository
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.repository import BATCH, Page, Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("fake", "sql")
+def a_page_leaves_out_its_border() -> None:
+    """Paging leaves out the first aggregate of each following page."""
+
+    def page(repository: Any, after: Any = None, limit: int = 50) -> Page[Any]:
+        found = repository._after(after, limit + 1)
+        return Page(tuple(found[:limit]), found[limit].id if len(found) > limit else None)
+
+    instead(Repository, "page", page)
+
+
+@bug("fake", "sql")
+def a_page_repeats_its_border() -> None:
+    """Each page but the last one shows the first aggregate of the following page, too."""
+
+    def page(repository: Any, after: Any = None, limit: int = 50) -> Page[Any]:
+        found = repository._after(after, limit + 1)
+        return Page(tuple(found), found[limit - 1].id if len(found) > limit else None)
+
+    instead(Repository, "page", page)
+
+
+@bug("fake", "sql")
+def the_last_page_promises_another_one() -> None:
+    """The last page has a key for a following page, which is empty."""
+
+    def page(original: Any, *args: Any, **options: Any) -> Page[Any]:
+        found: Page[Any] = original(*args, **options)
+        return Page(found.items, found.items[-1].id if found.items else None)
+
+    around(Repository, "page", page)
+
+
+@bug("fake", "sql")
+def the_order_of_ids_is_reversed() -> None:
+    """Lists and pages come in the reversed order of their ids."""
+    around(FakeRepository, "_list_where", lambda original, *args: original(*args)[::-1])
+    around(SqlRepository, "_list", lambda original, *args: original(*args)[::-1])
+
+
+@bug("sql")
+def a_stream_reads_everything_at_once() -> None:
+    """A stream holds all that is stored in memory."""
+
+    def stream(original: Any, repository: Any) -> Iterator[Any]:
+        yield from list(original(repository))
+
+    around(Repository, "stream", stream)
+
+
+@bug("fake", "sql")
+def a_stream_stops_after_a_batch() -> None:
+    """A stream yields its first batch alone."""
+
+    def stream(repository: Any) -> Iterator[Any]:
+        yield from repository.page(limit=BATCH).items
+
+    instead(Repository, "stream", stream)
+
+
+@bug("fake")
+def a_bulk_addition_tracks_its_objects_in_the_fake() -> None:
+    """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
+
+    def insert_batch(original: Any, unit: Any, aggregates: Any) -> None:
+        original(unit, aggregates)
+        for one in aggregates:
+            one.version += 1
+            key = (type(one), one.id)
+            unit._tracked[key] = _Tracked(one, unit._layers[-1].rows[key])
+
+    around(FakeUnitOfWork, "insert_batch", insert_batch)
+
+
+@bug("sql")
+def a_bulk_addition_tracks_its_objects_in_the_session() -> None:
+    """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
+
+    def insert_batch(original: Any, unit: Any, table: Any, aggregates: Any) -> None:
+        original(unit, table, aggregates)
+        for one in aggregates:
+            one.version += 1
+            make_transient(one)
+            make_transient_to_detached(one)
+            unit.session.add(one)
+
+    around(SqlUnitOfWork, "insert_batch", insert_batch)
+
+
+@bug("fake", "sql")
+def a_bulk_addition_stores_its_first_batch_alone() -> None:
+    """A bulk addition counts all that it was given, and stores the first batch."""
+
+    def add_many(original: Any, repository: Any, aggregates: Any) -> Any:
+        given = list(aggregates)
+        original(repository, given[:BATCH])
+        return len(given)
+
+    around(Repository, "add_many", add_many)
+
+
+@bug("fake", "sql")
+def a_bulk_addition_reads_its_source_at_once() -> None:
+    """A bulk addition holds all that it is given in memory before it stores the first of it."""
+    around(Repository, "add_many", lambda original, repository, aggregates: original(repository, list(aggregates)))
+
+
+@bug("fake", "sql")
+def what_is_missing_is_nothing() -> None:
+    """A repository answers None for a key that nobody has, instead of raising NotFound."""
+    instead(Repository, "_get_by", lambda repository, key, value: repository._find(key, value))

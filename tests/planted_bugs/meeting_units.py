@@ -1,0 +1,211 @@
+"""Promises 8 and 9: units that meet, locks, and the order of the writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import inspect, select
+from sqlalchemy.orm.attributes import set_committed_value
+
+from adapters.fake import unit_of_work as fake_unit_of_work
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql import engine as sql_engine
+from adapters.sql import errors as sql_errors
+from adapters.sql import sqlite as sql_sqlite
+from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import (
+    ConcurrentChange,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("fake")
+def no_version_check_in_the_fake() -> None:
+    """The second of two units that change an aggregate overwrites the first."""
+
+    def replace(original: Any, unit: Any, kind: Any, old: Any, new: Any) -> Any:
+        current = unit._row((kind, old["id"])) or old
+        return original(unit, kind, {**old, "version": current["version"]}, new)
+
+    around(FakeUnitOfWork, "_replace_row", replace)
+
+
+@bug("sql")
+def no_version_check_in_the_database() -> None:
+    """The second of two units that change an aggregate overwrites the first."""
+
+    def write_changes(original: Any, unit: Any) -> None:
+        for one in unit._changed():
+            table: Any = inspect(type(one)).local_table
+            query = select(table.c.version).where(table.c.id == one.id)
+            set_committed_value(one, "version", unit.session.scalar(query) or one.version)
+        original(unit)
+
+    around(SqlUnitOfWork, "_write_changes", write_changes)
+
+
+@bug("sql")
+def no_version_check_of_a_removal() -> None:
+    """An aggregate that another unit has changed is removed nevertheless."""
+
+    def delete(original: Any, unit: Any, aggregate: Any) -> None:
+        try:
+            original(unit, aggregate)
+        except ConcurrentChange:
+            unit.session.expunge(aggregate)
+
+    around(SqlUnitOfWork, "_delete", delete)
+
+
+@bug("fake", "sql")
+def a_conflict_may_not_be_tried_again() -> None:
+    """ConcurrentChange is not retryable."""
+    instead(ConcurrentChange, "retryable", False)
+
+
+@bug("fake")
+def there_are_no_locks() -> None:
+    """Two units write the same rows and values at the same time, and nobody waits."""
+    instead(FakeUnitOfWork, "_lock", lambda *_: False)
+
+
+@bug("fake")
+def locks_are_released_too_early() -> None:
+    """A unit gives its locks back at its next write or query, and not at its end."""
+
+    def write_changes(original: Any, unit: Any) -> None:
+        for layer in unit._layers:
+            unit._database.release(layer.locks)
+            layer.locks.clear()
+        original(unit)
+
+    around(FakeUnitOfWork, "_write_changes", write_changes)
+
+
+@bug("fake")
+def locks_are_never_released() -> None:
+    """What a unit has written can be written by no other one, even after its end."""
+    instead(FakeDatabase, "release", lambda *_: None)
+
+
+@bug("fake")
+def a_failed_unit_keeps_its_locks() -> None:
+    """What a unit was refused, and what it wrote before that, is kept from others until it ends."""
+    instead(FakeUnitOfWork, "_failed", lambda _, error: error)
+
+
+@bug("fake")
+def readers_wait_for_writers() -> None:
+    """A query by id waits until nobody is writing that row."""
+
+    def row_by(original: Any, unit: Any, kind: type, key: str, value: Any) -> Any:
+        if key == "id":
+            unit._lock((kind, value))
+        return original(unit, kind, key, value)
+
+    around(FakeUnitOfWork, "row_by", row_by)
+
+
+@bug("fake")
+def an_undone_savepoint_keeps_its_locks() -> None:
+    """What was written in an undone savepoint cannot be written by other units before the unit ends."""
+
+    def undo(original: Any, unit: Any) -> None:
+        outer, inner = unit._layers[-2:]
+        outer.locks |= inner.locks
+        inner.locks.clear()
+        original(unit)
+
+    around(FakeUnitOfWork, "_undo_savepoint", undo)
+
+
+@bug("fake")
+def a_kept_savepoint_keeps_its_locks() -> None:
+    """What was written in a savepoint that was left normally cannot be written by others, even after the unit's end."""
+
+    def release(original: Any, unit: Any) -> None:
+        unit._layers[-1].locks.clear()
+        original(unit)
+
+    around(FakeUnitOfWork, "_release_savepoint", release)
+
+
+@bug("fake")
+def writers_do_not_wait_in_the_fake() -> None:
+    """A writer that meets another one gives up at once, whatever the limit."""
+    around(FakeDatabase, "__init__", lambda original, database, *_: original(database, 0))
+
+
+@bug("sql")
+def writers_do_not_wait_in_the_database() -> None:
+    """A writer that meets another one gives up at once, whatever the limit."""
+    instead(sql_engine, "_MAKERS", {"sqlite": lambda url, _timeout: sql_sqlite.sqlite_engine(url, 0)})
+
+
+@bug("sql")
+def a_busy_database_is_no_conflict() -> None:
+    """A lock that is waited for too long is an error of storage that nobody may try again."""
+    instead(sql_errors, "_lost_race", lambda _: False)
+
+
+@bug("sql")
+def a_savepoint_can_be_overtaken() -> None:
+    """A savepoint that reads before it writes is refused to write when others have written in between."""
+
+    def begin(connection: Any) -> None:
+        if not sql_sqlite._driver(connection).in_transaction:
+            connection.exec_driver_sql("BEGIN")
+
+    instead(sql_sqlite, "_begin", begin)
+
+
+@bug("fake")
+def a_value_that_was_given_up_stays_taken() -> None:
+    """A value that was given up in a unit cannot be taken in it again."""
+
+    def claim(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
+        for attribute, taken in unit._unique[kind].items():
+            if unit._database.index.get((kind, attribute, row[attribute]), row["id"]) != row["id"]:
+                raise taken(None if options.get("bulk") else row[attribute])
+        original(unit, kind, row, **options)
+
+    around(FakeUnitOfWork, "_claim_unique", claim)
+
+
+@bug("sql")
+def removals_are_written_last() -> None:
+    """An addition is written before a removal that was asked for before it, and so finds its values taken."""
+
+    def delete(unit: Any, aggregate: Any) -> None:
+        unit._log.note(aggregate, sql_unit_of_work._values(aggregate), stored=True)
+        unit.session.delete(aggregate)
+
+    instead(SqlUnitOfWork, "_delete", delete)
+
+
+@bug("fake")
+def changes_are_written_in_the_wrong_order() -> None:
+    """Of several changed aggregates, the one with the last id is written first."""
+    around(FakeUnitOfWork, "_changed", lambda original, unit: original(unit)[::-1])
+
+
+@bug("fake")
+def changes_of_several_classes_are_written_by_id() -> None:
+    """Changed aggregates are written in the order of their ids alone, whatever their classes."""
+    instead(fake_unit_of_work, "write_order", lambda aggregate: aggregate.id)
+
+
+@bug("sql")
+def a_conflict_names_aggregates_in_the_wrong_order() -> None:
+    """Of several changed aggregates, a conflict names the one with the last id first."""
+    around(SqlUnitOfWork, "_changed", lambda original, unit: original(unit)[::-1])

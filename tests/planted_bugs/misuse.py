@@ -1,0 +1,192 @@
+"""Promises 11 to 13: misuse, forgotten commits, read-only units."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Literal
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import (
+    UncommittedChanges,
+    UnitOfWorkMisuse,
+)
+from domain.repository import Repository
+from service_layer.undo_log import UndoLog
+from service_layer.unit_of_work import UnitOfWork, _State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("fake", "sql")
+def a_unit_can_be_entered_twice() -> None:
+    """A unit that is open can be opened again."""
+
+    def make(original: Any, unit: Any, **options: Any) -> None:
+        original(unit, **options)
+        unit._entered = SimpleNamespace(acquire=lambda **_: True, release=lambda: None)
+
+    around(UnitOfWork, "__init__", make)
+
+
+@bug("fake", "sql")
+def another_thread_can_use_a_unit() -> None:
+    """A unit can be used and left by a thread that has not opened it."""
+    instead(UnitOfWork, "_check_thread", lambda _: None)
+
+
+@bug("fake", "sql")
+def a_unit_can_be_used_after_its_commit() -> None:
+    """After a commit, the block goes on as if nothing had been."""
+    around(
+        UnitOfWork,
+        "_check_usable",
+        lambda original, unit: None if unit._state is _State.COMMITTED else original(unit),
+    )
+
+
+@bug("fake", "sql")
+def a_unit_can_be_used_outside_of_its_block() -> None:
+    """Repositories answer before and after the block, too."""
+    around(
+        UnitOfWork,
+        "_check_usable",
+        lambda original, unit: None if unit._state is _State.CLOSED else original(unit),
+    )
+
+
+@bug("fake", "sql")
+def a_unit_can_be_used_only_once() -> None:
+    """A unit stays open for ever: it cannot be used for another block."""
+
+    def enter(original: Any, unit: Any) -> Any:
+        entered = original(unit)
+        unit._entered = SimpleNamespace(acquire=lambda **_: False, release=lambda: None)
+        return entered
+
+    around(UnitOfWork, "__enter__", enter)
+
+
+@bug("fake", "sql")
+def a_misuse_ends_the_unit() -> None:
+    """After a call that was refused, the unit can only be left."""
+
+    @contextmanager
+    def failing(original: Any, unit: Any) -> Iterator[None]:
+        try:
+            with original(unit):
+                yield
+        except UnitOfWorkMisuse:
+            unit._state = _State.FAILED
+            raise
+
+    around(UnitOfWork, "_failing", failing)
+
+
+@bug("fake", "sql")
+def a_missing_aggregate_ends_the_unit() -> None:
+    """After a key that nobody has, the unit can only be left."""
+
+    def get_by(original: Any, repository: Any, *args: Any) -> Any:
+        with repository._unit._failing():
+            return original(repository, *args)
+
+    around(Repository, "_get_by", get_by)
+
+
+@bug("fake", "sql")
+def a_unit_can_be_ended_inside_a_savepoint() -> None:
+    """A commit or a rollback inside of a savepoint's block is not refused."""
+    instead(UnitOfWork, "_check_no_savepoint", lambda *_: None)
+
+
+@bug("fake", "sql")
+def an_object_of_another_unit_can_be_removed() -> None:
+    """Any object of the same identity will do for a removal."""
+    instead(Repository, "remove", lambda repository, aggregate: repository._remove(repository.get(aggregate.id)))
+
+
+@bug("fake", "sql")
+def an_object_of_another_unit_can_be_added() -> None:
+    """An object can belong to two open units."""
+    for unit in (FakeUnitOfWork, SqlUnitOfWork):
+        instead(unit, "_is_held_elsewhere", lambda *_: False)
+
+
+@bug("fake", "sql")
+def anything_can_be_added() -> None:
+    """A repository does not look at what it is given."""
+    instead(Repository, "_checked", lambda _, aggregate: aggregate)
+
+
+@bug("fake", "sql")
+def an_object_cannot_be_added_twice() -> None:
+    """Adding an object that the unit holds already is refused."""
+
+    def register_new(unit: Any, aggregate: Any) -> None:
+        with unit.writing():
+            unit._insert(aggregate)
+
+    instead(UnitOfWork, "register_new", register_new)
+
+
+@bug("fake", "sql")
+def a_forgotten_commit_does_not_warn() -> None:
+    """Leaving a block with changes but without a commit passes unnoticed."""
+    instead(UnitOfWork, "_has_changes", lambda _: False)
+
+
+@bug("fake", "sql")
+def a_forgotten_bulk_does_not_warn() -> None:
+    """Leaving a block with rows that were stored in bulk, but without a commit, passes unnoticed."""
+    instead(UndoLog, "note_bulk", lambda _: None)
+
+
+@bug("fake", "sql")
+def a_forgotten_bulk_in_a_savepoint_does_not_warn() -> None:
+    """The same for rows that were stored in bulk in a savepoint which was left normally."""
+
+    def merge(original: Any, log: Any) -> None:
+        log._levels[-1].bulk = False
+        original(log)
+
+    around(UndoLog, "merge_level", merge)
+
+
+@bug("fake", "sql")
+def a_block_that_an_error_leaves_warns_too() -> None:
+    """Leaving a block by an error warns of uncommitted changes."""
+
+    def leave(original: Any, unit: Any, kind: Any, *rest: Any) -> None:
+        forgotten = kind is not None and unit._state is _State.OPEN and unit._has_changes()
+        original(unit, kind, *rest)
+        if forgotten:
+            warnings.warn("not committed", UncommittedChanges, stacklevel=2)
+
+    around(UnitOfWork, "__exit__", leave)
+
+
+@bug("fake", "sql")
+def a_read_only_unit_writes() -> None:
+    """A read-only unit does what any other one does."""
+    instead(UnitOfWork, "_check_writable", lambda *_: None)
+
+
+@bug("fake", "sql")
+def a_read_only_unit_commits_changes() -> None:
+    """A read-only unit refuses additions and removals, and stores changed objects."""
+
+    def check(original: Any, unit: Any, action: str) -> None:
+        if action != "commit" and not unit._changed():
+            original(unit, action)
+
+    around(UnitOfWork, "_check_writable", check)

@@ -1,0 +1,105 @@
+"""Promises 14 and 15: a commit never lies, and connections come back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql import errors as sql_errors
+from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import (
+    CommitOutcomeUnknown,
+    StorageError,
+    StorageUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("fake")
+def errors_of_a_commit_are_swallowed_in_the_fake() -> None:
+    """A commit returns although it has failed."""
+
+    def commit(original: Any, unit: Any) -> None:
+        with suppress(StorageError):
+            original(unit)
+
+    around(FakeUnitOfWork, "_commit", commit)
+
+
+@bug("sql")
+def errors_of_a_commit_are_swallowed_in_the_database() -> None:
+    """A commit returns although it has failed."""
+
+    def commit(original: Any, unit: Any) -> None:
+        with suppress(StorageError):
+            original(unit)
+
+    around(SqlUnitOfWork, "_commit", commit)
+
+
+@bug("fake")
+def an_unknown_outcome_is_taken_for_success() -> None:
+    """A commit of which nobody knows whether it happened returns."""
+
+    def commit(original: Any, unit: Any) -> None:
+        with suppress(CommitOutcomeUnknown):
+            original(unit)
+
+    around(FakeUnitOfWork, "_commit", commit)
+
+
+@bug("sql")
+def an_unknown_outcome_is_taken_for_a_failure() -> None:
+    """A connection that dies while committing is StorageUnavailable, as if nothing had been stored."""
+    for module in (sql_errors, sql_unit_of_work):
+        instead(module, "translated_at_commit", sql_errors.translated)
+
+
+@bug("fake", "sql")
+def an_unknown_outcome_may_be_tried_again() -> None:
+    """CommitOutcomeUnknown is retryable."""
+    instead(CommitOutcomeUnknown, "retryable", True)
+
+
+@bug("fake", "sql")
+def a_storage_that_is_away_may_not_be_tried_again() -> None:
+    """StorageUnavailable is not retryable."""
+    instead(StorageUnavailable, "retryable", False)
+
+
+@bug("sql")
+def a_storage_that_is_away_is_not_recognized() -> None:
+    """A database that cannot be reached just now is no StorageUnavailable."""
+    instead(sql_errors, "_unavailable", lambda _: False)
+
+
+@bug("sql")
+def a_connection_stays_in_use_after_a_commit() -> None:
+    """The connection does not come back when the unit commits."""
+
+    def commit(original: Any, unit: Any) -> None:
+        original(unit)
+        unit.session.connection()
+
+    around(SqlUnitOfWork, "_commit", commit)
+
+
+@bug("sql")
+def a_connection_stays_in_use_after_a_rollback() -> None:
+    """The connection does not come back when the block is left without a commit."""
+
+    def roll_back(original: Any, unit: Any) -> None:
+        original(unit)
+        unit.session.connection()
+
+    around(SqlUnitOfWork, "_roll_back", roll_back)

@@ -1,0 +1,226 @@
+"""Promise 7: unique values, and errors that say what is broken."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
+
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.fake.users import FakeUserRepository
+from adapters.sql import engine as sql_engine
+from adapters.sql import errors as sql_errors
+from adapters.sql import sqlite as sql_sqlite
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.users import users
+from domain.errors import (
+    StorageError,
+    UnitOfWorkMisuse,
+    ValueTaken,
+)
+from domain.user import EmailTaken, UsernameTaken
+from service_layer.unit_of_work import UnitOfWork, _State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Plant = Callable[[], None]
+    Storage = Literal["fake", "sql"]
+
+
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("fake")
+def unique_values_are_checked_at_the_commit() -> None:
+    """A taken value is refused by the commit, and by no addition or query before it."""
+    late: list[ValueTaken] = []
+
+    def claim(original: Any, *args: Any, **options: Any) -> None:
+        try:
+            original(*args, **options)
+        except ValueTaken as error:
+            late.append(error)
+
+    def commit(original: Any, unit: Any) -> None:
+        if late:
+            raise late.pop()
+        original(unit)
+
+    around(FakeUnitOfWork, "_claim_unique", claim)
+    around(FakeUnitOfWork, "_commit", commit)
+
+
+@bug("fake")
+def an_email_may_be_taken_twice() -> None:
+    """Two users can have one email address."""
+
+    def claim(original: Any, *args: Any, **options: Any) -> None:
+        with suppress(EmailTaken):
+            original(*args, **options)
+
+    around(FakeUnitOfWork, "_claim_unique", claim)
+
+
+@bug("fake")
+def a_taken_value_is_the_wrong_error_in_the_fake() -> None:
+    """A taken user name is EmailTaken, and a taken address UsernameTaken."""
+    instead(FakeUserRepository, "unique", {"username": EmailTaken, "email": UsernameTaken})
+
+
+@bug("sql")
+def a_taken_value_is_the_wrong_error_in_the_database() -> None:
+    """A taken user name is EmailTaken, and a taken address UsernameTaken."""
+    for constraint, error in zip(sql_errors.unique_constraints(users)[1:], [EmailTaken, UsernameTaken], strict=True):
+        constraint.info["error"] = error
+
+
+@bug("fake")
+def a_taken_value_is_not_named_in_the_fake() -> None:
+    """The error for a taken value does not hold it."""
+    around(FakeUnitOfWork, "_claim_unique", lambda original, *args, **_: original(*args, bulk=True))
+
+
+@bug("sql")
+def a_taken_value_is_not_named_in_the_database() -> None:
+    """The error for a taken value does not hold it."""
+    around(sql_sqlite, "declared_error", lambda original, constraint, _row: original(constraint, {}))
+
+
+@bug("fake")
+def a_bulk_names_the_taken_value_in_the_fake() -> None:
+    """A refused bulk claims to know which value it was."""
+    around(FakeUnitOfWork, "_insert_row", lambda original, unit, kind, row, **_: original(unit, kind, row))
+
+
+@bug("sql")
+def a_bulk_names_the_taken_value_in_the_database() -> None:
+    """A refused bulk claims to know which value it was."""
+    instead(sql_sqlite, "BULK", {"no option of any statement": True})
+
+
+@bug("fake")
+def the_last_broken_constraint_counts_in_the_fake() -> None:
+    """Who takes both a name and an address is told of the address."""
+    instead(FakeUserRepository, "unique", {"email": EmailTaken, "username": UsernameTaken})
+
+
+@bug("sql")
+def the_last_broken_constraint_counts_in_the_database() -> None:
+    """Who takes both a name and an address is told of the address."""
+    around(sql_sqlite, "unique_constraints", lambda original, table: original(table)[::-1])
+
+
+@bug("fake")
+def texts_are_compared_without_their_case() -> None:
+    """Two unique texts that differ only in the case of their letters are taken for one."""
+
+    def claim(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
+        original(unit, kind, row, **options)
+        for attribute, taken in unit._unique[kind].items():
+            other = row[attribute].swapcase()
+            if other != row[attribute] and unit._holder((kind, attribute, other)) not in {None, row["id"]}:
+                raise taken(row[attribute])
+
+    around(FakeUnitOfWork, "_claim_unique", claim)
+
+
+@bug("fake")
+def a_taken_value_is_swallowed_in_the_fake() -> None:
+    """An aggregate whose value is taken is left out without a word."""
+
+    def insert(original: Any, *args: Any) -> None:
+        with suppress(ValueTaken):
+            original(*args)
+
+    around(FakeUnitOfWork, "_insert", insert)
+
+
+@bug("sql")
+def a_taken_value_is_swallowed_in_the_database() -> None:
+    """An aggregate whose value is taken is left out without a word."""
+
+    def insert(original: Any, *args: Any) -> None:
+        with suppress(ValueTaken):
+            original(*args)
+
+    around(SqlUnitOfWork, "_insert", insert)
+
+
+@bug("sql")
+def a_taken_value_in_a_bulk_is_swallowed() -> None:
+    """A bulk in which a value is taken is left out without a word."""
+
+    def insert(original: Any, *args: Any) -> None:
+        with suppress(ValueTaken, IntegrityError):
+            original(*args)
+
+    around(SqlUnitOfWork, "insert_batch", insert)
+
+
+@bug("fake")
+def a_stored_id_is_overwritten() -> None:
+    """Adding an aggregate whose id is stored already replaces what is stored."""
+
+    def insert(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
+        with patch.object(unit, "_row", lambda _: None):
+            original(unit, kind, row, **options)
+
+    around(FakeUnitOfWork, "_insert_row", insert)
+
+
+@bug("sql")
+def an_addition_replaces_the_holder_of_its_values() -> None:
+    """Adding an aggregate whose id or value is taken removes the one that has it."""
+
+    def replacing(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return re.sub("^INSERT INTO", "INSERT OR REPLACE INTO", statement), parameters
+
+    def make(url: Any, timeout: float) -> Any:
+        engine = sql_sqlite.sqlite_engine(url, timeout)
+        event.listen(engine, "before_cursor_execute", replacing, retval=True)
+        return engine
+
+    instead(sql_engine, "_MAKERS", {"sqlite": make})
+
+
+@bug("fake", "sql")
+def a_failed_unit_can_be_used() -> None:
+    """After a conflict, a unit goes on as if nothing had been."""
+    around(
+        UnitOfWork,
+        "_check_usable",
+        lambda original, unit: None if unit._state is _State.FAILED else original(unit),
+    )
+
+
+@bug("fake", "sql")
+def a_failed_unit_cannot_be_rolled_back() -> None:
+    """After a conflict, even the rollback is refused."""
+
+    def rollback(original: Any, unit: Any) -> None:
+        if unit._state is _State.FAILED:
+            raise UnitOfWorkMisuse("this unit of work has failed")
+        original(unit)
+
+    around(UnitOfWork, "rollback", rollback)
+
+
+@bug("sql")
+def the_cause_of_an_error_is_lost() -> None:
+    """An error of storage does not hold the driver's own one."""
+
+    @contextmanager
+    def failing(original: Any, unit: Any) -> Iterator[None]:
+        try:
+            with original(unit):
+                yield
+        except StorageError as error:
+            error.__cause__ = None
+            raise
+
+    around(UnitOfWork, "_failing", failing)

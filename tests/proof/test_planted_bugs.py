@@ -1,0 +1,86 @@
+"""The contract suite can fail: it notices each of the bugs in tests/planted_bugs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+import tests.planted_bugs  # noqa: F401  # registers them
+from tests.planted_bugs.registry import BUGS
+
+ROOT = Path(__file__).parents[2]
+
+# Most bugs are noticed by the first of these, which are quick. Then comes what holds for one storage alone, and then what
+# else is in the contract suite; those that wait for locks, and the random histories, take longest.
+FIRST = ["transactions", "objects", "misuse", "conflicts", "collections"]
+LAST = ["savepoints", "unique_values", "same_behaviour"]
+ALONE = {
+    "fake": ["unit/test_errors.py", "unit/test_fake_failures.py", "unit/test_fake_database.py"],
+    "sql": ["unit/test_errors.py"]
+    + [f"integration/test_{name}.py" for name in ("failures", "error_meanings", "memory", "engine", "types")],
+}
+TESTS_OF = {"fake": "fake or test_errors", "sql": "sqlite or test_errors"}
+SECONDS = 300
+
+
+def suite(storage: str) -> list[str]:
+    """Return the files with the tests of a storage, in the order in which they shall run."""
+    every = [path.stem.removeprefix("test_") for path in sorted(ROOT.glob("tests/contract/test_*.py"))]
+    first, between, last = (
+        [f"contract/test_{name}.py" for name in names]
+        for names in (FIRST, [name for name in every if name not in FIRST + LAST], LAST)
+    )
+    return [f"tests/{file}" for file in (*first, *ALONE[storage], *between, *last)]
+
+
+def run(storage: str, bug: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a storage up to the first that fails, with a bug in the code or with none (``""``)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "HYPOTHESIS"))}
+    # Nobody answers there: a test that wanted a server would be an error, and none is started.
+    nowhere = {f"TEST_{server}_URL": "nowhere://127.0.0.1:1" for server in ("POSTGRES", "MARIADB")}
+    # Without rewritten assertions pytest starts in half the time.
+    options = ["-x", "-q", "--tb=short", "--assert=plain", "-pno:cacheprovider", "-pno:xdist"]
+    selection = ["-k", f"({TESTS_OF[storage]}) and not postgres and not mariadb", *suite(storage)]
+    with TemporaryDirectory(prefix="plumbline-proof-") as folder:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "tests.planted_bugs", f"--basetemp={folder}", *options, *selection],
+            cwd=ROOT,
+            env={**kept, **nowhere, "PLANTED_BUG": bug, "HISTORIES": "100", "SEED": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage", TESTS_OF)
+def test_without_a_planted_bug_the_suite_passes(storage: str) -> None:
+    """So what fails with one fails because of it."""
+    done = run(storage, "")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "storage"),
+    [pytest.param(name, storage, id=f"{storage}-{name}") for name, bug in BUGS.items() for storage in bug.storages],
+)
+def test_a_planted_bug_is_noticed(name: str, storage: str) -> None:
+    """By a test that fails: an error in its preparation, or in pytest, would prove nothing."""
+    done = run(storage, name)
+    caught = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+    print(f"{storage}: {name}: {caught[1] if caught else 'nothing'}")  # noqa: T201  # shown by -rA
+    assert (done.returncode, bool(caught)) == (1, True), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_each_bug_says_what_is_broken() -> None:
+    """In a sentence."""
+    assert [] == [name for name, bug in BUGS.items() if not (bug.plant.__doc__ or "").endswith(".")]
