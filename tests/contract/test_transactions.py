@@ -201,3 +201,14 @@ def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any])
     ):
         kit.sample.change(kit.of(uow).get(ann.id), 1)
     assert [values(ann)] == kit.all_values()
+
+
+@pytest.mark.promise(12)
+def test_a_bulk_addition_before_a_savepoint_is_not_forgotten(kit: Kit[Any]) -> None:
+    """Leaving without a commit warns of it, though the unit holds no object of it."""
+    uow = kit.unit()
+    with pytest.warns(UncommittedChanges), uow:  # noqa: PT031  # the warning comes at the end of the block
+        kit.of(uow).add_many([kit.sample.make("ann")])
+        with uow.savepoint():
+            kit.of(uow).page()
+    assert kit.words() == []

@@ -107,3 +107,21 @@ def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine:
     finally:
         engine.dispose()
     assert before == stored_values(storage)
+
+
+@pytest.mark.promise(14)
+def test_the_connection_of_a_lost_transaction_serves_the_next_one(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was lost is lost once: a commit on the same connection is not refused for it."""
+    storage = sql_storage(mariadb_engine)
+    with monkeypatch.context() as patch, SqlUnitOfWork(mariadb_engine) as uow:
+        give_up_at_updates(mariadb_engine, 1213, patch)
+        used = uow.session.execute(text("SELECT connection_id()")).scalar()
+        with pytest.raises(TransactionLost), uow.writing():
+            uow.session.execute(text("UPDATE users SET active = false"))
+    with SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("ann"))
+        assert used == uow.session.execute(text("SELECT connection_id()")).scalar()
+        uow.commit()
+    assert ["ann"] == [row["username"] for row in stored_values(storage)]

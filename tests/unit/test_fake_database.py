@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.fake.repository import FakeRepository, Unique
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, NotFound
+from domain.user import User, UsernameTaken
 from tests.contract.users import new_user
 
 
@@ -101,4 +103,45 @@ def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
         uow.users.add(ann)
         with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
             other.users.add(evolve(new_user("bob"), id=ann.id))
+        uow.commit()
+
+
+def test_units_that_add_different_aggregates_do_not_wait_for_each_other() -> None:
+    """Neither for each other's ids nor for each other's values."""
+    database = FakeDatabase()
+    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
+        for unit, name in ((uow, "ann"), (other, "bob")):
+            unit.users.add(new_user(name))
+            unit.commit()
+    with FakeUnitOfWork(database) as uow:
+        assert [user.username for user in uow.users.stream()] == ["ann", "bob"]
+
+
+def test_all_locks_are_given_back_at_the_commit_whatever_savepoints_there_were() -> None:
+    """Those of before a kept savepoint, and those of inside."""
+    database = FakeDatabase()
+    users = [new_user("ann"), new_user("bob")]
+    with FakeUnitOfWork(database) as uow:
+        uow.users.add(users[0])
+        with uow.savepoint():
+            uow.users.add(users[1])
+        uow.commit()
+    for user in users:
+        with FakeUnitOfWork(database) as uow:
+            uow.users.remove(uow.users.get(user.id))
+            uow.commit()
+
+
+def test_a_conflict_in_a_savepoint_keeps_the_locks_of_before_it() -> None:
+    """The rest of the unit goes on, so others wait for what it has written."""
+    database = FakeDatabase()
+    with FakeUnitOfWork(database) as uow:
+        uow.users.add(new_user("ann"))
+        for depth in (1, 2):
+            with pytest.raises(UsernameTaken), ExitStack() as stack:
+                for _ in range(depth):
+                    stack.enter_context(uow.savepoint())
+                uow.users.add(User.create("ann", "other@example.com"))
+            with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
+                other.users.add(new_user("ann"))
         uow.commit()
