@@ -114,6 +114,7 @@ def test_the_connection_of_a_lost_transaction_serves_the_next_one(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was lost is lost once: a commit on the same connection is not refused for it."""
+    mariadb_engine.dispose()  # so that there is one connection alone
     storage = sql_storage(mariadb_engine)
     with monkeypatch.context() as patch, SqlUnitOfWork(mariadb_engine) as uow:
         give_up_at_updates(mariadb_engine, 1213, patch)
