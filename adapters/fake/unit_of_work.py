@@ -237,22 +237,14 @@ class FakeUnitOfWork(UnitOfWork):
     def _claim_unique(self, kind: type, row: Row, *, bulk: bool = False) -> None:
         for attribute, taken in self._unique[kind].items():
             key = (kind, attribute, row[attribute])
-            is_new = self._lock(key)
+            self._lock(key)
             if self._holder(key) not in (None, row["id"]):
-                if is_new:
-                    self._unlock(key)  # what was not won is not kept from others
                 raise taken(None if bulk else row[attribute])
             self._layers[-1].index[key] = row["id"]
 
-    def _lock(self, key: RowKey | IndexKey) -> bool:
-        is_new = self._database.lock(key, self)
-        if is_new:
+    def _lock(self, key: RowKey | IndexKey) -> None:
+        if self._database.lock(key, self):
             self._layers[-1].locks.add(key)
-        return is_new
-
-    def _unlock(self, key: RowKey | IndexKey) -> None:
-        self._layers[-1].locks.remove(key)
-        self._database.release({key})
 
 
 def _values(aggregate: Aggregate) -> Row:

@@ -251,3 +251,21 @@ def test_a_version_rises_once_for_each_unit_that_writes(kit: Kit[Any]) -> None:
         uow.commit()
     assert (1, 3, 3) == (ann.version, mine.version, unchanged.version)
     assert [3] == kit.versions()
+
+
+@pytest.mark.promise(6)
+def test_what_a_unit_has_removed_is_not_found_in_it_by_its_id(kit: Kit[Any]) -> None:
+    """Nor after another write; another unit finds it until the commit."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        repository = kit.of(uow)
+        repository.remove(repository.get(ann.id))
+        with pytest.raises(repository.not_found):
+            repository.get(ann.id)
+        repository.add(kit.sample.make("bob"))
+        with pytest.raises(repository.not_found):
+            repository.get(ann.id)
+        with kit.unit() as other:
+            seen = values(kit.of(other).get(ann.id))
+        uow.rollback()
+    assert values(ann) == seen

@@ -208,6 +208,8 @@ class SameBehaviour(RuleBasedStateMachine):
     def read(self, unit: int, sample: Sample[Any], number: int, query: int, word: str) -> None:
         """Ask one of the queries."""
         picked = self.pick(number)
+        if picked and number % 2:
+            sample = picked[0]
         key = None if picked is None else self.worlds[0].objects[picked[1]].id
         self.within(
             unit % self.units,

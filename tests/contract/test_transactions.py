@@ -11,7 +11,8 @@ from attrs import fields
 from domain.aggregate import Aggregate
 from domain.errors import UncommittedChanges
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.sample import Kit, values
+from tests.contract.sample import Kit, Unique, values
+from tests.contract.samples import each_unique
 
 
 @pytest.mark.promise(1)
@@ -212,3 +213,25 @@ def test_a_bulk_addition_before_a_savepoint_is_not_forgotten(kit: Kit[Any]) -> N
         with uow.savepoint():
             kit.of(uow).page()
     assert kit.words() == []
+
+
+@pytest.mark.promise(1)
+@each_unique
+def test_what_is_not_committed_is_not_found_by_another_unit(kit: Kit[Any], unique: Unique[Any]) -> None:
+    """By an id and by a unique value: what is new is not there, what was changed or removed is as it was."""
+    ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
+    new = unique.value(kit.sample.make("eve"))
+    with kit.unit() as uow, kit.unit() as other:
+        unique.set(kit.of(uow).get(ann.id), new)
+        kit.of(uow).remove(kit.of(uow).get(bob.id))
+        kit.of(uow).add(cid)
+        repository = kit.of(other)
+        found = [values(repository.get(one.id)) for one in (ann, bob)]
+        found += [values(unique.find(repository, unique.value(one))) for one in (ann, bob)]
+        with pytest.raises(repository.not_found):
+            repository.get(cid.id)
+        for value in (new, unique.value(cid)):
+            with pytest.raises(repository.not_found):
+                unique.find(repository, value)
+        uow.rollback()
+    assert [values(ann), values(bob)] * 2 == found

@@ -297,3 +297,26 @@ def test_a_bulk_with_the_id_of_a_stored_aggregate_does_not_tell_which(kit: Kit[A
         kit.of(uow).add_many([kit.sample.make("cid"), again])
     assert caught.value.id is None
     assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(8)
+@one_unique
+@pytest.mark.parametrize("then", ["query", "addition", "savepoint"])
+def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique: Unique[Any], then: str) -> None:
+    """Whatever it does after the write: who wants to change the same waits, and in vain."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        unique.set(kit.of(uow).get(ann.id), unique.value(kit.sample.make("eve")))
+        kit.of(uow).page()
+        if then == "query":
+            kit.of(uow).page()
+        elif then == "addition":
+            kit.of(uow).add(kit.sample.make("bob"))
+        else:
+            with uow.savepoint():
+                kit.of(uow).page()
+        with pytest.raises(ConcurrentChange), kit.unit() as other:
+            kit.sample.change(kit.of(other).get(ann.id), 1)
+            other.commit()
+        uow.commit()
+    assert (unique.value(kit.sample.make("eve")), 2) == (kit.all_values()[0][unique.attribute], kit.versions()[0])

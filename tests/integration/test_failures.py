@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
@@ -280,3 +281,30 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(sqlite_engine: Engin
     with pytest.raises(StorageError, match="database or disk is full"), storage.unit() as uow:
         uow.users.add_many(new_user(f"user{number}") for number in range(1000))
     assert stored_names(storage) == []
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("stored", [False, True])
+def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(
+    engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it comes before the database has done its part or after it: nobody can tell."""
+    dialect: Any = engine.dialect
+    commit = dialect.do_commit
+
+    def fail(connection: Any) -> None:
+        if stored:
+            commit(connection)
+        raise dialect.dbapi.OperationalError("the connection was lost")
+
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("ann"))
+        with monkeypatch.context() as patched:
+            patched.setattr(dialect, "do_commit", fail)
+            with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
+                uow.commit()
+        with pytest.raises(UnitOfWorkMisuse, match="may or may not be stored"):
+            uow.commit()
+    assert not caught.value.retryable
+    assert checked_out(engine) == 0
+    assert (["ann"] if stored else []) == stored_names(sql_storage(engine))
