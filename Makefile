@@ -38,7 +38,7 @@ test: $(VENV)/dev.stamp ## run the suite, all but the slow tests; it must reach 
 
 prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
-	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 tests/contract/test_same_behaviour.py
+	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
 
 bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, and the fake beside SQLite in memory
 	$(VENV)/bin/python benchmarks/import_users.py
