@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from attrs import asdict
 
 from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Kit, Sample, Unique
 
 if TYPE_CHECKING:
     from typing import Any
 
     from tests.storages import Storage
 
-USERS = Sample(
+USERS: Sample[User] = Sample(
     repository="users",
     make=lambda word: User.create(word, f"{word}@example.com"),
     word=lambda user: user.username,
@@ -32,27 +32,22 @@ USERS = Sample(
 
 def new_user(name: str = "ann") -> User:
     """Return a user who is not stored yet."""
-    return User.create(name, f"{name}@example.com")
+    return USERS.make(name)
 
 
 def stored_user(storage: Storage, name: str = "ann") -> User:
     """Store a user and return the object, whose unit has ended."""
-    user = new_user(name)
-    with storage.unit() as uow:
-        uow.users.add(user)
-        uow.commit()
-    return user
+    return Kit(storage, USERS).stored(name)
 
 
 def stored_values(storage: Storage) -> list[dict[str, Any]]:
     """Return the values of all users that are stored, in the order of ids."""
-    with storage.unit(read_only=True) as uow:
-        return [values(user) for user in uow.users.stream()]
+    return Kit(storage, USERS).all_values()
 
 
 def stored_names(storage: Storage) -> list[str]:
     """Return the names of all users that are stored, sorted."""
-    return sorted(row["username"] for row in stored_values(storage))
+    return Kit(storage, USERS).words()
 
 
 def values(user: User) -> dict[str, Any]:
