@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import ExitStack, suppress
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -131,15 +132,13 @@ def leave(savepoint: AbstractContextManager[None], error: Oops | None) -> None:
 
 
 def leave_block(block: Block, *, by_error: bool) -> None:
-    """Leave all savepoints and the block, normally or by an error."""
-    oops = Oops() if by_error else None
-    try:
+    """Leave all savepoints and the block, normally or by an error, as nested ``with`` statements would."""
+    with suppress(Oops), ExitStack() as stack:
+        stack.push(block.uow)
         while block.savepoints:
-            leave(block.savepoints.pop(), oops)
-    finally:
-        while block.savepoints:
-            leave(block.savepoints.pop(), Oops())
-        block.uow.__exit__(None if oops is None else Oops, oops, None)
+            stack.push(block.savepoints.pop(0))
+        if by_error:
+            raise Oops
 
 
 def stored(world: World) -> list[dict[str, Any]]:
