@@ -40,9 +40,10 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
 
-bench: $(VENV)/dev.stamp ## measure the import beside the bare driver, and the fake beside SQLite in memory
+bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, and the skeleton beside other libraries
 	$(VENV)/bin/python benchmarks/import_users.py
 	$(VENV)/bin/python benchmarks/fake.py
+	.venv-bench/bin/python -m benchmarks.side_by_side
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs
 	$(VENV)/bin/pytest -m slow -n 2
@@ -68,19 +69,21 @@ test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite 
 lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt
 	$(uv_compile) --group dev --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
+	$(uv_compile) --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(uv_compile) --group mutants --extra mysql -c requirements/dev.txt -o requirements/mutants.txt
 	$(uv_compile) --group dev --extra mysql --resolution lowest-direct -o requirements/lowest.txt
 	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
 
 clean: ## remove the environments and all else that was made here
-	rm -rf $(VENV) .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants build dist plumbline.egg-info
+	rm -rf $(VENV) .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants build dist plumbline.egg-info
 	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
 	find adapters benchmarks domain entrypoints service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.
-$(VENV)/python.stamp .venv-lowest/python.stamp .venv-mutants/python.stamp .venv-sqlalchemy-2.0/python.stamp:
+$(VENV)/python.stamp .venv-bench/python.stamp .venv-lowest/python.stamp .venv-mutants/python.stamp \
+		.venv-sqlalchemy-2.0/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Plumbline needs Python 3.11 or newer; name one: make test PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -100,6 +103,9 @@ $(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml $(VENV)/python.st
 	$(install)
 
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
+	$(install)
+
+.venv-bench/bench.stamp: requirements/bench.txt pyproject.toml .venv-bench/python.stamp
 	$(install)
 
 .venv-lowest/lowest.stamp: requirements/lowest.txt pyproject.toml .venv-lowest/python.stamp

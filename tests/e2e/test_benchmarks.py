@@ -23,6 +23,19 @@ def test_the_import_is_measured_beside_the_bare_driver_and_the_validation(postgr
 
 
 @pytest.mark.slow
+def test_the_skeleton_is_measured_beside_other_ways_whose_work_is_checked(postgres_database: str) -> None:
+    """With those whose libraries are installed: the development environment has SQLAlchemy and the drivers alone."""
+    arguments = ["--rounds", "1", "--bulk", "20", "--server", postgres_database]
+    command = [sys.executable, "-m", "benchmarks.side_by_side", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for title in ("microseconds", "round trips", "memory"):
+        for database in ("SQLite", "PostgreSQL"):
+            assert f"### {database}: {title}\n" in done.stdout
+    assert "| | Plumbline | SQLAlchemy ORM | SQLAlchemy Core | bare driver | textbook unit of work |" in done.stdout
+
+
+@pytest.mark.slow
 def test_the_fake_is_measured_beside_sqlite_in_memory() -> None:
     """In processes of their own, which check that the units have done their work."""
     command = [sys.executable, "benchmarks/fake.py", "5"]
