@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from benchmarks.side_by_side import Figures
 
 DOCS = Path(__file__).parents[1] / "docs"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 LABELS = {
     "get": "get by name",
@@ -41,8 +40,8 @@ def _tables_of(found: Figures, bulk: int) -> list[str]:
     name = NAMES[found.kind]
     counted = "Statements that SQLite runs" if found.kind == "sqlite" else "Round trips to the server"
     return [
-        f"### {name}: microseconds\n\nMedian (quartiles; lowest and highest of fewer than four turns), and the ratio to"
-        " the hand-written ORM.\n\n"
+        f"### {name}: microseconds\n\nMedian (quartiles; lowest and highest of fewer than four turns), and how many"
+        " times as fast as the hand-written ORM that is.\n\n"
         + _table(found.microseconds, lambda row, one: _time(row[one], row.get(REFERENCE)), LABELS),
         f"### {name}: round trips\n\n{counted}, for each call; a bulk and a stream are of 10,000 rows here.\n\n"
         + _table(found.trips, lambda row, one: f"{row[one]:,g}", LABELS | {"bulk": "bulk", "stream": "stream"}),
@@ -72,19 +71,24 @@ def _short(figure: float) -> str:
 
 
 def ratio_of(times: list[float], reference: list[float]) -> float:
-    """Return how long it takes when the reference takes 1."""
-    return median(times) / median(reference)
+    """Return how many times as fast as the reference it is."""
+    return median(reference) / median(times)
 
 
 def write(found: list[Figures], bulk: int, arguments: list[str]) -> None:
     """Put the tables and their circumstances between the marks in docs/performance.md, and draw the chart."""
-    page = DOCS / "performance.md"
-    text = page.read_text(encoding="utf-8")
     figures = f"{_circumstances(found, arguments)}\n\n![ratios as bars](performance.svg)\n\n{tables(found, bulk)}"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}", encoding="utf-8")
+    put_between_marks("figures", figures)
     draw(found, DOCS / "performance.svg")
+
+
+def put_between_marks(name: str, figures: str) -> None:
+    """Put figures in the place that docs/performance.md has for them, instead of those that are there."""
+    page = DOCS / "performance.md"
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n\n{figures}\n\n{end}{after}", encoding="utf-8")
 
 
 def _circumstances(found: list[Figures], arguments: list[str]) -> str:

@@ -27,12 +27,17 @@ class Proxy:
         with suppress(OSError):  # the listener is closed at the end
             while True:
                 client, _ = self.listener.accept()
-                server = socket.create_connection(self.server)
-                for one in (client, server):
-                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                waiting = threading.Event()
-                for source, target, asks in ((client, server, True), (server, client, False)):
-                    threading.Thread(target=self._pass_on, args=(source, target, waiting, asks), daemon=True).start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        waiting = threading.Event()
+        with client, socket.create_connection(self.server) as server:
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            answers = threading.Thread(target=self._pass_on, args=(server, client, waiting, False), daemon=True)
+            answers.start()
+            self._pass_on(client, server, waiting, asks=True)
+            answers.join()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, waiting: threading.Event, asks: bool) -> None:
         with suppress(OSError):
@@ -55,4 +60,5 @@ def proxy_to(url: str) -> Iterator[tuple[Proxy, str]]:
     try:
         yield proxy, real.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     finally:
+        proxy.listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that waits for clients
         proxy.listener.close()

@@ -1,0 +1,95 @@
+"""How often a use case waits for an answer of PostgreSQL: a budget, so that a change that adds a query is noticed.
+
+Each wait is a round trip over the network, and most of what a use case costs. They are counted on the wire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from benchmarks.round_trips import proxy_to
+from domain.repository import BATCH
+from service_layer import users
+from tests.contract.users import new_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Engine
+
+    from benchmarks.round_trips import Proxy
+    from service_layer.unit_of_work import UnitOfWork
+
+READING = 1
+WRITING = 3  # the beginning, the writing, and the commit
+
+
+def store(count: int, uow: UnitOfWork) -> None:
+    """Store so many users in bulk."""
+    with uow:
+        uow.users.add_many(new_user(f"new{number}") for number in range(count))
+        uow.commit()
+
+
+def store_one_by_one(count: int, uow: UnitOfWork) -> None:
+    """Store so many users, each by a statement of its own."""
+    with uow:
+        for number in range(count):
+            uow.users.add(new_user(f"new{number}"))
+        uow.commit()
+
+
+def take_back(uow: UnitOfWork) -> None:
+    """Write something, and roll it back."""
+    with uow:
+        uow.users.add(new_user("new"))
+        uow.rollback()
+
+
+def commit_nothing(uow: UnitOfWork) -> None:
+    """Read a user, change nothing, and commit."""
+    with uow:
+        uow.users.get_by_username("ann")
+        uow.commit()
+
+
+BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
+    "get_user": (lambda uow: users.get_user("ann", uow), READING),
+    "list_users": (lambda uow: users.list_users(None, 100, uow), READING),
+    "create_user": (lambda uow: users.create_user("new", "new@example.com", uow), WRITING),
+    "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + WRITING),
+    "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + WRITING),
+    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + WRITING),
+    "export_users": (lambda uow: list(users.export_users(uow)), READING),
+    "an empty block": (lambda uow: uow.__enter__().__exit__(None, None, None), 0),
+    "a commit of nothing": (commit_nothing, READING),
+    "a rollback": (take_back, WRITING),
+    "three additions": (lambda uow: store_one_by_one(3, uow), WRITING + 2),
+    # A COPY is answered twice: when it may begin to send, and when all is stored.
+    "one batch": (lambda uow: store(BATCH, uow), WRITING + 1),
+    "three batches": (lambda uow: store(3 * BATCH, uow), WRITING + 5),
+}
+
+
+@pytest.fixture
+def counted(postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
+    """A unit of work with a stored user, and what counts its round trips."""
+    with proxy_to(postgres_engine.url.render_as_string(hide_password=False)) as (proxy, url):
+        engine = make_engine(url)
+        uow = SqlUnitOfWork(engine)
+        users.create_user("ann", "ann@example.com", uow)
+        yield proxy, uow
+        engine.dispose()
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
+    """Neither more, nor fewer: one that needs fewer has a new budget."""
+    (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
+    before = proxy.trips
+    use_case(uow)
+    assert budget == proxy.trips - before
