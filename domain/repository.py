@@ -57,7 +57,7 @@ class Repository(ABC, Generic[A]):
     def add(self, aggregate: A) -> None:
         """Store a new aggregate; adding one that this unit already holds changes nothing.
 
-        Each write looks through all that the unit holds: for more than some hundreds, take :meth:`add_many`.
+        Each costs a statement of its own: for more than some hundreds, take :meth:`add_many`.
 
         Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder,
         :class:`~domain.errors.DuplicateIdentity` for an id that is stored already,

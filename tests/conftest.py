@@ -17,13 +17,11 @@ from tests.storages import (
     fake_storage,
     shop_engine,
     sql_storage,
-    sqlite_copy,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from sqlalchemy import Engine
 
@@ -31,18 +29,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with all tables and no rows, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    with shop_engine(f"sqlite:///{path}"):
-        return path
+def _sqlite_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with shop_engine(f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/test.db") as engine:
+        yield engine
 
 
 @pytest.fixture
-def sqlite_engine(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
-    """An engine on an SQLite file of the test's own."""
-    with sqlite_copy(sqlite_template, tmp_path) as engine:
-        yield engine
+def sqlite_engine(_sqlite_engine: Engine) -> Iterator[Engine]:
+    """An engine on an SQLite file whose tables are empty."""
+    yield _sqlite_engine
+    empty(_sqlite_engine)
 
 
 @contextmanager

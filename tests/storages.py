@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from tests.contract.orders import FakeShop, SqlShop, orders_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from sqlalchemy import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -71,6 +69,8 @@ def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]
 def shop_engine(url: str) -> Iterator[Engine]:
     """Yield an engine with the tables of the tests' own aggregate too."""
     with migrated_engine(url) as engine:
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _without_the_disk)
         orders_metadata.create_all(engine)
         yield engine
 
@@ -90,15 +90,3 @@ def impatient(engine: Engine) -> Iterator[Engine]:
 def _without_the_disk(connection: DBAPIConnection, _: object) -> None:
     # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
     connection.execute("PRAGMA synchronous = OFF")
-
-
-@contextmanager
-def sqlite_copy(template: Path, folder: Path) -> Iterator[Engine]:
-    """Yield an engine on a copy of an SQLite file, which is cheaper than migrating a new one."""
-    copy = shutil.copy(template, folder / "test.db")
-    engine = make_engine(f"sqlite:///{copy}", LOCK_TIMEOUT)
-    event.listen(engine, "connect", _without_the_disk)
-    try:
-        yield engine
-    finally:
-        engine.dispose()

@@ -190,10 +190,11 @@ class FakeUnitOfWork(UnitOfWork):
         self._note(self._changed())
         self._database.release(self._layers.pop().locks)
         for original in self._log.drop_level():
+            if self.holds(original.aggregate):
+                del self._tracked[type(original.aggregate), original.aggregate.id]
             _restore(original)
-            key = (type(original.aggregate), original.aggregate.id)
-            self._tracked.pop(key, None)
             if original.stored:
+                key = (type(original.aggregate), original.aggregate.id)
                 self._tracked[key] = _Tracked(original.aggregate, original.values)
 
     # The rows: locked and checked one by one, as a database does with one statement after the other.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field, fields
 from sqlalchemy import bindparam, delete, insert
 from sqlalchemy.orm import query_expression, relationship
-from sqlalchemy.orm.attributes import set_committed_value
 
+from adapters.sql.identity_map import values_of
 from adapters.sql.metadata import mapper_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
-    from sqlalchemy import Column, Table
+    from sqlalchemy import Column, Connection, Table
     from sqlalchemy.orm import Session
 
     from domain.aggregate import Aggregate, Entity
@@ -59,17 +59,12 @@ class Children:
         rows = relationship(self._row, viewonly=True, lazy="joined", order_by=self.table.c.id)
         return {name: query_expression(expire_on_flush=False), _rows(name): rows}
 
-    def read(self, root: Aggregate, name: str, session: Session) -> None:
-        """Give a root that a query has found its children, if it has just been loaded, and let go of their rows.
-
-        A root that was in the session before keeps the children that it has, as it keeps its other values.
-        """
+    def read(self, root: Aggregate, name: str, session: Session) -> tuple[Entity, ...]:
+        """Return the children of a root that a query has found, and let go of their rows."""
         rows = getattr(root, _rows(name))
-        if getattr(root, name) is None:
-            set_committed_value(root, name, tuple(self._entity_of(row) for row in rows))
         for row in rows:
             session.expunge(row)
-        set_committed_value(root, _rows(name), [])
+        return tuple(self._entity_of(row) for row in rows)
 
     def _entity_of(self, row: object) -> Entity:
         # Past its own __init__, which validates: what is stored was valid when it was stored.
@@ -78,15 +73,15 @@ class Children:
             object.__setattr__(child, one.name, getattr(row, one.name))
         return child
 
-    def write(self, root_id: UUID, before: Iterable[Entity], after: Iterable[Entity], session: Session) -> None:
+    def write(self, root_id: UUID, before: Iterable[Entity], after: Iterable[Entity], connection: Connection) -> None:
         """Store the children ``after`` instead of those ``before``; a changed one is a new row in place of the old."""
         old, new = ({child.id: child for child in children} for children in (before, after))
         gone = [{"root": root_id, "child": id} for id, child in old.items() if new.get(id) != child]
         come = [self.row_of(root_id, child) for id, child in new.items() if old.get(id) != child]
         if gone:
             one = (self._root_id == bindparam("root"), self.table.c.id == bindparam("child"))
-            session.connection().execute(delete(self.table).where(*one), gone)
-        self.insert(come, session)
+            connection.execute(delete(self.table).where(*one), gone)
+        self.insert(come, connection)
 
     def row_of(self, root_id: UUID, child: Entity) -> dict[str, Any]:
         """Return the row of a child."""
@@ -95,10 +90,17 @@ class Children:
             **{one.name: getattr(child, one.name) for one in fields(self.entity)},
         }
 
-    def insert(self, rows: list[dict[str, Any]], session: Session) -> None:
+    def insert(self, rows: list[dict[str, Any]], connection: Connection) -> None:
         """Insert rows by one statement."""
         if rows:
-            session.connection().execute(insert(self.table), rows)
+            connection.execute(insert(self.table), rows)
+
+
+def read_with_children(root: Aggregate, children: Mapping[str, Children], session: Session) -> dict[str, Any]:
+    """Return what is stored of a root that a session has just read, its children included, and let go of all that."""
+    found = {name: one.read(root, name, session) for name, one in children.items()}
+    session.expunge(root)
+    return {**values_of(root), **found}
 
 
 def _rows(name: str) -> str:

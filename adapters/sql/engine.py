@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from adapters.sql.mysql import mysql_engine
+from adapters.sql.postgres import postgres_engine
 from adapters.sql.sqlite import sqlite_engine
 from domain.errors import ConfigurationError
 
@@ -44,18 +44,7 @@ def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 
 
-def _postgres_engine(url: URL, timeout: float) -> Engine:
-    arguments: dict[str, Any] = {
-        "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
-        "options": f"-c lock_timeout={round(timeout * 1000)}",
-    }
-    # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
-    arguments = {name: value for name, value in arguments.items() if name not in url.query}
-    arguments["client_encoding"] = "utf8"
-    return create_engine(url, connect_args=arguments, pool_timeout=timeout)
-
-
-_MAKERS = {"sqlite": sqlite_engine, "postgresql": _postgres_engine, "mysql": mysql_engine}
+_MAKERS = {"sqlite": sqlite_engine, "postgresql": postgres_engine, "mysql": mysql_engine}
 
 
 def _parsed(database_url: str) -> URL:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from attrs import fields
-from sqlalchemy import MetaData, Table, inspect
+from sqlalchemy import MetaData, Table, event, inspect
 from sqlalchemy.orm import registry
+
+from adapters.sql.identity_map import before_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,18 +37,17 @@ _children: dict[type[Aggregate], Mapping[str, Children]] = {}
 def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children) -> None:
     """Map a plain class to its table, and attributes that hold child entities to theirs; again, it changes nothing.
 
-    The unit of work raises the version itself, once for each unit that writes; SQLAlchemy compares it at every write.
+    SQLAlchemy then reads its rows, and tells the unit of work of every attribute that is set.
     """
     if inspect(aggregate, raiseerr=False) is None:
         mapper_registry.map_imperatively(
             aggregate,
             table,
             properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
-            version_id_col=table.c.version,
-            version_id_generator=False,
-            batch=False,  # each is checked before the next is written, so that the first that is refused is told
         )
         _children[aggregate] = children
+        for name in (*table.columns.keys(), *children):
+            event.listen(getattr(aggregate, name), "set", before_change)
 
 
 def children_of(aggregate: type[Aggregate]) -> Mapping[str, Children]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
-from adapters.sql.metadata import children_of, watch
+from adapters.sql.metadata import watch
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SqlRepository(Repository[A]):
 
     def _add_batch(self, aggregates: list[A]) -> None:
         with self._unit.writing():
-            self._unit.insert_batch(self.table, aggregates)
+            self._unit.insert_batch(self.aggregate, aggregates)
 
     def _remove(self, aggregate: A) -> None:
         watch(aggregate)
@@ -64,12 +64,4 @@ class SqlRepository(Repository[A]):
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[A]:
         """Return what a query of this repository's aggregates finds: the way to run a query of one's own."""
         with self._unit.reading():
-            found = self._unit.session.scalars(statement, parameters)
-            children = children_of(self.aggregate)
-            if not children:
-                return list(found)
-            roots = list(found.unique())  # a root comes once for each of its children
-            for root in roots:
-                for name, one in children.items():
-                    one.read(root, name, self._unit.session)
-            return roots
+            return self._unit.load(self.aggregate, statement, parameters)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import DateTime, String
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Dialect
 
 
@@ -30,9 +32,10 @@ class Text(TypeDecorator[str]):
         """Return the plain text, because drivers look up how to send a value by its exact type."""
         return None if value is None else str(value)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:
-        """Return the value object."""
-        return None if value is None else str.__new__(self.value_object, value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], str | None]:
+        """Return what makes the value object: a function of its own, because it is called for each row."""
+        value_object, new = self.value_object, str.__new__
+        return lambda value: None if value is None else new(value_object, value)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -50,6 +53,6 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time in UTC; what comes without a time zone was stored as UTC."""
-        if value is None:
-            return None
+        if value is None or value.tzinfo is UTC:
+            return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

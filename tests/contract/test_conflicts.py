@@ -216,3 +216,26 @@ def test_of_several_changes_the_first_that_is_refused_is_told_whatever_it_is_ref
         mine[0].change_username("anna")
         mine[1].change_username("cid")
         uow.commit()
+
+
+@pytest.mark.promise(8)
+def test_a_unit_that_lost_an_update_keeps_from_nobody_what_it_wrote_before(kit: Kit[Any]) -> None:
+    """While it is still open, others can write that."""
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    with kit.unit() as uow:
+        written, lost = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
+        change_in_a_unit_of_its_own(kit, bob)
+        kit.sample.change(written, 1)
+        kit.of(uow).page()
+        kit.sample.change(lost, 1)
+        with pytest.raises(ConcurrentChange):
+            kit.of(uow).page()
+        change_in_a_unit_of_its_own(kit, ann)
+    assert [2, 2] == kit.versions()
+
+
+def change_in_a_unit_of_its_own(kit: Kit[Any], one: Any) -> None:
+    """Change an aggregate in a unit that is open only for that."""
+    with kit.unit() as uow:
+        kit.sample.change(kit.of(uow).get(one.id), 1)
+        uow.commit()

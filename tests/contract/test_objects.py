@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.repository import BATCH
 from domain.user import Username
 from tests.contract.sample import Kit, Unique, values
 from tests.contract.samples import each_unique
@@ -108,6 +109,16 @@ def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> N
         listed = [one for query in kit.sample.queries for one in query(repository, "ann")]
     assert [ann] * (3 + len(kit.sample.unique)) == found
     assert {id(found[0])} == {id(one) for one in (*found, *listed)}
+
+
+@pytest.mark.promise(5)
+def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any]) -> None:
+    """Of a stream of several batches, too, as long as the caller holds on to them."""
+    with kit.unit() as uow:
+        kit.of(uow).add_many(kit.sample.make(f"word{number}") for number in range(3 * BATCH))
+        found = list(kit.of(uow).stream())
+        assert all(one is again for one, again in zip(found, kit.of(uow).stream(), strict=True))
+        uow.commit()
 
 
 @pytest.mark.promise(5)

@@ -199,7 +199,7 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(kit: Kit[Any], 
 def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any], unique: Unique[Any]) -> None:
     """Each of the others gets the domain's error, after waiting for the winner to end."""
     ann = kit.sample.make("ann")
-    start = Barrier(4)
+    start = Barrier(4, timeout=10)
 
     def register(number: int) -> str:
         one = kit.like(ann, unique, f"user{number}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -11,14 +12,17 @@ from tests.storages import migrated_engine
 
 
 @pytest.fixture
+def sqlite_database(tmp_path: Path) -> str:
+    """The URL of an SQLite file of the test's own, which is not there yet."""
+    return f"sqlite:///{tmp_path}/own.db"
+
+
+@pytest.fixture
 def own_engine(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Engine]:
     """An engine on a database of the test's own, of each kind in turn, whose tables it may change."""
-    if engine.dialect.name == "sqlite":
-        yield engine
-    else:
-        kind = {"postgresql": "postgres", "mysql": "mariadb"}[engine.dialect.name]
-        with migrated_engine(request.getfixturevalue(f"{kind}_database")) as own:
-            yield own
+    kind = {"postgresql": "postgres", "mysql": "mariadb", "sqlite": "sqlite"}[engine.dialect.name]
+    with migrated_engine(request.getfixturevalue(f"{kind}_database")) as own:
+        yield own
 
 
 @pytest.fixture(params=["postgres", "mariadb"])

@@ -220,14 +220,14 @@ def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(engine: Engin
     """The interrupt itself goes on; what was committed stays so."""
     uow = SqlUnitOfWork(engine)
 
-    def interrupt(_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    event.listen(uow.session, "after_commit", interrupt)
+    event.listen(engine, "reset", interrupt)  # the connection goes back to the pool
     with pytest.raises(KeyboardInterrupt), uow:
         uow.users.add(new_user("ann"))
         uow.commit()
-    event.remove(uow.session, "after_commit", interrupt)
+    event.remove(engine, "reset", interrupt)
     assert checked_out(engine) == 0
     with uow:
         uow.users.add(new_user("bob"))
@@ -272,12 +272,13 @@ def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) 
 
 
 @pytest.mark.promise(7)
-def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(sqlite_engine: Engine) -> None:
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(own_engine: Engine) -> None:
     """Imitated by a limit on the size of the file."""
-    with sqlite_engine.connect() as connection:
+    with own_engine.connect() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar()
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-    storage = sql_storage(sqlite_engine)
+    storage = sql_storage(own_engine)
     with pytest.raises(StorageError, match="database or disk is full"), storage.unit() as uow:
         uow.users.add_many(new_user(f"user{number}") for number in range(1000))
     assert stored_names(storage) == []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from typing import TYPE_CHECKING
+from weakref import WeakSet, ref
+
 import pytest
 from sqlalchemy import Engine
 
@@ -9,16 +13,46 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.repository import BATCH
 from tests.contract.users import new_user
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from domain.user import User
+
+COUNT = 10 * BATCH
+
 
 @pytest.mark.promise(16)
 def test_a_stream_and_a_bulk_addition_hold_no_more_than_one_batch(engine: Engine) -> None:
-    """Of what the caller lets go, the session keeps nothing."""
+    """Of what the caller lets go, the unit keeps nothing."""
+    alive: WeakSet[User] = WeakSet()
+
+    def watched(users: Iterable[User]) -> Iterator[User]:
+        for user in users:
+            alive.add(user)
+            yield user
+
     held = []
     with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many(new_user(f"user{number}") for number in range(3 * BATCH))
-        held.append(len(uow.session.identity_map))
-        held += [len(uow.session.identity_map) for _ in uow.users.stream()]
+        uow.users.add_many(watched(new_user(f"user{number}") for number in range(COUNT)))
+        held.append(len(alive))
+        held += [len(alive) for _ in watched(uow.users.stream())]
         uow.commit()
-    assert 3 * BATCH + 1 == len(held)
-    assert held[0] == 0
+    assert COUNT + 1 == len(held)
     assert max(held) <= BATCH + 2  # and the one at hand, and the one that tells whether more follow
+
+
+@pytest.mark.promise(16)
+def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) -> None:
+    """Not even the few bytes that say that an object was there."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add_many(new_user(f"user{number}") for number in range(COUNT))
+        before = dead_references()
+        for _ in uow.users.stream():
+            pass
+        assert dead_references() - before < COUNT * 0.7
+        uow.rollback()
+
+
+def dead_references() -> int:
+    """Return how many references there are to objects that are gone."""
+    return sum(type(one) is ref and one() is None for one in gc.get_objects())

@@ -139,7 +139,7 @@ def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: s
         " Schema(make_engine(sys.argv[1], 10)).upgrade()"
     )
     started = [subprocess.Popen([sys.executable, "-c", program, empty_url]) for _ in range(3)]
-    assert [0, 0, 0] == [process.wait() for process in started]
+    assert [0, 0, 0] == [process.wait(60) for process in started]
     with open_schema(empty_url) as schema:
         assert schema.current == schema.head
 

@@ -55,7 +55,7 @@ def test_what_is_stored_is_read_even_if_it_would_not_be_accepted_today(engine: E
 def test_a_text_column_is_as_long_as_its_value_object_may_be() -> None:
     """And knows which class its values are of."""
     text = Text(Username, 64)
-    assert (64, Username) == (text.length, type(text.process_result_value("ann", DefaultDialect())))
+    assert (64, Username) == (text.length, type(text.result_processor(DefaultDialect(), None)("ann")))
 
 
 def test_a_time_is_given_to_the_driver_in_utc() -> None:

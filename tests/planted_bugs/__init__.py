@@ -3,7 +3,7 @@
     PLANTED_BUG=no_copy_on_read python -m pytest -p tests.planted_bugs tests/contract
 
 Each bug is a function whose docstring says what is broken then, in the words of docs/promises.md; there is a file for
-each few promises. What the storages have in common is broken for both. That each is noticed is proven by
+each few promises. What the storages have in common is broken for all. That each is noticed is proven by
 tests/proof/test_planted_bugs.py.
 """
 
@@ -16,11 +16,13 @@ from hypothesis import Phase, settings
 from tests.planted_bugs import (  # noqa: F401  # each registers its own
     children,
     collections,
+    identity_map,
     meeting_units,
     misuse,
     objects,
     outcomes,
     own_writes,
+    postgres,
     savepoints,
     storing,
     unique_values,

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
-
-from sqlalchemy.orm.attributes import set_committed_value
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.children import Children
+from adapters.sql.identity_map import IdentityMap, values_of
+from adapters.sql.metadata import children_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    pass
 
 
 from tests.planted_bugs.registry import around, bug
@@ -43,9 +40,9 @@ def removed_children_stay() -> None:
     """Children that were taken away from their root are still there."""
 
     def write(original: Any, children: Any, root_id: Any, *rest: Any) -> None:
-        before, after, session = rest
+        before, after, connection = rest
         kept = {child.id for child in after}
-        original(children, root_id, [child for child in before if child.id in kept], after, session)
+        original(children, root_id, [child for child in before if child.id in kept], after, connection)
 
     around(Children, "write", write)
 
@@ -55,9 +52,9 @@ def changed_children_are_not_written() -> None:
     """A child that was changed is stored as it was before; only new ones and removed ones are written."""
 
     def write(original: Any, children: Any, root_id: Any, *rest: Any) -> None:
-        before, after, session = rest
+        before, after, connection = rest
         old = {child.id: child for child in before}
-        original(children, root_id, before, [old.get(child.id, child) for child in after], session)
+        original(children, root_id, before, [old.get(child.id, child) for child in after], connection)
 
     around(Children, "write", write)
 
@@ -73,7 +70,7 @@ def a_bulk_addition_loses_the_children_in_the_fake() -> None:
     around(FakeUnitOfWork, "_insert_row", insert)
 
 
-@bug("sql")
+@bug("sql", "postgres")
 def a_bulk_addition_loses_the_children_in_the_database() -> None:
     """Aggregates that were added in bulk have no children."""
 
@@ -84,29 +81,48 @@ def a_bulk_addition_loses_the_children_in_the_database() -> None:
     around(SqlUnitOfWork, "insert_batch", insert)
 
 
+@bug("sql", "postgres")
+def a_bulk_addition_stores_the_children_of_one_root() -> None:
+    """Of the aggregates that were added in bulk, the last one of each batch alone has its children."""
+
+    def insert(original: Any, connection: Any, table: Any, rows: Any) -> None:
+        of_one = {name for key in table.foreign_keys for name in [key.parent.name]}
+        original(connection, table, [row for row in rows if all(row[name] == rows[-1][name] for name in of_one)])
+
+    around(sql_unit_of_work, "insert_many", insert)
+
+
 @bug("sql")
 def children_come_in_the_wrong_order() -> None:
     """Children come back in the reversed order of their ids."""
-
-    def read(original: Any, children: Any, root: Any, name: str, session: Any) -> None:
-        is_new = getattr(root, name) is None
-        original(children, root, name, session)
-        if is_new:
-            set_committed_value(root, name, getattr(root, name)[::-1])
-
-    around(Children, "read", read)
+    around(Children, "read", lambda original, *args: original(*args)[::-1])
 
 
 @bug("sql")
 def a_second_query_loses_the_children() -> None:
     """A root that is found once more has no children."""
 
-    def read(original: Any, children: Any, root: Any, name: str, session: Any) -> None:
-        if getattr(root, name) is not None:
-            set_committed_value(root, name, ())
-        original(children, root, name, session)
+    def made(original: Any, objects: Any, kind: Any, names: Any, rows: Any) -> Any:
+        known = [one for row in rows if (one := objects.get(kind, row[names.index("id")])) is not None]
+        found = original(objects, kind, names, rows)
+        for one in known:
+            vars(one).update(dict.fromkeys(children_of(kind), ()))
+        return found
 
-    around(Children, "read", read)
+    around(IdentityMap, "made", made)
+
+
+@bug("sql")
+def a_change_of_children_alone_is_not_written() -> None:
+    """Children that were changed are stored only if an attribute of their root was changed, too."""
+
+    def changed(original: Any, objects: Any) -> Any:
+        def own(row: Any) -> Any:
+            return [value for value in row.values() if not isinstance(value, tuple)]
+
+        return [one for one in original(objects) if own(values_of(one)) != own(objects.row_of(one))]
+
+    around(IdentityMap, "changed", changed)
 
 
 @bug("sql")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from sqlalchemy.orm import make_transient, make_transient_to_detached
+from typing import TYPE_CHECKING, Any
 
 from adapters.fake.repository import FakeRepository
 from adapters.fake.unit_of_work import FakeUnitOfWork, _Tracked
@@ -13,10 +11,7 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.repository import BATCH, Page, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Iterator
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -97,16 +92,13 @@ def a_bulk_addition_tracks_its_objects_in_the_fake() -> None:
 
 
 @bug("sql")
-def a_bulk_addition_tracks_its_objects_in_the_session() -> None:
+def a_bulk_addition_tracks_its_objects_in_the_database() -> None:
     """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
 
-    def insert_batch(original: Any, unit: Any, table: Any, aggregates: Any) -> None:
-        original(unit, table, aggregates)
+    def insert_batch(original: Any, unit: Any, kind: Any, aggregates: Any) -> None:
+        original(unit, kind, aggregates)
         for one in aggregates:
-            one.version += 1
-            make_transient(one)
-            make_transient_to_detached(one)
-            unit.session.add(one)
+            unit._stored(one, {"version": one.version + 1})
 
     around(SqlUnitOfWork, "insert_batch", insert_batch)
 

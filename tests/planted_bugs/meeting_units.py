@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect, select
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy import select
 
 from adapters.fake import unit_of_work as fake_unit_of_work
 from adapters.fake.database import FakeDatabase
@@ -13,17 +12,12 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.statements import Statements, statements_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import (
-    ConcurrentChange,
-)
+from domain.errors import ConcurrentChange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    pass
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -43,28 +37,32 @@ def no_version_check_in_the_fake() -> None:
 @bug("sql")
 def no_version_check_in_the_database() -> None:
     """The second of two units that change an aggregate overwrites the first."""
-
-    def write_changes(original: Any, unit: Any) -> None:
-        for one in unit._changed():
-            table: Any = inspect(type(one)).local_table
-            query = select(table.c.version).where(table.c.id == one.id)
-            set_committed_value(one, "version", unit.session.scalar(query) or one.version)
-        original(unit)
-
-    around(SqlUnitOfWork, "_write_changes", write_changes)
+    around(Statements, "run_update", of_any_version)
 
 
 @bug("sql")
 def no_version_check_of_a_removal() -> None:
     """An aggregate that another unit has changed is removed nevertheless."""
+    around(Statements, "run_delete", of_any_version)
 
-    def delete(original: Any, unit: Any, aggregate: Any) -> None:
-        try:
-            original(unit, aggregate)
-        except ConcurrentChange:
-            unit.session.expunge(aggregate)
 
-    around(SqlUnitOfWork, "_delete", delete)
+def of_any_version(original: Any, statements: Any, connection: Any, old: Any, *new: Any) -> Any:
+    """Run a statement on a row whatever its version is now."""
+    columns = statements.table.c
+    version = connection.scalar(select(columns.version).where(columns.id == old["id"]))
+    return original(statements, connection, old if version is None else {**old, "version": version}, *new)
+
+
+@bug("sql")
+def nobody_looks_whether_a_removal_met_its_row() -> None:
+    """A removal of an aggregate that another unit has changed or removed does nothing, and says nothing."""
+    around(Statements, "run_delete", lambda original, *args: original(*args) or True)
+
+
+@bug("sql")
+def nobody_looks_whether_a_change_met_its_row() -> None:
+    """A change of an aggregate that another unit has changed or removed is lost, and nobody is told."""
+    around(Statements, "run_update", lambda original, *args: original(*args) or True)
 
 
 @bug("fake", "sql")
@@ -99,9 +97,15 @@ def locks_are_never_released() -> None:
 
 
 @bug("fake")
-def a_failed_unit_keeps_its_locks() -> None:
+def a_failed_unit_keeps_its_locks_in_the_fake() -> None:
     """What a unit was refused, and what it wrote before that, is kept from others until it ends."""
     instead(FakeUnitOfWork, "_failed", lambda _, error: error)
+
+
+@bug("sql", "postgres")
+def a_failed_unit_keeps_its_locks_in_the_database() -> None:
+    """What a unit was refused, and what it wrote before that, is kept from others until it ends."""
+    instead(SqlUnitOfWork, "_failed", lambda unit, error: sql_errors.translated(error, unit._engine))
 
 
 @bug("fake")
@@ -187,10 +191,27 @@ def removals_are_written_last() -> None:
     """An addition is written before a removal that was asked for before it, and so finds its values taken."""
 
     def delete(unit: Any, aggregate: Any) -> None:
-        unit._log.note(aggregate, sql_unit_of_work._values(aggregate), stored=True)
-        unit.session.delete(aggregate)
+        row = unit._objects.row_of(aggregate)
+        unit._log.note(aggregate, row, stored=True)
+        unit._objects.forget(aggregate)
+        unit.late = [*getattr(unit, "late", []), (statements_of(type(aggregate)), row)]
+
+    def remove(unit: Any) -> None:
+        late, unit.late = getattr(unit, "late", []), []
+        for statements, row in late:
+            statements.run_delete(unit.connection, row)
+
+    def insert(original: Any, unit: Any, aggregate: Any) -> None:
+        original(unit, aggregate)
+        remove(unit)
+
+    def commit(original: Any, unit: Any) -> None:
+        remove(unit)
+        original(unit)
 
     instead(SqlUnitOfWork, "_delete", delete)
+    around(SqlUnitOfWork, "_insert", insert)
+    around(SqlUnitOfWork, "_commit", commit)
 
 
 @bug("fake")

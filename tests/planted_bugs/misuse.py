@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -18,10 +18,7 @@ from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork, _State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Iterator
 
 
 from tests.planted_bugs.registry import around, bug, instead

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from sqlalchemy import inspect
+
 from adapters.fake.unit_of_work import FakeUnitOfWork, _restore, _Tracked
-from adapters.sql.repository import SqlRepository
+from adapters.sql.identity_map import IdentityMap, values_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import Aggregate
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    pass
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -47,6 +45,17 @@ def a_rollback_forgets_what_was_not_written() -> None:
         around(unit, "_roll_back", unaware_of_changes)
 
 
+@bug("sql")
+def a_change_is_noted_too_late() -> None:
+    """After a rollback, objects keep what they were given before the first write."""
+
+    def note(unit: Any, changed: Any) -> None:
+        for one in changed:
+            unit._log.note(one, values_of(one), stored=True)
+
+    instead(SqlUnitOfWork, "_note", note)
+
+
 def unaware_of_changes(original: Any, unit: Any) -> None:
     """Call a method of a unit that is not told what has been changed."""
     with patch.object(unit, "_changed", list):
@@ -58,37 +67,41 @@ def objects_are_expired_after_a_rollback() -> None:
     """Objects that were read cannot be read any more after a rollback (DetachedInstanceError)."""
 
     def roll_back(original: Any, unit: Any) -> None:
-        unit.session.expire_all()
+        expire(unit)
         original(unit)
 
     around(SqlUnitOfWork, "_roll_back", roll_back)
+
+
+def expire(unit: Any) -> None:
+    """Do to a unit's objects what a session does to its own ones at the end of a transaction."""
+    references = [one for objects in unit._objects._objects.values() for one in objects.values()]
+    for one in [one for reference in references if (one := reference()) is not None]:
+        state = inspect(one)
+        state.key = state.mapper.identity_key_from_instance(one)
+        state._expire(state.dict, set())
 
 
 @bug("sql")
 def objects_are_expired_after_a_commit() -> None:
     """Objects cannot be read any more after a commit (DetachedInstanceError)."""
 
-    def make(original: Any, unit: Any, *args: Any, **options: Any) -> None:
-        original(unit, *args, **options)
-        unit.session.expire_on_commit = True
+    def commit(original: Any, unit: Any) -> None:
+        expire(unit)
+        original(unit)
 
-    around(SqlUnitOfWork, "__init__", make)
+    around(SqlUnitOfWork, "_commit", commit)
 
 
 @bug("sql")
 def objects_are_expired_after_a_refused_write() -> None:
     """After a write that was refused, no object of the unit can be read any more."""
 
-    @contextmanager
-    def flushing(original: Any, unit: Any, written: Any) -> Iterator[None]:
-        try:
-            with original(unit, written):
-                yield
-        except BaseException:
-            unit.session.expire_all()
-            raise
+    def failed(original: Any, unit: Any, error: Any) -> Any:
+        expire(unit)
+        return original(unit, error)
 
-    around(SqlUnitOfWork, "_flushing", flushing)
+    around(SqlUnitOfWork, "_failed", failed)
 
 
 @bug("fake")
@@ -136,14 +149,9 @@ def the_fake_holds_objects_after_the_unit() -> None:
 
 
 @bug("sql")
-def the_session_holds_objects_after_the_unit() -> None:
+def the_identity_map_holds_objects_after_the_unit() -> None:
     """The unit's next block still knows the objects of the last one, and writes what was changed in between."""
-
-    def make(original: Any, unit: Any, *args: Any, **options: Any) -> None:
-        original(unit, *args, **options)
-        unit.session.close = unit.session.commit
-
-    around(SqlUnitOfWork, "__init__", make)
+    instead(IdentityMap, "clear", lambda _: None)
 
 
 @bug("fake")
@@ -158,15 +166,14 @@ def each_query_makes_objects_of_its_own_in_the_fake() -> None:
 
 
 @bug("sql")
-def each_query_makes_objects_of_its_own_in_the_session() -> None:
+def each_query_makes_objects_of_its_own_in_the_database() -> None:
     """Two queries that find one aggregate return two objects."""
 
-    def find(original: Any, repository: Any, *args: Any) -> Any:
-        with repository._unit.reading():
-            repository._unit.session.expunge_all()
-            return original(repository, *args)
+    def made(original: Any, objects: Any, kind: Any, *found: Any) -> Any:
+        objects._objects[kind].clear()
+        return original(objects, kind, *found)
 
-    around(SqlRepository, "_list", find)
+    around(IdentityMap, "made", made)
 
 
 @bug("fake")
@@ -183,13 +190,16 @@ def a_query_overwrites_what_the_unit_read_in_the_fake() -> None:
 
 
 @bug("sql")
-def a_query_overwrites_what_the_unit_read_in_the_session() -> None:
+def a_query_overwrites_what_the_unit_read_in_the_database() -> None:
     """An object that the unit has read changes when a later query meets what others have committed since."""
 
-    def find(original: Any, repository: Any, statement: Any, parameters: Any) -> Any:
-        return original(repository, statement.execution_options(populate_existing=True), parameters)
+    def made(original: Any, objects: Any, kind: Any, names: Any, rows: Any) -> Any:
+        found = original(objects, kind, names, rows)
+        for one, row in zip(found, rows, strict=True):
+            vars(one).update(zip(names, row, strict=True))
+        return found
 
-    around(SqlRepository, "_list", find)
+    around(IdentityMap, "made", made)
 
 
 @bug("sql")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import errors as sql_errors
@@ -16,10 +17,7 @@ from domain.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    pass
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -88,8 +86,8 @@ def a_connection_stays_in_use_after_a_commit() -> None:
     """The connection does not come back when the unit commits."""
 
     def commit(original: Any, unit: Any) -> None:
-        original(unit)
-        unit.session.connection()
+        with patch.object(unit, "_let_go", unit._objects.clear):
+            original(unit)
 
     around(SqlUnitOfWork, "_commit", commit)
 
@@ -98,8 +96,34 @@ def a_connection_stays_in_use_after_a_commit() -> None:
 def a_connection_stays_in_use_after_a_rollback() -> None:
     """The connection does not come back when the block is left without a commit."""
 
+    def let_go(unit: Any) -> None:
+        unit._objects.clear()
+        unit._nested.clear()
+        if unit._connection is not None:
+            unit._connection.rollback()
+
     def roll_back(original: Any, unit: Any) -> None:
-        original(unit)
-        unit.session.connection()
+        with patch.object(unit, "_let_go", lambda: let_go(unit)):
+            original(unit)
 
     around(SqlUnitOfWork, "_roll_back", roll_back)
+
+
+@bug("postgres")
+def a_rollback_that_fails_hides_the_callers_error() -> None:
+    """Where the connection is gone, the block is left by an error of the rollback, and not by the caller's own."""
+
+    def let_go(original: Any, unit: Any) -> None:
+        try:
+            if unit._connection is not None:
+                unit._connection.rollback()
+        finally:
+            original(unit)
+
+    around(SqlUnitOfWork, "_let_go", let_go)
+
+
+@bug("postgres")
+def a_commit_of_a_transaction_that_was_given_up_returns() -> None:
+    """A commit returns although PostgreSQL has answered it with a rollback, for an error that was swallowed."""
+    instead(SqlUnitOfWork, "_refuse_if_aborted", lambda *_: None)

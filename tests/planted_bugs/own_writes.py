@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from sqlalchemy.orm import make_transient
-
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.identity_map import IdentityMap, values_of
+from adapters.sql.statements import statements_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Iterator
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -75,12 +71,19 @@ def additions_wait_for_the_commit() -> None:
     """An addition is written by the commit, so that no query finds it."""
 
     def insert(unit: Any, aggregate: Any) -> None:
-        make_transient(aggregate)
-        unit._log.note(aggregate, sql_unit_of_work._values(aggregate), stored=False)
-        aggregate.version = unit._log.next_version(aggregate)
-        unit.session.add(aggregate)
+        unit._log.note(aggregate, values_of(aggregate), stored=False)
+        row = {**values_of(aggregate), "version": unit._log.next_version(aggregate)}
+        unit._stored(aggregate, row)
+        unit.late = [*getattr(unit, "late", []), (aggregate, row)]
+
+    def commit(original: Any, unit: Any) -> None:
+        for aggregate, row in getattr(unit, "late", []):
+            statements_of(type(aggregate)).run_insert(unit.connection, row)
+            unit._write_children(aggregate, {}, row)
+        original(unit)
 
     instead(SqlUnitOfWork, "_insert", insert)
+    around(SqlUnitOfWork, "_commit", commit)
 
 
 @bug("fake")
@@ -106,7 +109,7 @@ def removed_rows_are_still_listed() -> None:
 
 
 @bug("fake")
-def a_removed_object_still_belongs_to_the_unit() -> None:
+def a_removed_object_still_belongs_to_the_unit_in_the_fake() -> None:
     """An object that the unit has removed is still one of its objects."""
 
     def delete(original: Any, unit: Any, aggregate: Any) -> None:
@@ -116,6 +119,17 @@ def a_removed_object_still_belongs_to_the_unit() -> None:
         unit._tracked[key] = held
 
     around(FakeUnitOfWork, "_delete", delete)
+
+
+@bug("sql")
+def a_removed_object_still_belongs_to_the_unit_in_the_database() -> None:
+    """An object that the unit has removed is still one of its objects."""
+
+    def delete(original: Any, *args: Any) -> None:
+        with patch.object(IdentityMap, "forget", lambda *_: None):
+            original(*args)
+
+    around(SqlUnitOfWork, "_delete", delete)
 
 
 @bug("fake", "sql")
@@ -161,8 +175,17 @@ def reading_raises_the_version_in_the_fake() -> None:
 @bug("sql")
 def setting_the_same_value_raises_the_version() -> None:
     """An aggregate is written when an attribute was set to the value that it had."""
+    instead(IdentityMap, "changed", lambda objects: [one for one, _ in objects._before.values()])
 
-    def changed(unit: Any) -> Any:
-        return sorted(unit.session.dirty, key=lambda one: one.id)
 
-    instead(SqlUnitOfWork, "_changed", changed)
+@bug("sql")
+def a_change_that_was_written_is_written_again() -> None:
+    """A unit takes its own write for that of another one, and refuses its next."""
+
+    def stored(original: Any, unit: Any, aggregate: Any, row: Any) -> None:
+        if unit.holds(aggregate):
+            vars(aggregate)["version"] = row["version"]
+        else:
+            original(unit, aggregate, row)
+
+    around(SqlUnitOfWork, "_stored", stored)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    Storage = Literal["fake", "sql", "postgres"]
 
 
 @frozen
@@ -26,7 +26,7 @@ BUGS: dict[str, Bug] = {}
 
 
 def bug(*storages: Storage) -> Callable[[Plant], Plant]:
-    """Register a function that plants a bug in one storage, or in both."""
+    """Register a function that plants a bug in some storages: ``sql`` stands for SQLite, and so for every database."""
 
     def register(plant: Plant) -> Plant:
         BUGS[plant.__name__] = Bug(plant, storages)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from sqlalchemy.engine import NestedTransaction
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.identity_map import values_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork, _State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Iterator
 
 
 from tests.planted_bugs.objects import unaware_of_changes
-from tests.planted_bugs.registry import around, bug
+from tests.planted_bugs.registry import around, bug, instead
 
 
 @bug("fake")
@@ -35,16 +35,10 @@ def an_undone_savepoint_leaks_in_the_fake() -> None:
     around(FakeUnitOfWork, "_undo_savepoint", undo)
 
 
-@bug("sql")
+@bug("sql", "postgres")
 def an_undone_savepoint_leaks_in_the_database() -> None:
     """What was written in an undone savepoint is stored by the commit."""
-
-    def begin(original: Any, unit: Any) -> None:
-        original(unit)
-        nested = unit._nested.pop()
-        unit._nested.append(SimpleNamespace(commit=nested.commit, rollback=nested.commit))
-
-    around(SqlUnitOfWork, "_begin_savepoint", begin)
+    instead(NestedTransaction, "rollback", lambda nested: nested.commit())
 
 
 @bug("fake")
@@ -62,13 +56,7 @@ def a_kept_savepoint_loses_its_writes_in_the_fake() -> None:
 @bug("sql")
 def a_kept_savepoint_loses_its_writes_in_the_database() -> None:
     """What was written in a savepoint that was left normally is not stored."""
-
-    def begin(original: Any, unit: Any) -> None:
-        original(unit)
-        nested = unit._nested.pop()
-        unit._nested.append(SimpleNamespace(commit=nested.rollback, rollback=nested.rollback))
-
-    around(SqlUnitOfWork, "_begin_savepoint", begin)
+    instead(NestedTransaction, "commit", lambda nested: nested.rollback())
 
 
 @bug("fake", "sql")
@@ -103,17 +91,53 @@ def an_undone_savepoint_loses_removed_objects_in_the_fake() -> None:
 
 
 @bug("sql")
-def an_undone_savepoint_loses_removed_objects_in_the_session() -> None:
+def an_undone_savepoint_loses_removed_objects_in_the_database() -> None:
     """An object that was removed in an undone savepoint does not belong to the unit any more."""
 
     def undo(original: Any, unit: Any) -> None:
-        held = {id(one) for one in unit.session}
+        level = unit._log._levels[-1]
+        held = {key for key, one in level.originals.items() if unit.holds(one.aggregate)}
+
         original(unit)
-        for one in list(unit.session):
-            if id(one) not in held:
-                unit.session.expunge(one)
+        for one in [one.aggregate for one in level.originals.values() if id(one.aggregate) not in held]:
+            unit._objects.forget(one)
 
     around(SqlUnitOfWork, "_undo_savepoint", undo)
+
+
+@bug("fake")
+def an_undone_savepoint_drops_who_took_a_removed_objects_place_in_the_fake() -> None:
+    """An object that is held again after an undone savepoint is dropped with the one that took its place there."""
+
+    def undo(original: Any, unit: Any) -> None:
+        with patch.object(unit, "holds", lambda one: (type(one), one.id) in unit._tracked):
+            original(unit)
+
+    around(FakeUnitOfWork, "_undo_savepoint", undo)
+
+
+@bug("sql")
+def after_an_undone_savepoint_objects_are_compared_with_what_it_stored() -> None:
+    """An object that was written in an undone savepoint is taken for changed since, and is a conflict from then on."""
+
+    def undo(original: Any, unit: Any) -> None:
+        level = unit._log._levels[-1]
+        written = [(one.aggregate, values_of(one.aggregate)) for one in level.originals.values()]
+        original(unit)
+        unit._objects._before.update({id(one): (one, row) for one, row in written if unit.holds(one)})
+
+    around(SqlUnitOfWork, "_undo_savepoint", undo)
+
+
+@bug("sql", "postgres")
+def a_write_that_fails_in_a_savepoint_gives_up_what_came_before_it() -> None:
+    """After a conflict in a savepoint, the unit goes on without what it had written before that."""
+
+    def failed(original: Any, unit: Any, error: Any) -> Any:
+        with patch.object(unit, "_nested", []):
+            return original(unit, error)
+
+    around(SqlUnitOfWork, "_failed", failed)
 
 
 @bug("fake", "sql")

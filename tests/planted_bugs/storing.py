@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from adapters.fake import database as fake_database
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.statements import Statements
 from adapters.sql.types import Text, UtcDateTime
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.unit_of_work import UnitOfWork, _State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Mapping
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -57,11 +54,12 @@ def rollback_stores_in_the_fake() -> None:
 def rollback_stores_in_the_database() -> None:
     """A rollback stores what was written before it."""
 
-    def make(original: Any, unit: Any, *args: Any, **options: Any) -> None:
-        original(unit, *args, **options)
-        unit.session.rollback = unit.session.commit
+    def roll_back(original: Any, unit: Any) -> None:
+        if unit._connection is not None:
+            unit._connection.commit()
+        original(unit)
 
-    around(SqlUnitOfWork, "__init__", make)
+    around(SqlUnitOfWork, "_roll_back", roll_back)
 
 
 @bug("sql")
@@ -106,7 +104,7 @@ def commit_stores_nothing_in_the_fake() -> None:
 @bug("sql")
 def commit_stores_nothing_in_the_database() -> None:
     """A commit returns, and nothing is stored."""
-    instead(SqlUnitOfWork, "_commit", lambda unit: unit.session.close())
+    instead(SqlUnitOfWork, "_commit", lambda unit: unit._let_go())
 
 
 @bug("fake", "sql")
@@ -143,12 +141,7 @@ def commit_removes_nothing() -> None:
 @bug("sql")
 def a_removal_removes_nothing() -> None:
     """The unit lets go of a removed object, and its row stays."""
-
-    def delete(unit: Any, aggregate: Any) -> None:
-        unit._log.note(aggregate, sql_unit_of_work._values(aggregate), stored=True)
-        unit.session.expunge(aggregate)
-
-    instead(SqlUnitOfWork, "_delete", delete)
+    instead(Statements, "run_delete", lambda *_: True)
 
 
 @bug("sql")
@@ -164,7 +157,7 @@ def microseconds_are_cut() -> None:
 @bug("sql")
 def texts_lose_their_type() -> None:
     """A user name comes back as plain text and not as a Username."""
-    instead(Text, "process_result_value", lambda _type, value, _dialect: value)
+    instead(Text, "result_processor", lambda *_: None)
 
 
 @bug("sql")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from sqlalchemy import event
@@ -26,10 +26,7 @@ from domain.user import EmailTaken, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork, _State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Plant = Callable[[], None]
-    Storage = Literal["fake", "sql"]
+    from collections.abc import Iterator
 
 
 from tests.planted_bugs.registry import around, bug, instead

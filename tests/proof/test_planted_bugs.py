@@ -24,8 +24,14 @@ ALONE = {
     "fake": ["unit/test_errors.py", "unit/test_fake_failures.py", "unit/test_fake_database.py"],
     "sql": ["unit/test_errors.py"]
     + [f"integration/test_{name}.py" for name in ("failures", "error_meanings", "memory", "engine", "types")],
+    "postgres": [f"integration/test_{name}.py" for name in ("postgres", "failures", "types")],
 }
-TESTS_OF = {"fake": "fake or test_errors", "sql": "sqlite or test_errors"}
+TESTS_OF = {
+    "fake": "(fake or test_errors) and not postgres and not mariadb",
+    "sql": "(sqlite or test_errors) and not postgres and not mariadb",
+    "postgres": "(postgres or somebody_swallowed) and not mariadb",
+}
+NOWHERE = "nowhere://127.0.0.1:1"
 SECONDS = 300
 
 
@@ -39,19 +45,22 @@ def suite(storage: str) -> list[str]:
     return [f"tests/{file}" for file in (*first, *ALONE[storage], *between, *last)]
 
 
-def run(storage: str, bug: str) -> subprocess.CompletedProcess[str]:
-    """Run the tests of a storage up to the first that fails, with a bug in the code or with none (``""``)."""
+def run(storage: str, bug: str, server: str = NOWHERE) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a storage up to the first that fails, with a bug in the code or with none (``""``).
+
+    ``server`` is the URL of the PostgreSQL that they may use.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "HYPOTHESIS"))}
     # Nobody answers there: a test that wanted a server would be an error, and none is started.
-    nowhere = {f"TEST_{server}_URL": "nowhere://127.0.0.1:1" for server in ("POSTGRES", "MARIADB")}
+    servers = {"TEST_POSTGRES_URL": server, "TEST_MARIADB_URL": NOWHERE}
     # Without rewritten assertions pytest starts in half the time.
     options = ["-x", "-q", "--tb=short", "--assert=plain", "-pno:cacheprovider", "-pno:xdist"]
-    selection = ["-k", f"({TESTS_OF[storage]}) and not postgres and not mariadb", *suite(storage)]
+    selection = ["-k", TESTS_OF[storage], *suite(storage)]
     with TemporaryDirectory(prefix="plumbline-proof-") as folder:
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "tests.planted_bugs", f"--basetemp={folder}", *options, *selection],
             cwd=ROOT,
-            env={**kept, **nowhere, "PLANTED_BUG": bug, "HISTORIES": "100", "SEED": "1"},
+            env={**kept, **servers, "PLANTED_BUG": bug, "HISTORIES": "100", "SEED": "1"},
             capture_output=True,
             text=True,
             check=False,
@@ -59,11 +68,17 @@ def run(storage: str, bug: str) -> subprocess.CompletedProcess[str]:
         )
 
 
+@pytest.fixture
+def server(request: pytest.FixtureRequest, storage: str) -> str:
+    """The URL of the PostgreSQL that the tests of a storage may use."""
+    return str(request.getfixturevalue("postgres_server")) if storage == "postgres" else NOWHERE
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", TESTS_OF)
-def test_without_a_planted_bug_the_suite_passes(storage: str) -> None:
+def test_without_a_planted_bug_the_suite_passes(storage: str, server: str) -> None:
     """So what fails with one fails because of it."""
-    done = run(storage, "")
+    done = run(storage, "", server)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -72,9 +87,9 @@ def test_without_a_planted_bug_the_suite_passes(storage: str) -> None:
     ("name", "storage"),
     [pytest.param(name, storage, id=f"{storage}-{name}") for name, bug in BUGS.items() for storage in bug.storages],
 )
-def test_a_planted_bug_is_noticed(name: str, storage: str) -> None:
+def test_a_planted_bug_is_noticed(name: str, storage: str, server: str) -> None:
     """By a test that fails: an error in its preparation, or in pytest, would prove nothing."""
-    done = run(storage, name)
+    done = run(storage, name, server)
     caught = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
     print(f"{storage}: {name}: {caught[1] if caught else 'nothing'}")  # noqa: T201  # shown by -rA
     assert (done.returncode, bool(caught)) == (1, True), done.stdout + done.stderr

@@ -1,0 +1,132 @@
+"""The identity map of a SQL unit of work: one object for each row, and how those that were changed are stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+from attrs import define, field
+from sqlalchemy import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from domain.aggregate import Aggregate
+
+Row = dict[str, Any]
+"""The values of an aggregate's attributes, by their names."""
+
+_OWNER = "_identity_map"  # where, beside its own attributes, an object says which map it is in
+
+
+@define(eq=False)
+class IdentityMap:
+    """The objects that one block of a unit of work has read or written (Fowler, *PoEAA*, 2002, chapter 11).
+
+    An object that was changed is held here; any other one is let go of when the caller does.
+    """
+
+    _objects: dict[type, dict[int, ref[Aggregate]]] = field(factory=lambda: defaultdict(dict), init=False)
+    _before: dict[int, tuple[Aggregate, Row]] = field(factory=dict, init=False)
+    _many: int = field(default=1000, init=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nothing, ()  # a copy of an object, by pickle or deepcopy, is in no map
+
+    def get(self, kind: type[Aggregate], id: UUID) -> Aggregate | None:
+        """Return the object of this identity, if there is one."""
+        reference = self._objects[kind].get(id.int)
+        return None if reference is None else reference()
+
+    def made(self, kind: type[Aggregate], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return the objects for rows that were read: those that are here already as they are, the others new."""
+        new_instance = inspect(kind).class_manager.new_instance
+        objects, place, names = self._objects[kind], names.index("id"), (*names, _OWNER)
+        found = []
+        for row in rows:
+            number = row[place].int
+            reference = objects.get(number)
+            one = None if reference is None else reference()
+            if one is None:
+                # Not by its own __init__, which validates: what is stored was valid when it was stored.
+                one = new_instance()
+                vars(one).update(zip(names, (*row, self), strict=True))
+                objects[number] = ref(one)
+            found.append(one)
+        if len(objects) > self._many:
+            self._drop_the_dead(objects)
+        return found
+
+    def _drop_the_dead(self, objects: dict[int, ref[Aggregate]]) -> None:
+        """Drop the references to objects that are gone, which a stream leaves behind."""
+        for number in [number for number, reference in objects.items() if reference() is None]:
+            del objects[number]
+        self._many = 2 * len(objects) + 1000
+
+    def track(self, aggregate: Aggregate) -> None:
+        """Take in an object that is as it is stored."""
+        self._objects[type(aggregate)][aggregate.id.int] = ref(aggregate)
+        self._before.pop(id(aggregate), None)
+        vars(aggregate)[_OWNER] = self
+
+    def forget(self, aggregate: Aggregate) -> None:
+        """Let go of an object."""
+        if self.holds(aggregate):
+            del self._objects[type(aggregate)][aggregate.id.int]
+            self._before.pop(id(aggregate), None)
+
+    def holds(self, aggregate: Aggregate) -> bool:
+        """Tell whether this very object is here."""
+        return self.get(type(aggregate), aggregate.id) is aggregate
+
+    def row_of(self, aggregate: Aggregate) -> Row:
+        """Return what is stored of an object that is here."""
+        return self._before[id(aggregate)][1] if id(aggregate) in self._before else values_of(aggregate)
+
+    def changed(self) -> list[Aggregate]:
+        """Return the objects that are no longer as they are stored."""
+        for key, (one, row) in list(self._before.items()):
+            if values_of(one) == row:
+                del self._before[key]
+        return [one for one, _ in self._before.values()]
+
+    def before_change(self, aggregate: Aggregate) -> None:
+        """Take note of an object before one of its attributes is set."""
+        if id(aggregate) not in self._before and self.holds(aggregate):
+            self._before[id(aggregate)] = aggregate, values_of(aggregate)
+
+    def clear(self) -> None:
+        """Let go of all objects."""
+        self._objects.clear()
+        self._before.clear()
+
+
+def _nothing() -> None:
+    return None
+
+
+def is_held_by_another(aggregate: Aggregate, own: IdentityMap) -> bool:
+    """Tell whether an object is in another identity map than ``own``."""
+    owner = vars(aggregate).get(_OWNER)
+    return owner is not None and owner is not own and owner.holds(aggregate)
+
+
+def before_change(aggregate: Aggregate, *_: object) -> None:
+    """Tell the map that an object is in that an attribute is about to be set; SQLAlchemy calls this."""
+    owner = vars(aggregate).get(_OWNER)
+    if owner is not None:
+        owner.before_change(aggregate)
+
+
+def values_of(aggregate: Aggregate) -> Row:
+    """Return the attributes that are stored, as they are now."""
+    kind: type = type(aggregate)
+    return {name: getattr(aggregate, name) for name in _names(kind)}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.key for one in inspect(kind).column_attrs)

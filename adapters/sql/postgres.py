@@ -1,0 +1,130 @@
+"""All that is special about PostgreSQL: how its transactions begin, and how it stores many rows at once."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    Boolean,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Numeric,
+    String,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    event,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import URL, Connection, Dialect, Engine, Table
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+# A query that locks rows, or that calls a function, may mean to do so for as long as the transaction lasts.
+_READING = re.compile(r"SELECT (?!.*(?:\bFOR (?:UPDATE|SHARE|NO KEY|KEY)\b|\w\())", re.DOTALL)
+
+
+def postgres_engine(url: URL, timeout: float) -> Engine:
+    """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock."""
+    arguments: dict[str, Any] = {
+        "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
+        "options": f"-c lock_timeout={round(timeout * 1000)}",
+    }
+    # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
+    arguments = {name: value for name, value in arguments.items() if name not in url.query}
+    arguments["client_encoding"] = "utf8"
+    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    event.listen(engine, "do_execute", _copy)
+    event.listen(engine, "savepoint", _begin)
+    event.listen(engine, "checkin", _end)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, record: Any) -> None:
+    """Note whether transactions need to begin with their first write only.
+
+    At READ COMMITTED every statement sees what is committed when it begins, in a transaction or not; so what is read
+    before the first write is read without one, which saves two round trips to the server.
+    """
+    cursor = connection.cursor()
+    cursor.execute("SHOW default_transaction_isolation")
+    record.info["begins_late"] = cursor.fetchone() == ("read committed",)
+    cursor.close()
+    connection.rollback()  # the driver has begun a transaction for that query
+    connection.autocommit = record.info["begins_late"]
+
+
+def _begin_before_writing(
+    connection: Connection, _cursor: object, statement: str, _parameters: object, _context: object, _many: bool
+) -> None:
+    if not _only_reads(statement):
+        _begin(connection)
+
+
+@lru_cache(1000)
+def _only_reads(statement: str) -> bool:
+    return _READING.match(statement) is not None
+
+
+def _begin(connection: Connection, _name: str | None = None) -> None:
+    """Let the driver begin a transaction at the next statement, unless one has begun."""
+    driver: Any = connection.connection.dbapi_connection
+    if driver.autocommit:
+        driver.autocommit = False
+
+
+def _end(connection: DBAPIConnection | None, record: Any) -> None:
+    """Go back to reading without a transaction when the connection goes back to the pool."""
+    if connection is not None:
+        connection.autocommit = record.info["begins_late"]
+
+
+# Whose values COPY takes as Python prints them.
+_PRINTED = (Boolean, Date, DateTime, Float, Integer, Numeric, String, Uuid)
+
+
+def can_copy(table: Table, dialect: Dialect) -> bool:
+    """Tell whether the rows of a table can be stored by :func:`copy_rows`."""
+    types = [column.type for column in table.columns]
+    impls = [one.type_engine(dialect) if isinstance(one, TypeDecorator) else one for one in types]
+    return dialect.name == "postgresql" and all(isinstance(one, _PRINTED) for one in impls)
+
+
+def copy_rows(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows by COPY, in a third of the time of an INSERT (PostgreSQL manual, *Populating a Database*)."""
+    dialect, quoted = connection.dialect, connection.dialect.identifier_preparer
+    # What a column's type does to a value that is sent, if it does anything.
+    columns = [(one.key, one.type.dialect_impl(dialect).bind_processor(dialect)) for one in table.columns]
+    lines = ("\t".join([_text(row[key] if to is None else to(row[key])) for key, to in columns]) for row in rows)
+    names = ", ".join(quoted.quote(one.name) for one in table.columns)
+    connection.exec_driver_sql(
+        f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
+        execution_options={_COPIED: io.StringIO("\n".join(lines))},
+    )
+
+
+_COPIED = "copied"  # the execution option that holds what is sent along with a COPY
+
+_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _text(value: object) -> str:
+    return r"\N" if value is None else str(value).translate(_ESCAPED)
+
+
+def _copy(cursor: Any, statement: str, _parameters: object, context: Any) -> bool:
+    """Run a COPY in the place of SQLAlchemy, which knows none, but wraps its errors like those of any statement."""
+    data = context.execution_options.get(_COPIED)
+    if data is None:
+        return False
+    cursor.copy_expert(statement, data)
+    return True

@@ -1,0 +1,109 @@
+"""Promise 10: after an undone savepoint the objects are as they were before it, and belong to the unit as before."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from copy import copy
+from typing import Any
+
+import pytest
+
+from domain.errors import UnitOfWorkMisuse
+from tests.contract.sample import Kit, values
+
+
+class Oops(Exception):
+    """What the tests leave a savepoint with."""
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_undone_savepoint_gives_objects_back_the_values_they_had(kit: Kit[Any], flushed: bool) -> None:
+    """Objects changed before and in it, first read in it, and added in it; written in between or not."""
+    ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
+    unstored = values(cid)
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        kit.sample.rename(mine, "anna")
+        with pytest.raises(Oops), uow.savepoint():
+            before = values(mine)
+            first_read_here = found.get(bob.id)
+            found.add(cid)
+            kit.sample.rename(mine, "tmp")
+            kit.sample.change(mine, 1)
+            kit.sample.change(first_read_here, 1)
+            if flushed:
+                found.page()
+            raise Oops
+        after = [values(mine), values(first_read_here), values(cid)]
+        uow.commit()
+    assert [before, values(bob), unstored] == after == [values(mine), values(first_read_here), values(cid)]
+    assert [before, values(bob)] == kit.all_values()
+    assert ["anna", "bob"] == kit.words()
+
+
+@pytest.mark.promise(10)
+def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[Any]) -> None:
+    """One that was removed in it belongs to the unit again, and one that was added in it does not."""
+    ann, bob = kit.stored("ann"), kit.sample.make("bob")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        with pytest.raises(Oops), uow.savepoint():
+            found.remove(mine)
+            found.add(bob)
+            raise Oops
+        assert found.get(ann.id) is mine
+        changed = kit.change(mine)
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            found.remove(bob)
+        found.add(bob)
+        uow.commit()
+    assert [{**changed, "version": 2}, values(bob)] == kit.all_values()
+
+
+@pytest.mark.promise(10)
+def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_before(kit: Kit[Any]) -> None:
+    """Neither the removal nor the addition remains, nor the version."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        with pytest.raises(Oops), uow.savepoint():
+            found.remove(mine)
+            kit.sample.change(mine, 1)
+            found.add(mine)
+            raise Oops
+        assert values(ann) == values(mine)
+        kit.sample.rename(mine, "anna")
+        renamed = values(mine)
+        uow.commit()
+    assert ["anna"] == kit.words()
+    assert [{**renamed, "version": 2}] == kit.all_values()
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_held_again(
+    kit: Kit[Any], kept: int
+) -> None:
+    """The other object had its identity; it came in the same savepoint, or in one inside of it that was kept."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        other = copy(mine)
+        with pytest.raises(Oops), uow.savepoint():
+            found.remove(mine)
+            with ExitStack() as inner:
+                for _ in range(kept):
+                    inner.enter_context(uow.savepoint())
+                found.add(other)
+            raise Oops
+        assert found.get(ann.id) is mine
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            found.remove(other)
+        changed = kit.change(mine)
+        uow.commit()
+    assert [{**changed, "version": 2}] == kit.all_values()

@@ -1,0 +1,103 @@
+"""Rows that are stored many at once: by COPY on PostgreSQL where it can take them, by INSERT elsewhere."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    Engine,
+    Enum,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    event,
+    select,
+)
+
+from adapters.sql.statements import insert_many
+from adapters.sql.types import Text, UtcDateTime
+from domain.user import Username
+
+
+class Colour(enum.Enum):
+    """A type that SQLAlchemy stores by its members' names."""
+
+    RED = 1
+
+
+PLAIN = Table(
+    "plain values",  # a name that has to be quoted, as that of a column below
+    MetaData(),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text(Username, 64)),
+    Column("text", String(100)),
+    Column("at", UtcDateTime),
+    Column("day", Date),
+    Column("is_true", Boolean),
+    Column("price", Numeric(10, 2)),
+    Column("size", Float),
+    Column("colour", Enum(Colour, native_enum=False)),
+)
+
+BINARY = Table(
+    "binary_values",
+    MetaData(),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary),
+    Column("tree", JSON(none_as_null=True)),
+)
+
+NASTY = ["", "\\", "\\N", "\\.", "a\tb", "a\nb", "a\rb", "a\\tb", "NULL", "'", '"', ",", "𠀀é", " a ", "a\r\n\\.\r\n"]
+
+EXAMPLES: list[tuple[Table, dict[str, list[Any]]]] = [
+    (PLAIN, {"text": NASTY, "name": [Username("ann")], "at": [datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)]}),
+    (PLAIN, {"day": [date(1, 1, 1), date(9999, 12, 31)], "is_true": [True, False], "colour": [Colour.RED]}),
+    (PLAIN, {"price": [Decimal("-0.01"), Decimal("12345678.90")], "size": [0.1, 1e30, -3.0]}),
+    (BINARY, {"data": [b"", b"\\x00", b"\x00\n\t\\"], "tree": [{"a": ["\\", "\n"]}, []]}),
+]
+
+
+@pytest.mark.parametrize(("table", "values"), EXAMPLES, ids=["texts", "days", "numbers", "binary"])
+def test_what_is_stored_in_bulk_comes_back_as_it_was(
+    engine: Engine, table: Table, values: dict[str, list[Any]]
+) -> None:
+    """To the last character and of the same type; nothing stays nothing, and is told from an empty text."""
+    nothing = dict.fromkeys(column.name for column in table.columns)
+    each = [{**nothing, name: value} for name, found in values.items() for value in found]
+    rows = [{**row, "order": number} for number, row in enumerate([nothing, *each])]
+    with engine.connect() as connection:
+        table.create(connection)
+        insert_many(connection, table, rows)
+        stored = connection.execute(select(table).order_by(table.c.order)).all()
+        table.drop(connection)
+        connection.commit()
+    assert rows == [dict(row._mapping) for row in stored]  # noqa: SLF001  # public, the name only avoids a clash
+    assert [[type(value) for value in row.values()] for row in rows] == [
+        [type(value) for value in row] for row in stored
+    ]
+
+
+@pytest.mark.parametrize(("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT")])
+def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
+    postgres_engine: Engine, table: Table, command: str
+) -> None:
+    """It takes them as text, which not every type of value has."""
+    sent: list[str] = []
+    with postgres_engine.connect() as connection:
+        table.create(connection)
+        event.listen(connection, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        insert_many(connection, table, [dict.fromkeys(table.columns.keys()) | {"order": 1}])
+        connection.rollback()
+    assert [command] == [statement.split()[0] for statement in sent]

@@ -1,0 +1,92 @@
+"""What is special about PostgreSQL: how its transactions begin, and how it stores many rows at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from adapters.sql import postgres as sql_postgres
+from tests.planted_bugs.registry import around, bug, instead
+
+
+@bug("postgres")
+def a_write_begins_no_transaction() -> None:
+    """Each statement is stored on its own, before any commit, and a rollback takes nothing back."""
+    instead(sql_postgres, "_begin_before_writing", lambda *_: None)
+
+
+@bug("postgres")
+def a_savepoint_begins_no_transaction() -> None:
+    """A savepoint before the first write of a unit is refused by the database."""
+    around(sql_postgres, "_begin", lambda original, connection, *name: None if name else original(connection))
+    instead(sql_postgres, "_READING", re.compile(rf"SAVEPOINT|{sql_postgres._READING.pattern}", re.DOTALL))
+
+
+@bug("postgres")
+def a_query_that_locks_rows_begins_no_transaction() -> None:
+    """The rows of a SELECT ... FOR UPDATE are free again as soon as it has been answered."""
+    instead(sql_postgres, "_READING", re.compile(r"SELECT (?!.*\w\()", re.DOTALL))
+
+
+@bug("postgres")
+def a_query_that_calls_a_function_begins_no_transaction() -> None:
+    """A lock that a function takes until the end of the transaction is free again as soon as it has answered."""
+    instead(sql_postgres, "_READING", re.compile(r"SELECT (?!.*\bFOR (?:UPDATE|SHARE|NO KEY|KEY)\b)", re.DOTALL))
+
+
+@bug("postgres")
+def every_query_begins_a_transaction() -> None:
+    """A unit that only reads keeps a transaction open meanwhile."""
+    instead(sql_postgres, "_READING", re.compile(r"(?!)"))
+
+
+@bug("postgres")
+def a_connection_that_has_written_begins_every_transaction_early() -> None:
+    """A unit that only reads keeps a transaction open, on a connection by which another unit has written before."""
+    instead(sql_postgres, "_end", lambda *_: None)
+
+
+@bug("postgres")
+def a_transaction_begins_late_at_every_level() -> None:
+    """At REPEATABLE READ and SERIALIZABLE, each query before the first write sees a state of its own."""
+
+    def prepare(original: Any, connection: Any, record: Any) -> None:
+        original(connection, record)
+        record.info["begins_late"] = connection.autocommit = True
+
+    around(sql_postgres, "_prepare", prepare)
+
+
+@bug("postgres")
+def tabs_are_not_escaped_in_a_bulk() -> None:
+    """A text with a tab cannot be added in bulk."""
+    _unescaped("\t")
+
+
+@bug("postgres")
+def ends_of_lines_are_not_escaped_in_a_bulk() -> None:
+    """A text of several lines cannot be added in bulk."""
+    _unescaped("\n")
+
+
+@bug("postgres")
+def carriage_returns_are_not_escaped_in_a_bulk() -> None:
+    """A text with a carriage return cannot be added in bulk."""
+    _unescaped("\r")
+
+
+@bug("postgres")
+def backslashes_are_not_escaped_in_a_bulk() -> None:
+    """A text that was added in bulk has lost its backslashes."""
+    _unescaped("\\")
+
+
+def _unescaped(character: str) -> None:
+    escaped = {code: text for code, text in sql_postgres._ESCAPED.items() if code != ord(character)}
+    instead(sql_postgres, "_ESCAPED", escaped)
+
+
+@bug("postgres")
+def nothing_is_an_empty_text_in_a_bulk() -> None:
+    """An attribute that is None comes back as an empty text, or is refused, when it was added in bulk."""
+    around(sql_postgres, "_text", lambda original, value: "" if value is None else original(value))
