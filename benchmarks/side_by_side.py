@@ -19,8 +19,8 @@ from attrs import Factory, define
 from benchmarks.contenders import CONTENDERS, installed
 from benchmarks.databases import databases
 from benchmarks.report import tables, write
-from benchmarks.round_trips import proxy_to
 from benchmarks.turns import SIZES, Worker
+from tests.counting_proxy import proxy_to
 
 if TYPE_CHECKING:
     from benchmarks.databases import Database

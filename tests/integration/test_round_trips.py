@@ -11,18 +11,18 @@ import pytest
 
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from benchmarks.round_trips import proxy_to
 from domain.repository import BATCH
 from service_layer import users
 from tests.contract.users import new_user
+from tests.counting_proxy import proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy import Engine
 
-    from benchmarks.round_trips import Proxy
     from service_layer.unit_of_work import UnitOfWork
+    from tests.counting_proxy import Proxy
 
 READING = 1
 WRITING = 3  # the beginning, the writing, and the commit
