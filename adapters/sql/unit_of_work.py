@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import integrity_error, translated, translated_at_commit
@@ -59,7 +60,10 @@ class SqlUnitOfWork(UnitOfWork):
 
     @property
     def session(self) -> Session:
-        """A SQLAlchemy session in this block's transaction, for what is mapped; its objects are not the unit's."""
+        """A SQLAlchemy session in this block's transaction, for what no repository does.
+
+        Its objects are not those of the repositories. What it is given is written by the commit, versions compared.
+        """
         if self._session is None:
             self._session = Session(self.connection, autoflush=False, join_transaction_mode="rollback_only")
         return self._session
@@ -153,11 +157,19 @@ class SqlUnitOfWork(UnitOfWork):
     def _commit(self) -> None:
         if self._connection is not None:
             self._refuse_if_aborted(self._connection)
+            self._flush_session()
             try:
                 self._connection.commit()
             except DBAPIError as error:
                 raise translated_at_commit(error, self._engine) from error
         self._let_go()
+
+    def _flush_session(self) -> None:
+        if self._session is not None:
+            try:
+                self._session.flush()
+            except StaleDataError as error:
+                raise ConcurrentChange(str(error)) from error
 
     def _refuse_if_aborted(self, connection: Connection) -> None:
         """Raise if the database has given the transaction up for an error that somebody swallowed.
