@@ -44,7 +44,6 @@ def postgres_engine(url: URL, timeout: float) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
     event.listen(engine, "do_execute", _copy)
-    event.listen(engine, "savepoint", _begin)
     event.listen(engine, "checkin", _end)
     return engine
 
@@ -75,7 +74,7 @@ def _only_reads(statement: str) -> bool:
     return _READING.match(statement) is not None
 
 
-def _begin(connection: Connection, _name: str | None = None) -> None:
+def _begin(connection: Connection) -> None:
     """Let the driver begin a transaction at the next statement, unless one has begun."""
     driver: Any = connection.connection.dbapi_connection
     if driver.autocommit:

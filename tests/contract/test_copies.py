@@ -68,3 +68,15 @@ def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: 
         uow.commit()
     after = COPYING[way](ann)
     assert [values(ann)] * 2 == [values(inside), values(after)]
+
+
+@pytest.mark.promise(6)
+@each_way
+def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: str) -> None:
+    """What it is changed to after its addition is stored."""
+    copied = COPYING[way](kit.sample.make("ann"))
+    with kit.unit() as uow:
+        kit.of(uow).add(copied)
+        changed = kit.change(copied)
+        uow.commit()
+    assert [changed] == kit.all_values()

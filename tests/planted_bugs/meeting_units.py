@@ -147,7 +147,7 @@ def a_kept_savepoint_keeps_its_locks() -> None:
 @bug("fake")
 def writers_do_not_wait_in_the_fake() -> None:
     """A writer that meets another one gives up at once, whatever the limit."""
-    around(FakeDatabase, "__init__", lambda original, database, *_: original(database, 0))
+    around(FakeDatabase, "__init__", lambda original, database, *_, **__: original(database, 0))
 
 
 @bug("sql")

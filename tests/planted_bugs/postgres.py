@@ -18,7 +18,6 @@ def a_write_begins_no_transaction() -> None:
 @bug("postgres")
 def a_savepoint_begins_no_transaction() -> None:
     """A savepoint before the first write of a unit is refused by the database."""
-    around(sql_postgres, "_begin", lambda original, connection, *name: None if name else original(connection))
     instead(sql_postgres, "_READING", re.compile(rf"SAVEPOINT|{sql_postgres._READING.pattern}", re.DOTALL))
 
 
