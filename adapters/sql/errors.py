@@ -81,8 +81,8 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
     )
 
 
-def integrity_error(error: DBAPIError, *, bulk: bool = False) -> Exception:
-    """Return the error that the broken constraint declares; in bulk, without the value.
+def integrity_error(error: DBAPIError) -> Exception:
+    """Return the error that the broken constraint declares; of rows that were stored in bulk, without the value.
 
     The constraint's name comes from the driver's own field. It is never searched for in the message, which can hold the
     caller's values: those must not choose the error.
@@ -91,8 +91,7 @@ def integrity_error(error: DBAPIError, *, bulk: bool = False) -> Exception:
     for table in mapped_tables():
         for constraint in unique_constraints(table):
             if name is not None and constraint.name == name:
-                row = error.params if isinstance(error.params, dict) and not bulk else {}
-                return declared_error(constraint, row)
+                return declared_error(constraint, error.params if isinstance(error.params, dict) else {})
     return IntegrityViolation(name or mysql_key(error.orig) or _first_line(error), _declared())
 
 

@@ -108,10 +108,10 @@ def _nothing() -> None:
     return None
 
 
-def is_held_by_another(aggregate: Aggregate, own: IdentityMap) -> bool:
-    """Tell whether an object is in another identity map than ``own``."""
+def is_held(aggregate: Aggregate) -> bool:
+    """Tell whether an object is in any identity map."""
     owner = vars(aggregate).get(_OWNER)
-    return owner is not None and owner is not own and owner.holds(aggregate)
+    return owner is not None and owner.holds(aggregate)
 
 
 def before_change(aggregate: Aggregate, *_: object) -> None:

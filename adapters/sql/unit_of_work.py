@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.children import read_with_children
-from adapters.sql.errors import integrity_error, translated, translated_at_commit
-from adapters.sql.identity_map import IdentityMap, is_held_by_another, values_of
+from adapters.sql.errors import translated, translated_at_commit
+from adapters.sql.identity_map import IdentityMap, is_held, values_of
 from adapters.sql.metadata import children_of, mapper_registry
 from adapters.sql.mysql import TRANSACTION_LOST
 from adapters.sql.statements import insert_many, statements_of
@@ -82,14 +82,11 @@ class SqlUnitOfWork(UnitOfWork):
         """Insert new rows by one statement, without tracking the objects."""
         self._log.note_bulk()
         new = list(aggregates)
-        try:
-            rows = [{**values_of(aggregate), "version": aggregate.version + 1} for aggregate in new]
-            insert_many(self.connection, statements_of(kind).table, rows)
-            for name, children in children_of(kind).items():
-                of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
-                insert_many(self.connection, children.table, of_all)
-        except IntegrityError as error:
-            raise integrity_error(error, bulk=True) from error
+        rows = [{**values_of(aggregate), "version": aggregate.version + 1} for aggregate in new]
+        insert_many(self.connection, statements_of(kind).table, rows)
+        for name, children in children_of(kind).items():
+            of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
+            insert_many(self.connection, children.table, of_all)
 
     def _failed(self, error: BaseException) -> BaseException:
         # At once, and not when the block is left: others may wait for its locks.
@@ -103,7 +100,7 @@ class SqlUnitOfWork(UnitOfWork):
         return self._objects.holds(aggregate)
 
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        return is_held_by_another(aggregate, self._objects)
+        return is_held(aggregate)  # and not here, or nobody would ask
 
     def _changed(self) -> list[Aggregate]:
         return sorted(self._objects.changed(), key=write_order)

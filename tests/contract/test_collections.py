@@ -60,6 +60,16 @@ def test_a_page_goes_on_after_a_key_that_has_been_removed(kit: Kit[Any]) -> None
 
 
 @pytest.mark.promise(16)
+def test_a_page_has_fifty_aggregates_unless_another_number_is_asked_for(kit: Kit[Any]) -> None:
+    """And says that there are more."""
+    with kit.unit() as uow:
+        kit.of(uow).add_many(kit.sample.make(f"user{number}") for number in range(51))
+        page = kit.of(uow).page()
+        uow.rollback()
+    assert (50, page.items[-1].id) == (len(page.items), page.next)
+
+
+@pytest.mark.promise(16)
 @pytest.mark.parametrize("limit", [0, -1, MAX_PAGE + 1, "5", 2.5, None])
 def test_a_page_of_an_impossible_size_is_refused(kit: Kit[Any], limit: object) -> None:
     """With the value and the range."""

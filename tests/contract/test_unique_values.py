@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from itertools import product
 from threading import Barrier
 from typing import Any
@@ -119,6 +120,20 @@ def test_the_id_of_a_stored_aggregate_is_refused(kit: Kit[Any], holding: bool) -
         held = [kit.of(uow).get(ann.id)] if holding else []
         kit.of(uow).add(ann)
     assert (holding, before) == (bool(held), kit.all_values())
+
+
+@pytest.mark.promise(5, 7)
+def test_an_identity_that_a_unit_holds_is_refused_even_if_its_row_is_gone(kit: Kit[Any]) -> None:
+    """Somebody else has removed it since; one identity is still one object."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            kit.of(other).remove(kit.of(other).get(ann.id))
+            other.commit()
+        with pytest.raises(DuplicateIdentity, match=str(ann.id)):
+            kit.of(uow).add(copy(mine))
+    assert [] == kit.words()
 
 
 @pytest.mark.promise(7)

@@ -90,11 +90,7 @@ def an_object_of_a_unit_takes_the_unit_with_it() -> None:
 @bug("sql")
 def an_object_of_an_ended_unit_belongs_to_it_for_ever() -> None:
     """What a unit had read or written can be added to no other one after its end."""
-
-    def is_held_by_another(aggregate: Any, own: Any) -> bool:
-        return vars(aggregate).get(_OWNER, own) is not own
-
-    instead(sql_unit_of_work, "is_held_by_another", is_held_by_another)
+    instead(sql_unit_of_work, "is_held", lambda aggregate: _OWNER in vars(aggregate))
 
 
 @bug("sql")

@@ -39,6 +39,17 @@ def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> No
         uow.rollback()
 
 
+def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
+    """What is locked is a row and its unique values, not the whole."""
+    database = FakeDatabase(lock_timeout=0.05)
+    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
+        uow.users.add(new_user("ann"))
+        other.users.add(new_user("bob"))
+        other.commit()
+        uow.commit()
+    assert ["ann", "bob"] == sorted(row["username"] for row in database.rows.values())
+
+
 def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -> None:
     """Not earlier, and not without end."""
     database = FakeDatabase(lock_timeout=0.05)

@@ -152,11 +152,12 @@ def test_what_is_no_address_is_refused(value: str) -> None:
     ("kind", "value", "reason"),
     [
         (EmailAddress, " ann@example.com", "it begins or ends with white space: remove that"),
-        (EmailAddress, None, "it must be text, not NoneType"),
+        (EmailAddress, 5, "it must be text, not int"),
+        (EmailAddress, "a" * 2000, "it has 2000 characters, and at most 254 are allowed"),
         (EmailAddress, "ann", "An email address must have an @-sign"),
         (Username, "ann ", "it begins or ends with white space: remove that"),
         (Username, "", "it is empty"),
-        (Username, None, "it must be text, not NoneType"),
+        (Username, 5, "it must be text, not int"),
     ],
 )
 def test_what_is_refused_says_why_and_what_to_do(kind: Any, value: Any, reason: str) -> None:
