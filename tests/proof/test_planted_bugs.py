@@ -24,7 +24,7 @@ ALONE = {
     "fake": ["unit/test_errors.py", "unit/test_fake_failures.py", "unit/test_fake_database.py"],
     "sql": ["unit/test_errors.py"]
     + [f"integration/test_{name}.py" for name in ("failures", "error_meanings", "memory", "engine", "types")],
-    "postgres": [f"integration/test_{name}.py" for name in ("postgres", "failures", "types")],
+    "postgres": [f"integration/test_{name}.py" for name in ("postgres_transactions", "bulk", "failures", "types")],
 }
 TESTS_OF = {
     "fake": "(fake or test_errors) and not postgres and not mariadb",
