@@ -40,9 +40,10 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
 
-bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, and the skeleton beside other libraries
+bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
 	$(VENV)/bin/python benchmarks/import_users.py
 	$(VENV)/bin/python benchmarks/fake.py
+	$(VENV)/bin/python -m benchmarks.start_up
 	.venv-bench/bin/python -m benchmarks.side_by_side
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs

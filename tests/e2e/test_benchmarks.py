@@ -43,3 +43,16 @@ def test_the_fake_is_measured_beside_sqlite_in_memory() -> None:
     assert done.returncode == 0, done.stderr
     for name in ("add", "get", "change", "refuse", "page"):
         assert f"  {name} " in done.stdout
+
+
+@pytest.mark.slow
+def test_what_grows_and_how_long_a_start_takes_are_measured() -> None:
+    """In processes of their own, on SQLite and on PostgreSQL; the figures are printed as tables."""
+    for arguments, titles in (
+        (["benchmarks.growth", "--size", "200"], ["| SQLite | 200 |", "| PostgreSQL | 200 |"]),
+        (["benchmarks.start_up"], ["| `app --help` |", "| `app get-user ann` |", "| a test of the domain |"]),
+    ):
+        done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for title in titles:
+            assert title in done.stdout
