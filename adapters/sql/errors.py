@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    PendingRollbackError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.sql.metadata import mapped_tables
@@ -23,7 +30,7 @@ from domain.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Connection, Engine, Table
 
 # Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
 # (Appendix A: serialization_failure, deadlock_detected, lock_not_available), SQLite's primary result codes
@@ -55,10 +62,18 @@ BULK = {"bulk": True}
 
 def translated(error: BaseException, engine: Engine) -> BaseException:
     """Return the domain's error for one of a statement; any other kind of error is returned as it is."""
+    if isinstance(error, DBAPIError):
+        return _translated(error, engine)
     if isinstance(error, PoolTimeout):
         return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
-    if not isinstance(error, DBAPIError):
-        return error
+    if isinstance(error, PendingRollbackError):
+        return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
+    if isinstance(error, ValueError | StatementError):  # a value that the driver or its column's type cannot send
+        return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
+    return error
+
+
+def _translated(error: DBAPIError, engine: Engine) -> Exception:
     if isinstance(error, IntegrityError) or mysql_code(error.orig) in _MYSQL_CHECK:
         return integrity_error(error)
     if _lost_race(error):
@@ -117,6 +132,11 @@ def unique_constraints(table: Table) -> list[PrimaryKeyConstraint | UniqueConstr
     found = [one for one in table.constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint)]
     place = list(table.columns).index
     return sorted(found, key=lambda one: (one is not table.primary_key, [place(column) for column in one.columns]))
+
+
+def is_autocommit(connection: Connection) -> bool:
+    """Tell whether somebody has asked for a connection without transactions, as some statements need it."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 def name_of(engine: Engine) -> str:

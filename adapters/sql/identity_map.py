@@ -74,9 +74,9 @@ class IdentityMap:
 
     def forget(self, aggregate: Aggregate) -> None:
         """Let go of an object."""
-        if self.holds(aggregate):
+        self._before.pop(id(aggregate), None)
+        if self.holds(aggregate):  # and no other object of its identity
             del self._objects[type(aggregate)][aggregate.id.int]
-            self._before.pop(id(aggregate), None)
 
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here."""

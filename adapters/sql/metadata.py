@@ -44,7 +44,6 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children
             aggregate,
             table,
             properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
-            version_id_col=table.c.version,  # for what is written by a session; the unit itself compares versions, too
         )
         _children[aggregate] = children
         for name in (*table.columns.keys(), *children):

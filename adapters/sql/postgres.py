@@ -14,12 +14,15 @@ from sqlalchemy import (
     Float,
     Integer,
     Numeric,
+    Select,
     String,
     TypeDecorator,
     Uuid,
     create_engine,
     event,
 )
+
+from adapters.sql.errors import is_autocommit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 # A query that locks rows, or that calls a function, may mean to do so for as long as the transaction lasts.
-_READING = re.compile(r"SELECT (?!.*(?:\bFOR (?:UPDATE|SHARE|NO KEY|KEY)\b|\w\())", re.DOTALL)
+_READING = re.compile(r"SELECT (?!.*(?:\bFOR\b|\bINTO\b|;|[\"\w]\())", re.DOTALL | re.IGNORECASE)
+
+_STREAMED = {"stream_results", "yield_per"}
 
 
 def postgres_engine(url: URL, timeout: float) -> Engine:
@@ -63,9 +68,12 @@ def _prepare(connection: DBAPIConnection, record: Any) -> None:
 
 
 def _begin_before_writing(
-    connection: Connection, _cursor: object, statement: str, _parameters: object, _context: object, _many: bool
+    connection: Connection, _cursor: object, statement: str, _parameters: object, context: Any, _many: bool
 ) -> None:
-    if not _only_reads(statement):
+    is_query = context.compiled is not None and isinstance(context.compiled.statement, Select)
+    # What is read little by little needs a transaction, too.
+    is_streamed = not _STREAMED.isdisjoint(context.execution_options)
+    if is_streamed or not (is_query and _only_reads(statement)):
         _begin(connection)
 
 
@@ -77,7 +85,7 @@ def _only_reads(statement: str) -> bool:
 def _begin(connection: Connection) -> None:
     """Let the driver begin a transaction at the next statement, unless one has begun."""
     driver: Any = connection.connection.dbapi_connection
-    if driver.autocommit:
+    if driver.autocommit and not is_autocommit(connection):
         driver.autocommit = False
 
 
@@ -117,7 +125,10 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def _text(value: object) -> str:
-    return r"\N" if value is None else str(value).translate(_ESCAPED)
+    if value is None:
+        return r"\N"
+    # What a subclass shows of itself is not what it holds.
+    return (str.__str__(value) if isinstance(value, str) else str(value)).translate(_ESCAPED)
 
 
 def _copy(cursor: Any, statement: str, _parameters: object, context: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import BULK, declared_error, unique_constraints
+from adapters.sql.errors import BULK, declared_error, is_autocommit, unique_constraints
 from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-_WRITING = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|ALTER|DROP)\b", re.IGNORECASE)
+# What begins in another way may write, if only behind a comment.
+_READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
 
 
 PARAMSTYLE: Literal["named"] = "named"
@@ -44,7 +45,6 @@ def in_charge(engine: Engine) -> Engine:
     """Return an engine of :data:`PARAMSTYLE` after taking charge of its transactions and errors."""
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "before_cursor_execute", _begin_before_writing)
-    event.listen(engine, "savepoint", _begin_before_savepoint)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
 
@@ -64,13 +64,9 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 def _begin_before_writing(
     connection: Connection, _cursor: object, statement: str, _parameters: object, _context: object, _many: bool
 ) -> None:
-    if _WRITING.match(statement):
+    if not _READING.match(statement):
         _begin(connection)
         connection.info["rows_before"] = _rows_written(connection)
-
-
-def _begin_before_savepoint(connection: Connection, _name: str) -> None:
-    _begin(connection)
 
 
 def _begin(connection: Connection) -> None:
@@ -81,7 +77,7 @@ def _begin(connection: Connection) -> None:
     sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
     blindly is what versions are for.
     """
-    if not _driver(connection).in_transaction:
+    if not _driver(connection).in_transaction and not is_autocommit(connection):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

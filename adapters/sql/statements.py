@@ -47,7 +47,7 @@ class Statements:
 
 
 def _identity(row: Row) -> Row:
-    return {"old_id": row["id"], "old_version": row["version"]}
+    return {"__old_id": row["id"], "__old_version": row["version"]}  # as no attribute is called
 
 
 _built: dict[type[Aggregate], Statements] = {}
@@ -62,7 +62,7 @@ def statements_of(kind: type[Aggregate]) -> Statements:
 
 def _build(kind: type[Aggregate]) -> Statements:
     table: Table = inspect(kind).local_table
-    is_old = (table.c.id == bindparam("old_id"), table.c.version == bindparam("old_version"))
+    is_old = (table.c.id == bindparam("__old_id"), table.c.version == bindparam("__old_version"))
     return Statements(
         table, tuple(table.columns.keys()), insert(table), update(table).where(*is_old), delete(table).where(*is_old)
     )
@@ -70,7 +70,9 @@ def _build(kind: type[Aggregate]) -> Statements:
 
 def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert any number of rows at once."""
+    if not rows:
+        return
     if can_copy(table, connection.dialect):
         copy_rows(connection, table, rows)
-    elif rows:
+    else:
         connection.execute(insert(table), rows, execution_options=BULK)

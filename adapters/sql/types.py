@@ -30,7 +30,7 @@ class Text(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the plain text, because drivers look up how to send a value by its exact type."""
-        return None if value is None else str(value)
+        return None if value is None else str.__str__(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], str | None]:
         """Return what makes the value object: a function of its own, because it is called for each row."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import translated, translated_at_commit
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection, Engine, Select
-    from sqlalchemy.engine import NestedTransaction
+    from sqlalchemy.engine import NestedTransaction, RootTransaction
 
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
@@ -36,7 +35,7 @@ _ABORTED = 3  # libpq's PQTRANS_INERROR, as psycopg2 passes it on
 class SqlUnitOfWork(UnitOfWork):
     """A unit of work over the database of ``engine``: one connection and one transaction for each block.
 
-    The objects are the unit's own, too: it keeps one for each row, and writes each that was changed by one statement,
+    The objects are the unit's own, too: it keeps one for each row, and writes each that was changed by itself,
     so that an error is met where it can be translated, and leaves every object as it is.
     """
 
@@ -44,6 +43,7 @@ class SqlUnitOfWork(UnitOfWork):
         super().__init__(read_only=read_only)
         self._engine = engine
         self._connection: Connection | None = None
+        self._transaction: RootTransaction | None = None
         self._session: Session | None = None
         self._nested: list[NestedTransaction] = []
         self._objects = IdentityMap()
@@ -51,29 +51,24 @@ class SqlUnitOfWork(UnitOfWork):
 
     @property
     def connection(self) -> Connection:
-        """The connection of this block, in its transaction: for statements of one's own."""
-        if self._connection is None:
-            self._check_usable()
-            self._connection = self._engine.connect()
-            self._connection.begin()
-        return self._connection
+        """The connection of this block, in its transaction: for statements of one's own.
 
-    @property
-    def session(self) -> Session:
-        """A SQLAlchemy session in this block's transaction, for what no repository does.
-
-        Its objects are not those of the repositories. What it is given is written by the commit, versions compared.
+        They are done and undone with the rest of the block, and change none of its objects.
         """
-        if self._session is None:
-            self._session = Session(self.connection, autoflush=False, join_transaction_mode="rollback_only")
-        return self._session
+        self._check_usable()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._transaction = self._connection.begin()
+        return self._connection
 
     def load(self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]) -> list[Any]:
         """Return the aggregates of one class that a query finds."""
         children = children_of(kind)
         if children:
-            roots = self.session.scalars(statement, parameters).unique()  # one comes once for each of its children
-            rows = [read_with_children(root, children, self.session) for root in roots]
+            if self._session is None:
+                self._session = Session(self.connection, autoflush=False, join_transaction_mode="rollback_only")
+            roots = self._session.scalars(statement, parameters).unique()  # one comes once for each of its children
+            rows = [read_with_children(root, children, self._session) for root in roots]
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
         found = self.connection.execute(statement, parameters)
         return self._objects.made(kind, list(found.keys()), found.all())
@@ -154,22 +149,14 @@ class SqlUnitOfWork(UnitOfWork):
     def _commit(self) -> None:
         if self._connection is not None:
             self._refuse_if_aborted(self._connection)
-            self._flush_session()
             try:
                 self._connection.commit()
             except DBAPIError as error:
                 raise translated_at_commit(error, self._engine) from error
         self._let_go()
 
-    def _flush_session(self) -> None:
-        if self._session is not None:
-            try:
-                self._session.flush()
-            except StaleDataError as error:
-                raise ConcurrentChange(str(error)) from error
-
     def _refuse_if_aborted(self, connection: Connection) -> None:
-        """Raise if the database has given the transaction up for an error that somebody swallowed.
+        """Raise if the transaction was rolled back, by somebody's own call or for an error that somebody swallowed.
 
         PostgreSQL would answer a COMMIT with a rollback, and MariaDB would commit what came after the error alone;
         their drivers would not say so.
@@ -178,6 +165,8 @@ class SqlUnitOfWork(UnitOfWork):
         status = getattr(getattr(driver, "info", None), "transaction_status", None)
         if status == _ABORTED or TRANSACTION_LOST in connection.info:
             raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
+        if self._transaction is None or not self._transaction.is_active:
+            raise StorageError("nothing is stored: the transaction was ended beside the unit of work; use its methods")
 
     def _roll_back(self) -> None:
         self._note(self._changed())
@@ -191,7 +180,7 @@ class SqlUnitOfWork(UnitOfWork):
         """Let go of the objects, and of the connection, which rolls back what is not committed."""
         self._objects.clear()
         self._nested.clear()
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._transaction = self._connection, None, None
         session, self._session = self._session, None
         if session is not None:
             session.close()

@@ -173,15 +173,18 @@ class SameBehaviour(RuleBasedStateMachine):
 
         self.within(unit % self.units, step, writes=True)
 
-    @rule(unit=UNIT, number=NUMBERS, remove=st.booleans())
-    def add_or_remove(self, unit: int, number: int, remove: bool) -> None:
-        """Add or remove an object that was seen before: held, removed, or of an earlier unit."""
+    @rule(unit=UNIT, number=NUMBERS, use=st.sampled_from(["add", "remove", "add a copy"]))
+    def add_or_remove(self, unit: int, number: int, use: str) -> None:
+        """Add or remove an object that was seen before, held, removed, or of an earlier unit; or add a copy of it."""
         if picked := self.pick(number):
             sample, place = picked
 
             def step(block: Block, world: World) -> None:
                 items, one = repository(block.uow, sample), world.objects[place]
-                items.remove(one) if remove else items.add(one)
+                if use == "add a copy":
+                    one = copy(one)
+                    world.numbers_of(one)
+                items.remove(one) if use == "remove" else items.add(one)
 
             self.within(unit % self.units, step, writes=True)
 

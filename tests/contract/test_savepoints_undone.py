@@ -107,3 +107,22 @@ def test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_he
         changed = kit.change(mine)
         uow.commit()
     assert [{**changed, "version": 2}] == kit.all_values()
+
+
+@pytest.mark.promise(6, 10)
+def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit: Kit[Any]) -> None:
+    """Not even where it had the identity of one that the unit holds."""
+    ann = kit.stored("ann")
+    before = kit.all_values()
+    with kit.unit() as uow:
+        found = kit.of(uow)
+        mine = found.get(ann.id)
+        other = copy(mine)
+        with pytest.raises(Oops), uow.savepoint():
+            found.remove(mine)
+            found.add(other)
+            kit.sample.change(other, 1)
+            raise Oops
+        kit.sample.rename(other, "other")
+        uow.commit()
+    assert before == kit.all_values() == [values(mine)]

@@ -37,6 +37,12 @@ class Colour(enum.Enum):
     RED = 1
 
 
+class Loud(str, enum.Enum):  # noqa: UP042  # StrEnum shows itself as it is
+    """A text that shows itself in another way than it is."""
+
+    YES = "yes"
+
+
 PLAIN = Table(
     "plain values",  # a name that has to be quoted, as that of a column below
     MetaData(),
@@ -101,3 +107,16 @@ def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
         insert_many(connection, table, [dict.fromkeys(table.columns.keys()) | {"order": 1}])
         connection.rollback()
     assert [command] == [statement.split()[0] for statement in sent]
+
+
+def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engine) -> None:
+    """In bulk as alone."""
+    with engine.connect() as connection:
+        PLAIN.create(connection)
+        nothing = dict.fromkeys(PLAIN.columns.keys())
+        insert_many(connection, PLAIN, [{**nothing, "order": 1, "text": Loud.YES, "name": Loud.YES}])
+        connection.execute(PLAIN.insert(), {**nothing, "order": 2, "text": Loud.YES, "name": Loud.YES})
+        stored = connection.execute(select(PLAIN.c.text, PLAIN.c.name)).all()
+        PLAIN.drop(connection)
+        connection.commit()
+    assert [("yes", "yes")] * 2 == [tuple(row) for row in stored]

@@ -182,7 +182,7 @@ def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
     with pytest.raises(IntegrityViolation, match=match) as caught, SqlShop(engine) as uow:
         uow.users.add(new_user("ann"))
         with uow.writing():
-            uow.session.execute(insert(order_lines), line)
+            uow.connection.execute(insert(order_lines), line)
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert [] == stored_names(sql_storage(engine))
 

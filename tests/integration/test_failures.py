@@ -34,7 +34,7 @@ def checked_out(engine: Engine) -> int:
 def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
     """Let the server end the connection that a unit of work is using, as an administrator can."""
     own_number, end, is_there = _ENDING[engine.dialect.name]
-    number = {"number": uow.session.execute(text(own_number)).scalar()}
+    number = {"number": uow.connection.execute(text(own_number)).scalar()}
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(end), number)
         while connection.execute(text(is_there), number).scalar():
@@ -209,7 +209,7 @@ def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_eng
     with SqlUnitOfWork(postgres_engine) as uow:
         uow.users.add(new_user())
         with pytest.raises(DBAPIError):
-            uow.session.execute(text("SELECT * FROM nowhere"))
+            uow.connection.execute(text("SELECT * FROM nowhere"))
         with pytest.raises(StorageError, match="nothing is stored"):
             uow.commit()
     assert stored_names(sql_storage(postgres_engine)) == []
@@ -241,7 +241,7 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
     stored_user(sql_storage(engine), "ann")
     with SqlUnitOfWork(engine) as uow:
         with uow.writing():
-            uow.session.execute(text("UPDATE users SET username = 'bob'"))
+            uow.connection.execute(text("UPDATE users SET username = 'bob'"))
         uow.rollback()
     assert ["ann"] == stored_names(sql_storage(engine))
 

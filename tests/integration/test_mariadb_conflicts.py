@@ -162,7 +162,7 @@ def swallow_a_deadlock(uow: SqlUnitOfWork, engine: Engine, ann: User, bob: User)
     uow.users.get(ann.id).deactivate()
     uow.users.page()
     with rival(engine, holds=bob, wants=ann), suppress(TransactionLost):
-        uow.session.execute(update(users).where(users.c.id == bob.id).values(active=False))
+        uow.connection.execute(update(users).where(users.c.id == bob.id).values(active=False))
         pytest.fail("there was no deadlock")
 
 
@@ -182,7 +182,7 @@ def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
         elif then == "an addition":
             uow.users.add(new_user("dan"))
         elif then == "a statement":
-            uow.session.execute(text("UPDATE users SET email = 'dan@example.com'  WHERE username = 'ann'"))
+            uow.connection.execute(text("UPDATE users SET email = 'dan@example.com'  WHERE username = 'ann'"))
         elif then == "a savepoint":
             with uow.savepoint():
                 uow.users.add(new_user("dan"))

@@ -53,7 +53,7 @@ def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_
                 uow.users.get(ann.id).deactivate()
             else:
                 with uow.writing():
-                    uow.session.execute(text("UPDATE users SET active = false"))
+                    uow.connection.execute(text("UPDATE users SET active = false"))
         with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
             uow.users.add(new_user("dan"))
             uow.commit()
@@ -72,7 +72,7 @@ def test_a_commit_is_refused_after_whatever_made_the_server_give_the_transaction
     with SqlUnitOfWork(mariadb_engine) as uow:
         uow.users.add(new_user("cid"))
         with suppress(TransactionLost):
-            uow.session.execute(text("UPDATE users SET active = false"))
+            uow.connection.execute(text("UPDATE users SET active = false"))
         uow.users.add(new_user("dan"))
         with pytest.raises(StorageError, match="nothing is stored"):
             uow.commit()
@@ -118,11 +118,11 @@ def test_the_connection_of_a_lost_transaction_serves_the_next_one(
     storage = sql_storage(mariadb_engine)
     with monkeypatch.context() as patch, SqlUnitOfWork(mariadb_engine) as uow:
         give_up_at_updates(mariadb_engine, 1213, patch)
-        used = uow.session.execute(text("SELECT connection_id()")).scalar()
+        used = uow.connection.execute(text("SELECT connection_id()")).scalar()
         with pytest.raises(TransactionLost), uow.writing():
-            uow.session.execute(text("UPDATE users SET active = false"))
+            uow.connection.execute(text("UPDATE users SET active = false"))
     with SqlUnitOfWork(mariadb_engine) as uow:
         uow.users.add(new_user("ann"))
-        assert used == uow.session.execute(text("SELECT connection_id()")).scalar()
+        assert used == uow.connection.execute(text("SELECT connection_id()")).scalar()
         uow.commit()
     assert ["ann"] == [row["username"] for row in stored_values(storage)]

@@ -53,14 +53,14 @@ def test_a_statement_that_locks_or_writes_begins_a_transaction(postgres_engine: 
     """What it locks must stay locked until the unit ends."""
     with SqlUnitOfWork(postgres_engine) as uow:
         uow.users.page()
-        uow.session.execute(text(statement))
+        uow.connection.execute(text(statement))
         assert has_begun(uow)
 
 
 def test_a_lock_by_sqlalchemys_own_means_begins_a_transaction_too(postgres_engine: Engine) -> None:
     """As a repository may take one."""
     with SqlUnitOfWork(postgres_engine) as uow:
-        uow.session.execute(select(users).with_for_update(skip_locked=True))
+        uow.connection.execute(select(users).with_for_update(skip_locked=True))
         assert has_begun(uow)
 
 
@@ -84,7 +84,7 @@ def test_at_a_higher_level_a_transaction_begins_with_the_first_query(postgres_en
 
 
 LOCKS: dict[str, Callable[[SqlUnitOfWork], object]] = {
-    "rows": lambda uow: uow.session.execute(select(users.c.id).with_for_update()).all(),
+    "rows": lambda uow: uow.connection.execute(select(users.c.id).with_for_update()).all(),
     "rows, in other words": lambda uow: uow.connection.execute(text("select id\nfrom users\nfor\tno key update")).all(),
     "by a function": lambda uow: uow.connection.execute(select(text("pg_advisory_xact_lock(1)"))).all(),
 }

@@ -1,0 +1,102 @@
+"""Statements of one's own, on the connection of a unit of work: they belong to its transaction."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, delete, select, text, update
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.users import users
+from domain.errors import StorageError, UnitOfWorkMisuse
+from domain.user import UsernameTaken
+from tests.contract.orders import SqlShop, new_order
+from tests.contract.users import new_user, stored_names, stored_user
+from tests.storages import sql_storage
+
+
+@pytest.mark.promise(1)
+def test_a_statement_sees_what_the_unit_has_written_and_is_undone_with_it(engine: Engine) -> None:
+    """It changes no object of the unit, of which there is one for each identity."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("ann"))
+        assert ["ann"] == uow.connection.execute(select(users.c.username)).scalars().all()
+        uow.connection.execute(update(users).values(username="bob"))
+        assert uow.users.page().items[0].username == "ann"
+        uow.rollback()
+    assert [] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("before", ["", "/* a comment */ ", "-- a comment\n", "\n  "])
+def test_a_text_that_writes_is_undone_whatever_it_begins_with(engine: Engine, before: str) -> None:
+    """As tools begin statements with a comment that says where they come from."""
+    stored_user(sql_storage(engine), "ann")
+    with SqlUnitOfWork(engine) as uow:
+        uow.connection.execute(
+            text(before + "DELETE FROM users")  # noqa: S608  # our own words
+        )
+        uow.rollback()
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(2, 14)
+@pytest.mark.parametrize("before_the_end", [True, False])
+def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Engine, before_the_end: bool) -> None:
+    """It could store but a part of what the unit has done."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("ann"))
+        uow.connection.rollback()
+        if before_the_end:
+            uow.users.add(new_user("bob"))
+        with pytest.raises(StorageError, match="nothing is stored: the transaction was ended beside the unit"):
+            uow.commit()
+    assert [] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(10, 11)
+def test_a_unit_that_has_failed_lends_its_connection_to_nobody(engine: Engine) -> None:
+    """In a savepoint, its statement would be outside of it."""
+    stored_user(sql_storage(engine), "ann")
+    with SqlUnitOfWork(engine) as uow:
+        with pytest.raises(UnitOfWorkMisuse, match="has failed"), uow.savepoint():
+            with pytest.raises(UsernameTaken):
+                uow.users.add(new_user("ann"))
+            uow.connection.execute(delete(users))
+        uow.commit()
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(11)
+def test_outside_of_a_block_there_is_no_connection(engine: Engine) -> None:
+    """Nothing would give it back."""
+    with pytest.raises(UnitOfWorkMisuse, match="is not open"):
+        _ = SqlUnitOfWork(engine).connection
+
+
+def test_a_long_result_can_be_read_little_by_little(engine: Engine) -> None:
+    """By SQLAlchemy's own means."""
+    stored_user(sql_storage(engine), "ann")
+    statement = select(users.c.username)
+    with SqlUnitOfWork(engine) as uow:
+        for options in ({"yield_per": 10}, {"stream_results": True}):
+            found = uow.connection.execute(statement, execution_options=options)
+            assert ["ann"] == found.scalars().all()
+
+
+def test_a_connection_without_transactions_can_be_had(engine: Engine) -> None:
+    """Some statements run on no other one; what is written is stored at once."""
+    stored_user(sql_storage(engine), "ann")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("VACUUM users"))
+        connection.execute(update(users).values(username="bob"))
+    assert ["bob"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool) -> None:
+    """The domain has to refuse such values before; a user's name does."""
+    with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
+        order = new_order("\ud800")
+        uow.orders.add_many([order]) if bulk else uow.orders.add(order)
