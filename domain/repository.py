@@ -70,7 +70,8 @@ class Repository(ABC, Generic[A]):
         """Store many new aggregates in bulk and return their number.
 
         They are read and stored a batch at a time, so an iterator of any length will do, and they are let go: the unit
-        does not track them, and they are not changed. Raises :class:`~domain.errors.ValueTaken` and
+        does not track them, and they are not changed. When reading them fails, what came before is in the unit, to be
+        committed or not. Raises :class:`~domain.errors.ValueTaken` and
         :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit holds,
         and ``TypeError``.
         """

@@ -170,12 +170,13 @@ FORGETTING = [
 def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
     kit: Kit[Any], forget: Callable[[Kit[Any], UnitOfWork], None]
 ) -> None:
-    """A forgotten commit cannot pass unnoticed, and stores nothing."""
+    """A forgotten commit cannot pass unnoticed, and stores nothing; the warning points at the block."""
     kit.stored("ann")
     before = kit.all_values()
-    with pytest.warns(UncommittedChanges, match=r"Call uow.commit\(\)"):
+    with pytest.warns(UncommittedChanges, match=r"^a unit of work was left with .* Call uow.commit\(\)") as caught:
         forget(kit, kit.unit())
     assert before == kit.all_values()
+    assert [__file__] == [warning.filename for warning in caught]
 
 
 @pytest.mark.promise(12)
@@ -197,7 +198,7 @@ def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any])
     """A commit would be refused there."""
     ann = kit.stored()
     with (
-        pytest.warns(UncommittedChanges, match="Open a unit without read_only=True"),
+        pytest.warns(UncommittedChanges, match=r"stored\. Open a unit without read_only=True"),
         kit.unit(read_only=True) as uow,
     ):
         kit.sample.change(kit.of(uow).get(ann.id), 1)
