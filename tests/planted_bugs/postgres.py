@@ -18,7 +18,12 @@ def a_write_begins_no_transaction() -> None:
 @bug("postgres")
 def a_savepoint_begins_no_transaction() -> None:
     """A savepoint before the first write of a unit is refused by the database."""
-    instead(sql_postgres, "_READING", re.compile(rf"SAVEPOINT|{sql_postgres._READING.pattern}", re.DOTALL))
+
+    def begin(original: Any, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith("SAVEPOINT"):
+            original(connection, cursor, statement, *rest)
+
+    around(sql_postgres, "_begin_before_writing", begin)
 
 
 @bug("postgres")

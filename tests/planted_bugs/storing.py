@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -163,4 +164,4 @@ def texts_lose_their_type() -> None:
 @bug("sql")
 def times_lose_their_zone() -> None:
     """A point in time comes back without a time zone."""
-    instead(UtcDateTime, "process_result_value", lambda _type, value, _dialect: value)
+    instead(UtcDateTime, "result_processor", lambda *_: lambda value: value and datetime.fromisoformat(str(value)))
