@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -244,6 +245,19 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
             uow.connection.execute(text("UPDATE users SET username = 'bob'"))
         uow.rollback()
     assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(14)
+def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(server_engine: Engine) -> None:
+    """In the domain's words; what was done before is not stored."""
+    with SqlUnitOfWork(server_engine) as uow:
+        uow.users.add(new_user("ann"))
+        end_connection_of(uow, server_engine)
+        with uow.reading(), suppress(DBAPIError):
+            uow.connection.execute(text("SELECT 1"))
+        with pytest.raises(StorageUnavailable, match=r"the connection to .+ was lost"):
+            uow.users.add(new_user("bob"))
+    assert stored_names(sql_storage(server_engine)) == []
 
 
 @pytest.mark.promise(1)
