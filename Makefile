@@ -6,7 +6,8 @@ VENV ?= .venv
 unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PIP_PREFIX PIP_TARGET PIP_USER
 
 pip_install = $(@D)/bin/python -m pip install --disable-pip-version-check -q
-uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade \
+# With extras, since pip takes `coverage` and `coverage[toml]` for two requirements, and wants both pinned.
+uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 	--custom-compile-command 'make lock' pyproject.toml
 # Where there is no MariaDB its tests are skipped, and what is written for it alone is not reached.
 mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/libexec" command -v mariadbd))
