@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -217,18 +217,23 @@ def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_eng
 
 
 @pytest.mark.promise(15)
-def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(engine: Engine) -> None:
+def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The interrupt itself goes on; what was committed stays so."""
     uow = SqlUnitOfWork(engine)
+    dialect: Any = engine.dialect
+    commit = dialect.do_commit
 
-    def interrupt(*_: object) -> None:
+    def interrupt(connection: Any) -> None:
+        commit(connection)
         raise KeyboardInterrupt
 
-    event.listen(engine, "reset", interrupt)  # the connection goes back to the pool
-    with pytest.raises(KeyboardInterrupt), uow:
-        uow.users.add(new_user("ann"))
-        uow.commit()
-    event.remove(engine, "reset", interrupt)
+    with monkeypatch.context() as patched:
+        patched.setattr(dialect, "do_commit", interrupt)
+        with pytest.raises(KeyboardInterrupt), uow:
+            uow.users.add(new_user("ann"))
+            uow.commit()
     assert checked_out(engine) == 0
     with uow:
         uow.users.add(new_user("bob"))
