@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.contenders.skeleton import Skeleton
 from benchmarks.databases import Database, databases
 from benchmarks.people import person
-from benchmarks.report import DOCS, NAMES, put_between_marks
+from benchmarks.report import DOCS, NAMES, panels_of, put_between_marks
 from benchmarks.worker import forgotten_peak, peak
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def measure(database: Database, size: int) -> dict[str, float]:
     database.analyze()
     turns: dict[str, list[float]] = {name: [] for name in CALLS}
     for turn in range(TURNS):
-        numbers = random.Random(turn).choices(range(max(1, size - 101)), k=CALLS["get"])  # noqa: S311
+        numbers = random.Random(turn).choices(range(max(1, size - 101)), k=CALLS["get"])  # noqa: S311  # no secrets
         some = [person(number) for number in numbers]
         new = [skeleton.prepare(person(size + turn * CALLS["create"] + one)) for one in range(CALLS["create"])]
         turns["get"].append(microseconds(skeleton.get, [one.username for one in some]))
@@ -90,14 +90,7 @@ def table(found: dict[str, dict[int, dict[str, float]]]) -> str:
 
 def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
     """Draw how each figure grows, one panel for times and one for memory on each kind of database."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.size": 9})
-    mpl.rcParams.update({"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans", "sans-serif"]})
-    figure, panels = plt.subplots(2, len(found), figsize=(5.5 * len(found), 7), squeeze=False, layout="constrained")
+    figure, panels = panels_of(2, len(found), 3.5)
     for column, (kind, sizes) in enumerate(found.items()):
         for row, (unit, scale) in enumerate([("µs", "log"), ("MiB", "linear")]):
             panel = panels[row][column]
@@ -108,7 +101,6 @@ def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
             panel.set_ylim(bottom=0 if scale == "linear" else 1)
             panel.legend(fontsize=8)
     figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
 
 
 def in_a_process(kind: str, size: int) -> dict[str, float]:

@@ -113,24 +113,25 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def draw(found: list[Figures], path: Path) -> None:
-    """Draw a panel of bars for each operation on each database, with the first contender in a colour of its own."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
+def panels_of(rows: int, columns: int, height: float) -> tuple[Any, Any]:
+    """Return a figure, and its panels by row and column; each has this height in inches."""
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
 
     # Text stays text, in a font that everybody has, and names inside of the file are the same in each run.
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.size": 9})
-    mpl.rcParams.update({"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans", "sans-serif"]})
-    figure, panels = plt.subplots(
-        len(LABELS), len(found), figsize=(5.5 * len(found), 2.1 * len(LABELS)), squeeze=False, layout="constrained"
-    )
+    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.size": 9})
+    rcParams.update({"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans", "sans-serif"]})
+    figure = Figure(figsize=(5.5 * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def draw(found: list[Figures], path: Path) -> None:
+    """Draw a panel of bars for each operation on each database, with the first contender in a colour of its own."""
+    figure, panels = panels_of(len(LABELS), len(found), 2.1)
     for column, figures in enumerate(found):
         for row, (operation, label) in enumerate(LABELS.items()):
             _draw_panel(panels[row][column], f"{NAMES[figures.kind]}: {label}", figures.microseconds[operation])
     figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
 
 
 def _draw_panel(panel: Any, title: str, times: dict[str, list[float]]) -> None:

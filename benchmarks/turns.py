@@ -94,13 +94,13 @@ class Worker:
         return answer
 
     def _get(self, round_number: int, size: int) -> dict[str, Any]:
-        numbers = random.Random(round_number).choices(range(CHANGED, SEEDS), k=size)  # noqa: S311
+        numbers = random.Random(round_number).choices(range(CHANGED, SEEDS), k=size)  # noqa: S311  # no secrets
         answer = self._ask("get", numbers=numbers)
         expect(f"{self.name}, get", [[person(one).id.hex, person(one).email] for one in numbers], answer["evidence"])
         return answer
 
     def _page(self, round_number: int, size: int) -> dict[str, Any]:
-        numbers = random.Random(round_number).choices(range(SEEDS - PAGE), k=size)  # noqa: S311
+        numbers = random.Random(round_number).choices(range(SEEDS - PAGE), k=size)  # noqa: S311  # no secrets
         answer = self._ask("page", numbers=numbers)
         pages = [[person(one).id.hex for one in range(number + 1, number + 1 + PAGE)] for number in numbers]
         expect(f"{self.name}, page", pages, answer["evidence"])
@@ -119,7 +119,7 @@ class Worker:
         expect(f"{self.name}, {operation}", users, self.database.stored(numbers))
 
     def _change(self, round_number: int, size: int) -> dict[str, Any]:
-        numbers = random.Random(round_number).sample(range(CHANGED), k=size)  # noqa: S311
+        numbers = random.Random(round_number).sample(range(CHANGED), k=size)  # noqa: S311  # no secrets
         before = self.database.stored(numbers)
         tag = f"round{round_number}"
         answer = self._ask("change", numbers=numbers, tag=tag)
@@ -128,7 +128,7 @@ class Worker:
         return answer
 
     def _mix(self, round_number: int, size: int) -> dict[str, Any]:
-        numbers = random.Random(round_number).choices(range(CHANGED, SEEDS), k=size * 4 // 5)  # noqa: S311
+        numbers = random.Random(round_number).choices(range(CHANGED, SEEDS), k=size * 4 // 5)  # noqa: S311  # no secrets
         new = _numbers(MIXED, round_number, size // 5)
         before = self.database.count()
         answer = self._ask("mix", numbers=numbers, new=list(new))

@@ -133,8 +133,9 @@ class SqlUnitOfWork(UnitOfWork):
         kind = type(aggregate)
         if self._objects.get(kind, aggregate.id) is not None:
             raise DuplicateIdentity(aggregate.id)
-        self._log.note(aggregate, values_of(aggregate), stored=False)
-        row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
+        values = values_of(aggregate)
+        self._log.note(aggregate, values, stored=False)
+        row = {**values, "version": self._log.next_version(aggregate)}
         statements_of(kind).run_insert(self.connection, row)
         self._write_children(aggregate, {}, row)
         self._stored(aggregate, row)
