@@ -43,7 +43,6 @@ class IdentityMap:
 
     def made(self, kind: type[Aggregate], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Return the objects for rows that were read: those that are here already as they are, the others new."""
-        new_instance = inspect(kind).class_manager.new_instance
         objects, place, names = self._objects[kind], names.index("id"), (*names, _OWNER)
         found = []
         for row in rows:
@@ -52,7 +51,7 @@ class IdentityMap:
             one = None if reference is None else reference()
             if one is None:
                 # Not by its own __init__, which validates: what is stored was valid when it was stored.
-                one = new_instance()
+                one = kind.__new__(kind)
                 vars(one).update(zip(names, (*row, self), strict=True))
                 objects[number] = ref(one)
             found.append(one)
@@ -124,7 +123,8 @@ def before_change(aggregate: Aggregate, *_: object) -> None:
 def values_of(aggregate: Aggregate) -> Row:
     """Return the attributes that are stored, as they are now."""
     kind: type = type(aggregate)
-    return {name: getattr(aggregate, name) for name in _names(kind)}
+    values = vars(aggregate)  # past SQLAlchemy, which would find the same
+    return {name: values.get(name) for name in _names(kind)}
 
 
 @cache

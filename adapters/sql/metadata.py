@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from attrs import fields
 from sqlalchemy import MetaData, Table, event, inspect
 from sqlalchemy.orm import registry
 
@@ -12,6 +11,8 @@ from adapters.sql.identity_map import before_change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy.orm import ClassManager
 
     from adapters.sql.children import Children
     from domain.aggregate import Aggregate
@@ -45,9 +46,12 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children
             table,
             properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
         )
+        mapper_registry.configure()
         _children[aggregate] = children
         for name in (*table.columns.keys(), *children):
             event.listen(getattr(aggregate, name), "set", before_change)
+        manager = inspect(aggregate).class_manager
+        setattr(aggregate, manager.STATE_ATTR, _StateWhenNeeded(manager))
 
 
 def children_of(aggregate: type[Aggregate]) -> Mapping[str, Children]:
@@ -61,12 +65,18 @@ def mapped_tables() -> list[Table]:
     return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
-def watch(aggregate: Aggregate) -> None:
-    """Let SQLAlchemy watch an object that was made before its class was mapped; others are left alone.
+class _StateWhenNeeded:
+    """Has SQLAlchemy watch an object from the moment on when its state is asked for, as the first change does.
 
-    A mapped class watches its objects from their initialisation on, so this one is initialised again with its values.
-    Until then, it can neither be changed nor be added to a fake.
+    An object that is only read needs no state, which costs more than all the rest of it; and one that was made before
+    its class was mapped gets its state in the same way.
     """
-    if inspect(aggregate, raiseerr=False) is None:
-        kind = type(aggregate)
-        kind.__init__(aggregate, **{one.alias: getattr(aggregate, one.name) for one in fields(kind)})
+
+    def __init__(self, manager: ClassManager[Any]) -> None:
+        self._manager = manager
+
+    def __get__(self, instance: object, owner: type) -> object:
+        if instance is None:
+            return self
+        self._manager.setup_instance(instance)  # as an attribute of the object's own, so nobody asks here again
+        return vars(instance)[self._manager.STATE_ATTR]

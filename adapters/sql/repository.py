@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
-from adapters.sql.metadata import watch
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ class SqlRepository(Repository[A]):
         self._unit = unit
 
     def _add(self, aggregate: A) -> None:
-        watch(aggregate)
         self._unit.register_new(aggregate)
 
     def _add_batch(self, aggregates: list[A]) -> None:
@@ -49,7 +47,6 @@ class SqlRepository(Repository[A]):
             self._unit.insert_batch(self.aggregate, aggregates)
 
     def _remove(self, aggregate: A) -> None:
-        watch(aggregate)
         self._unit.register_removed(aggregate)
 
     def _find(self, key: str, value: object) -> A | None:

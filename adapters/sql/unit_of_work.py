@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import translated, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_held, values_of
-from adapters.sql.metadata import children_of, mapper_registry
+from adapters.sql.metadata import children_of
 from adapters.sql.mysql import TRANSACTION_LOST
 from adapters.sql.statements import insert_many, statements_of
 from adapters.sql.users import SqlUserRepository
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
-
-mapper_registry.configure()  # every aggregate is mapped by now, because its repository is imported above
 
 _ABORTED = 3  # libpq's PQTRANS_INERROR, as psycopg2 passes it on
 
@@ -98,7 +96,8 @@ class SqlUnitOfWork(UnitOfWork):
         return is_held(aggregate)  # and not here, or nobody would ask
 
     def _changed(self) -> list[Aggregate]:
-        return sorted(self._objects.changed(), key=write_order)
+        changed = self._objects.changed()
+        return sorted(changed, key=write_order) if changed else changed
 
     def _write_changes(self) -> None:
         changed = self._changed()
