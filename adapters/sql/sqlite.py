@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
 # What begins in another way may write, if only behind a comment.
 _READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
 
+_BEGIN = "BEGIN IMMEDIATE"
 
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
@@ -44,7 +45,10 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
 def in_charge(engine: Engine) -> Engine:
     """Return an engine of :data:`PARAMSTYLE` after taking charge of its transactions and errors."""
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "before_cursor_execute", _begin_before_writing)
+    # Events of the dialect: those of the engine would cost each connection more than a statement does.
+    event.listen(engine, "do_execute", _begin_before_writing)
+    event.listen(engine, "do_execute_no_params", _begin_without_parameters)
+    event.listen(engine, "do_executemany", _begin_before_many)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
 
@@ -61,15 +65,7 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
-def _begin_before_writing(
-    connection: Connection, _cursor: object, statement: str, _parameters: object, _context: object, _many: bool
-) -> None:
-    if not _READING.match(statement):
-        _begin(connection)
-        connection.info["rows_before"] = _rows_written(connection)
-
-
-def _begin(connection: Connection) -> None:
+def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: ExecutionContext) -> None:
     """Begin a transaction at its first write, and take the write lock at once.
 
     Concurrent writers so wait for each other, up to the timeout. A transaction that reads first, as one with a
@@ -77,8 +73,19 @@ def _begin(connection: Connection) -> None:
     sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
     blindly is what versions are for.
     """
-    if not _driver(connection).in_transaction and not is_autocommit(connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver = cursor.connection
+    if not (_READING.match(statement) or driver.in_transaction or is_autocommit(context.root_connection)):
+        driver.execute(_BEGIN)
+
+
+def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
+    _begin_before_writing(cursor, statement, None, context)
+
+
+def _begin_before_many(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> None:
+    """Do the same before a statement of many rows, and note where they begin."""
+    _begin_before_writing(cursor, statement, parameters, context)
+    context.root_connection.info["rows_before"] = cursor.connection.total_changes
 
 
 def _name_constraint(context: ExceptionContext) -> Exception | None:
@@ -95,7 +102,8 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
         return None
     row: Any = context.parameters
     if not isinstance(row, dict):
-        row = row[_rows_written(connection) - connection.info["rows_before"]]
+        driver: Any = connection.connection.dbapi_connection
+        row = row[driver.total_changes - connection.info["rows_before"]]
     broken = [one for one in unique_constraints(table) if _is_broken(one, row, connection)]
     if not broken:
         return None
@@ -113,11 +121,3 @@ def _is_broken(
     condition = " AND ".join(f"{quoted.quote(name)} = :{name}" for name in names)
     query = f"SELECT 1 FROM {quoted.format_table(constraint.table)} WHERE {condition}"  # noqa: S608  # our own names
     return connection.exec_driver_sql(query, {name: row[name] for name in names}).first() is not None
-
-
-def _rows_written(connection: Connection) -> int:
-    return int(_driver(connection).total_changes)
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.dbapi_connection

@@ -39,6 +39,16 @@ def test_a_text_that_writes_is_undone_whatever_it_begins_with(engine: Engine, be
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
+@pytest.mark.promise(1)
+def test_a_statement_that_goes_to_the_driver_without_parameters_is_undone_with_the_unit(engine: Engine) -> None:
+    """SQLAlchemy has a way of its own for these."""
+    stored_user(sql_storage(engine), "ann")
+    with SqlUnitOfWork(engine) as uow:
+        uow.connection.execution_options(no_parameters=True).exec_driver_sql("DELETE FROM users")
+        uow.rollback()
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
 @pytest.mark.promise(2, 14)
 @pytest.mark.parametrize("before_the_end", [True, False])
 def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Engine, before_the_end: bool) -> None:

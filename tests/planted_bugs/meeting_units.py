@@ -165,12 +165,7 @@ def a_busy_database_is_no_conflict() -> None:
 @bug("sql")
 def a_savepoint_can_be_overtaken() -> None:
     """A savepoint that reads before it writes is refused to write when others have written in between."""
-
-    def begin(connection: Any) -> None:
-        if not sql_sqlite._driver(connection).in_transaction:
-            connection.exec_driver_sql("BEGIN")
-
-    instead(sql_sqlite, "_begin", begin)
+    instead(sql_sqlite, "_BEGIN", "BEGIN")
 
 
 @bug("fake")

@@ -19,9 +19,9 @@ def a_write_begins_no_transaction() -> None:
 def a_savepoint_begins_no_transaction() -> None:
     """A savepoint before the first write of a unit is refused by the database."""
 
-    def begin(original: Any, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+    def begin(original: Any, cursor: Any, statement: str, *rest: Any) -> None:
         if not statement.startswith("SAVEPOINT"):
-            original(connection, cursor, statement, *rest)
+            original(cursor, statement, *rest)
 
     around(sql_postgres, "_begin_before_writing", begin)
 

@@ -66,7 +66,7 @@ def rollback_stores_in_the_database() -> None:
 @bug("sql")
 def statements_are_stored_at_once() -> None:
     """Nothing begins a transaction in SQLite, so each statement is stored on its own, before any commit."""
-    instead(sql_sqlite, "_begin", lambda _: None)
+    instead(sql_sqlite, "_BEGIN", "SELECT 1")
 
 
 @bug("fake")
