@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import stamina
 
 from tests import mariadb_server as mariadb_programs
 from tests import postgres_server as postgres_programs
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from service_layer.unit_of_work import UnitOfWork
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses() -> Iterator[None]:
+    """What is tried again is tried again at once, as often as it says itself."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
 
 
 @pytest.fixture(scope="session")

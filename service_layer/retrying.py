@@ -1,0 +1,87 @@
+"""Run a use case again when its work surely did not happen, and may be done the next time.
+
+    retrying(change_email, "ann", "ann@example.org", uow)
+
+(Nygard, *Release It!*, 2nd edition 2018, chapter 5, on why retries need limits and growing, random pauses.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from attrs import frozen
+
+from domain.errors import DomainError, StorageError, shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# In seconds. The first pause is so short because most conflicts are over by then. A random part keeps two that have met
+# from meeting again.
+_FIRST_PAUSE = 0.05
+_RANDOM_PART = 0.1
+_LONGEST_PAUSE = 5.0
+
+
+@frozen
+class Retrying:
+    """How to run a use case until it succeeds, and when to give up.
+
+    It is run at most ``attempts`` times, and not again when ``timeout`` seconds have passed since it was first called.
+    A run that has begun is never cut short. The pauses between two runs double, from about a twentieth of a second.
+    """
+
+    attempts: int = 6
+    timeout: float = 30.0
+
+    def __call__(self, use_case: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return what the use case returns for these arguments, the last of which usually is a unit of work.
+
+        Each run opens the unit anew, so it is a transaction of its own. Only an error of :mod:`domain.errors` that says
+        itself that it is ``retryable`` is followed by another run; the last one goes on to the caller. Any other error
+        goes on at once, :class:`~domain.errors.CommitOutcomeUnknown` too. stamina logs each further run under its own
+        name: the use case and the error, without the arguments.
+
+        What a use case does outside of its unit, it does in each run. So one that takes or returns an iterator is
+        refused with ``TypeError``: what has been read from it would be missing in the next run.
+        """
+        # Only here, because much imports this module that never runs a use case: the help of the command line, too.
+        import stamina
+
+        for value in (*args, *kwargs.values()):
+            _refuse_iterator(use_case, "is given", value)
+
+        # Without arguments, because stamina logs those of the function that it runs.
+        @stamina.retry(
+            on=_is_retryable,
+            attempts=self.attempts,
+            timeout=self.timeout,
+            wait_initial=_FIRST_PAUSE,
+            wait_jitter=_RANDOM_PART,
+            wait_max=_LONGEST_PAUSE,
+        )
+        @wraps(use_case)
+        def run() -> R:
+            return use_case(*args, **kwargs)
+
+        result = run()
+        _refuse_iterator(use_case, "returns", result)
+        return result
+
+
+retrying = Retrying()
+"""Runs a use case for somebody who waits for the answer: the pauses take two seconds in all, at the most."""
+
+
+def _is_retryable(error: Exception) -> bool:
+    return isinstance(error, DomainError | StorageError) and error.retryable
+
+
+def _refuse_iterator(use_case: object, verb: str, value: object) -> None:
+    if isinstance(value, Iterator):
+        raise TypeError(
+            f"{shown(use_case)} {verb} an iterator, which cannot be read from its beginning again:"
+            " call it without retrying, or give it a list"
+        )
