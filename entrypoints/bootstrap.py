@@ -64,7 +64,7 @@ def bootstrap(database_url: str | None = None) -> Application:
     from adapters.sql.schema import Schema
     from adapters.sql.unit_of_work import SqlUnitOfWork
 
-    engine = make_engine(settings.database_url, settings.database_timeout)
+    engine = make_engine(settings.database_url, settings.database_timeout, ping=settings.database_ping)
     try:
         Schema(engine).make_ready()
     except BaseException:
@@ -85,7 +85,7 @@ def open_schema(database_url: str | None = None) -> Iterator[Schema]:
     from adapters.sql.engine import make_engine
     from adapters.sql.schema import Schema
 
-    engine = make_engine(settings.database_url, settings.database_timeout)
+    engine = make_engine(settings.database_url, settings.database_timeout, ping=settings.database_ping)
     try:
         yield Schema(engine)
     finally:

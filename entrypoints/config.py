@@ -20,11 +20,14 @@ class Settings:
 
     ``database_url`` (``DATABASE_URL``) chooses the storage: ``sqlite:///file``, ``postgresql://...``, ``mysql://...``,
     ``mariadb://...``, or ``memory://`` for the fake. ``database_timeout`` (``DATABASE_TIMEOUT``) is how many seconds to
-    wait for a connection or for another writer's lock, before giving up with a clear error.
+    wait for a connection or for another writer's lock, before giving up with a clear error. ``database_ping``
+    (``DATABASE_PING``, 1 or 0) is whether a connection is tried before each use. That costs a round trip, and spares
+    the unit that would meet a connection which the server, or something before it, has ended while nobody used it.
     """
 
     database_url: str = "sqlite:///plumbline.db"
     database_timeout: float = 10.0
+    database_ping: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -36,6 +39,7 @@ class Settings:
         return cls(
             database_url=environment.get("DATABASE_URL") or default.database_url,
             database_timeout=_seconds(environment.get("DATABASE_TIMEOUT") or default.database_timeout),
+            database_ping=_switch(environment.get("DATABASE_PING") or "0"),
         )
 
 
@@ -47,3 +51,9 @@ def _seconds(value: str | float) -> float:
     if not 0.1 <= seconds <= 3600:  # also false for "nan"
         raise ConfigurationError(f"DATABASE_TIMEOUT is {shown(value)}: set it to seconds, from 0.1 to 3600")
     return seconds
+
+
+def _switch(value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ConfigurationError(f"DATABASE_PING is {shown(value)}: set it to 1 or 0")
+    return value == "1"

@@ -31,15 +31,16 @@ _DRIVERS = {
 }
 
 
-def make_engine(database_url: str, timeout: float = 10.0) -> Engine:
+def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False) -> Engine:
     """Return an engine for the URL of an SQLite file, a PostgreSQL, a MariaDB or a MySQL database.
 
     ``timeout`` is how many seconds to wait for a connection, and for another writer's lock. Nothing is connected yet.
+    With ``ping`` each connection is tried before a unit gets it, and replaced if the server has ended it meanwhile.
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
     """
     url = _parsed(database_url)
     try:
-        return _MAKERS[url.get_backend_name()](url, timeout)
+        return _MAKERS[url.get_backend_name()](url, timeout, ping)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 

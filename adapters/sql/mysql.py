@@ -30,7 +30,7 @@ TRANSACTION_LOST = "transaction_lost"
 """The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
 
 
-def mysql_engine(url: URL, timeout: float) -> Engine:
+def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
     Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
@@ -44,7 +44,7 @@ def mysql_engine(url: URL, timeout: float) -> Engine:
     }
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
-    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout)
+    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout, pool_pre_ping=ping)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:

@@ -28,7 +28,7 @@ PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
 
 
-def sqlite_engine(url: URL, timeout: float) -> Engine:
+def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
     """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
 
     Raises :class:`~domain.errors.ConfigurationError` for a database in memory.
@@ -39,7 +39,11 @@ def sqlite_engine(url: URL, timeout: float) -> Engine:
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
         )
-    return in_charge(create_engine(url, connect_args={"timeout": timeout}, pool_timeout=timeout, paramstyle=PARAMSTYLE))
+    return in_charge(
+        create_engine(
+            url, connect_args={"timeout": timeout}, pool_timeout=timeout, pool_pre_ping=ping, paramstyle=PARAMSTYLE
+        )
+    )
 
 
 def in_charge(engine: Engine) -> Engine:

@@ -23,6 +23,7 @@ from domain.errors import (
 from domain.user import UsernameTaken
 from service_layer.users import create_user, get_user
 from tests.contract.users import new_user, stored_names, stored_user, values
+from tests.integration.lost_connections import end_connection_of
 from tests.storages import migrated_engine, sql_storage
 
 
@@ -30,31 +31,6 @@ def checked_out(engine: Engine) -> int:
     """Return how many connections are in use."""
     assert isinstance(engine.pool, QueuePool)
     return engine.pool.checkedout()
-
-
-def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
-    """Let the server end the connection that a unit of work is using, as an administrator can."""
-    own_number, end, is_there = _ENDING[engine.dialect.name]
-    number = {"number": uow.connection.execute(text(own_number)).scalar()}
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(end), number)
-        while connection.execute(text(is_there), number).scalar():
-            time.sleep(0.01)
-
-
-# How a connection learns its number on the server, and how another one ends it and looks whether it has gone.
-_ENDING = {
-    "postgresql": (
-        "SELECT pg_backend_pid()",
-        "SELECT pg_terminate_backend(:number, 5000)",
-        "SELECT count(*) FROM pg_stat_activity WHERE pid = :number",
-    ),
-    "mysql": (
-        "SELECT connection_id()",
-        "KILL :number",
-        "SELECT count(*) FROM information_schema.processlist WHERE id = :number",
-    ),
-}
 
 
 def leave_normally(uow: SqlUnitOfWork) -> None:

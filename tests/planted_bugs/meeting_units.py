@@ -153,7 +153,7 @@ def writers_do_not_wait_in_the_fake() -> None:
 @bug("sql")
 def writers_do_not_wait_in_the_database() -> None:
     """A writer that meets another one gives up at once, whatever the limit."""
-    instead(sql_engine, "_MAKERS", {"sqlite": lambda url, _timeout: sql_sqlite.sqlite_engine(url, 0)})
+    instead(sql_engine, "_MAKERS", {"sqlite": lambda url, _, ping: sql_sqlite.sqlite_engine(url, 0, ping)})
 
 
 @bug("sql")

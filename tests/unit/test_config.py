@@ -10,18 +10,18 @@ from entrypoints.config import Settings
 
 def test_what_is_not_set_has_its_default() -> None:
     """A new checkout runs on a local SQLite file without any settings."""
-    assert Settings("sqlite:///plumbline.db", 10.0) == Settings.from_environment({})
+    assert Settings("sqlite:///plumbline.db", 10.0, False) == Settings.from_environment({})
 
 
 def test_what_is_set_to_nothing_has_its_default() -> None:
     """An empty variable is how many tools say that there is none."""
-    assert Settings() == Settings.from_environment({"DATABASE_URL": "", "DATABASE_TIMEOUT": ""})
+    assert Settings() == Settings.from_environment({"DATABASE_URL": "", "DATABASE_TIMEOUT": "", "DATABASE_PING": ""})
 
 
 def test_what_is_set_counts() -> None:
-    """As text for the URL, and as a number of seconds for the time limit."""
-    environment = {"DATABASE_URL": "memory://", "DATABASE_TIMEOUT": "2.5"}
-    assert Settings("memory://", 2.5) == Settings.from_environment(environment)
+    """As text for the URL, as a number of seconds for the time limit, and as yes or no for the ping."""
+    environment = {"DATABASE_URL": "memory://", "DATABASE_TIMEOUT": "2.5", "DATABASE_PING": "1"}
+    assert Settings("memory://", 2.5, True) == Settings.from_environment(environment)
 
 
 def test_the_environment_of_the_process_is_read_when_the_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +43,16 @@ def test_a_time_limit_that_cannot_be_used_is_refused(seconds: str) -> None:
         Settings.from_environment({"DATABASE_TIMEOUT": seconds})
     expected = f"DATABASE_TIMEOUT is {seconds!r}: set it to seconds, from 0.1 to 3600"
     assert expected == str(refusal.value)
+
+
+def test_a_ping_can_be_switched_off() -> None:
+    """0 is what it is without a setting."""
+    assert Settings() == Settings.from_environment({"DATABASE_PING": "0"})
+
+
+@pytest.mark.parametrize("value", ["yes", "2", " 1", "true"])
+def test_a_ping_that_is_neither_on_nor_off_is_refused(value: str) -> None:
+    """With the variable, the value and what would be right."""
+    with pytest.raises(ConfigurationError) as refusal:
+        Settings.from_environment({"DATABASE_PING": value})
+    assert f"DATABASE_PING is {value!r}: set it to 1 or 0" == str(refusal.value)

@@ -1,0 +1,46 @@
+"""How a server ends a connection that a unit of work uses, or has used."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from adapters.sql.unit_of_work import SqlUnitOfWork
+
+# How a connection learns its number on the server, and how another one ends it and looks whether it has gone.
+_ENDING = {
+    "postgresql": (
+        "SELECT pg_backend_pid()",
+        "SELECT pg_terminate_backend(:number, 5000)",
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = :number",
+    ),
+    "mysql": (
+        "SELECT connection_id()",
+        "KILL :number",
+        "SELECT count(*) FROM information_schema.processlist WHERE id = :number",
+    ),
+}
+
+
+def number_of(uow: SqlUnitOfWork, engine: Engine) -> object:
+    """Return the number by which the server knows the connection of a unit of work."""
+    return uow.connection.execute(text(_ENDING[engine.dialect.name][0])).scalar()
+
+
+def end_connection(number: object, engine: Engine) -> None:
+    """Let the server end the connection of this number, as an administrator can, or a limit on idle ones."""
+    _, end, is_there = _ENDING[engine.dialect.name]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(end), {"number": number})
+        while connection.execute(text(is_there), {"number": number}).scalar():
+            time.sleep(0.01)
+
+
+def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
+    """Let the server end the connection that a unit of work is using."""
+    end_connection(number_of(uow, engine), engine)

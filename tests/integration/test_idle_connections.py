@@ -1,0 +1,79 @@
+"""Promise 15 on servers: a connection that the server has ended while nobody used it, and what a ping does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import StorageUnavailable
+from entrypoints.bootstrap import bootstrap
+from service_layer.retrying import retrying
+from service_layer.users import create_user, get_user
+from tests.integration.lost_connections import end_connection, number_of
+from tests.storages import LOCK_TIMEOUT
+
+
+@pytest.fixture
+def pinged(request: pytest.FixtureRequest, server_engine: Engine) -> Iterator[SqlUnitOfWork]:
+    """A unit of work on an engine of its own, which tries connections or not, and whose only one has been ended."""
+    url = server_engine.url.render_as_string(hide_password=False)
+    own = make_engine(url, LOCK_TIMEOUT, ping=request.param)
+    uow = SqlUnitOfWork(own)
+    create_user("ann", "ann@example.com", uow)
+    with uow:
+        number = number_of(uow, own)
+    end_connection(number, server_engine)
+    yield uow
+    own.dispose()
+
+
+with_ping = pytest.mark.parametrize("pinged", [True], indirect=True)
+without_ping = pytest.mark.parametrize("pinged", [False], indirect=True)
+
+
+@with_ping
+def test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended(pinged: SqlUnitOfWork) -> None:
+    """It is replaced before the unit gets it."""
+    assert "ann@example.com" == get_user("ann", pinged).email
+
+
+@pytest.mark.promise(15)
+@without_ping
+def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(pinged: SqlUnitOfWork) -> None:
+    """By an error that may be tried again."""
+    with pytest.raises(StorageUnavailable) as caught:
+        get_user("ann", pinged)
+    assert caught.value.retryable
+    assert "ann@example.com" == get_user("ann", pinged).email
+
+
+@without_ping
+def test_retrying_gets_over_an_idle_connection_that_was_ended(pinged: SqlUnitOfWork) -> None:
+    """Which costs nothing as long as none was."""
+    assert 1 == retrying(create_user, "bob", "bob@example.com", pinged).version
+
+
+@pytest.mark.parametrize(("setting", "notices"), [("", True), ("0", True), ("1", False)])
+def test_the_environment_chooses_whether_connections_are_tried(
+    server_engine: Engine, monkeypatch: pytest.MonkeyPatch, setting: str, notices: bool
+) -> None:
+    """By DATABASE_PING; without it they are not."""
+    monkeypatch.setenv("DATABASE_PING", setting)
+    with bootstrap(server_engine.url.render_as_string(hide_password=False)) as application:
+        uow = application.unit_of_work()
+        assert isinstance(uow, SqlUnitOfWork)
+        with uow:
+            number = number_of(uow, server_engine)
+        end_connection(number, server_engine)
+        try:
+            assert [] == list(uow.__enter__().users.stream())
+            noticed = False
+        except StorageUnavailable:
+            noticed = True
+        finally:
+            uow.__exit__(None, None, None)
+    assert notices == noticed
