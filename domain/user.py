@@ -11,13 +11,14 @@ from attrs import define, field, setters
 from attrs.validators import instance_of
 from email_validator import EmailNotValidError, validate_email
 
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, new_id
 from domain.errors import InvalidValue, NotFound, ValueTaken, shown
 from domain.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Self
+    from uuid import UUID
 
 
 class InvalidUsername(InvalidValue):
@@ -147,9 +148,13 @@ class User(Aggregate):
     active: bool = field(default=True, validator=instance_of(bool))
 
     @classmethod
-    def create(cls, username: str, email: str) -> Self:
-        """Return a new, active user. Raises :class:`InvalidUsername` or :class:`InvalidEmail`."""
-        return cls(username=username, email=email, created_at=datetime.now(UTC))
+    def create(cls, username: str, email: str, id: UUID | None = None) -> Self:
+        """Return a new, active user, with a new id unless one is given.
+
+        Raises :class:`InvalidUsername` or :class:`InvalidEmail`.
+        """
+        id = new_id() if id is None else id
+        return cls(id=id, username=username, email=email, created_at=datetime.now(UTC))
 
     def change_username(self, username: str) -> None:
         """Take another user name. Raises :class:`InvalidUsername`."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from domain.errors import DomainError, ValueTaken
-from domain.user import EmailTaken, User, UsernameTaken
+from domain.errors import CommitOutcomeUnknown, DomainError, DuplicateIdentity, StorageError, ValueTaken
+from domain.user import EmailTaken, User, UsernameTaken, UserNotFound
+from service_layer.retrying import Retrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -24,21 +25,45 @@ if TYPE_CHECKING:
 IMPORT_BATCH = 1000
 """How many rows of an import are stored in one transaction."""
 
-# A taken value means that somebody else has stored it meanwhile. The next attempt sees that, and refuses the row.
-_IMPORT_ATTEMPTS = 5
+# Nobody waits for the end of an import at a screen: it may outlast the restart of a server.
+_patiently = Retrying(attempts=10, timeout=60.0)
+
+# What another look at the stored users explains: somebody else has stored the same value meanwhile, so the row is
+# refused now; or a commit of this import, whose outcome was unknown, has stored the batch after all.
+_LOOK_AGAIN = (ValueTaken, DuplicateIdentity, CommitOutcomeUnknown)
+_LOOKS = 5
 
 
-def create_user(username: str, email: str, uow: UnitOfWork) -> User:
+def create_user(username: str, email: str, uow: UnitOfWork, id: UUID | None = None) -> User:
     """Store a new user and return it.
 
-    Raises :class:`~domain.user.InvalidUsername`, :class:`~domain.user.InvalidEmail`,
+    With an ``id`` (of :func:`~domain.aggregate.new_id`, so that users stay in the order of their making) the call can
+    be made again, after :class:`~domain.errors.CommitOutcomeUnknown` above all: if a user of this id, name and address
+    is stored already, it is returned, and nothing changes. Raises :class:`~domain.errors.DuplicateIdentity` when the
+    one of this id has other values, :class:`~domain.user.InvalidUsername`, :class:`~domain.user.InvalidEmail`,
     :class:`~domain.user.UsernameTaken` or :class:`~domain.user.EmailTaken`.
     """
-    user = User.create(username, email)
-    with uow:
-        uow.users.add(user)
-        uow.commit()
+    user = User.create(username, email, id)
+    try:
+        with uow:
+            uow.users.add(user)
+            uow.commit()
+    except (DuplicateIdentity, ValueTaken):
+        stored = None if id is None else _find(id, uow)
+        if stored is None:
+            raise
+        if (stored.username, stored.email) != (user.username, user.email):
+            raise DuplicateIdentity(stored.id) from None
+        return stored
     return user
+
+
+def _find(id: UUID, uow: UnitOfWork) -> User | None:
+    try:
+        with uow:
+            return uow.users.get(id)
+    except UserNotFound:
+        return None
 
 
 def get_user(username: str, uow: UnitOfWork) -> User:
@@ -146,8 +171,10 @@ def import_users(
     already, with the same name and address, is counted as present: so an import that was cut short is finished by
     running it again. A row with the name or the address of somebody else is refused.
 
-    Raises the last :class:`~domain.errors.ValueTaken` when others store the same values at the same time, again and
-    again; other conflicts and errors of storage at once. What was stored before stays stored.
+    A transaction that surely did not happen is tried again, for up to a minute; after one whose outcome is unknown, the
+    import looks whether it has happened. Raises the last error of storage or conflict when that does not help either;
+    what was stored before stays stored. If it is a :class:`~domain.errors.CommitOutcomeUnknown`, the last thousand rows
+    may be stored, or not.
     """
     summary = ImportSummary()
     remaining = iter(rows)
@@ -181,31 +208,46 @@ def _users_of(rows: Sequence[UserRow]) -> tuple[_Candidates, _Refusals]:
 
 
 def _store(candidates: _Candidates, uow: UnitOfWork) -> tuple[int, _Refusals]:
-    attempts = 0
+    """Return how many users were stored, and the rows whose name or address somebody else has."""
+    unknown: CommitOutcomeUnknown | None = None
+    looks = 0
     while True:
-        attempts += 1
+        looks += 1
         try:
-            with uow:
-                new, taken = _divide(candidates, uow)
-                uow.users.add_many(new)
-                uow.commit()
-            return len(new), taken
-        except ValueTaken:
-            if attempts == _IMPORT_ATTEMPTS:
+            return _patiently(_store_once, candidates, uow)
+        except (DomainError, StorageError) as error:
+            if unknown is None and isinstance(error, CommitOutcomeUnknown):
+                unknown = error
+            if looks < _LOOKS and isinstance(error, _LOOK_AGAIN):
+                continue
+            if unknown is None:
                 raise
+            raise unknown from unknown.__cause__  # whatever came after it: the batch may be stored
 
 
-def _divide(candidates: _Candidates, uow: UnitOfWork) -> tuple[list[User], _Refusals]:
-    """Return the users that can be stored, and the rows whose name or address somebody else has."""
+def _store_once(candidates: _Candidates, uow: UnitOfWork) -> tuple[int, _Refusals]:
+    with uow:
+        new, stored, taken = _divide(candidates, uow)
+        uow.users.add_many(new)
+        uow.commit()
+    return len(new) + stored, taken
+
+
+def _divide(candidates: _Candidates, uow: UnitOfWork) -> tuple[list[User], int, _Refusals]:
+    """Return the users to store, how many are stored as such, and the rows whose name or address somebody else has."""
     holders = uow.users.list_holding({user.username for _, user in candidates}, {user.email for _, user in candidates})
+    ids = {holder.id for holder in holders}
     emails = {holder.username: holder.email for holder in holders}
     known = {holder.email for holder in holders}
     new: list[User] = []
+    stored = 0
     taken: _Refusals = []
     for row, user in candidates:
-        if emails.get(user.username) == user.email:
+        if user.id in ids:  # the id was made for this row: a commit of unknown outcome has stored it
+            stored += 1
+        elif emails.get(user.username) == user.email:
             continue
-        if user.username in emails:
+        elif user.username in emails:
             taken.append((row, UsernameTaken(user.username)))
         elif user.email in known:
             taken.append((row, EmailTaken(user.email)))
@@ -213,4 +255,4 @@ def _divide(candidates: _Candidates, uow: UnitOfWork) -> tuple[list[User], _Refu
             new.append(user)
             emails[user.username] = user.email
             known.add(user.email)
-    return new, taken
+    return new, stored, taken

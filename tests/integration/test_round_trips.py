@@ -11,6 +11,7 @@ import pytest
 
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.aggregate import new_id
 from domain.repository import BATCH
 from service_layer import users
 from tests.contract.users import new_user
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 READING = 1
 WRITING = 3  # the beginning, the writing, and the commit
+ANN = new_id()
 
 
 def store(count: int, uow: UnitOfWork) -> None:
@@ -61,6 +63,8 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
     "get_user": (lambda uow: users.get_user("ann", uow), READING),
     "list_users": (lambda uow: users.list_users(None, 100, uow), READING),
     "create_user": (lambda uow: users.create_user("new", "new@example.com", uow), WRITING),
+    "create_user with an id": (lambda uow: users.create_user("new", "new@example.com", uow, new_id()), WRITING),
+    "create_user again": (lambda uow: users.create_user("ann", "ann@example.com", uow, ANN), WRITING + READING),
     "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + WRITING),
     "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + WRITING),
     "delete_user": (lambda uow: users.delete_user("ann", uow), READING + WRITING),
@@ -81,7 +85,7 @@ def counted(postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
     with proxy_to(postgres_engine.url.render_as_string(hide_password=False)) as (proxy, url):
         engine = make_engine(url)
         uow = SqlUnitOfWork(engine)
-        users.create_user("ann", "ann@example.com", uow)
+        users.create_user("ann", "ann@example.com", uow, ANN)
         yield proxy, uow
         engine.dispose()
 

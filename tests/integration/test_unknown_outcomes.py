@@ -1,0 +1,59 @@
+"""Promise 14 on real databases: what use cases do after a commit of unknown outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.aggregate import new_id
+from domain.errors import CommitOutcomeUnknown
+from service_layer.users import IMPORT_BATCH, ImportSummary, UserRow, create_user, import_users
+from tests.contract.users import stored_names
+from tests.storages import sql_storage
+
+
+@contextmanager
+def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the driver fail at the first commit, before or after the database has done its part."""
+    dialect: Any = engine.dialect
+    commit = dialect.do_commit
+    failures = [dialect.dbapi.OperationalError("the connection was lost")]
+
+    def fail(connection: Any) -> None:
+        if stored or not failures:
+            commit(connection)
+        if failures:
+            raise failures.pop()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dialect, "do_commit", fail)
+        yield
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("stored", [False, True])
+def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row is stored once, and counted once."""
+    rows = [UserRow(number, f"user{number}", f"user{number}@example.com") for number in range(IMPORT_BATCH + 5)]
+    with failing_commit(engine, stored, monkeypatch):
+        summary = import_users(rows, lambda *_: None, SqlUnitOfWork(engine))
+    assert ImportSummary(stored=len(rows)) == summary
+    assert sorted(row.username for row in rows) == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("stored", [False, True])
+def test_creating_a_user_again_by_its_id_finds_out(
+    engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards it is stored, once."""
+    uow, id = SqlUnitOfWork(engine), new_id()
+    with failing_commit(engine, stored, monkeypatch), pytest.raises(CommitOutcomeUnknown):
+        create_user("ann", "ann@example.com", uow, id)
+    assert (id, 1) == ((ann := create_user("ann", "ann@example.com", uow, id)).id, ann.version)
+    assert ["ann"] == stored_names(sql_storage(engine))

@@ -1,0 +1,259 @@
+"""After a commit of unknown outcome: the user that is created again by its id, and the import that looks by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.fake.users import FakeUserRepository
+from domain.aggregate import new_id
+from domain.errors import (
+    CommitOutcomeUnknown,
+    ConcurrentChange,
+    DuplicateIdentity,
+    StorageError,
+    StorageUnavailable,
+)
+from domain.user import EmailTaken, User, UsernameTaken
+from service_layer.users import (
+    IMPORT_BATCH,
+    ImportSummary,
+    UserRow,
+    change_email,
+    create_user,
+    export_users,
+    import_users,
+)
+from tests.unit.test_use_cases import Refusals, rows
+
+UNKNOWN = CommitOutcomeUnknown("lost while committing")
+AWAY = StorageUnavailable("the server is away")
+FASTER = ConcurrentChange("somebody was faster")
+ID = new_id()
+
+At = Literal["read", "write", "commit"]
+
+
+@pytest.fixture
+def database() -> FakeDatabase:
+    """An empty fake database."""
+    return FakeDatabase()
+
+
+@pytest.fixture
+def uow(database: FakeDatabase) -> FakeUnitOfWork:
+    """A unit of work on it."""
+    return FakeUnitOfWork(database)
+
+
+def stored(database: FakeDatabase) -> list[str]:
+    """Return the names of all that is stored, the oldest first."""
+    return [user.username for user in export_users(FakeUnitOfWork(database))]
+
+
+# One user
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_creating_a_user_again_by_its_id_clears_an_unknown_outcome_up(
+    database: FakeDatabase, uow: FakeUnitOfWork, happened: bool
+) -> None:
+    """Whether the commit has happened or not: afterwards the user is stored, once."""
+    database.fail("commit", UNKNOWN, stored=happened)
+    with pytest.raises(CommitOutcomeUnknown):
+        create_user("ann", "ann@example.com", uow, ID)
+    ann = create_user("ANN", "ann@EXAMPLE.com", uow, ID)
+    assert (ID, "ann", "ann@example.com", 1) == (ann.id, ann.username, ann.email, ann.version)
+    assert ["ann"] == stored(database)
+
+
+@pytest.mark.parametrize(("username", "email"), [("ann", "other@example.com"), ("anna", "ann@example.com")])
+def test_an_id_that_is_stored_with_other_values_is_refused(
+    database: FakeDatabase, uow: FakeUnitOfWork, username: str, email: str
+) -> None:
+    """It is another user, or the same one changed since: neither may be taken for the one to create."""
+    create_user("ann", "ann@example.com", uow, ID)
+    with pytest.raises(DuplicateIdentity, match=str(ID)):
+        create_user(username, email, uow, ID)
+    assert ["ann"] == stored(database)
+
+
+def test_a_value_that_another_user_has_is_refused_with_an_id_too(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """The user that has it is not the one of this id, even if both values are the same."""
+    create_user("ann", "ann@example.com", uow)
+    with pytest.raises(UsernameTaken):
+        create_user("ann", "ann@example.com", uow, ID)
+    with pytest.raises(EmailTaken):
+        create_user("bob", "ann@example.com", uow, ID)
+    assert ["ann"] == stored(database)
+
+
+@pytest.mark.parametrize("error", [DuplicateIdentity(ID), UsernameTaken("ann"), EmailTaken("ann@example.com")])
+def test_whatever_a_lost_race_is_refused_for_the_stored_user_is_returned(
+    database: FakeDatabase, uow: FakeUnitOfWork, error: Exception
+) -> None:
+    """The one that was faster has the same id, name and address; which of them is met first is up to the storage."""
+    first = create_user("ann", "ann@example.com", uow, ID)
+    database.fail("write", error)
+    assert first == create_user("ann", "ann@example.com", uow, ID)
+    database.fail("write", error)
+    with pytest.raises(DuplicateIdentity, match=str(ID)):
+        create_user("ann", "other@example.com", uow, ID)
+
+
+def test_a_user_that_is_gone_when_it_is_looked_for_is_no_success(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """Somebody has removed the one of this id just after it was in the way."""
+    database.fail("write", DuplicateIdentity(ID))
+    with pytest.raises(DuplicateIdentity):
+        create_user("ann", "ann@example.com", uow, ID)
+    assert [] == stored(database)
+
+
+# An import
+
+
+def many(count: int) -> list[UserRow]:
+    """Return so many rows that can all be stored."""
+    return [UserRow(number, f"user{number}", f"user{number}@example.com") for number in range(count)]
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_an_import_finds_out_whether_a_batch_is_stored(
+    database: FakeDatabase, uow: FakeUnitOfWork, happened: bool
+) -> None:
+    """It counts each row once, and what was there before as that; the rows that follow are stored, too."""
+    create_user("old", "old@example.com", uow)
+    refused = Refusals()
+    source = rows(
+        ("old", "old@example.com"),
+        ("ann", "ann@example.com"),
+        ("bob", "bob@example.com"),
+        ("ann", "ann@example.com"),
+        ("BOB", "other@example.com"),
+        ("cid", "old@example.com"),
+        ("", ""),
+    )
+    database.fail("commit", UNKNOWN, stored=happened)
+    summary = import_users(source, refused, uow)
+    assert ImportSummary(stored=2, present=2, refused=3) == summary
+    assert [(5, "UsernameTaken"), (6, "EmailTaken"), (7, "InvalidUsername")] == refused
+    assert ["old", "ann", "bob"] == stored(database)
+
+
+@pytest.mark.parametrize("happened", [True, False])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_an_unknown_outcome_of_any_batch_leaves_the_summary_exact(
+    database: FakeDatabase, uow: FakeUnitOfWork, batch: int, happened: bool
+) -> None:
+    """Of an import of several batches, whichever it is."""
+    count = IMPORT_BATCH + 5
+    database.fail("commit", UNKNOWN, call=batch, stored=happened)
+    assert ImportSummary(stored=count) == import_users(many(count), Refusals(), uow)
+    assert count == len(stored(database))
+
+
+def test_a_user_who_was_changed_meanwhile_is_the_one_that_the_import_has_stored(database: FakeDatabase) -> None:
+    """It is found by the id, and not taken for somebody else with the same name."""
+    changing = FakeUnitOfWork(database)
+
+    class Meddled(FakeUnitOfWork):
+        def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+            super().__exit__(kind, *rest)  # type: ignore[arg-type]  # handed through
+            if kind is CommitOutcomeUnknown:
+                change_email("ann", "new@example.com", changing)
+
+    database.fail("commit", UNKNOWN, stored=True)
+    refused = Refusals()
+    summary = import_users(rows(("ann", "ann@example.com"), ("bob", "bob@example.com")), refused, Meddled(database))
+    assert (ImportSummary(stored=2), []) == (summary, refused)
+    assert ["ann", "bob"] == stored(database)
+
+
+class Late(FakeUserRepository):
+    """A repository in which, at the second bulk, the commit of the first one arrives after all, just before it."""
+
+    def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase) -> None:
+        super().__init__(unit)
+        self._database, self._bulks = database, 0
+
+    def add_many(self, aggregates: Iterable[User]) -> int:
+        """Store the same users, and then try to."""
+        users = list(aggregates)
+        self._bulks += 1
+        if self._bulks == 2:
+            with FakeUnitOfWork(self._database) as other:
+                other.users.add_many(users)
+                other.commit()
+        return super().add_many(users)
+
+
+def test_a_batch_that_a_late_commit_stores_after_all_is_found(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """What the lost connection has sent may be done when the import has looked already; it then looks again."""
+    uow.users = Late(uow, database)
+    database.fail("commit", UNKNOWN)
+    assert ImportSummary(stored=3) == import_users(many(3), Refusals(), uow)
+    assert 3 == len(stored(database))
+
+
+@pytest.mark.parametrize(("at", "error"), [("read", AWAY), ("write", FASTER), ("commit", AWAY), ("commit", FASTER)])
+def test_an_import_tries_again_what_surely_did_not_happen(
+    database: FakeDatabase, uow: FakeUnitOfWork, at: At, error: Exception
+) -> None:
+    """Batch by batch, so that no row is read twice from the source or left out."""
+    for call in (1, 2, 3):
+        database.fail(at, error, call=call)
+    count = IMPORT_BATCH + 5
+    assert ImportSummary(stored=count) == import_users(iter(many(count)), Refusals(), uow)
+    assert count == len(stored(database))
+
+
+def test_a_database_that_stays_away_ends_an_import_with_its_own_error(
+    database: FakeDatabase, uow: FakeUnitOfWork
+) -> None:
+    """What was stored before stays stored, and running it again stores the rest."""
+    count = IMPORT_BATCH + 5
+    for call in range(2, 100):
+        database.fail("read", AWAY, call=call)
+    with pytest.raises(StorageUnavailable) as caught:
+        import_users(many(count), Refusals(), uow)
+    assert AWAY is caught.value
+    database = revived(database)
+    assert IMPORT_BATCH == len(stored(database))
+    expected = ImportSummary(stored=count - IMPORT_BATCH, present=IMPORT_BATCH)
+    assert expected == import_users(many(count), Refusals(), FakeUnitOfWork(database))
+
+
+def revived(database: FakeDatabase) -> FakeDatabase:
+    """Return a database with the same rows that fails no more."""
+    other = FakeDatabase()
+    other.rows, other.index = database.rows, database.index
+    return other
+
+
+@pytest.mark.parametrize("happened", [True, False])
+@pytest.mark.parametrize("later", [("read", AWAY), ("read", StorageError("broken")), ("commit", UNKNOWN)])
+def test_an_import_that_cannot_find_out_says_so(
+    database: FakeDatabase, uow: FakeUnitOfWork, later: tuple[At, Exception], happened: bool
+) -> None:
+    """No error of a later look may claim that nothing was stored."""
+    first = CommitOutcomeUnknown("the first one")
+    database.fail("commit", first, stored=happened)
+    at, error = later
+    for call in range(2, 100):
+        database.fail(at, error, call=call)
+    if (at, happened) == ("commit", True):
+        database.fail("read", AWAY, call=2)  # it would find the batch, and have no need of another commit
+    with pytest.raises(CommitOutcomeUnknown) as caught:
+        import_users(many(3), Refusals(), uow)
+    assert first is caught.value
+    assert (3 if happened else 0) == len(stored(revived(database)))
+
+
+def test_the_ids_of_users_are_new_unless_they_are_given() -> None:
+    """Each user has one of its own."""
+    assert ID == User.create("ann", "ann@example.com", ID).id
+    assert User.create("ann", "ann@example.com").id != User.create("ann", "ann@example.com").id
