@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from contextlib import closing, contextmanager
@@ -14,17 +13,19 @@ from uuid import UUID
 import typer
 from attrs import asdict
 
-from domain.errors import ConfigurationError, DomainError, StorageError
+from domain.aggregate import new_id
+from domain.errors import CommitOutcomeUnknown, ConfigurationError, DomainError, StorageError
 from entrypoints import user_files
 from entrypoints.bootstrap import bootstrap, open_schema
+from entrypoints.printing import print_json, print_line, print_table, print_user, tell, tell_of_retry, watched
 from service_layer import users
+from service_layer.retrying import retrying
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from domain.user import User
     from service_layer.unit_of_work import UnitOfWork
-    from service_layer.users import ImportSummary, UserRow
+    from service_layer.users import ImportSummary
 
 # A line with \b keeps the lines of the paragraph below it as they are.
 _HELP = """Look after users.
@@ -35,6 +36,7 @@ The environment chooses the storage:
                     postgresql://..., mysql://..., mariadb://...,
                     or memory:// to try things out
   DATABASE_TIMEOUT  seconds to wait for a connection or another writer (default: 10)
+  DATABASE_PING     1 to try a connection before each use (default: 0)
 
 \b
 Exit codes:
@@ -44,6 +46,8 @@ Exit codes:
   3    the storage cannot be used
   130  it was interrupted
 """
+
+_FINISHED_BY = "what is stored stays so, and running the same command again stores the rest"
 
 # Plain help instead of rich's, because it can be piped and searched. It is quicker too; and for the sake of --help and
 # the shell's completion, rich is imported only where something is drawn.
@@ -65,28 +69,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except (DomainError, StorageError, ConfigurationError) as error:
-        _tell(f"error: {error}")
+        tell(f"error: {error}")
+        for note in getattr(error, "__notes__", ()):
+            tell(note)
         sys.exit(1 if isinstance(error, DomainError) else 3)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _tell(f"error: {where}{error.strerror or error}")
+        tell(f"error: {where}{error.strerror or error}")
         # Where it is full, Python would try to write the rest at its end, fail again, and exit with another code.
         sys.stdout = None  # as Python has it where the caller has closed it
         sys.exit(1)
 
 
 @app.command()
-def create_user(username: UsernameArgument, email: EmailArgument, as_json: AsJson = False) -> None:
-    """Store a new user."""
+def create_user(
+    username: UsernameArgument,
+    email: EmailArgument,
+    id: Annotated[UUID | None, typer.Option(metavar="ID", help="The new user's id. [a new one]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store a new user.
+
+    With an id it can be run again: where this user is stored already, nothing changes.
+    """
+    id = id or new_id()
     with _unit_of_work() as uow:
-        _print_user(users.create_user(username, email, uow), as_json)
+        try:
+            user = retrying(users.create_user, username, email, uow, id)
+        except CommitOutcomeUnknown as error:
+            error.add_note(f"to be sure, run the same command with --id {id}: it stores the user if that is missing")
+            raise
+    print_user(user, as_json)
 
 
 @app.command()
 def get_user(username: UsernameArgument, as_json: AsJson = False) -> None:
     """Show one user."""
     with _unit_of_work(read_only=True) as uow:
-        _print_user(users.get_user(username, uow), as_json)
+        print_user(retrying(users.get_user, username, uow), as_json)
 
 
 @app.command()
@@ -97,21 +117,21 @@ def list_users(
 ) -> None:
     """Show a page of users, oldest first."""
     with _unit_of_work(read_only=True) as uow:
-        page = users.list_users(after, limit, uow)
+        page = retrying(users.list_users, after, limit, uow)
     if as_json:
         records = [user_files.as_record(user) for user in page.items]
-        _print_json({"users": records, "next": str(page.next) if page.next else None})
+        print_json({"users": records, "next": str(page.next) if page.next else None})
         return
-    _print_table(page.items)
+    print_table(page.items)
     if page.next:
-        _tell(f"for the next page: app list-users --after {page.next} --limit {limit}")
+        tell(f"for the next page: app list-users --after {page.next} --limit {limit}")
 
 
 @app.command()
 def change_email(username: UsernameArgument, email: EmailArgument, as_json: AsJson = False) -> None:
     """Give a user another email address."""
     with _unit_of_work() as uow:
-        _print_user(users.change_email(username, email, uow), as_json)
+        print_user(retrying(users.change_email, username, email, uow), as_json)
 
 
 @app.command()
@@ -122,29 +142,29 @@ def change_username(
 ) -> None:
     """Give a user another name."""
     with _unit_of_work() as uow:
-        _print_user(users.change_username(username, new_username, uow), as_json)
+        print_user(retrying(users.change_username, username, new_username, uow), as_json)
 
 
 @app.command()
 def deactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
     """Switch a user off."""
     with _unit_of_work() as uow:
-        _print_user(users.deactivate_user(username, uow), as_json)
+        print_user(retrying(users.deactivate_user, username, uow), as_json)
 
 
 @app.command()
 def reactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
     """Switch a user on again."""
     with _unit_of_work() as uow:
-        _print_user(users.reactivate_user(username, uow), as_json)
+        print_user(retrying(users.reactivate_user, username, uow), as_json)
 
 
 @app.command()
 def delete_user(username: UsernameArgument) -> None:
     """Remove a user for good."""
     with _unit_of_work() as uow:
-        users.delete_user(username, uow)
-    _print(f"deleted: {username}")
+        retrying(users.delete_user, username, uow)
+    print_line(f"deleted: {username}")
 
 
 @app.command()
@@ -168,12 +188,15 @@ def import_users(
             with (
                 _unit_of_work() as uow,
                 user_files.open_rejects(rejects) as refused,
-                closing(_watched(read(source), source)) as rows,
+                closing(watched(read(source), source)) as rows,
             ):
                 summary = users.import_users(rows, refused.refuse, uow)
         except KeyboardInterrupt:
-            _tell("interrupted: what is stored stays so, and running the same command again stores the rest")
+            tell(f"interrupted: {_FINISHED_BY}")
             raise typer.Exit(130) from None
+        except CommitOutcomeUnknown as error:
+            error.add_note(_FINISHED_BY)
+            raise
     _report(summary, rejects, as_json)
 
 
@@ -200,7 +223,7 @@ def upgrade() -> None:
     """Bring the tables to the revision that this program needs."""
     with open_schema() as schema:
         schema.upgrade()
-        _print(f"the tables stand at revision {schema.current}")
+        print_line(f"the tables stand at revision {schema.current}")
 
 
 @db.command(context_settings={"ignore_unknown_options": True})  # so that -1 is a revision
@@ -210,7 +233,7 @@ def downgrade(
     """Take the tables back to an earlier revision, and lose what they had no place for then."""
     with open_schema() as schema:
         schema.downgrade(revision)
-        _print(f"the tables stand at revision {schema.current or 'base'}")
+        print_line(f"the tables stand at revision {schema.current or 'base'}")
 
 
 @db.command()
@@ -219,82 +242,28 @@ def status(as_json: AsJson = False) -> None:
     with open_schema() as schema:
         current, head = schema.current, schema.head
     if as_json:
-        _print_json({"current": current, "head": head})
+        print_json({"current": current, "head": head})
     else:
-        _print(f"the tables stand at revision {current or 'base'}, and this program needs {head}")
+        print_line(f"the tables stand at revision {current or 'base'}, and this program needs {head}")
 
 
 @contextmanager
 def _unit_of_work(*, read_only: bool = False) -> Iterator[UnitOfWork]:
+    from stamina.instrumentation import set_on_retry_hooks
+
     with bootstrap() as application:
+        set_on_retry_hooks([tell_of_retry])  # instead of a log that nobody has set up
         yield application.unit_of_work(read_only=read_only)
-
-
-def _watched(rows: Iterable[UserRow], source: io.TextIOWrapper) -> Generator[UserRow, None, None]:
-    """Pass rows on; show on a terminal how many, and how much of the source they are where it has a size."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from rows
-        return
-    size = os.fstat(source.fileno()).st_size
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("0 rows", total=size or None)
-        for count, row in enumerate(rows, start=1):
-            if count % 1000 == 0:
-                position = os.lseek(source.fileno(), 0, os.SEEK_CUR) if size else count
-                progress.update(task, description=f"{count:,} rows", completed=position)
-            yield row
 
 
 def _report(summary: ImportSummary, rejects: Path, as_json: bool) -> None:
     if as_json:
-        _print_json({**asdict(summary), "rejects": str(rejects)})
+        print_json({**asdict(summary), "rejects": str(rejects)})
     else:
-        _print(f"stored: {summary.stored}, stored before: {summary.present}, refused: {summary.refused}")
+        print_line(f"stored: {summary.stored}, stored before: {summary.present}, refused: {summary.refused}")
     if summary.refused:
-        _tell(f"rows refused: {summary.refused}; {rejects} says which, and why")
+        tell(f"rows refused: {summary.refused}; {rejects} says which, and why")
         raise typer.Exit(1)
-
-
-def _print_user(user: User, as_json: bool) -> None:
-    if as_json:
-        _print_json(user_files.as_record(user))
-    else:
-        _print_table([user])
-
-
-def _print_table(rows: Iterable[User]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(markup=False, emoji=False, highlight=False)  # a user's name is never taken for markup
-    if not console.is_terminal:
-        console.width = 1000  # a pipe has no width: one line for each user, whatever their values
-    table = Table(box=None, pad_edge=False)
-    for heading in ("username", "email", "active", "created (UTC)", "id"):
-        table.add_column(heading, overflow="fold")  # where the terminal is narrow, values are folded and never cut
-    for user in rows:
-        active = "yes" if user.active else "no"
-        table.add_row(user.username, user.email, active, f"{user.created_at:%Y-%m-%d %H:%M}", str(user.id))
-    console.print(table)
-
-
-def _print_json(value: object) -> None:
-    _print(json.dumps(value))  # in ASCII, so that no encoding of the output can spoil it
-
-
-def _print(text: str) -> None:
-    print(text, flush=True)  # flushed, so that what cannot be written is noticed here, and not when Python ends
-
-
-def _tell(text: str) -> None:
-    """Print one line on standard error, with everything escaped that could make it look like more."""
-    line = " ".join(text.split())
-    print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
 
 
 if __name__ == "__main__":

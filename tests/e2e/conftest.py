@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from stamina.instrumentation import set_on_retry_hooks
 
 from entrypoints.cli import main
 
@@ -23,7 +24,16 @@ PEOPLE = b"username,email\nann,ann@example.com\nbob,bob@example.com\n"
 """A small file to import."""
 
 # What would change the output, if whoever runs the tests has set it.
-_UNWANTED = ("COLUMNS", "DATABASE_TIMEOUT", "FORCE_COLOR", "NO_COLOR", "PYTHONIOENCODING", "TERM", "TTY_COMPATIBLE")
+_UNWANTED = (
+    "COLUMNS",
+    "DATABASE_PING",
+    "DATABASE_TIMEOUT",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "PYTHONIOENCODING",
+    "TERM",
+    "TTY_COMPATIBLE",
+)
 
 
 @frozen
@@ -80,7 +90,7 @@ def run() -> Run:
 
 
 @pytest.fixture
-def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Run a command inside this process: ``call("import-users", "-", stdin=b"username,email")``."""
 
     def call(*arguments: str, stdin: bytes = b"") -> Result:
@@ -89,7 +99,8 @@ def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
         assert isinstance(end.value.code, int)
         return Result(end.value.code, *capfd.readouterr())
 
-    return call
+    yield call
+    set_on_retry_hooks(None)  # a command has put its own there
 
 
 @contextmanager
