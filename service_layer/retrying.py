@@ -29,8 +29,8 @@ _LONGEST_PAUSE = 5.0
 class Retrying:
     """How to run a use case until it succeeds, and when to give up.
 
-    It is run at most ``attempts`` times, and not again when ``timeout`` seconds have passed since it was first called.
-    A run that has begun is never cut short. The pauses between two runs double, from about a twentieth of a second.
+    It is run at most ``attempts`` times, and a failure after ``timeout`` seconds is the last one; no run is cut short.
+    The pauses between two runs double, from about a tenth of a second to five.
     """
 
     attempts: int = 6

@@ -16,6 +16,7 @@ from adapters.sql.errors import name_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, ConfigurationError, StorageError, StorageUnavailable
 from entrypoints.bootstrap import bootstrap, open_schema
+from service_layer.retrying import Retrying
 from service_layer.users import create_user, get_user
 
 
@@ -136,6 +137,16 @@ def test_a_server_that_cannot_be_reached_is_named_without_the_password(url: str)
         bootstrap(url)
     assert caught.value.retryable
     assert "secret" not in str(caught.value)
+
+
+def test_what_is_logged_of_a_server_that_cannot_be_reached_holds_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    """Each time that a use case is tried again."""
+    engine = make_engine("postgresql://user:secret@127.0.0.1:1/database?password=secret")
+    with pytest.raises(StorageUnavailable):
+        Retrying(attempts=3)(get_user, "ann", SqlUnitOfWork(engine))
+    told = [str(vars(record)) for record in caplog.records]
+    assert [True] * 2 == ["user:***@127.0.0.1:1/database" in one for one in told]
+    assert "secret" not in "".join(told)
 
 
 def test_a_missing_database_is_named(postgres_server: str) -> None:

@@ -26,6 +26,7 @@ from tests.planted_bugs import (  # noqa: F401  # each registers its own
     savepoints,
     storing,
     unique_values,
+    use_cases,
 )
 from tests.planted_bugs.registry import BUGS
 

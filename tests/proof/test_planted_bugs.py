@@ -21,13 +21,21 @@ ROOT = Path(__file__).parents[2]
 FIRST = ["transactions", "objects", "misuse", "conflicts", "savepoints", "collections"]
 LAST = ["same_behaviour"]
 ALONE = {
-    "fake": ["unit/test_errors.py", "unit/test_fake_failures.py", "unit/test_fake_database.py"],
+    "fake": [
+        f"unit/test_{name}.py" for name in ("errors", "fake_failures", "fake_database", "retrying", "unknown_outcomes")
+    ],
     "sql": ["unit/test_errors.py"]
-    + [f"integration/test_{name}.py" for name in ("failures", "error_meanings", "memory", "engine", "types")],
-    "postgres": [f"integration/test_{name}.py" for name in ("postgres_transactions", "bulk", "failures", "types")],
+    + [
+        f"integration/test_{name}.py"
+        for name in ("failures", "error_meanings", "unknown_outcomes", "memory", "engine", "types")
+    ],
+    "postgres": [
+        f"integration/test_{name}.py"
+        for name in ("postgres_transactions", "bulk", "failures", "idle_connections", "types")
+    ],
 }
 TESTS_OF = {
-    "fake": "(fake or test_errors) and not postgres and not mariadb",
+    "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes) and not postgres and not mariadb",
     "sql": "(sqlite or test_errors) and not postgres and not mariadb",
     "postgres": "(postgres or somebody_swallowed) and not mariadb",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from weakref import WeakSet
 
 import pytest
 
@@ -167,6 +168,23 @@ def test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must(uow: 
     with pytest.raises(ZeroDivisionError):
         import_users(source(), Refusals(), uow)
     assert sum(1 for _ in export_users(uow)) == IMPORT_BATCH
+
+
+def test_an_import_lets_go_of_what_it_has_stored(uow: UnitOfWork) -> None:
+    """It holds the batch at hand, and of the one before no more than until the next has been read."""
+    alive: WeakSet[UserRow] = WeakSet()
+    held = 0
+
+    def source() -> Iterator[UserRow]:
+        nonlocal held
+        for number in range(3 * IMPORT_BATCH):
+            row = UserRow(number, f"user{number}", f"user{number}@example.com")
+            alive.add(row)
+            held = max(held, len(alive))
+            yield row
+
+    import_users(source(), Refusals(), uow)
+    assert held <= 2 * IMPORT_BATCH
 
 
 def test_an_import_counts_the_rows_of_all_its_batches(uow: UnitOfWork) -> None:
