@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import CommitOutcomeUnknown
 from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import create_user, get_user
+from service_layer.users import create_user, export_users, get_user
 from tests.markdown import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +57,22 @@ def test_the_page_names_a_file_for_each_promise_that_has_such_tests() -> None:
 
 
 @pytest.mark.promise(2)
-def test_the_example_of_the_page_works(uow: UnitOfWork) -> None:
+def test_the_examples_of_the_page_work(uow: UnitOfWork) -> None:
     """On every storage."""
     create_user("ann", "ann@example.com", uow)
-    [example] = blocks(PAGE)
-    exec(example.text, {"uow": uow})  # noqa: S102  # our own text
+    program: dict[str, Any] = {"uow": uow}
+    for example in blocks(PAGE):
+        exec(example.text, program)  # noqa: S102  # our own text
     assert get_user("ann", uow).email == "ann@example.org"
+    assert get_user("bob", uow) == program["user"]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_example_of_an_unknown_outcome_stores_one_user(stored: bool) -> None:
+    """Whichever of the two has happened."""
+    database = FakeDatabase()
+    uow = FakeUnitOfWork(database)
+    database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=stored)
+    program: dict[str, Any] = {"uow": uow}
+    exec(blocks(PAGE)[1].text, program)  # noqa: S102  # likewise
+    assert [program["user"]] == list(export_users(uow))

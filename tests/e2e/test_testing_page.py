@@ -27,7 +27,7 @@ def program() -> ModuleType:
 def test_the_tests_of_the_page_pass(program: ModuleType) -> None:
     """Each of them, with each parameter; what they ask of a storage is shown by the next test."""
     names = [name for name in vars(program) if name.startswith("test_") and not name.endswith("_everywhere")]
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         test = getattr(program, name)
         marks = getattr(test, "pytestmark", [])
