@@ -37,12 +37,12 @@ class Retrying:
     timeout: float = 30.0
 
     def __call__(self, use_case: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the use case returns for these arguments, the last of which usually is a unit of work.
+        """Return what the use case returns for these arguments, of which one is its unit of work.
 
-        Each run opens the unit anew, so it is a transaction of its own. Only an error of :mod:`domain.errors` that says
-        itself that it is ``retryable`` is followed by another run; the last one goes on to the caller. Any other error
-        goes on at once, :class:`~domain.errors.CommitOutcomeUnknown` too. stamina logs each further run under its own
-        name: the use case and the error, without the arguments.
+        Each run opens that unit anew, so it is a transaction of its own. Only a ``retryable`` error of
+        :mod:`domain.errors` is followed by another run; the last one goes on to the caller. Any other error goes on at
+        once, :class:`~domain.errors.CommitOutcomeUnknown` above all. stamina logs each further run under its own name:
+        the use case and the error, without the arguments.
 
         What a use case does outside of its unit, it does in each run. So one that takes or returns an iterator is
         refused with ``TypeError``: what has been read from it would be missing in the next run.
@@ -72,7 +72,7 @@ class Retrying:
 
 
 retrying = Retrying()
-"""Runs a use case for somebody who waits for the answer: the pauses take two seconds in all, at the most."""
+"""Runs a use case for somebody who waits for the answer: the pauses take about two seconds in all."""
 
 
 def _is_retryable(error: Exception) -> bool:

@@ -80,10 +80,10 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
 
 
 @pytest.fixture
-def counted(postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
-    """A unit of work with a stored user, and what counts its round trips."""
+def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
+    """A unit of work with a stored user, and what counts its round trips; the parameter is whether it pings."""
     with proxy_to(postgres_engine.url.render_as_string(hide_password=False)) as (proxy, url):
-        engine = make_engine(url)
+        engine = make_engine(url, ping=getattr(request, "param", False))
         uow = SqlUnitOfWork(engine)
         users.create_user("ann", "ann@example.com", uow, ANN)
         yield proxy, uow
@@ -97,3 +97,13 @@ def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlUnitOfWork
     before = proxy.trips
     use_case(uow)
     assert budget == proxy.trips - before
+
+
+@pytest.mark.parametrize("counted", [True], indirect=True)
+@pytest.mark.parametrize("name", ["get_user", "create_user"])
+def test_a_ping_is_one_round_trip_more(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
+    """For each unit that uses a connection."""
+    (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
+    before = proxy.trips
+    use_case(uow)
+    assert budget + 1 == proxy.trips - before

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
 import stamina
-from stamina.instrumentation import LoggingOnRetryHook, RetryDetails, set_on_retry_hooks
+from stamina.instrumentation import LoggingOnRetryHook, RetryDetails, RetryHookFactory, set_on_retry_hooks
+from stamina.typing import RetryHook
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
@@ -64,6 +65,16 @@ class Failing:
         return word.upper() if loudly else word
 
 
+Hooks = Callable[[list[RetryHook | RetryHookFactory]], None]
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    """Choose what stamina calls before each pause, until the end of the test."""
+    yield set_on_retry_hooks
+    set_on_retry_hooks(None)
+
+
 @pytest.mark.parametrize("error", RETRYABLE, ids=lambda error: type(error).__name__)
 def test_what_surely_did_not_happen_is_run_again_until_it_succeeds(error: Exception) -> None:
     """With the same arguments, and once only when it has succeeded."""
@@ -90,6 +101,29 @@ def test_a_use_case_that_keeps_failing_ends_in_its_own_last_error(attempts: int)
         Retrying(attempts=attempts)(use_case, "ann")
     assert AWAY is caught.value
     assert attempts == use_case.runs
+
+
+def test_a_use_case_is_run_six_times_unless_told_otherwise() -> None:
+    """Neither more, nor fewer."""
+    use_case = Failing(AWAY, times=PATIENCE)
+    with pytest.raises(StorageUnavailable):
+        retrying(use_case, "ann")
+    assert 6 == use_case.runs
+
+
+def test_the_first_pause_is_short_and_partly_random(hooks: Hooks) -> None:
+    """So that two that have met do not meet again. Nobody waits here: an error takes the place of each pause."""
+    pauses: list[float] = []
+
+    def note(details: RetryDetails) -> None:
+        pauses.append(details.wait_for)
+        raise ZeroDivisionError
+
+    hooks([note])
+    for _ in range(20):
+        with stamina.set_testing(False), pytest.raises(ZeroDivisionError):
+            retrying(Failing(AWAY, times=1), "ann")
+    assert 0.05 <= min(pauses) < max(pauses) <= 0.15
 
 
 def test_no_more_runs_begin_when_the_time_is_up() -> None:
@@ -125,19 +159,16 @@ def test_a_commit_of_unknown_outcome_is_not_repeated(stored: bool) -> None:
     assert (2 if stored else 1) == get_user("ann", uow).version
 
 
-def test_an_interrupt_during_a_pause_ends_it() -> None:
+def test_an_interrupt_during_a_pause_ends_it(hooks: Hooks) -> None:
     """Ctrl-C need not wait for the next run. The hook that stamina calls before the pause stands for the signal."""
 
     def interrupt(details: RetryDetails) -> None:
         raise KeyboardInterrupt(details.retry_num)
 
     use_case = Failing(AWAY, times=1)
-    set_on_retry_hooks([interrupt])
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            retrying(use_case, "ann")
-    finally:
-        set_on_retry_hooks(None)
+    hooks([interrupt])
+    with pytest.raises(KeyboardInterrupt):
+        retrying(use_case, "ann")
     assert 1 == use_case.runs
 
 
@@ -146,14 +177,11 @@ def secretive(password: str, *, token: str) -> str:
     raise ConcurrentChange("somebody was faster") if password + token else AssertionError
 
 
-def test_each_further_run_is_logged_without_the_arguments(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_further_run_is_logged_without_the_arguments(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
     """By the standard logging, as warnings of stamina; they tell the use case and the error."""
-    set_on_retry_hooks([LoggingOnRetryHook])
-    try:
-        with pytest.raises(ConcurrentChange):
-            Retrying(attempts=3)(secretive, "hunter2", token="hunter3")  # noqa: S106  # what must not be logged
-    finally:
-        set_on_retry_hooks(None)
+    hooks([LoggingOnRetryHook])
+    with pytest.raises(ConcurrentChange):
+        Retrying(attempts=3)(secretive, "hunter2", token="hunter3")  # noqa: S106  # what must not be logged
     told = [vars(record) for record in caplog.records]
     assert [("stamina", logging.WARNING)] * 2 == [(one["name"], one["levelno"]) for one in told]
     assert [1, 2] == [one["stamina.retry_num"] for one in told]
