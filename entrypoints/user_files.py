@@ -33,7 +33,10 @@ FIELDS = ("id", "username", "email", "created_at", "active", "version")
 """What a user shows to the outside, in the order of an export's columns."""
 
 LONGEST_LINE = csv.field_size_limit()
-"""How many characters of a line are read; one that is longer is refused."""
+"""How many characters of a line are read; one that is not shorter is refused, and so is a CSV row of several lines."""
+
+MOST_LINES = 1000
+"""How many lines a CSV row may have: whatever a quotation mark swallows is read again for each line of it."""
 
 _NEEDED = ("username", "email")
 
@@ -123,6 +126,7 @@ class _Lines:
     def __init__(self, source: TextIO) -> None:
         self.number = 0
         self.row: list[str] = []
+        self._length = 0
         self._source = _bounded(source)
         self._ahead: deque[str] = deque()
 
@@ -133,11 +137,16 @@ class _Lines:
         line = self._ahead.popleft() if self._ahead else next(self._source)
         self.row.append(line)
         self.number += 1
+        self._length += len(line)
+        if self._length >= LONGEST_LINE or len(self.row) > MOST_LINES:
+            # As the reader itself refuses a cell: what was cut off could be the end of an address.
+            raise csv.Error(f"longer than {LONGEST_LINE} characters or {MOST_LINES} lines")
         return line
 
     def begin_row(self) -> None:
         """Let the next line be the first of a row."""
         self.row = []
+        self._length = 0
 
     def go_back_behind_the_first(self) -> None:
         """Let the second line of the row at hand be the next one."""
@@ -147,11 +156,12 @@ class _Lines:
 
 def _bounded(source: TextIO) -> Iterator[str]:
     """Yield the lines of a file; of one that is too long only the beginning, so that it takes no more memory."""
-    while line := source.readline(LONGEST_LINE):
-        rest = line
-        while len(rest) == LONGEST_LINE and not rest.endswith("\n"):
-            rest = source.readline(LONGEST_LINE)
-        yield line
+    before = "\n"
+    while piece := source.readline(LONGEST_LINE):
+        # A line feed alone behind a carriage return is the rest of a line's end that was cut in two.
+        if before.endswith("\n") or (before.endswith("\r") and piece != "\n"):
+            yield piece
+        before = piece
 
 
 def _read_header(reader: Iterator[list[str]]) -> list[str]:
@@ -160,7 +170,9 @@ def _read_header(reader: Iterator[list[str]]) -> list[str]:
     except csv.Error as error:
         raise InvalidHeader([], f"it cannot be read: {error}") from error
     if any(header.count(name) != 1 for name in _NEEDED):
-        raise InvalidHeader(header, "it must name the columns username and email, each once, separated by commas")
+        raise InvalidHeader(
+            header, "it must name the columns username and email, each once, separated by commas, in UTF-8"
+        )
     return header
 
 
@@ -190,13 +202,20 @@ def _parse_object(text: str) -> dict[str, Any]:
     if len(text) == LONGEST_LINE:
         raise InvalidRow(text[:100], f"the line is too long: at most {LONGEST_LINE} characters can be read")
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:
         raise InvalidRow(text, f"it is not JSON: {error.msg}, at character {error.pos + 1}") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; a thousand nested lists
+    except (ValueError, RecursionError) as error:  # a key twice; thousands of digits; a thousand nested lists
         raise InvalidRow(text, f"it cannot be read as JSON: {error}") from error
     if not isinstance(found, dict):
         raise InvalidRow(text, "it is JSON, but not an object")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice, and nobody can know which value is meant")
     return found
 
 

@@ -179,7 +179,8 @@ def test_an_open_quotation_mark_costs_one_line(read_csv: Read) -> None:
     many = b"bob,b@example.com\n" * 20_000
     reading = read_csv(b'username,email\nann,"a@example.com\n' + many + b'"cid,c@example.com\ndan,d@example.com\n')
     assert [2, 20_003] == [row.line for row, _ in reading.refused]
-    assert "field larger than field limit (131072); is a quotation mark missing or too many?" == reading.refused[0][1]
+    reason = "longer than 131072 characters or 1000 lines; is a quotation mark missing or too many?"
+    assert reason == reading.refused[0][1]
     assert [*range(3, 20_003), 20_004] == [row.line for row in reading.rows]
 
 
@@ -193,6 +194,35 @@ def test_a_line_that_is_too_long_is_refused_and_the_rest_read(read_csv: Read, re
         reading = read(start + b"a" * length + b"\n" + good)
         assert ["bob"] == [row.username for row in reading.rows]
         assert 1 == len(reading.refused)
+
+
+@pytest.mark.parametrize("columns", ["username,email,notes", "notes,username,email"])
+def test_no_value_is_read_from_a_line_that_is_too_long(read_csv: Read, columns: str) -> None:
+    """Though each cell is short enough: what was cut off could be the end of an address."""
+    row = columns.replace("notes", "x" * (LONGEST_LINE - 20)).replace("username", "ann").replace("email", "ann@b.org")
+    reading = read_csv(f"{columns}\n{row}.example.com\nbob,bob@b.org,x\n".encode())
+    assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
+    assert [3] == [row.line for row in reading.rows]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("length", range(LONGEST_LINE - 3, LONGEST_LINE + 3))
+def test_a_line_of_the_greatest_length_hides_none_behind_it(read_jsonl: Read, length: int, end: str) -> None:
+    """Whatever ends it, and wherever it is cut; the lines behind it keep their numbers."""
+    good = '{"username": "bob", "email": "b@b"}'
+    reading = read_jsonl(f"{'a' * length}{end}{good}{end}{good}".encode())
+    assert [2, 3] == [row.line for row in reading.rows]
+    assert [1] == [row.line for row, _ in reading.refused]
+
+
+def test_a_row_swallows_no_more_than_so_many_lines() -> None:
+    """So a file in which each line opens quotation marks anew is held, and read again, by that many and never whole."""
+    header, line, count = "username,email\n", 'a","\n', 2 * user_files.MOST_LINES
+    source = io.StringIO(header + line * count)
+    rows = user_files.read_csv(source)
+    first = next(rows)
+    assert (2, len(header) + (user_files.MOST_LINES + 1) * len(line)) == (first.line, source.tell())
+    assert [*range(3, count + 2)] == [row.line for row in rows]
 
 
 @pytest.mark.parametrize("name", ["open_target", "open_rejects"])
@@ -245,10 +275,14 @@ def test_bytes_that_are_not_utf_8_cost_one_json_line(read_jsonl: Read) -> None:
         (b'{"username": "ann"} {}', "it is not JSON: Extra data, at character 21"),
         (b"[" * 100_000, "it cannot be read as JSON: "),
         (b'{"username": ' + b"9" * 5_000 + b"}", "it cannot be read as JSON: Exceeds the limit (4300 digits)"),
+        (
+            b'{"username": "ann", "username": "bob", "email": "a@b"}',
+            "it cannot be read as JSON: a key stands there twice",
+        ),
         (b'["ann", "a@b"]', "it is JSON, but not an object"),
         (b"null", "it is JSON, but not an object"),
     ],
-    ids=["cut off", "CSV", "two values", "deep", "number of 5000 digits", "array", "null"],
+    ids=["cut off", "CSV", "two values", "deep", "number of 5000 digits", "a key twice", "array", "null"],
 )
 def test_a_line_that_is_no_json_object_is_refused_and_the_rest_read(read_jsonl: Read, line: bytes, reason: str) -> None:
     """With the reason and its number."""
