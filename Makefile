@@ -17,7 +17,7 @@ SEED ?= $(shell date +%s)
 prove: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test prove test-slow bench check mutants test-lowest test-sqlalchemy-2.0 lock clean
+.PHONY: help demo test prove test-slow bench check audit mutants test-lowest test-sqlalchemy-2.0 lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -60,6 +60,17 @@ check: $(VENV)/dev.stamp ## check style, format, types and the arrows between th
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# It asks for the very versions that are pinned, whatever is installed. Where the service cannot be reached, or does not
+# know a package, the audit has not taken place, and that is a failure.
+audit: .venv-audit/audit.stamp ## ask an advisory service for known weaknesses of the pinned packages
+	@for pins in runtime dev audit; do \
+		echo "requirements/$$pins.txt:"; \
+		.venv-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
+			-r requirements/$$pins.txt || { \
+			echo "the audit of requirements/$$pins.txt failed: it found what is listed above, or could not be made" >&2; \
+			exit 1; }; \
+	done
+
 # These two ask whether the suite passes. How much it reaches is asked once, by `test`: a line that
 # only one version of a library needs would miss in the others.
 test-lowest: .venv-lowest/lowest.stamp ## run the suite on the oldest libraries that are allowed
@@ -72,20 +83,21 @@ lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt
 	$(uv_compile) --group dev --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
 	$(uv_compile) --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(uv_compile) --group audit -c requirements/dev.txt -o requirements/audit.txt
 	$(uv_compile) --group mutants --extra mysql -c requirements/dev.txt -o requirements/mutants.txt
 	$(uv_compile) --group dev --extra mysql --resolution lowest-direct -o requirements/lowest.txt
 	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
 
 clean: ## remove the environments and all else that was made here
-	rm -rf $(VENV) .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants build dist plumbline.egg-info
-	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants
+	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
 	find adapters benchmarks domain entrypoints service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.
-$(VENV)/python.stamp .venv-bench/python.stamp .venv-lowest/python.stamp .venv-mutants/python.stamp \
-		.venv-sqlalchemy-2.0/python.stamp:
+$(VENV)/python.stamp .venv-audit/python.stamp .venv-bench/python.stamp .venv-lowest/python.stamp \
+		.venv-mutants/python.stamp .venv-sqlalchemy-2.0/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Plumbline needs Python 3.11 or newer; name one: make test PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -105,6 +117,9 @@ $(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml $(VENV)/python.st
 	$(install)
 
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml $(VENV)/python.stamp
+	$(install)
+
+.venv-audit/audit.stamp: requirements/audit.txt pyproject.toml .venv-audit/python.stamp
 	$(install)
 
 .venv-bench/bench.stamp: requirements/bench.txt pyproject.toml .venv-bench/python.stamp
