@@ -90,7 +90,8 @@ lock: ## renew every pin in requirements/ (needs uv)
 
 clean: ## remove the environments and all else that was made here
 	rm -rf $(VENV) .venv-audit .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants
-	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis
+	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
 	find adapters benchmarks domain entrypoints service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
 
