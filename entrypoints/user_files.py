@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import os
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,11 +80,16 @@ def open_source(path: Path) -> TextIOWrapper:
     return open(file, encoding="utf-8-sig", errors="surrogateescape", newline="", closefd=file != 0)
 
 
-def open_target(path: Path) -> TextIOWrapper:
-    """Open a file, or standard output, to be written by one of :data:`WRITERS`; always UTF-8, whatever the terminal."""
+@contextmanager
+def open_target(path: Path) -> Iterator[TextIO]:
+    """Open a file, or standard output, to be written by one of :data:`WRITERS`; always UTF-8, whatever the terminal.
+
+    A new file is for its owner alone, and an old one keeps its rights. An ``OSError`` names the file.
+    """
     _refuse_database(path)
     file = 1 if path == STANDARD_STREAM else path
-    return open(file, "w", encoding="utf-8", newline="", closefd=file != 1)
+    with _naming(path), open(file, "w", encoding="utf-8", newline="", closefd=file != 1, opener=_for_owner) as target:
+        yield target
 
 
 def read_csv(source: TextIO) -> Iterator[UserRow]:
@@ -241,15 +247,20 @@ WRITERS = {"csv": write_csv, "jsonl": write_jsonl}
 class Rejects:
     """The refused rows of an import, written to a CSV file that can be mended and imported in its turn."""
 
-    def __init__(self, target: TextIO) -> None:
+    def __init__(self, path: Path, target: TextIO) -> None:
+        self._path = path
         # Text in quotation marks, because Python before 3.13 leaves a carriage return bare, which would end the row.
         self._writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         self._writer.writerow(("line", *_NEEDED, "reason"))
 
     def refuse(self, row: UserRow, reason: DomainError) -> None:
-        """Write a row with the reason why it was refused; of its values, those that are text, and whole."""
+        """Write a row with the reason why it was refused; of its values, those that are text, and whole.
+
+        Raises ``OSError`` with the name of the file, as when its disk is full.
+        """
         values = (value if isinstance(value, str) else None for value in (row.username, row.email))
-        self._writer.writerow((row.line, *values, reason))
+        with _naming(self._path):
+            self._writer.writerow((row.line, *values, reason))
 
 
 def rejects_path(source: Path) -> Path:
@@ -261,10 +272,32 @@ def rejects_path(source: Path) -> Path:
 
 @contextmanager
 def open_rejects(path: Path) -> Iterator[Rejects]:
-    """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands in it escaped."""
+    """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands in it escaped.
+
+    A new file is for its owner alone, and an old one keeps its rights. An ``OSError`` in writing names the file.
+    """
     _refuse_database(path)
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as target:
-        yield Rejects(target)
+    target = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=_for_owner)  # noqa: SIM115  # closed below
+    try:
+        yield Rejects(path, target)
+    finally:
+        with _naming(path):  # this alone, because what is done meanwhile may fail for other reasons
+            target.close()
+
+
+def _for_owner(path: str, flags: int) -> int:
+    """Open a file; a new one cannot be read by other accounts, since names and addresses are in it."""
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if path != STANDARD_STREAM:
+            error.filename = str(path)
+        raise
 
 
 def _refuse_database(path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 
@@ -14,7 +17,7 @@ from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
@@ -39,11 +42,11 @@ def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
         )
-    return in_charge(
-        create_engine(
-            url, connect_args={"timeout": timeout}, pool_timeout=timeout, pool_pre_ping=ping, paramstyle=PARAMSTYLE
-        )
+    engine = create_engine(
+        url, connect_args={"timeout": timeout}, pool_timeout=timeout, pool_pre_ping=ping, paramstyle=PARAMSTYLE
     )
+    event.listen(engine, "do_connect", _create_file)
+    return in_charge(engine)
 
 
 def in_charge(engine: Engine) -> Engine:
@@ -55,6 +58,26 @@ def in_charge(engine: Engine) -> Engine:
     event.listen(engine, "do_executemany", _begin_before_many)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
+
+
+def _create_file(_dialect: object, _record: object, arguments: Sequence[str], named: Mapping[str, Any]) -> None:
+    """Make a file that is missing and that SQLite would make, because SQLite would let every account read it.
+
+    The files that SQLite keeps beside it get the same rights.
+    """
+    path = arguments[0]
+    if named.get("uri"):
+        parts = urlsplit(path)
+        if parse_qs(parts.query).get("mode", ["rwc"]) != ["rwc"]:
+            return
+        path = unquote(parts.path)
+    # A file that is there must not be opened here: closing it would end this process's locks on it (SQLite, *How To
+    # Corrupt*, section 2.2). Nor must another thread connect before it is closed. SQLite itself tells what is wrong.
+    with _creating, suppress(OSError):
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL, 0o600))
+
+
+_creating = Lock()
 
 
 def _prepare(connection: DBAPIConnection, _record: object) -> None:

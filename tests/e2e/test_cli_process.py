@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMMAND, Run
+from tests.e2e.conftest import COMMAND, PEOPLE, Run
 
 SECONDS = 20
 """How long to wait, at the most, for what should happen at once."""
@@ -123,6 +123,20 @@ def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(arguments: li
     with Path("/dev/full").open("wb") as full:
         process = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (1, b"error: No space left on device\n") == (process.returncode, process.stderr)
+
+
+@pytest.mark.usefixtures("on_fake")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(
+    "arguments",
+    [["export-users", "--output", "/dev/full"], ["import-users", "people.csv", "--rejects", "/dev/full"]],
+)
+@pytest.mark.parametrize("bad_rows", [1, 500], ids=["noticed at the end", "noticed meanwhile"])
+def test_a_file_that_cannot_be_written_is_named(call: Run, folder: Path, arguments: list[str], bad_rows: int) -> None:
+    """So that whoever reads the message knows which disk is full, whenever that is noticed."""
+    (folder / "people.csv").write_bytes(PEOPLE + b"no name\n" * bad_rows)
+    result = call(*arguments)
+    assert (1, "", "error: /dev/full: No space left on device\n") == (result.code, result.out, result.err)
 
 
 @pytest.mark.usefixtures("on_fake")

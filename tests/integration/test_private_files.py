@@ -1,0 +1,74 @@
+"""What the program writes is for its owner alone, since names and addresses are in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from domain.errors import StorageUnavailable
+from entrypoints import user_files
+from entrypoints.bootstrap import bootstrap
+from service_layer.users import create_user
+
+
+@pytest.fixture(autouse=True)
+def _careless() -> Iterator[None]:
+    """Whatever does not ask for less may be read and written by everybody."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def rights(folder: Path) -> dict[str, int]:
+    """Return who may read and write each file of a folder."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///{}/app.db", "sqlite:///file:{}/app.db?uri=true", "sqlite:///file:{}/app.db?mode=rwc&uri=true"]
+)
+def test_an_sqlite_database_and_the_files_beside_it_are_for_their_owner(tmp_path: Path, url: str) -> None:
+    """However its path is written."""
+    with bootstrap(url.format(tmp_path)) as application:
+        create_user("ann", "ann@example.com", application.unit_of_work())
+        assert {"app.db": 0o600, "app.db-wal": 0o600, "app.db-shm": 0o600} == rights(tmp_path)
+
+
+def test_a_link_leads_to_a_database_that_is_for_its_owner(tmp_path: Path) -> None:
+    """Also where nothing is at its end as yet."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "app.db").symlink_to("data/real.db")
+    bootstrap(f"sqlite:///{tmp_path}/app.db").close()
+    assert {"real.db": 0o600} == rights(tmp_path / "data")
+
+
+def test_a_database_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
+    """Whoever lets a group read it has a reason; the files beside it follow."""
+    url = f"sqlite:///{tmp_path}/app.db"
+    bootstrap(url).close()
+    (tmp_path / "app.db").chmod(0o640)
+    with bootstrap(url) as application:
+        create_user("ann", "ann@example.com", application.unit_of_work())
+        assert {"app.db": 0o640, "app.db-wal": 0o640, "app.db-shm": 0o640} == rights(tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["ro", "rw"])
+def test_a_database_that_must_be_there_is_not_made(tmp_path: Path, mode: str) -> None:
+    """If the URL says so, a mistake in its path is told and leaves no file behind."""
+    with pytest.raises(StorageUnavailable, match="unable to open database file"):
+        bootstrap(f"sqlite:///file:{tmp_path}/app.db?mode={mode}&uri=true")
+    assert {} == rights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["open_target", "open_rejects"])
+def test_a_new_file_of_users_is_for_its_owner_and_an_old_one_keeps_its_rights(tmp_path: Path, name: str) -> None:
+    """An export, and the rows that an import refused."""
+    (tmp_path / "old.csv").write_text("of yesterday")
+    (tmp_path / "old.csv").chmod(0o640)
+    for file in ("new.csv", "old.csv"):
+        with getattr(user_files, name)(tmp_path / file):
+            pass
+    assert {"new.csv": 0o600, "old.csv": 0o640} == rights(tmp_path)
