@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from domain.errors import ConfigurationError, shown
 
@@ -25,7 +25,7 @@ class Settings:
     the unit that would meet a connection which the server, or something before it, has ended while nobody used it.
     """
 
-    database_url: str = "sqlite:///plumbline.db"
+    database_url: str = field(default="sqlite:///plumbline.db", repr=False)  # it can hold a password
     database_timeout: float = 10.0
     database_ping: bool = False
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,13 +40,32 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
     """
     url = _parsed(database_url)
+    kind = url.get_backend_name()
+    secrets = {name: value for name, value in url.query.items() if name in _SECRETS[kind]}
     try:
-        return _MAKERS[url.get_backend_name()](url, timeout, ping)
+        engine = _MAKERS[kind](url.difference_update_query(secrets), timeout, ping)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 
+    @event.listens_for(engine, "do_connect")
+    def add_secrets(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        named.update(secrets)
+
+    return engine
+
+
+# The options that hold a secret, by dialect. They are kept out of the engine's URL, because SQLAlchemy shows all of
+# that but a password before the @.
+_SECRETS = {
+    "sqlite": (),
+    "postgresql": ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
+    "mysql": ("password", "passwd", "ssl_key_password"),
+}
 
 _MAKERS = {"sqlite": sqlite_engine, "postgresql": postgres_engine, "mysql": mysql_engine}
+
+
+_REPEATABLE = ("host", "port")  # for the members of a cluster of PostgreSQL
 
 
 def _parsed(database_url: str) -> URL:
@@ -65,6 +85,9 @@ def _parsed(database_url: str) -> URL:
         raise ConfigurationError("DATABASE_URL has an @ where none can be: inside a password, write it as %40")
     if "\0" in str(url.set(query={})) or "%00" in database_url:
         raise ConfigurationError("DATABASE_URL has a NUL character: remove it")
+    repeated = [name for name, value in url.query.items() if not isinstance(value, str) and name not in _REPEATABLE]
+    if repeated:
+        raise ConfigurationError(f"DATABASE_URL has the option {repeated[0]} twice: write it once")
     dialect, driver = _DRIVERS[url.drivername]
     if find_spec(driver) is None:
         raise ConfigurationError(f"DATABASE_URL needs the package {driver}: pip install {driver}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, PrimaryKeyConstraint, create_engine, event
@@ -34,7 +35,7 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
     Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
-    this level and of the limits of waiting.
+    this level and of the limits of waiting. Raises ``ValueError`` for an option that the driver does not know.
     """
     seconds = max(1, round(timeout))  # neither server takes fractions
     arguments: dict[str, Any] = {
@@ -44,7 +45,11 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     }
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
-    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout, pool_pre_ping=ping)
+    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout, pool_pre_ping=ping, hide_parameters=True)
+    driver: Any = engine.dialect.loaded_dbapi
+    unknown = engine.dialect.create_connect_args(url)[1].keys() - signature(driver.connect).parameters
+    if unknown:
+        raise ValueError(f"the driver knows no {', '.join(sorted(unknown))}")
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:

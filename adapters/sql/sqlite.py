@@ -27,6 +27,9 @@ _READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECAS
 
 _BEGIN = "BEGIN IMMEDIATE"
 
+# The driver's own options. SQLite itself reads others, but only in a URI: elsewhere they would be passed over.
+_OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level", "uri"}
+
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
 
@@ -34,7 +37,7 @@ PARAMSTYLE: Literal["named"] = "named"
 def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
     """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
 
-    Raises :class:`~domain.errors.ConfigurationError` for a database in memory.
+    Raises :class:`~domain.errors.ConfigurationError` for a database in memory, and for an option that would be ignored.
     """
     name = (url.database or "").removeprefix("file:")
     if name in ("", ":memory:") or url.query.get("mode") == "memory" or url.query.get("vfs") == "memdb":
@@ -42,8 +45,17 @@ def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
             "DATABASE_URL names an SQLite database in memory, which belongs to one connection alone: use a file, as in"
             " sqlite:///app.db, or memory:// for the fake"
         )
+    unknown = url.query.keys() - _OPTIONS
+    if unknown and "uri" not in url.query:
+        names = ", ".join(sorted(unknown))
+        raise ConfigurationError(f"DATABASE_URL has an option that needs file: and uri=true as well: {names}")
     engine = create_engine(
-        url, connect_args={"timeout": timeout}, pool_timeout=timeout, pool_pre_ping=ping, paramstyle=PARAMSTYLE
+        url,
+        connect_args={"timeout": timeout},
+        pool_timeout=timeout,
+        pool_pre_ping=ping,
+        paramstyle=PARAMSTYLE,
+        hide_parameters=True,
     )
     event.listen(engine, "do_connect", _create_file)
     return in_charge(engine)

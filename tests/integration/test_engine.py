@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, make_url, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
@@ -57,9 +60,13 @@ def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> 
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
         ("sqlite:///file:name?mode=memory&cache=shared&uri=true", "in memory"),
+        ("sqlite:///app.db?foo=secret", "needs file: and uri=true as well: foo$"),
         ("sqlite:///file:name?vfs=memdb&uri=true", "in memory"),
         ("sqlite:///file::memory:?uri=true", "in memory"),
         ("sqlite:///app.db?timeout=soon", "an option that cannot be used"),
+        ("sqlite:///app.db?mode=ro", "needs file: and uri=true as well: mode$"),
+        ("mysql://user@localhost/database?pasword=secret", "the driver knows no pasword$"),
+        ("mysql://user@localhost/database?password=secret&password=secret", "the option password twice"),
         ("sqlite:///a%00b.db", "NUL"),
         ("postgresql://user:x%00y@localhost/database", "NUL"),
         ("postgresql://user:se@cret/s@localhost/database", "write it as %40"),
@@ -121,6 +128,89 @@ def test_an_engine_is_named_without_its_password() -> None:
     """Nor with its options, which can hold one too."""
     engine = make_engine("postgresql://user:secret@localhost/database?password=secret")
     assert "postgresql+psycopg2://user:***@localhost/database" == name_of(engine)
+
+
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("postgresql://localhost/database?user=ann&password=secret", {"password": "secret"}),
+        ("postgresql://localhost/database?user=ann&sslpassword=secret", {"sslpassword": "secret"}),
+        ("mysql://ann@localhost/database?password=secret", {"password": "secret"}),
+        ("mysql://ann@localhost/database?ssl_key_password=secret", {"ssl_key_password": "secret"}),
+    ],
+)
+def test_a_password_that_is_given_as_an_option_reaches_the_driver_alone(url: str, secret: dict[str, str]) -> None:
+    """What an engine shows of itself ends in logs: by its application, too."""
+    if url.startswith("mysql"):
+        pytest.importorskip("pymysql")
+    engine = make_engine(url)
+    told: dict[str, Any] = {}
+
+    @event.listens_for(engine, "do_connect")
+    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        told.update(named)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        engine.connect()
+    assert secret.items() <= told.items()
+    assert "secret" not in repr(engine)
+    assert "secret" not in str(engine.url)
+
+
+@pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
+@pytest.mark.parametrize("as_option", [False, True], ids=["before the @", "as an option"])
+def test_logs_hold_neither_the_password_nor_the_values(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, server: str, as_option: bool
+) -> None:
+    """With all that SQLAlchemy can log of statements and connections, one that fails among them.
+
+    Its traceback has no password either; it may have values, since PostgreSQL shows a part of the statement.
+    """
+    good = make_url(request.getfixturevalue(server))
+    password = str(good.password)
+    if as_option:
+        good = good.set(password=None).update_query_dict({"password": password})
+    url = good.render_as_string(hide_password=False)
+    with caplog.at_level(logging.DEBUG, "sqlalchemy"):
+        with open_schema(url) as schema:
+            schema.upgrade()
+        with bootstrap(url) as application:
+            create_user("ann", "ann@example.com", application.unit_of_work())
+            shown = repr(application)
+            uow = application.unit_of_work()
+            assert isinstance(uow, SqlUnitOfWork)
+            with pytest.raises(ProgrammingError) as caught, uow:
+                uow.connection.execute(text("SELECT :value FROM no_such_table"), {"value": "bob@example.com"})
+    assert "INSERT INTO users" in caplog.text
+    told = caplog.text + shown
+    assert [] == [secret for secret in (password, "ann@example.com", "bob@example.com") if secret in told]
+    assert password not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("server", ["postgres_server", "mariadb_server"])
+@pytest.mark.parametrize("as_option", [False, True], ids=["before the @", "as an option"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"username": "nobody", "password": "a secret word"},
+        {"port": 1, "password": "a secret word"},
+        {"host": "no-such-host.invalid", "password": "a secret word"},
+        {"database": "no_such_database"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_no_error_of_a_driver_holds_the_password(
+    request: pytest.FixtureRequest, server: str, as_option: bool, wrong: dict[str, Any]
+) -> None:
+    """Nor does its traceback, with all causes: a wrong one, a server that refuses or is not found, no such database."""
+    url = make_url(request.getfixturevalue(server)).set(**wrong)
+    password = str(url.password)
+    if as_option:
+        url = url.set(password=None).update_query_dict({"password": password})
+    with pytest.raises(StorageUnavailable) as caught:
+        bootstrap(url.render_as_string(hide_password=False))
+    assert password not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize(
