@@ -213,6 +213,18 @@ def test_a_mistake_in_the_program_is_not_disguised(call: Run, monkeypatch: pytes
         call("get-user", "ann")
 
 
+@pytest.mark.parametrize("command", [[], ["import-users"], ["db", "upgrade"]])
+def test_help_does_not_show_what_the_settings_are(
+    call: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """The URL can hold a password."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@localhost/database")
+    result = call(*command, "--help")
+    assert 0 == result.code
+    assert "Usage: " == result.out[:7]
+    assert "secret" not in result.out + result.err
+
+
 # Tables of the database
 
 
