@@ -2,7 +2,7 @@
 
     retrying(change_email, "ann", "ann@example.org", uow)
 
-(Nygard, *Release It!*, 2nd edition 2018, chapter 5, on why retries need limits and growing, random pauses.)
+(Why the pauses grow and are random: Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015.)
 """
 
 from __future__ import annotations
