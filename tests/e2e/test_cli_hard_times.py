@@ -27,13 +27,13 @@ MEASURED = (
 
 
 def test_an_import_that_a_full_disk_has_ended_is_finished_by_running_it_again(call: Run, folder: Path) -> None:
-    """It ends in one line; what is stored is sound, and when there is space again no row is missing and none twice."""
+    """It ends in an error and what to do next; what is stored is sound, and when there is space again no row is missing and none twice."""
     (folder / "people.csv").write_bytes(people(5_000))
     command = [sys.executable, "-c", LIMITED, "600000", "import-users", "people.csv"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     before = stored(folder)
     again = call("import-users", "people.csv", "--json")
-    assert (3, "", 1) == (ended.returncode, ended.stdout, len(ended.stderr.splitlines()))
+    assert (3, "", 2) == (ended.returncode, ended.stdout, len(ended.stderr.splitlines()))
     assert 0 < before < 5_000
     assert (0, 5_000 - before, before) == (again.code, again.json["stored"], again.json["present"])
     assert 5_000 == stored(folder)
