@@ -145,8 +145,9 @@ class UnitOfWork(ABC):
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
         Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a conflict was caught inside of
-        the block. After a :class:`~domain.errors.StorageUnavailable` or :class:`~domain.errors.TransactionLost` the
-        whole unit can only be left.
+        the block. After a :class:`~domain.errors.StorageUnavailable`, a :class:`~domain.errors.TransactionLost`, or a
+        :class:`~domain.errors.StorageError` that ended the transaction, such as a full disk, the whole unit can only be
+        left.
         """
         self._check_usable()
         with self._failing():
@@ -166,8 +167,8 @@ class UnitOfWork(ABC):
         except BaseException:
             if self._log is not log:
                 raise  # the unit has ended meanwhile, and its savepoints with it
-            if isinstance(self._failure, StorageUnavailable | TransactionLost):
-                raise  # there is no transaction left to go on with
+            if self._state is _State.FAILED and self._has_lost_transaction():
+                raise  # there is none left to go on with
             with self._failing():
                 self._undo_savepoint()
             self._state = _State.OPEN
@@ -247,6 +248,10 @@ class UnitOfWork(ABC):
             if self._failure is error:
                 raise
             raise self._failure from error
+
+    def _has_lost_transaction(self) -> bool:
+        """Tell whether the failure of the unit has ended its whole transaction, savepoints too."""
+        return isinstance(self._failure, StorageUnavailable | TransactionLost)
 
     def _has_changes(self) -> bool:
         """Tell whether anything has been changed or written that a rollback would undo."""

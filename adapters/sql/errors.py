@@ -56,6 +56,9 @@ _MYSQL_DUPLICATE = 1062
 _MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take them for integrity errors
 
 
+TRANSACTION_LOST = "transaction_lost"
+"""The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
+
 BULK = {"bulk": True}
 """The execution options of a statement that stores many rows: which of them was refused is then not said."""
 

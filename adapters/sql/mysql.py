@@ -14,6 +14,7 @@ from adapters.sql.errors import (
     BULK,
     MYSQL_LOCK_TIMEOUT,
     MYSQL_ROLLED_BACK,
+    TRANSACTION_LOST,
     declared_error,
     mysql_code,
     mysql_key,
@@ -26,9 +27,6 @@ from domain.errors import TransactionLost
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection
-
-TRANSACTION_LOST = "transaction_lost"
-"""The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
 
 
 def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:

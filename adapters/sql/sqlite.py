@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import BULK, declared_error, is_autocommit, unique_constraints
+from adapters.sql.errors import BULK, TRANSACTION_LOST, declared_error, is_autocommit, unique_constraints
 from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 # What begins in another way may write, if only behind a comment.
 _READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
@@ -29,6 +30,9 @@ _BEGIN = "BEGIN IMMEDIATE"
 
 # The driver's own options. SQLite itself reads others, but only in a URI: elsewhere they would be passed over.
 _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level", "uri"}
+
+# The key in a connection's ``info`` that says that it has begun a transaction.
+_BEGUN = "begun"
 
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
@@ -68,6 +72,8 @@ def in_charge(engine: Engine) -> Engine:
     event.listen(engine, "do_execute", _begin_before_writing)
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
     event.listen(engine, "do_executemany", _begin_before_many)
+    event.listen(engine, "handle_error", _note_lost_transaction)
+    event.listen(engine, "checkin", _forget_transaction)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
 
@@ -115,6 +121,7 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     driver = cursor.connection
     if not (_READING.match(statement) or driver.in_transaction or is_autocommit(context.root_connection)):
         driver.execute(_BEGIN)
+        context.root_connection.info[_BEGUN] = True
 
 
 def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
@@ -125,6 +132,25 @@ def _begin_before_many(cursor: Any, statement: str, parameters: object, context:
     """Do the same before a statement of many rows, and note where they begin."""
     _begin_before_writing(cursor, statement, parameters, context)
     context.root_connection.info["rows_before"] = cursor.connection.total_changes
+
+
+def _forget_transaction(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info.pop(_BEGUN, None)
+    record.info.pop(TRANSACTION_LOST, None)
+
+
+def _note_lost_transaction(context: ExceptionContext) -> None:
+    """Remember that the database has rolled back the whole transaction, as it does when the disk is full.
+
+    The next write would begin another one, and a COMMIT store only what came after. (SQLite's *Transactions*, section
+    "Response To Errors Within A Transaction".)
+    """
+    connection = context.connection
+    if connection is None or connection.invalidated or is_autocommit(connection):
+        return
+    driver: Any = connection.connection.dbapi_connection
+    if _BEGUN in connection.info and not driver.in_transaction:
+        connection.info[TRANSACTION_LOST] = True
 
 
 def _name_constraint(context: ExceptionContext) -> Exception | None:

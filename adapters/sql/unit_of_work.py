@@ -9,10 +9,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from adapters.sql.children import read_with_children
-from adapters.sql.errors import translated, translated_at_commit
+from adapters.sql.errors import TRANSACTION_LOST, translated, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_held, values_of
 from adapters.sql.metadata import children_of
-from adapters.sql.mysql import TRANSACTION_LOST
 from adapters.sql.statements import insert_many, statements_of
 from adapters.sql.users import SqlUserRepository
 from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError, TransactionLost
@@ -82,12 +81,19 @@ class SqlUnitOfWork(UnitOfWork):
             insert_many(self.connection, children.table, of_all)
 
     def _failed(self, error: BaseException) -> BaseException:
-        # At once, and not when the block is left: others may wait for its locks.
-        transaction = self._nested[-1] if self._nested else self._connection
-        if transaction is not None:
+        # At once, and not when the block is left: others may wait for its locks. A savepoint that can be neither kept
+        # nor undone takes the whole transaction with it.
+        savepoint = [one for one in self._nested[-1:] if one.is_active]
+        for transaction in (*savepoint, self._connection):
             with suppress(SQLAlchemyError, TransactionLost):  # a connection that is gone has no transaction any more
-                transaction.rollback()
+                if transaction is not None:
+                    transaction.rollback()
+                    break
         return translated(error, self._engine)
+
+    def _has_lost_transaction(self) -> bool:
+        is_over = self._transaction is not None and not self._transaction.is_active
+        return is_over or super()._has_lost_transaction()
 
     def holds(self, aggregate: Aggregate) -> bool:
         return self._objects.holds(aggregate)

@@ -27,7 +27,7 @@ MEASURED = (
 
 
 def test_an_import_that_a_full_disk_has_ended_is_finished_by_running_it_again(call: Run, folder: Path) -> None:
-    """It ends in an error and what to do next; what is stored is sound, and when there is space again no row is missing and none twice."""
+    """It ends in an error and what to do next; when there is space again, no row is missing and none is there twice."""
     (folder / "people.csv").write_bytes(people(5_000))
     command = [sys.executable, "-c", LIMITED, "600000", "import-users", "people.csv"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

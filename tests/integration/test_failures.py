@@ -266,19 +266,6 @@ def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) 
     assert stored_names(sql_storage(server_engine)) == []
 
 
-@pytest.mark.promise(7)
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(own_engine: Engine) -> None:
-    """Imitated by a limit on the size of the file."""
-    with own_engine.connect() as connection:
-        pages = connection.execute(text("PRAGMA page_count")).scalar()
-        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-    storage = sql_storage(own_engine)
-    with pytest.raises(StorageError, match="database or disk is full"), storage.unit() as uow:
-        uow.users.add_many(new_user(f"user{number}") for number in range(1000))
-    assert stored_names(storage) == []
-
-
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import errors as sql_errors
+from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
@@ -15,6 +16,7 @@ from domain.errors import (
     StorageError,
     StorageUnavailable,
 )
+from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     pass
@@ -127,3 +129,15 @@ def a_rollback_that_fails_hides_the_callers_error() -> None:
 def a_commit_of_a_transaction_that_was_given_up_returns() -> None:
     """A commit returns although PostgreSQL has answered it with a rollback, for an error that was swallowed."""
     instead(SqlUnitOfWork, "_refuse_if_aborted", lambda *_: None)
+
+
+@bug("sql")
+def a_unit_goes_on_after_its_transaction() -> None:
+    """A full disk in a savepoint ends the whole transaction, and the unit goes on without what was done before."""
+    instead(SqlUnitOfWork, "_has_lost_transaction", UnitOfWork._has_lost_transaction)
+
+
+@bug("sql")
+def a_transaction_that_was_lost_to_a_full_disk_is_not_noted() -> None:
+    """A commit stores what came after a full disk alone, when somebody swallowed that error."""
+    instead(sql_sqlite, "_note_lost_transaction", lambda _: None)

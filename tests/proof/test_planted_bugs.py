@@ -27,7 +27,7 @@ ALONE = {
     "sql": ["unit/test_errors.py"]
     + [
         f"integration/test_{name}.py"
-        for name in ("failures", "error_meanings", "unknown_outcomes", "memory", "engine", "types")
+        for name in ("failures", "sqlite_full_disk", "error_meanings", "unknown_outcomes", "memory", "engine", "types")
     ],
     "postgres": [
         f"integration/test_{name}.py"

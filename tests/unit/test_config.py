@@ -26,7 +26,9 @@ def test_what_is_set_counts() -> None:
 
 def test_settings_do_not_show_the_url() -> None:
     """It can hold a password, and whatever is printed ends in a log some day."""
-    assert "Settings(database_timeout=10.0, database_ping=False)" == repr(Settings("postgresql://user:secret@localhost/database"))
+    assert "Settings(database_timeout=10.0, database_ping=False)" == repr(
+        Settings("postgresql://user:secret@localhost/database")
+    )
 
 
 def test_the_environment_of_the_process_is_read_when_the_settings_are_made(monkeypatch: pytest.MonkeyPatch) -> None:

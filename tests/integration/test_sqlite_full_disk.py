@@ -1,0 +1,89 @@
+"""Promises 7, 10 and 14 on a full disk, at which SQLite rolls back the whole transaction, whatever was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import StorageError, UnitOfWorkMisuse
+from tests.contract.users import new_user, stored_names, stored_user
+from tests.storages import migrated_engine, sql_storage
+
+
+@pytest.fixture
+def engine(sqlite_database: str) -> Iterator[Engine]:
+    """An engine on an SQLite file of the test's own, which has one user."""
+    with migrated_engine(sqlite_database) as engine:
+        stored_user(sql_storage(engine), "ann")
+        yield engine
+
+
+@contextmanager
+def full_disk(uow: SqlUnitOfWork) -> Iterator[None]:
+    """Let the file of a unit not grow, by a limit on its size."""
+    pages = uow.connection.execute(text("PRAGMA page_count")).scalar()
+    uow.connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    driver = uow.connection.connection.dbapi_connection
+    assert driver is not None
+    yield
+    cursor = driver.cursor()
+    cursor.execute("PRAGMA max_page_count = 4294967294")
+    cursor.close()
+
+
+def fill(uow: SqlUnitOfWork) -> None:
+    """Add users without end, one by one."""
+    for number in range(100_000):
+        uow.users.add(new_user(f"user{number}"))
+
+
+@pytest.mark.promise(7)
+def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(engine: Engine) -> None:
+    """One that may not be tried again at once."""
+    uow = SqlUnitOfWork(engine)
+    with pytest.raises(StorageError, match="database or disk is full") as caught, uow, full_disk(uow):
+        uow.users.add_many(new_user(f"user{number}") for number in range(1000))
+    assert not caught.value.retryable
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(10, 14)
+def test_a_full_disk_inside_a_savepoint_ends_the_unit(engine: Engine) -> None:
+    """What was done before the savepoint is gone, too, so that what comes after it must not be stored alone."""
+    uow = SqlUnitOfWork(engine)
+    with uow:
+        uow.users.add(new_user("bob"))
+        with full_disk(uow), pytest.raises(StorageError, match="database or disk is full"), uow.savepoint():
+            fill(uow)
+        with pytest.raises(UnitOfWorkMisuse, match="database or disk is full"):
+            uow.users.add(new_user("cid"))
+    assert ["ann"] == stored_names(sql_storage(engine))
+    stored_user(sql_storage(engine), "dan")
+
+
+# Of a single row: where a statement stores several, SQLite is prepared to take that statement alone back.
+_LARGE = "INSERT INTO users VALUES ('x', randomblob(1000000), 'x', 1, 'x', 1)"
+
+
+@pytest.mark.promise(14)
+def test_a_commit_after_a_full_disk_that_somebody_swallowed_is_refused(engine: Engine) -> None:
+    """SQLite would store what came after it alone; the unit's next block works."""
+    uow = SqlUnitOfWork(engine)
+    with uow:
+        uow.users.add(new_user("bob"))
+        with full_disk(uow), suppress(OperationalError):
+            uow.connection.execute(text(_LARGE))
+            pytest.fail("the disk was not full")
+        uow.users.add(new_user("cid"))
+        with pytest.raises(StorageError, match="nothing is stored"):
+            uow.commit()
+    assert ["ann"] == stored_names(sql_storage(engine))
+    with uow:
+        uow.users.add(new_user("dan"))
+        uow.commit()
+    assert ["ann", "dan"] == stored_names(sql_storage(engine))
