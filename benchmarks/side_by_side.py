@@ -20,7 +20,7 @@ from benchmarks.contenders import CONTENDERS, installed
 from benchmarks.databases import databases
 from benchmarks.report import tables, write
 from benchmarks.turns import SIZES, Worker
-from tests.counting_proxy import proxy_to
+from tests.counting_proxy import Proxy, proxy_to
 
 if TYPE_CHECKING:
     from benchmarks.databases import Database
@@ -79,7 +79,7 @@ def count_trips(found: Figures, name: str, database: Database) -> None:
     """Count the round trips of each operation: on SQLite the statements, because there is nothing to travel to."""
     is_sqlite = found.kind == "sqlite"
     with ExitStack() as stack:
-        proxy, url = (None, database.url) if is_sqlite else stack.enter_context(proxy_to(database.url))
+        proxy, url = (None, database.url) if is_sqlite else stack.enter_context(proxy_to(database.url, Proxy))
         worker = stack.enter_context(Worker(name, database, url, counting=is_sqlite))
         sizes = {one: COUNTED_CALLS for one in SIZES if one != "mix"} | {"bulk": COUNTED_ROWS, "stream": COUNTED_ROWS}
         for operation, size in sizes.items():

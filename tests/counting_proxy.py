@@ -1,16 +1,32 @@
-"""A proxy before a PostgreSQL server that counts how often a client has to wait for an answer."""
+"""A proxy before a database server that counts how often a client has to wait for an answer."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from attrs import define
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@define(eq=False)
+class Link:
+    """The connection of one client, and the proxy's own to the server for it."""
+
+    client: socket.socket
+    server: socket.socket
+    waiting: bool = False
+
+    def cut(self) -> None:
+        """End both, for either side to see."""
+        for one in (self.client, self.server):
+            with suppress(OSError):  # it has ended already
+                one.shutdown(socket.SHUT_RDWR)
 
 
 class Proxy:
@@ -23,6 +39,15 @@ class Proxy:
         self.port: int = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def request(self, _link: Link, data: bytes) -> bytes:
+        """Count the beginning of a round trip, and return what the server shall get of it."""
+        self.trips += 1
+        return data
+
+    def answer(self, _link: Link, data: bytes) -> bytes:
+        """Return what the client shall get of what the server says."""
+        return data
+
     def _accept(self) -> None:
         with suppress(OSError):  # the listener is closed at the end
             while True:
@@ -30,33 +55,42 @@ class Proxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        waiting = threading.Event()
-        with client, socket.create_connection(self.server) as server:
+        with client, suppress(ConnectionRefusedError), socket.create_connection(self.server) as server:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            answers = threading.Thread(target=self._pass_on, args=(server, client, waiting, False), daemon=True)
-            answers.start()
-            self._pass_on(client, server, waiting, asks=True)
-            answers.join()
+            self._begin(Link(client, server))
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, waiting: threading.Event, asks: bool) -> None:
+    def _begin(self, link: Link) -> None:
+        answers = threading.Thread(target=self._pass_on_answers, args=(link,), daemon=True)
+        answers.start()
         with suppress(OSError):
-            while data := source.recv(65536):
-                if not asks:
-                    waiting.clear()
-                elif not waiting.is_set():
-                    waiting.set()
-                    self.trips += 1
-                target.sendall(data)
+            while data := link.client.recv(65536):
+                if not link.waiting:
+                    link.waiting = True
+                    data = self.request(link, data)
+                link.server.sendall(data)
         with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
+            link.server.shutdown(socket.SHUT_WR)
+        answers.join()
+
+    def _pass_on_answers(self, link: Link) -> None:
+        with suppress(OSError):
+            while data := link.server.recv(65536):
+                link.waiting = False
+                link.client.sendall(self.answer(link, data))
+        with suppress(OSError):
+            link.client.shutdown(socket.SHUT_WR)
+
+
+AnyProxy = TypeVar("AnyProxy", bound=Proxy)
 
 
 @contextmanager
-def proxy_to(url: str) -> Iterator[tuple[Proxy, str]]:
+def proxy_to(url: str, kind: type[AnyProxy]) -> Iterator[tuple[AnyProxy, str]]:
     """Yield a proxy before the server of a URL, and the URL of the same database through it."""
     real = make_url(url)
-    proxy = Proxy(real.host or "127.0.0.1", real.port or 5432)
+    port = real.port or (5432 if real.get_backend_name() == "postgresql" else 3306)
+    proxy = kind(real.host or "127.0.0.1", port)
     try:
         yield proxy, real.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     finally:

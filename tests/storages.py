@@ -70,7 +70,7 @@ def shop_engine(url: str) -> Iterator[Engine]:
     """Yield an engine with the tables of the tests' own aggregate too."""
     with migrated_engine(url) as engine:
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _without_the_disk)
+            event.listen(engine, "connect", without_the_disk)
         orders_metadata.create_all(engine)
         yield engine
 
@@ -80,13 +80,14 @@ def impatient(engine: Engine) -> Iterator[Engine]:
     """Yield an engine on the same database whose writers hardly wait for each other."""
     quick = make_engine(engine.url.render_as_string(hide_password=False), 0.02)
     if engine.dialect.name == "sqlite":
-        event.listen(quick, "connect", _without_the_disk)
+        event.listen(quick, "connect", without_the_disk)
     try:
         yield quick
     finally:
         quick.dispose()
 
 
-def _without_the_disk(connection: DBAPIConnection, _: object) -> None:
+def without_the_disk(connection: DBAPIConnection, _: object) -> None:
+    """Let a new connection to SQLite not wait for the disk."""
     # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
     connection.execute("PRAGMA synchronous = OFF")

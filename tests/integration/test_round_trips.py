@@ -15,7 +15,7 @@ from domain.aggregate import new_id
 from domain.repository import BATCH
 from service_layer import users
 from tests.contract.users import new_user
-from tests.counting_proxy import proxy_to
+from tests.counting_proxy import Proxy, proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from service_layer.unit_of_work import UnitOfWork
-    from tests.counting_proxy import Proxy
 
 READING = 1
 WRITING = 3  # the beginning, the writing, and the commit
@@ -82,7 +81,7 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
 @pytest.fixture
 def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
     """A unit of work with a stored user, and what counts its round trips; the parameter is whether it pings."""
-    with proxy_to(postgres_engine.url.render_as_string(hide_password=False)) as (proxy, url):
+    with proxy_to(postgres_engine.url.render_as_string(hide_password=False), Proxy) as (proxy, url):
         engine = make_engine(url, ping=getattr(request, "param", False))
         uow = SqlUnitOfWork(engine)
         users.create_user("ann", "ann@example.com", uow, ANN)

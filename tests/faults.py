@@ -1,0 +1,184 @@
+"""Faults that tests put in the way of a storage: at which of its calls, and what happens there."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import threading
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from tests.counting_proxy import Link, Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ERROR = "error"
+"""The database answers with an error, instead of doing what it was asked."""
+
+CONFLICT = "conflict"
+"""The same, with the error by which it ends a transaction in favour of another one."""
+
+BEFORE = "disconnect before"
+"""The connection is lost before the database gets what it was asked."""
+
+AFTER = "disconnect after"
+"""The connection is lost when the database has done it, and before it can say so."""
+
+HOLD = "hold"
+"""The database does it, and its answer is held back until it is let go, or the connection cut."""
+
+
+@define
+class Faults:
+    """Counts calls, and says when one is to fail. At most one does, once."""
+
+    kind: str = ""
+    met: bool = False
+    at_commit: bool = False
+    _left: int = 0
+    _only_commits: bool = False
+
+    def plan(self, call: int, kind: str, *, only_commits: bool = False) -> None:
+        """Let the ``call``-th call from now on fail, or the ``call``-th COMMIT."""
+        self.kind, self.met, self.at_commit, self._left = kind, False, False, call
+        self._only_commits = only_commits
+
+    def next(self, *, is_commit: bool) -> str:
+        """Count a call, and return how it is to fail; empty if it is not."""
+        if self._only_commits and not is_commit:
+            return ""
+        self._left -= 1
+        if self._left != 0:
+            return ""
+        self.met, self.at_commit = True, is_commit
+        return self.kind
+
+
+class FaultyProxy(Proxy):
+    """A proxy before PostgreSQL or MariaDB that lets a call fail: what a client sends after the server has spoken."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.faults = Faults()
+        self.ended_ports: set[int] = set()
+        self.held = threading.Event()
+        self._let_go = threading.Event()
+        self._doomed: set[Link] = set()
+        self._held: Link | None = None
+        super().__init__(host, port)
+
+    def request(self, link: Link, data: bytes) -> bytes:
+        """Let the call fail if it is its turn; that a client leaves is no call."""
+        if data in _FAREWELLS:
+            return data
+        fault = self.faults.next(is_commit=b"COMMIT" in data)
+        if fault == BEFORE:
+            link.cut()
+        elif fault == AFTER:
+            self._doomed.add(link)
+        elif fault == HOLD:
+            self._held = link
+        elif fault:
+            return refusal(data, fault)
+        return super().request(link, data)
+
+    def answer(self, link: Link, data: bytes) -> bytes:
+        """Keep the answer to a call that is to fail."""
+        if link in self._doomed:
+            link.cut()
+        elif link is self._held:
+            self.held.set()
+            self._let_go.wait()
+        return super().answer(link, data)
+
+    def let_go(self) -> None:
+        """Pass on the answer that is held back."""
+        self._held = None
+        self._let_go.set()
+
+    def cut_held(self) -> None:
+        """Cut the connection whose answer is held back."""
+        assert self._held is not None
+        self._held.cut()
+        self.let_go()
+
+    def _begin(self, link: Link) -> None:
+        port = link.server.getsockname()[1]
+        super()._begin(link)
+        self.ended_ports.add(port)
+
+
+_FAREWELLS = (b"X\0\0\0\4", b"\1\0\0\0\1")  # of PostgreSQL's clients and of MariaDB's
+
+# What the servers are asked instead of what they should do: each raises an error of its own by that.
+_REFUSALS = {
+    ERROR: (
+        b"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = 'XX000'; END $$",
+        b"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'injected'",
+    ),
+    CONFLICT: (
+        b"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '40001'; END $$",
+        b"SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'injected'",
+    ),
+}
+
+
+def refusal(data: bytes, kind: str) -> bytes:
+    """Return what a server answers with an error, to be sent in the place of a call; a log-in stays what it is.
+
+    The messages are those of a simple query and of a COPY (PostgreSQL manual, *Message Formats*), and of a COM_QUERY
+    (MariaDB manual, *Client/Server Protocol*).
+    """
+    postgres, mariadb = _REFUSALS[kind]
+    if b"COMMIT" in data:
+        postgres = b"ROLLBACK; " + postgres  # a COMMIT that PostgreSQL refuses ends the transaction
+    if data[:1] == b"Q":
+        return b"Q" + struct.pack("!I", len(postgres) + 5) + postgres + b"\0"
+    if data[:1] == b"d":  # the data of a COPY: its end is a failure
+        return b"f" + struct.pack("!I", len(b"injected") + 5) + b"injected\0"
+    if data[3:5] == b"\0\3":
+        return struct.pack("<I", len(mariadb) + 1) + b"\3" + mariadb
+    return data
+
+
+LOST = "transaction lost"
+"""SQLite answers with an error after rolling back the whole transaction, as it does when the disk is full."""
+
+_SQLITE_ERRORS = {CONFLICT: ("database is locked", sqlite3.SQLITE_BUSY)}
+
+
+def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
+    """Return a class of SQLite's connections whose calls fail as planned: statements, commits and rollbacks."""
+
+    def call(connection: sqlite3.Connection, work: Callable[[], Any], *, is_commit: bool = False) -> Any:
+        fault = faults.next(is_commit=is_commit)
+        if fault == AFTER:
+            work()
+        if fault == LOST:
+            sqlite3.Connection.rollback(connection)
+        if fault:
+            message, code = _SQLITE_ERRORS.get(fault, ("disk I/O error", sqlite3.SQLITE_IOERR_WRITE))
+            error = sqlite3.OperationalError(message)
+            error.sqlite_errorcode = code
+            raise error
+        return work()
+
+    class FaultyCursor(sqlite3.Cursor):
+        def execute(self, *arguments: Any) -> Any:
+            return call(self.connection, lambda: super(FaultyCursor, self).execute(*arguments))
+
+        def executemany(self, *arguments: Any) -> Any:
+            return call(self.connection, lambda: super(FaultyCursor, self).executemany(*arguments))
+
+    class FaultyConnection(sqlite3.Connection):
+        def cursor(self, factory: Any = FaultyCursor) -> Any:
+            return super().cursor(factory)
+
+        def commit(self) -> None:
+            call(self, super().commit, is_commit=True)
+
+        def rollback(self) -> None:
+            call(self, super().rollback)
+
+    return FaultyConnection

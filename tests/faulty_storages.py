@@ -1,0 +1,306 @@
+"""Storages whose calls can be made to fail, and what an independent look at them says."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import event, make_url
+from sqlalchemy.pool import QueuePool
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import CommitOutcomeUnknown, ConcurrentChange, StorageUnavailable
+from tests.counting_proxy import proxy_to
+from tests.faults import AFTER, BEFORE, CONFLICT, ERROR, LOST, Faults, FaultyProxy, faulty_connections
+from tests.storages import without_the_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+    from adapters.fake.database import IndexKey, RowKey
+    from service_layer.unit_of_work import UnitOfWork
+
+Rows = list[tuple[Any, ...]]
+"""What is stored of each user: name, address, whether active, version; sorted."""
+
+SECONDS = 3
+"""How long a server may take to notice that a connection was lost."""
+
+_LOOK = "SELECT username, email, active, version FROM users ORDER BY username"
+
+
+class FaultyStorage(ABC):
+    """A storage of users whose n-th call from now on can be made to fail, once."""
+
+    kinds: ClassVar[tuple[str, ...]]
+    secrets: tuple[str, ...] = ()
+
+    @abstractmethod
+    def plan(self, call: int, kind: str) -> None:
+        """Let the ``call``-th call from now on fail."""
+
+    @property
+    @abstractmethod
+    def met(self) -> bool:
+        """Whether that call was made."""
+
+    @property
+    @abstractmethod
+    def at_commit(self) -> bool:
+        """Whether it was a COMMIT."""
+
+    @abstractmethod
+    def unit(self) -> UnitOfWork:
+        """Return a unit of work."""
+
+    @abstractmethod
+    def forget_connections(self) -> None:
+        """Let the next unit begin with a new connection."""
+
+    @abstractmethod
+    def rows(self) -> Rows:
+        """Return what is stored, as somebody else sees it."""
+
+    @abstractmethod
+    def keep(self) -> None:
+        """Take what is stored for what :meth:`restore` brings back."""
+
+    @abstractmethod
+    def restore(self) -> None:
+        """Store again what was kept, and nothing else."""
+
+    @abstractmethod
+    def check_tidy(self) -> None:
+        """Fail if a connection is in use, or in a transaction; one that was cut has some time to end."""
+
+
+# What the fake is told to raise, by the kind of the call and what happens there.
+_FAKE_ERRORS: dict[str, Callable[[], Exception]] = {
+    "read": lambda: StorageUnavailable("the server is away"),
+    "write": lambda: StorageUnavailable("the server is away"),
+    "write refused": lambda: ConcurrentChange("somebody was faster"),
+    "commit": lambda: CommitOutcomeUnknown("lost while committing"),
+    "commit stored": lambda: CommitOutcomeUnknown("lost while committing"),
+    "commit refused": lambda: ConcurrentChange("somebody was faster"),
+}
+
+
+class FaultyFake(FaultyStorage):
+    """The fake, which raises what it is told to."""
+
+    kinds = tuple(_FAKE_ERRORS)
+
+    def __init__(self) -> None:
+        self._database = FakeDatabase()
+        self._kept: tuple[dict[Any, Any], dict[Any, Any]] = {}, {}
+        self._kind, self._calls = "", 0
+        self._error: Exception | None = None
+
+    def plan(self, call: int, kind: str) -> None:
+        self._forget_plan()
+        self._kind, self._calls, self._error = kind, call, None
+        if not kind:
+            return
+        self._error = _FAKE_ERRORS[kind]()
+        self._database.fail(self._at, self._error, call=call, stored=kind == "commit stored")
+
+    @property
+    def _at(self) -> Any:
+        return self._kind.partition(" ")[0]
+
+    def _forget_plan(self) -> None:
+        for _ in range(0 if self.met else self._calls):
+            self._database.failure(self._at)
+
+    @property
+    def met(self) -> bool:
+        return self._error is not None and self._error.__traceback__ is not None
+
+    @property
+    def at_commit(self) -> bool:
+        return self._kind.startswith("commit")
+
+    def unit(self) -> UnitOfWork:
+        return FakeUnitOfWork(self._database)
+
+    def forget_connections(self) -> None:
+        """The fake has none."""
+
+    def rows(self) -> Rows:
+        of = self._database.rows.values()
+        return sorted((row["username"], row["email"], row["active"], row["version"]) for row in of)
+
+    def keep(self) -> None:
+        self._kept = dict(self._database.rows), dict(self._database.index)
+
+    def restore(self) -> None:
+        rows, index = self._kept
+        self._database.rows.clear()
+        self._database.rows.update(rows)
+        self._database.index.clear()
+        self._database.index.update(index)
+
+    def check_tidy(self) -> None:
+        assert [] == self._database.open_units()
+        keys: set[RowKey | IndexKey] = {*self._database.rows, *self._database.index}
+        for key in keys:
+            self._database.lock(key, self)
+        self._database.release(keys)
+
+
+class FaultyDatabase(FaultyStorage):
+    """A database behind a driver, or a wire, that fails; the observer is a plain connection that does not."""
+
+    def __init__(self, engine: Engine, observer: Any, faults: Faults) -> None:
+        self.engine = engine
+        self.observer = observer
+        self.faults = faults
+        self.unit_of_work: type[SqlUnitOfWork] = SqlUnitOfWork
+        self._kept: list[Any] = []
+
+    def plan(self, call: int, kind: str) -> None:
+        self.faults.plan(call, kind)
+
+    @property
+    def met(self) -> bool:
+        return self.faults.met
+
+    @property
+    def at_commit(self) -> bool:
+        return self.faults.at_commit
+
+    def unit(self) -> UnitOfWork:
+        return self.unit_of_work(self.engine)
+
+    def forget_connections(self) -> None:
+        self.engine.dispose()
+
+    def ask(self, query: str) -> list[Any]:
+        """Return what the observer is answered."""
+        with closing(self.observer.cursor()) as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def rows(self) -> Rows:
+        return [(name, email, bool(active), version) for name, email, active, version in self.ask(_LOOK)]
+
+    def keep(self) -> None:
+        self._kept = self.ask("SELECT * FROM users")
+
+    def restore(self) -> None:
+        mark = "?" if self.engine.dialect.name == "sqlite" else "%s"
+        with closing(self.observer.cursor()) as cursor:
+            cursor.execute("DELETE FROM users")
+            marks = ", ".join([mark] * len(self._kept[0]))
+            cursor.executemany(f"INSERT INTO users VALUES ({marks})", self._kept)  # noqa: S608  # our own marks
+
+    def check_tidy(self) -> None:
+        assert isinstance(self.engine.pool, QueuePool)
+        assert self.engine.pool.checkedout() == 0, "a connection is still in use"
+        deadline = time.monotonic() + SECONDS
+        while self.is_busy():
+            assert time.monotonic() < deadline, "a connection is still in a transaction"
+            time.sleep(0.001)
+
+    @abstractmethod
+    def is_busy(self) -> bool:
+        """Tell whether a connection is in a transaction, or one that was cut is still there."""
+
+
+class FaultySqlite(FaultyDatabase):
+    """An SQLite file."""
+
+    kinds = (ERROR, CONFLICT, AFTER, LOST)
+
+    def is_busy(self) -> bool:
+        # What was written can be moved into the file, and the log be emptied, only while nobody reads or writes.
+        [(busy, _, _)] = self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
+        return bool(busy)
+
+
+class FaultyServer(FaultyDatabase):
+    """A server behind a proxy."""
+
+    kinds = (ERROR, CONFLICT, BEFORE, AFTER)
+
+    def __init__(self, engine: Engine, observer: Any, proxy: FaultyProxy) -> None:
+        super().__init__(engine, observer, proxy.faults)
+        self.proxy = proxy
+        self.secrets = (str(engine.url.password),)
+
+    def is_busy(self) -> bool:
+        query, in_transaction = _SESSIONS[self.engine.dialect.name]
+        sessions = [(int(port or 0), state) for port, state in self.ask(query)]
+        ended = list(self.proxy.ended_ports)
+        return in_transaction(self.engine) or any(port in ended or state for port, state in sessions)
+
+
+def _pymysql_is_in_transaction(engine: Engine) -> bool:
+    connection = engine.raw_connection()
+    try:
+        driver: Any = connection.driver_connection
+        return bool(driver.server_status & 1)  # SERVER_STATUS_IN_TRANS
+    finally:
+        connection.close()
+
+
+# The ports of the clients on the server, and whether they are in a transaction; MariaDB tells this to themselves only.
+_SESSIONS: dict[str, tuple[str, Callable[[Engine], bool]]] = {
+    "postgresql": (
+        "SELECT client_port, state <> 'idle' FROM pg_stat_activity WHERE datid > 0 AND pid <> pg_backend_pid()",
+        lambda _: False,
+    ),
+    "mysql": (
+        "SELECT substring_index(host, ':', -1), 0 FROM information_schema.processlist WHERE db = database()",
+        _pymysql_is_in_transaction,
+    ),
+}
+
+
+@contextmanager
+def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
+    """Yield an SQLite file, whose tables are there, with faults."""
+    engine, faults = make_engine(f"sqlite:///{path}", 1), Faults()
+    factory = faulty_connections(faults)
+
+    @event.listens_for(engine, "do_connect")
+    def with_faults(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        named["factory"] = factory
+
+    event.listen(engine, "connect", without_the_disk)
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=SECONDS)) as observer:
+        observer.execute("PRAGMA synchronous = OFF")
+        yield FaultySqlite(engine, observer, faults)
+        engine.dispose()
+
+
+@contextmanager
+def faulty_server(url: str) -> Iterator[FaultyServer]:
+    """Yield the database of a server, whose tables are there, behind a proxy."""
+    with ExitStack() as stack:
+        proxy, through = stack.enter_context(proxy_to(url, FaultyProxy))
+        engine = make_engine(through, 1)
+        stack.callback(engine.dispose)
+        observer = stack.enter_context(closing(observer_of(engine, url)))
+        yield FaultyServer(engine, observer, proxy)
+
+
+def observer_of(engine: Engine, url: str) -> Any:
+    """Return a connection of the driver itself, past the engine, that sees at once what is committed."""
+    of = make_url(url)
+    driver: Any = engine.dialect.loaded_dbapi
+    account = {"host": of.host, "port": of.port, "user": of.username, "password": of.password}
+    if of.get_backend_name() == "postgresql":
+        observer = driver.connect(dbname=of.database, **account)
+        observer.autocommit = True
+        return observer
+    return driver.connect(database=of.database, autocommit=True, **account)
