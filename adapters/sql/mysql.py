@@ -22,6 +22,7 @@ from adapters.sql.errors import (
     unique_constraints,
 )
 from adapters.sql.metadata import mapped_tables
+from adapters.sql.mysql_connect import driver_of
 from domain.errors import TransactionLost
 
 if TYPE_CHECKING:
@@ -43,9 +44,16 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     }
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
-    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout, pool_pre_ping=ping, hide_parameters=True)
-    driver: Any = engine.dialect.loaded_dbapi
-    unknown = engine.dialect.create_connect_args(url)[1].keys() - signature(driver.connect).parameters
+    engine = create_engine(
+        url,
+        module=driver_of(url),
+        connect_args=arguments,
+        pool_timeout=timeout,
+        pool_pre_ping=ping,
+        hide_parameters=True,
+    )
+    known = signature(url.get_dialect().import_dbapi().connect).parameters
+    unknown = engine.dialect.create_connect_args(url)[1].keys() - known
     if unknown:
         raise ValueError(f"the driver knows no {', '.join(sorted(unknown))}")
 
