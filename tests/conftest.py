@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 import stamina
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from service_layer.unit_of_work import UnitOfWork
 
+Found = TypeVar("Found")
+
 
 @pytest.fixture(autouse=True)
 def _without_pauses() -> Iterator[None]:
@@ -50,16 +52,16 @@ def sqlite_engine(_sqlite_engine: Engine) -> Iterator[Engine]:
 
 
 @contextmanager
-def required(server: AbstractContextManager[str], missing: type[Exception]) -> Iterator[str]:
-    """Yield the URL of a real server. Without one its tests are skipped, but fail in continuous integration."""
+def required(server: AbstractContextManager[Found], missing: type[Exception]) -> Iterator[Found]:
+    """Yield a real server, or its URL. Without one its tests are skipped, but fail in continuous integration."""
     with ExitStack() as stack:
         try:
-            url = stack.enter_context(server)
+            found = stack.enter_context(server)
         except missing as error:
             if os.environ.get("CI") == "true":
                 raise
             pytest.skip(str(error))
-        yield url
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ class FaultyProxy(Proxy):
         """Let the call fail if it is its turn; that a client leaves is no call."""
         if data in _FAREWELLS:
             return data
-        fault = self.faults.next(is_commit=b"COMMIT" in data)
+        fault = self.faults.next(is_commit=is_commit(data))
         if fault == BEFORE:
             link.cut()
         elif fault == AFTER:
@@ -124,6 +124,11 @@ _REFUSALS = {
 }
 
 
+def is_commit(data: bytes) -> bool:
+    """Tell whether a call is a COMMIT, as either driver sends it."""
+    return data.endswith((b"COMMIT", b"COMMIT\0"))
+
+
 def refusal(data: bytes, kind: str) -> bytes:
     """Return what a server answers with an error, to be sent in the place of a call; a log-in stays what it is.
 
@@ -131,7 +136,7 @@ def refusal(data: bytes, kind: str) -> bytes:
     (MariaDB manual, *Client/Server Protocol*).
     """
     postgres, mariadb = _REFUSALS[kind]
-    if b"COMMIT" in data:
+    if is_commit(data):
         postgres = b"ROLLBACK; " + postgres  # a COMMIT that PostgreSQL refuses ends the transaction
     if data[:1] == b"Q":
         return b"Q" + struct.pack("!I", len(postgres) + 5) + postgres + b"\0"

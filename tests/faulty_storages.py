@@ -269,7 +269,7 @@ _SESSIONS: dict[str, tuple[str, Callable[[Engine], bool]]] = {
 @contextmanager
 def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
     """Yield an SQLite file, whose tables are there, with faults."""
-    engine, faults = make_engine(f"sqlite:///{path}", 1), Faults()
+    engine, faults = make_engine(f"sqlite:///{path}", SECONDS), Faults()
     factory = faulty_connections(faults)
 
     @event.listens_for(engine, "do_connect")
@@ -284,11 +284,11 @@ def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
 
 
 @contextmanager
-def faulty_server(url: str) -> Iterator[FaultyServer]:
-    """Yield the database of a server, whose tables are there, behind a proxy."""
+def faulty_server(url: str, timeout: float = SECONDS) -> Iterator[FaultyServer]:
+    """Yield the database of a server, whose tables are there, behind a proxy; ``timeout`` is that of the engine."""
     with ExitStack() as stack:
         proxy, through = stack.enter_context(proxy_to(url, FaultyProxy))
-        engine = make_engine(through, 1)
+        engine = make_engine(through, timeout)
         stack.callback(engine.dispose)
         observer = stack.enter_context(closing(observer_of(engine, url)))
         yield FaultyServer(engine, observer, proxy)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
-from tests.servers import administrator, named_server, sandbox, temporary_database
+from tests.servers import Server, administrator, named_server, sandbox, temporary_database
 
 DRIVER = "mysql+pymysql"
 
@@ -64,7 +64,14 @@ def mariadb() -> Iterator[str]:
 
 @contextmanager
 def mariadb_server() -> Iterator[str]:
-    """Run a MariaDB of our own on a free port of 127.0.0.1 and yield its superuser's URL.
+    """Run a MariaDB as `own_mariadb()` does, and yield its superuser's URL."""
+    with own_mariadb() as (url, _):
+        yield url
+
+
+@contextmanager
+def own_mariadb() -> Iterator[tuple[str, Server]]:
+    """Run a MariaDB of our own on a free port of 127.0.0.1 and yield its superuser's URL, and what can restart it.
 
     Server and files go at the end of the block, or soon after this process, however it died. Raises MariadbMissing
     without the programs, RuntimeError with the end of the log if the server does not start.
@@ -81,8 +88,8 @@ def mariadb_server() -> Iterator[str]:
         box.run([install, *settings, "--auth-root-authentication-method=socket", "--skip-test-db", "--force"])
         command = [program, *settings, f"--init-file={account}"]
         # SIGKILL, because its files are thrown away, and it may hang when it is told to end while it starts.
-        port = box.start(command, "ready for connections", "Bind on TCP/IP port", end=signal.SIGKILL)
-        yield f"mysql://root:{password}@127.0.0.1:{port}/mysql"
+        server = box.start(command, "ready for connections", "Bind on TCP/IP port", end=signal.SIGKILL)
+        yield f"mysql://root:{password}@127.0.0.1:{server.port}/mysql", server
 
 
 def _find(program: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.servers import Sandbox, named_server, sandbox, temporary_database
+from tests.servers import Sandbox, Server, named_server, sandbox, temporary_database
 
 SETTINGS = [
     "--listen_addresses=127.0.0.1",
@@ -56,7 +56,14 @@ def postgres() -> Iterator[str]:
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """Run a PostgreSQL of our own on a free port of 127.0.0.1 and yield its superuser's URL.
+    """Run a PostgreSQL as `own_postgres()` does, and yield its superuser's URL."""
+    with own_postgres() as (url, _):
+        yield url
+
+
+@contextmanager
+def own_postgres() -> Iterator[tuple[str, Server]]:
+    """Run a PostgreSQL of our own on a free port of 127.0.0.1 and yield its superuser's URL, and what can restart it.
 
     Server and files go at the end of the block, or soon after this process, however it died. Raises
     PostgresMissing without the programs, RuntimeError with the end of the log if the server does not start.
@@ -71,8 +78,8 @@ def postgres_server() -> Iterator[str]:
         box.run([*initdb, "--encoding=UTF8", "--no-locale", "--no-sync"])
         command = [f"{programs}/postgres", "-D", data, *SETTINGS]
         # SIGQUIT ends it at once and without a checkpoint: its files are thrown away.
-        port = box.start(command, "ready to accept connections", "could not bind", end=signal.SIGQUIT)
-        yield f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres"
+        server = box.start(command, "ready to accept connections", "could not bind", end=signal.SIGQUIT)
+        yield f"postgresql://postgres:{password}@127.0.0.1:{server.port}/postgres", server
 
 
 def _find_programs(box: Sandbox) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 from sqlalchemy import Connection, NullPool, create_engine, make_url
 
 START_SECONDS = 20
@@ -87,33 +87,56 @@ class Sandbox:
         if done.returncode != 0:
             raise RuntimeError(f"{Path(command[0]).name} failed: {done.stdout}")
 
-    def start(self, command: list[str], ready: str, port_taken: str, end: signal.Signals) -> int:
-        """Start a server, and return its port once it accepts connections; ``end`` will end it with the sandbox.
+    def start(self, command: list[str], ready: str, port_taken: str, end: signal.Signals) -> "Server":
+        """Start a server, and return it once it accepts connections; the sandbox will end it, by the signal ``end``.
 
         ``ready`` is what its log says then, and ``port_taken`` what it says if somebody else has the port. Raises
         RuntimeError with the end of the log if the server does not start.
         """
-        log = self.folder / "log"
         for _ in range(PORTS_TRIED):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port: int = probe.getsockname()[1]
             # From here on somebody else may take the port: then the server says so and ends, and we try another.
-            with log.open("wb") as output:
-                server = subprocess.Popen(
-                    [*command, f"--port={port}"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    **self.options,
-                )
-            self._stack.callback(_stop, server, end)
-            messages = _wait(server, log, ready)
+            server = Server(self, command, ready, end, port)
+            self._stack.callback(server.stop)
+            messages = server.start()
             if ready in messages:
-                return port
+                return server
             if port_taken not in messages:
                 break
         raise RuntimeError(f"{Path(command[0]).name} did not start; the end of its log:\n{messages[-2000:]}")
+
+
+@define(eq=False)
+class Server:
+    """A server in a sandbox, which can be stopped and started again on the same port and with the same files."""
+
+    box: Sandbox
+    command: list[str]
+    ready: str
+    end: signal.Signals
+    port: int
+    _process: subprocess.Popen[Any] | None = None
+
+    def start(self) -> str:
+        """Start it; return what its log says when it is ready, or has failed to be."""
+        log = self.box.folder / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*self.command, f"--port={self.port}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                **self.box.options,
+            )
+        return _wait(self._process, log, self.ready)
+
+    def stop(self) -> None:
+        """End it, and all connections to it."""
+        if self._process is not None:
+            _stop(self._process, self.end)
+            self._process = None
 
 
 @contextmanager

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from adapters.sql.engine import make_engine
+from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import StorageUnavailable
+from domain.errors import CommitOutcomeUnknown, SchemaMismatch, StorageError, StorageUnavailable
 from service_layer.users import create_user, get_user
+from tests import mariadb_server as mariadb_programs
+from tests import postgres_server as postgres_programs
+from tests.conftest import required
+from tests.contract.users import new_user, stored_names
 from tests.faults import HOLD
 from tests.faulty_storages import FaultyServer, faulty_server
+from tests.servers import Server
+from tests.storages import migrated_engine, sql_storage
 
 
 @pytest.fixture
@@ -50,13 +59,27 @@ def test_a_server_that_accepts_and_says_nothing_is_unavailable_after_the_time_li
 
 
 @pytest.mark.promise(14)
-def test_a_server_that_falls_silent_while_one_logs_in_is_unavailable(server: FaultyServer) -> None:
-    """The limit holds until the connection can be used; the next unit gets one."""
-    server.plan(1, HOLD)
-    with pytest.raises(StorageUnavailable, match=r"timeout expired|did not answer within 1 seconds"):
-        create_user("ann", "ann@example.com", server.unit())
-    server.proxy.let_go()
-    assert create_user("ann", "ann@example.com", server.unit()).version == 1
+def test_a_server_that_falls_silent_while_one_logs_in_is_unavailable(server_engine: Engine) -> None:
+    """The limit holds until the connection can be used."""
+    url = server_engine.url.render_as_string(hide_password=False)
+    with faulty_server(url, timeout=0.1) as server:
+        server.plan(1, HOLD)
+        with pytest.raises(StorageUnavailable, match=r"timeout expired|did not answer within 1 seconds"):
+            create_user("ann", "ann@example.com", server.unit())
+        server.proxy.let_go()
+    assert [] == stored_names(sql_storage(server_engine))
+
+
+@pytest.mark.promise(14)
+def test_a_commit_that_is_not_answered_ends_at_the_limit_in_the_url(mariadb_engine: Engine) -> None:
+    """MariaDB's driver takes one for every answer; what has become of the commit, nobody can know."""
+    url = mariadb_engine.url.update_query_dict({"read_timeout": "1"})
+    with faulty_server(url.render_as_string(hide_password=False)) as server:
+        server.faults.plan(1, HOLD, only_commits=True)
+        with pytest.raises(CommitOutcomeUnknown, match="timed out"):
+            create_user("ann", "ann@example.com", server.unit())
+        server.proxy.let_go()
+        assert get_user("ann", server.unit()).version == 1
 
 
 def hang_up(listener: socket.socket) -> None:
@@ -75,3 +98,101 @@ def test_a_socket_file_can_stand_in_the_place_of_a_host(tmp_path: Path) -> None:
         engine = make_engine(f"mysql://user:secret@localhost/database?unix_socket={path}")
         with pytest.raises(StorageUnavailable, match="Lost connection"):
             get_user("ann", SqlUnitOfWork(engine))
+
+
+@pytest.fixture(params=["postgres", "mariadb"])
+def restartable(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Engine]]:
+    """A server of the test's own, of each kind in turn, and an engine on it."""
+    own, missing, new_database = {
+        "postgres": (postgres_programs.own_postgres, postgres_programs.PostgresMissing, postgres_programs.new_database),
+        "mariadb": (mariadb_programs.own_mariadb, mariadb_programs.MariadbMissing, mariadb_programs.new_database),
+    }[request.param]
+    with required(own(), missing) as (url, server), new_database(url) as database, migrated_engine(database) as engine:
+        yield server, engine
+
+
+@pytest.mark.promise(14, 15)
+def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_engine_afterwards(
+    restartable: tuple[Server, Engine],
+) -> None:
+    """Units that run then, and those that meet a connection from before, fail, may be tried again, and left nothing."""
+    server, engine = restartable
+    uow = SqlUnitOfWork(engine)
+    create_user("ann", "ann@example.com", uow)
+    with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
+        uow.users.add(new_user("bob"))
+        create_user("cid", "cid@example.com", SqlUnitOfWork(engine))
+        server.stop()
+        uow.users.page()
+    assert caught.value.retryable
+    with pytest.raises(StorageUnavailable, match=r"(?i)connect"):
+        create_user("dan", "dan@example.com", uow)
+    server.start()
+    assert ["ann", "cid"] == stored_names(sql_storage(engine))
+    create_user("dan", "dan@example.com", uow)
+    server.stop()
+    server.start()
+    with pytest.raises(StorageUnavailable):
+        get_user("ann", uow)
+    create_user("eve", "eve@example.com", uow)
+    assert ["ann", "cid", "dan", "eve"] == stored_names(sql_storage(engine))
+
+
+# How another session ends all those that came through the proxy.
+_END_ALL = {
+    "postgresql": "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE client_port = {}",
+    "mysql": "KILL {}",
+}
+_OWN_NUMBER = {"postgresql": "SELECT inet_client_port()", "mysql": "SELECT connection_id()"}
+
+
+@pytest.mark.promise(15)
+@pytest.mark.parametrize("use", ["reading", "writing"])
+def test_a_connection_that_the_server_ended_while_nobody_used_it_fails_one_unit(server: FaultyServer, use: str) -> None:
+    """Which may be tried again, and then gets a new one."""
+    kind = server.engine.dialect.name
+    with server.engine.connect() as connection:
+        number = connection.execute(text(_OWN_NUMBER[kind])).scalar()
+    with closing(server.observer.cursor()) as cursor:
+        cursor.execute(_END_ALL[kind].format(number))
+    uow = server.unit()
+    with pytest.raises(StorageUnavailable) as caught, uow:
+        if use == "reading":
+            uow.users.page()
+        else:
+            uow.users.add(new_user("ann"))
+    assert caught.value.retryable
+    assert create_user("ann", "ann@example.com", uow).version == 1
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("wrong", [{"password": "sesame"}, {"username": "nobody"}, {"database": "no_such_database"}])
+def test_a_log_in_that_is_refused_is_told_without_the_password(server: FaultyServer, wrong: dict[str, Any]) -> None:
+    """But with the server's own words, and the address that was used."""
+    url = server.engine.url.set(**wrong)
+    with pytest.raises(StorageUnavailable, match=r"(?i)fail|denied|unknown") as caught:
+        get_user("ann", SqlUnitOfWork(make_engine(url.render_as_string(hide_password=False))))
+    assert f"{url.host}:{url.port}/{url.database} cannot be used" in str(caught.value)
+    assert str(url.password) not in str(caught.value)
+
+
+@pytest.mark.promise(14)
+def test_a_database_that_is_made_later_serves_the_same_engine(server: FaultyServer) -> None:
+    """First it is missing, then its tables are, and then it can be used."""
+    name = f"plumbline_test_{secrets.token_hex(8)}"
+    engine = make_engine(server.engine.url.set(database=name).render_as_string(hide_password=False))
+    with pytest.raises(StorageUnavailable, match=name):
+        get_user("ann", SqlUnitOfWork(engine))
+    with closing(server.observer.cursor()) as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            with pytest.raises(SchemaMismatch, match="run `app db upgrade`"):
+                Schema(engine).make_ready()
+            with pytest.raises(StorageError, match="users"):
+                get_user("ann", SqlUnitOfWork(engine))
+            Schema(engine).upgrade()
+            assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+        finally:
+            engine.dispose()
+            force = " WITH (FORCE)" if engine.dialect.name == "postgresql" else ""  # its sessions end a little later
+            cursor.execute(f"DROP DATABASE {name}{force}")
