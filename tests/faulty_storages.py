@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Rows = list[tuple[Any, ...]]
 """What is stored of each user: name, address, whether active, version; sorted."""
 
-SECONDS = 3
+SECONDS = 10
 """How long a server may take to notice that a connection was lost."""
 
 _LOOK = "SELECT username, email, active, version FROM users ORDER BY username"

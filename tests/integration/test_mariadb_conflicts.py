@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -58,33 +57,6 @@ def rival(engine: Engine, *, holds: User, wants: User) -> Iterator[None]:
         yield
         waiting.result()
         connection.rollback()
-
-
-@pytest.mark.promise(8)
-def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(
-    mariadb_engine: Engine, ann: User, bob: User
-) -> None:
-    """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
-    storage = sql_storage(mariadb_engine)
-    both_hold_one = Barrier(2, timeout=10)
-
-    def change_both(first: User, second: User) -> list[User]:
-        with storage.unit() as uow:
-            mine = [uow.users.get(user.id) for user in (first, second)]
-            mine[0].change_email(f"{first.username}.first@example.org")
-            uow.users.page()
-            both_hold_one.wait()
-            mine[1].change_email(f"{first.username}.second@example.org")
-            uow.commit()
-        return mine
-
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(change_both, ann, bob), pool.submit(change_both, bob, ann)]
-    [lost] = [error for error in (one.exception() for one in both) if error is not None]
-    [won] = [one.result() for one in both if one.exception() is None]
-    assert (TransactionLost, True) == (type(lost), getattr(lost, "retryable", None))
-    assert [values(user) for user in sorted(won, key=lambda user: user.id)] == stored_values(storage)
-    assert [2, 2] == [user.version for user in won]
 
 
 @pytest.mark.promise(8)

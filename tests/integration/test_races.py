@@ -1,0 +1,146 @@
+"""Promises 7 and 8 where several threads meet: at each isolation level of the servers, and at SQLite's only writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Engine, event
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import ConcurrentChange, TransactionLost
+from domain.user import User, UsernameTaken
+from service_layer.users import change_email, create_user, get_user
+from tests.contract.users import stored_names, stored_user, stored_values, values
+from tests.storages import migrated_engine, sql_storage, without_the_disk
+
+LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+RACERS = 6
+PATIENCE = 10
+"""Seconds that a writer waits for another one: nobody here shall wait in vain, however busy the machine is."""
+
+
+@pytest.fixture
+def engine_at(server_engine: Engine, level: str) -> Iterator[Engine]:
+    """An engine on each kind of server in turn, by whose URL the transactions have a level."""
+    asked = {
+        "postgresql": {
+            "options": f"-c default_transaction_isolation={level.lower().replace(' ', chr(92) + ' ')}"
+            f" -c lock_timeout={PATIENCE}s"
+        },
+        "mysql": {
+            "init_command": "SET SESSION tx_isolation = "
+            f"'{level.replace(' ', '-')}', innodb_lock_wait_timeout = {PATIENCE}"
+        },
+    }
+    url = server_engine.url.update_query_dict(asked[server_engine.dialect.name])
+    engine = make_engine(url.render_as_string(hide_password=False), PATIENCE)
+    with engine.connect() as connection:
+        assert level == connection.get_isolation_level()
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("level", LEVELS)
+def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is_taken(
+    engine_at: Engine, level: str
+) -> None:
+    """At once on PostgreSQL below SERIALIZABLE; elsewhere perhaps after a conflict, when they try again."""
+    start = Barrier(RACERS, timeout=PATIENCE)
+    conflicts: list[ConcurrentChange] = []
+
+    def register(number: int) -> str:
+        uow = SqlUnitOfWork(engine_at)
+        start.wait()
+        for _ in range(100):
+            try:
+                create_user("ann", f"user{number}@example.com", uow)
+            except UsernameTaken:
+                return "taken"
+            except ConcurrentChange as conflict:
+                conflicts.append(conflict)
+            else:
+                return "stored"
+        return "never"
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        outcomes = list(pool.map(register, range(RACERS)))
+    assert ["stored", *["taken"] * (RACERS - 1)] == sorted(outcomes)
+    assert ["ann"] == stored_names(sql_storage(engine_at))
+    if engine_at.dialect.name == "postgresql" and level != "SERIALIZABLE":
+        assert [] == conflicts
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("level", LEVELS)
+def test_of_many_who_change_one_user_at_the_same_time_one_wins_at_each_level(engine_at: Engine) -> None:
+    """All have read the same version; the others get an error that may be tried again, and nothing else."""
+    ann = stored_user(sql_storage(engine_at), "ann")
+    all_have_read = Barrier(RACERS, timeout=PATIENCE)
+
+    def change(number: int) -> str:
+        try:
+            with SqlUnitOfWork(engine_at) as uow:
+                mine = uow.users.get(ann.id)
+                all_have_read.wait()
+                mine.change_email(f"user{number}@example.com")
+                uow.commit()
+        except ConcurrentChange:
+            return "conflict"
+        return mine.email
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        outcomes = list(pool.map(change, range(RACERS)))
+    [won] = [one for one in outcomes if one != "conflict"]
+    found = get_user("ann", SqlUnitOfWork(engine_at))
+    assert (won, 2) == (found.email, found.version)
+
+
+@pytest.mark.promise(8)
+def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine: Engine) -> None:
+    """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
+    storage = sql_storage(server_engine)
+    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    both_hold_one = Barrier(2, timeout=PATIENCE)
+
+    def change_both(first: User, second: User) -> list[User]:
+        with storage.unit() as uow:
+            mine = [uow.users.get(user.id) for user in (first, second)]
+            mine[0].change_email(f"{first.username}.first@example.org")
+            uow.users.page()
+            both_hold_one.wait()
+            mine[1].change_email(f"{first.username}.second@example.org")
+            uow.commit()
+        return mine
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(change_both, ann, bob), pool.submit(change_both, bob, ann)]
+    [lost] = [error for error in (one.exception() for one in both) if error is not None]
+    [won] = [one.result() for one in both if one.exception() is None]
+    expected = {"postgresql": ConcurrentChange, "mysql": TransactionLost}[server_engine.dialect.name]
+    assert (expected, True) == (type(lost), getattr(lost, "retryable", None))
+    assert [values(user) for user in sorted(won, key=lambda user: user.id)] == stored_values(storage)
+    assert [2, 2] == [user.version for user in won]
+
+
+@pytest.mark.promise(8)
+def test_writers_on_sqlite_queue_up_and_none_fails(sqlite_database: str) -> None:
+    """Eight threads, of which each writes twenty times: ten users are stored, and then changed."""
+
+    def write(thread: int) -> None:
+        uow = SqlUnitOfWork(engine)
+        for number in range(10):
+            name = f"user{thread}-{number}"
+            create_user(name, f"{name}@example.com", uow)
+            change_email(name, f"{name}@example.org", uow)
+
+    with migrated_engine(sqlite_database, PATIENCE) as engine:
+        event.listen(engine, "connect", without_the_disk)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, range(8)))
+        rows = stored_values(sql_storage(engine))
+    assert (80, {2}) == (len(rows), {row["version"] for row in rows})
