@@ -13,11 +13,13 @@ uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hash
 mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/libexec" command -v mariadbd))
 coverage = $(if $(mariadb),,--cov-fail-under=90)
 HISTORIES ?= 10000
+TRANSACTIONS ?= 350000
 SEED ?= $(shell date +%s)
-prove: SEED := $(SEED)
+prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test prove test-slow bench check audit mutants test-lowest test-sqlalchemy-2.0 lock clean
+.PHONY: help demo test prove torture test-slow bench check audit mutants test-lowest test-sqlalchemy-2.0 lock
+.PHONY: clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -40,6 +42,9 @@ test: $(VENV)/dev.stamp ## run the suite, all but the slow tests; it must reach 
 prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
+
+torture: $(VENV)/dev.stamp ## make a million transactions meet, and see that none is lost
+	$(VENV)/bin/python -m tests.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
 
 bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
 	$(VENV)/bin/python benchmarks/import_users.py

@@ -82,13 +82,13 @@ def write(found: list[Figures], bulk: int, arguments: list[str]) -> None:
     draw(found, DOCS / "performance.svg")
 
 
-def put_between_marks(name: str, figures: str) -> None:
-    """Put figures in the place that docs/performance.md has for them, instead of those that are there."""
-    page = DOCS / "performance.md"
+def put_between_marks(name: str, figures: str, page: str = "performance.md") -> None:
+    """Put figures in the place that a page in docs has for them, instead of those that are there."""
+    path = DOCS / page
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
-    page.write_text(f"{before}{begin}\n\n{figures}\n\n{end}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n\n{figures}\n\n{end}{after}", encoding="utf-8")
 
 
 def _circumstances(found: list[Figures], arguments: list[str]) -> str:
@@ -98,10 +98,12 @@ def _circumstances(found: list[Figures], arguments: list[str]) -> str:
     versions += [f"{name} {version(name)}" for name in libraries]
     # The address of a server, and its password, are nobody's business.
     command = re.sub(r"--server[ =]\S+", "--server URL", " ".join(["python -m benchmarks.side_by_side", *arguments]))
-    return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{command}`, on {_processor()} with {os.cpu_count()} cores,"
-        f" {platform.system()}. {', '.join(versions)}."
-    )
+    return f"Measured on {datetime.now(UTC):%Y-%m-%d} by `{command}`, on {machine()}. {', '.join(versions)}."
+
+
+def machine() -> str:
+    """Return what figures were measured on."""
+    return f"{_processor()} with {os.cpu_count()} cores, {platform.system()}"
 
 
 def _processor() -> str:

@@ -1,0 +1,201 @@
+"""Many processes and threads change the same users, and no acknowledged write is lost.
+
+    python -m tests.torture concurrency [--transactions 350000] [--seconds 600] [--seed 1] [--database all] [--write]
+
+Each thread runs units of work of its own, one after another, and writes down what it reads, what it writes, and what it
+is told; then all that is checked against itself and against what is stored. Ends with 1 if anything is wrong, and shows
+the history that shows it. --write brings the table in docs/reliability.md up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from benchmarks.report import machine, put_between_marks
+from entrypoints.bootstrap import Application, bootstrap, open_schema
+from tests import mariadb_server, postgres_server
+from tests.torture.checker import KINDS, REFUSALS, Findings, check
+from tests.torture.history import READ_ONLY, ROLLED_BACK, History, Row, readable
+from tests.torture.workload import NOT_COUNTED, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+
+
+@frozen
+class Run:
+    """How much is run, and by how many: until ``transactions`` are done or ``seconds`` are over.
+
+    ``plant`` puts a bug into the code of each process, to see that the check finds it.
+    """
+
+    seed: int
+    transactions: int
+    seconds: float
+    processes: int = 4
+    threads: int = 8
+    plant: Callable[[], None] | None = None
+
+
+@frozen
+class Result:
+    """What came of a run on one database: seconds of the run and of the check, and what the latter found."""
+
+    findings: Findings
+    running: float
+    checking: float
+    example: str
+
+
+def torture(url: str, run: Run) -> Result:
+    """Run transactions on an empty database that has its tables, and check their history."""
+    with TemporaryDirectory(prefix="plumbline-torture-") as folder:
+        start = time.monotonic()
+        with bootstrap(url) as application:
+            with Path(folder, "0.jsonl").open("w", encoding="utf-8") as output:
+                Client(application.unit_of_work, "0.0", run.seed, output).run(Client.seed_users)
+            if url.startswith("memory:"):
+                run_threads(application, evolve(run, processes=1), 1, folder)
+            else:
+                _run_processes(url, run, folder)
+            with application.unit_of_work(read_only=True) as uow:
+                stored = [Row(one.username, one.id.hex, one.version, one.email) for one in uow.users.stream()]
+        middle = time.monotonic()
+        history = History(Path(folder))
+        findings = check(history, stored)
+        end = time.monotonic()
+        worst = findings.worst()
+        example = f"{worst.kind}: {worst.what}\n{readable(history, worst.id, worst.name, worst.at)}" if worst else ""
+        return Result(findings, middle - start, end - middle, example)
+
+
+def _run_processes(url: str, run: Run, folder: str) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(run.processes, mp_context=context) as pool:
+        done = [pool.submit(run_process, url, run, number + 1, folder) for number in range(run.processes)]
+        for one in done:
+            one.result()
+
+
+def run_process(url: str, run: Run, process: int, folder: str) -> None:
+    """Do one process's share of a run, by an engine of its own."""
+    if run.plant is not None:
+        run.plant()
+    with bootstrap(url) as application:
+        run_threads(application, run, process, folder)
+
+
+def run_threads(application: Application, run: Run, process: int, folder: str) -> None:
+    """Do one process's share of a run, by all its threads."""
+    until = time.monotonic() + run.seconds
+    remaining = iter(range(run.transactions // run.processes))  # of all threads together
+
+    def run_thread(thread: int) -> None:
+        number = f"{process}.{thread}"
+        with Path(folder, f"{number}.jsonl").open("w", encoding="utf-8") as output:
+            client = Client(application.unit_of_work, number, run.seed, output)
+            while time.monotonic() < until and next(remaining, None) is not None:
+                while client.transact() in NOT_COUNTED:
+                    pass
+
+    with ThreadPoolExecutor(run.threads) as pool:
+        for done in [pool.submit(run_thread, number + 1) for number in range(run.threads)]:
+            done.result()
+
+
+@contextmanager
+def empty_database(kind: str) -> Iterator[str]:
+    """Yield the URL of a new database, "sqlite", "postgresql", "mariadb" or "memory", with its tables and no users."""
+    with ExitStack() as stack:
+        if kind == "memory":
+            yield "memory://"
+            return
+        if kind == "sqlite":
+            url = f"sqlite:///{stack.enter_context(TemporaryDirectory(prefix='plumbline-torture-'))}/torture.db"
+        elif kind == "postgresql":
+            url = stack.enter_context(postgres_server.new_database(stack.enter_context(postgres_server.postgres())))
+        else:
+            url = stack.enter_context(mariadb_server.new_database(stack.enter_context(mariadb_server.mariadb())))
+        prepare(url)
+        yield url
+
+
+def prepare(url: str) -> None:
+    """Make the tables."""
+    with open_schema(url) as schema:
+        schema.upgrade()
+
+
+def line(kind: str, run: Run, result: Result) -> str:
+    """Return what came of a run, in a line."""
+    found = result.findings
+    refused = ", ".join(f"{name} {count:,}" for name, count in found.refused.items())
+    wrong = ", ".join(f"{name} {found.count(name):,}" for name in KINDS)
+    return (
+        f"{kind}: {found.transactions:,} transactions: {found.acknowledged:,} acknowledged ({found.writes:,} writes),"
+        f" refused: {refused or 'none'}; beside them {found.outcomes[ROLLED_BACK]:,} rolled back,"
+        f" {found.outcomes[READ_ONLY]:,} only read; {wrong};"
+        f" {result.running:.1f} s, checked in {result.checking:.1f} s, seed {run.seed}"
+    )
+
+
+def table(results: dict[str, Result]) -> str:
+    """Return what came of the runs as a table in Markdown."""
+    rows: list[tuple[str, Callable[[Result], str]]] = [
+        ("transactions", lambda one: f"{one.findings.transactions:,}"),
+        ("acknowledged", lambda one: f"{one.findings.acknowledged:,}"),
+        ("writes in these", lambda one: f"{one.findings.writes:,}"),
+        *[(f"refused: `{name}`", partial(_refused, name)) for name in sorted(REFUSALS)],
+        ("rolled back, not counted above", lambda one: f"{one.findings.outcomes[ROLLED_BACK]:,}"),
+        ("only reading, not counted above", lambda one: f"{one.findings.outcomes[READ_ONLY]:,}"),
+        *[(f"**{name}**: {meaning}", partial(_wrong, name)) for name, meaning in KINDS.items()],
+        ("seconds", lambda one: f"{one.running:.0f}"),
+    ]
+    lines = ["| | " + " | ".join(DATABASES[kind] for kind in results) + " |", "|---|" + "---:|" * len(results)]
+    lines += [f"| {title} | " + " | ".join(cell(one) for one in results.values()) + " |" for title, cell in rows]
+    return "\n".join(lines)
+
+
+def _refused(name: str, result: Result) -> str:
+    return f"{result.findings.outcomes[name]:,}"
+
+
+def _wrong(name: str, result: Result) -> str:
+    return f"{result.findings.count(name):,}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run, print, and write if asked to; return 1 if anything is wrong."""
+    parser = argparse.ArgumentParser("tests.torture concurrency", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--database", choices=[*DATABASES, "all"], default="all")
+    parser.add_argument("--transactions", type=int, default=350_000, help="on each database")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="at most, on each database")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
+    given = parser.parse_args(arguments)
+    run = Run(given.seed, given.transactions, given.seconds)
+    results = {}
+    for kind in DATABASES if given.database == "all" else [given.database]:
+        with empty_database(kind) as url:
+            results[kind] = torture(url, run)
+        print(line(kind, run, results[kind]), flush=True)
+        print(results[kind].example, end="")
+    if given.write:
+        command = f"python -m tests.torture concurrency --transactions {run.transactions} --seed {run.seed}"
+        circumstances = f"Run on {datetime.now(UTC):%Y-%m-%d} by `{command}`, on {machine()}."
+        put_between_marks("concurrency", f"{circumstances}\n\n{table(results)}", page="reliability.md")
+    return 1 if any(one.findings.violations for one in results.values()) else 0

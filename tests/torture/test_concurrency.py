@@ -1,0 +1,85 @@
+"""Many units at once lose nothing, on any storage; and where they do, the check finds it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from adapters.sql import sqlite
+from adapters.sql.statements import Statements
+from tests.planted_bugs.postgres import a_write_begins_no_transaction
+from tests.planted_bugs.registry import instead
+from tests.planted_bugs.savepoints import an_undone_savepoint_leaks_in_the_database
+from tests.torture.concurrency import Run, line, prepare, torture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from adapters.sql.identity_map import Row
+    from tests.planted_bugs.registry import Plant
+
+DATABASES = ("sqlite", "postgres", "mariadb")
+
+
+@pytest.fixture(params=["memory", *DATABASES])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of the test's own on each storage in turn."""
+    return database_of(request.param, request, tmp_path)
+
+
+def database_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """Return the URL of an empty database with its tables."""
+    if kind == "memory":
+        return "memory://"
+    url = f"sqlite:///{folder}/torture.db" if kind == "sqlite" else str(request.getfixturevalue(f"{kind}_database"))
+    prepare(url)
+    return url
+
+
+def test_no_acknowledged_write_is_lost(url: str) -> None:
+    """Nor done twice, and nothing that was refused or undone is ever seen; with two processes of four threads."""
+    run = Run(random.randrange(2**32), 400, 60, processes=2, threads=4)  # noqa: S311  # no secrets
+    result = torture(url, run)
+    assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
+    assert 401 == result.findings.transactions, line(url, run, result)  # the first one makes the users
+
+
+def no_version_is_compared() -> None:
+    """A change overwrites whatever is stored."""
+
+    def run_update(statements: Statements, connection: Connection, old: Row, new: Row) -> bool:
+        change = update(statements.table).where(statements.table.c.id == old["id"])
+        return connection.execute(change, new).rowcount == 1
+
+    instead(Statements, "run_update", run_update)
+
+
+def nothing_begins_on_sqlite() -> None:
+    """Each statement is stored on its own, before any commit, and a rollback takes nothing back."""
+    instead(sqlite, "_begin", lambda _: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "plant", "found"),
+    [
+        *[(kind, no_version_is_compared, {"lost", "doubled"}) for kind in DATABASES],
+        *[(kind, an_undone_savepoint_leaks_in_the_database, {"traces"}) for kind in DATABASES],
+        ("sqlite", nothing_begins_on_sqlite, {"traces"}),
+        ("postgres", a_write_begins_no_transaction, {"traces"}),
+    ],
+)
+def test_a_planted_bug_is_found(
+    kind: str, plant: Plant, found: set[str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """By what two seconds of transactions leave behind."""
+    run = Run(random.randrange(2**32), 350_000, 2, plant=plant)  # noqa: S311  # no secrets
+    result = torture(database_of(kind, request, tmp_path), run)
+    print(f"{kind}: {plant.__doc__} Found after {result.running + result.checking:.1f} s.")  # shown by -rA
+    print(f"{line(kind, run, result)}\n{result.example}")
+    assert found <= {one.kind for one in result.findings.violations}
