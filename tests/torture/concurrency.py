@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -86,9 +87,8 @@ def _run_processes(url: str, run: Run, folder: str) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(run.processes, mp_context=context) as pool:
-        done = [pool.submit(run_process, url, run, number + 1, folder) for number in range(run.processes)]
-        for one in done:
-            one.result()
+        for done in as_completed([pool.submit(run_process, url, run, n + 1, folder) for n in range(run.processes)]):
+            done.result()
 
 
 def run_process(url: str, run: Run, process: int, folder: str) -> None:
@@ -101,29 +101,29 @@ def run_process(url: str, run: Run, process: int, folder: str) -> None:
 
 def run_threads(application: Application, run: Run, process: int, folder: str) -> None:
     """Do one process's share of a run, by all its threads."""
-    until = time.monotonic() + run.seconds
+    until, stop = time.monotonic() + run.seconds, threading.Event()
     remaining = iter(range(run.transactions // run.processes))  # of all threads together
 
     def run_thread(thread: int) -> None:
         number = f"{process}.{thread}"
         with Path(folder, f"{number}.jsonl").open("w", encoding="utf-8") as output:
             client = Client(application.unit_of_work, number, run.seed, output)
-            while time.monotonic() < until and next(remaining, None) is not None:
+            while not stop.is_set() and time.monotonic() < until and next(remaining, None) is not None:
                 while client.transact() in NOT_COUNTED:
                     pass
 
     with ThreadPoolExecutor(run.threads) as pool:
-        for done in [pool.submit(run_thread, number + 1) for number in range(run.threads)]:
-            done.result()
+        try:
+            for done in as_completed([pool.submit(run_thread, number + 1) for number in range(run.threads)]):
+                done.result()
+        finally:
+            stop.set()  # when one has failed, or somebody has pressed Ctrl-C, the others need not go on
 
 
 @contextmanager
 def empty_database(kind: str) -> Iterator[str]:
-    """Yield the URL of a new database, "sqlite", "postgresql", "mariadb" or "memory", with its tables and no users."""
+    """Yield the URL of a new database, one of :data:`DATABASES`, with its tables and no users."""
     with ExitStack() as stack:
-        if kind == "memory":
-            yield "memory://"
-            return
         if kind == "sqlite":
             url = f"sqlite:///{stack.enter_context(TemporaryDirectory(prefix='plumbline-torture-'))}/torture.db"
         elif kind == "postgresql":

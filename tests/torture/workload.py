@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HOT = [f"hot{number}" for number in range(200)]
 """The names of the users who are changed, and always there."""
 
+HOTTEST = HOT[:16]
+"""The names of those among them to whom a quarter of the changes go."""
+
 CONTESTED = [f"contested{number}" for number in range(24)]
 """The names of those who are created and removed all the time."""
 
@@ -92,12 +95,13 @@ class Client:
 
     def change(self, uow: UnitOfWork) -> str:
         """Read one, and change it."""
-        self._change(self._get(uow, self._hot()))
+        (name,) = self._hot(1)
+        self._change(self._get(uow, name))
         return ACKNOWLEDGED
 
     def change_two(self, uow: UnitOfWork) -> str:
         """Change two; a query after a change writes it at once, so two such units can end in a deadlock."""
-        one, other = self._random.sample(HOT, 2)
+        one, other = self._hot(2)
         if self._random.random() < 0.5:
             self._change(self._get(uow, one))
             self._change(self._get(uow, other))
@@ -144,7 +148,7 @@ class Client:
 
     def keep_a_savepoint(self, uow: UnitOfWork) -> str:
         """Change one user in a savepoint that is kept, and another one after it."""
-        one, other = self._random.sample(HOT, 2)
+        one, other = self._hot(2)
         with self._savepoint(uow):
             self._change(self._get(uow, one))
         self._change(self._get(uow, other))
@@ -158,15 +162,15 @@ class Client:
 
     def look(self, uow: UnitOfWork) -> str:
         """Read only."""
-        for name in [*self._random.sample(HOT, 2), self._contested()]:
+        for name in [*self._hot(2), self._contested()]:
             with suppress(UserNotFound):
                 self._get(uow, name)
         return READ_ONLY
 
     # What they are made of.
 
-    def _hot(self) -> str:
-        return self._random.choice(HOT)
+    def _hot(self, count: int) -> list[str]:
+        return self._random.sample(HOTTEST if self._random.random() < 0.25 else HOT, count)
 
     def _contested(self) -> str:
         return self._random.choice(CONTESTED)
