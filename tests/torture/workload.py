@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from domain.errors import Conflict, DomainError, StorageError, TransactionLost
-from domain.user import User, UserNotFound
+from domain.user import User, UsernameTaken, UserNotFound
 from tests.torture.history import ACKNOWLEDGED, READ_ONLY, ROLLED_BACK, Step, Transaction, as_line
 
 if TYPE_CHECKING:
@@ -137,13 +137,8 @@ class Client:
 
     def try_in_a_savepoint(self, uow: UnitOfWork) -> str:
         """Create a user in a savepoint, whether the name is free or not, and go on with another one in either case."""
-        try:
-            with self._savepoint(uow):
-                self._create(uow, self._contested())
-        except TransactionLost:
-            raise
-        except Conflict:
-            pass
+        with suppress(UsernameTaken), self._savepoint(uow):
+            self._create(uow, self._contested())
         return self.change(uow)
 
     def keep_a_savepoint(self, uow: UnitOfWork) -> str:
