@@ -198,8 +198,8 @@ def main(arguments: Sequence[str]) -> int:
         print(line(kind, run, results[kind]), flush=True)
         print(results[kind].example, end="")
     if given.write and results:
-        command = f"python -m tests.torture concurrency --transactions {run.transactions} --seed {run.seed}"
-        circumstances = f"Run on {datetime.now(UTC):%Y-%m-%d} by `{command}`, on {machine()}."
+        command = " ".join(["python -m tests.torture concurrency", *arguments])
+        circumstances = f"Run on {datetime.now(UTC):%Y-%m-%d} by `{command}`, with seed {run.seed}, on {machine()}."
         put_between_marks("concurrency", f"{circumstances}\n\n{table(results)}", page="reliability.md")
     sound = [kind for kind, one in results.items() if not one.findings.violations]
     return 0 if sound == kinds else 1
