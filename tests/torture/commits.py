@@ -1,0 +1,212 @@
+"""COMMITs that are cut off: the client is told that nobody knows, asks again with the same id, and all is there once.
+
+Half of them are cut before they reach the server, and half of them before its reply reaches the client. Both look alike
+to the client, which goes on creating the same user, by the same id, until it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from random import Random
+from uuid import UUID
+
+from attrs import define, field
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import CommitOutcomeUnknown, DomainError, StorageError
+from domain.user import User
+from service_layer.unit_of_work import UnitOfWork
+from tests.torture import report
+from tests.torture.clients import PROCESSES
+from tests.torture.create_user import create_user
+from tests.torture.cutting_proxy import Cut, cutting_proxy
+from tests.torture.databases import NAMES, database
+from tests.torture.look import Look
+
+WORKERS = 4
+"""How many clients create users at the same time, each in a process and behind a proxy of its own."""
+
+CUT_AGAIN = 0.1
+"""In how many cases the second COMMIT for a user is cut, too; the third never is."""
+
+Create = Callable[..., User]
+
+
+@define
+class Cuts:
+    """What came of it: how many COMMITs were cut where, the errors by type, and what is wrong in a sentence each."""
+
+    before: int = 0
+    after: int = 0
+    users: int = 0
+    errors: Counter[str] = field(factory=Counter)
+    seconds: float = 0.0
+    violations: list[str] = field(factory=list)
+
+    def add(self, other: Cuts) -> None:
+        """Add the counts of another worker."""
+        self.before += other.before
+        self.after += other.after
+        self.users += other.users
+        self.errors += other.errors
+        self.violations += other.violations
+
+
+Intended = tuple[UUID, str, str, int]
+"""A user as it shall be stored: id, name, address, version."""
+
+
+def intended(seed: str, worker: int, place: int) -> Intended:
+    """Return the user that a worker creates at this place, from 1 on."""
+    id = UUID(int=Random(f"{seed} {worker} {place}").getrandbits(128), version=4)  # noqa: S311  # to be repeated
+    return id, f"user-{worker}-{place}", f"{place}@worker-{worker}.example.com", 1
+
+
+@define
+class _Worker:
+    """A client and its proxy, which cuts the next COMMIT when it is ``armed``, where the ``plan`` says."""
+
+    url: str
+    number: int
+    seed: str
+    create: Create
+    plan: list[Cut]
+    armed: bool = False
+    cut: Cut | None = None
+    found: Cuts = field(factory=Cuts)
+
+    def run(self) -> Cuts:
+        """Create users until as many COMMITs as planned have been cut, or up to the first violation."""
+        look = Look(self.url)
+        with cutting_proxy(self.url, self.take) as url:
+            engine = make_engine(url)
+            while self.plan and not self.found.violations:
+                self.found.users += 1
+                self.create_one(self.found.users, SqlUnitOfWork(engine), look)
+            engine.dispose()
+        look.close()
+        return self.found
+
+    def take(self) -> Cut | None:
+        """Return where to cut the COMMIT that has come."""
+        if self.armed and self.plan:
+            self.armed = False
+            self.cut = self.plan.pop()
+            self.found.before += self.cut is Cut.BEFORE
+            self.found.after += self.cut is Cut.AFTER
+            return self.cut
+        return None
+
+    def create_one(self, place: int, uow: UnitOfWork, look: Look) -> None:
+        """Ask for a user until it is acknowledged."""
+        id, name, email, _ = intended(self.seed, self.number, place)
+        again = Random(f"{self.seed} {id}").random() < CUT_AGAIN  # noqa: S311  # to be repeated
+        is_stored = False
+        for armed in (True, again, False):
+            self.armed = armed
+            told, cut = self.ask(name, email, uow, id)
+            if cut is None and told is None:
+                return
+            if cut is None or told != CommitOutcomeUnknown.__name__:
+                where = "not cut" if cut is None else f"cut {cut.value} the server"
+                self.found.violations.append(f"{name}: its COMMIT was {where}, and the client was told {told}")
+                return
+            is_stored |= cut is Cut.AFTER
+            count = look.all("SELECT count(*) FROM users WHERE username = {}", name)[0][0]
+            if count != is_stored:
+                self.found.violations.append(f"{name}: cut {cut.value} the server, and stored {count} times")
+        self.found.violations.append(f"{name}: not acknowledged, however often it was asked for")
+
+    def ask(self, name: str, email: str, uow: UnitOfWork, id: UUID) -> tuple[str | None, Cut | None]:
+        """Ask for a user once; return the error that this is answered with, if any, and where it was cut."""
+        self.cut = None
+        told = None
+        try:
+            user = self.create(name, email, uow, id=id)
+        except (DomainError, StorageError) as error:
+            told = type(error).__name__
+            self.found.errors[told] += 1
+        else:
+            if (user.id, user.username, user.email) != (id, name, email):
+                told = f"of another user: {user}"
+        return told, self.cut
+
+
+def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user) -> Cuts:
+    """Cut so many COMMITs, or up to the first violation, on an empty database at the newest revision."""
+    total = Cuts()
+    began = time.monotonic()
+    shares = [cuts // WORKERS + (number < cuts % WORKERS) for number in range(WORKERS)]
+    with ProcessPoolExecutor(WORKERS, mp_context=PROCESSES) as pool:
+        found = list(pool.map(_work, repeat(url), range(WORKERS), repeat(seed), repeat(create), shares))
+    for one in found:
+        total.add(one)
+    look = Look(url)
+    rows = look.all("SELECT id, username, email, version FROM users")
+    look.close()
+    stored = Counter((UUID(str(id)), name, email, version) for id, name, email, version in rows)
+    wanted = Counter(
+        intended(seed, number, place) for number, share in enumerate(found) for place in range(1, share.users + 1)
+    )
+    total.violations += [f"missing: {name}" for _, name, _, _ in (wanted - stored).elements()]
+    total.violations += [
+        f"stored, and not asked for, or twice: {name}" for _, name, _, _ in (stored - wanted).elements()
+    ]
+    total.seconds = time.monotonic() - began
+    return total
+
+
+def _work(url: str, number: int, seed: str, create: Create, cuts: int) -> Cuts:
+    # The halves of all workers together differ by one at most, too, if their number is even.
+    plan = [Cut.BEFORE if (place + number) % 2 else Cut.AFTER for place in range(cuts)]
+    Random(f"{seed} {number}").shuffle(plan)  # noqa: S311  # to be repeated
+    return _Worker(url, number, seed, create, plan).run()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Cut COMMITs on PostgreSQL and MariaDB, and return 1 if any of them broke a promise."""
+    parser = report.parser("commits", __doc__)
+    parser.add_argument("--cuts", type=int, default=10_000, help="on PostgreSQL; and a fifth as many on MariaDB")
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    found = {}
+    for kind, cuts in (("postgresql", options.cuts), ("mariadb", options.cuts // 5)):
+        with database(kind) as url:
+            if url is None:
+                continue
+            one = found[kind] = cut_commits(url, cuts, f"{options.seed} {kind}")
+        print(
+            f"{NAMES[kind]}: {one.before + one.after:,} COMMITs cut in {one.seconds:.0f} s, {one.before:,} before the"
+            f" server and {one.after:,} after it; errors {dict(one.errors)}; {one.users:,} users intended;"
+            f" {len(one.violations):,} violations",
+            flush=True,
+        )
+    report.write(
+        "commits",
+        options,
+        f"commits --cuts {options.cuts}",
+        ["", "cut before", "cut after", "users intended", "errors", "seconds", "violations"],
+        [
+            (
+                NAMES[kind],
+                one.before,
+                one.after,
+                one.users,
+                ", ".join(f"{count:,} `{name}`" for name, count in one.errors.items()),
+                f"{one.seconds:.0f}",
+                len(one.violations),
+            )
+            for kind, one in found.items()
+        ],
+    )
+    return report.complain([violation for one in found.values() for violation in one.violations])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

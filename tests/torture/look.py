@@ -1,0 +1,79 @@
+"""A look at a database by the plain driver, past all that is looked after."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import Any
+
+import psycopg2
+from sqlalchemy import make_url
+
+Rows = dict[str, tuple[str, int]]
+"""The address and the version of each user, by name."""
+
+# How many others are connected to the same database.
+_OTHERS = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'",
+    "mysql": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> connection_id()",
+}
+
+
+class Look:
+    """A connection of the plain driver, on which each statement is a transaction of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.kind = make_url(url).get_backend_name()
+        self._connection = _connect(url)
+        self._mark = "?" if self.kind == "sqlite" else "%s"
+
+    def users(self) -> Rows:
+        """Return all users at one moment."""
+        return {
+            name: (email, version) for name, email, version in self.all("SELECT username, email, version FROM users")
+        }
+
+    def remove(self, usernames: Collection[str]) -> None:
+        """Delete users."""
+        cursor = self._connection.cursor()
+        if usernames:
+            marks = ", ".join([self._mark] * len(usernames))
+            cursor.execute(f"DELETE FROM users WHERE username IN ({marks})", tuple(usernames))  # noqa: S608  # marks
+        cursor.close()
+
+    def others(self) -> int:
+        """Return how many other connections there are; none on SQLite, whose locks end with their process."""
+        return 0 if self.kind == "sqlite" else int(self.all(_OTHERS[self.kind])[0][0])
+
+    def all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, in which each value is marked by ``{}``."""
+        cursor = self._connection.cursor()
+        cursor.execute(query.replace("{}", self._mark), values)
+        rows = list(cursor.fetchall())
+        cursor.close()
+        return rows
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+
+def _connect(url: str) -> Any:
+    parts = make_url(url)
+    if parts.get_backend_name() == "sqlite":
+        return sqlite3.connect(str(parts.database), timeout=10, isolation_level=None)
+    if parts.get_backend_name() == "postgresql":
+        connection = psycopg2.connect(url)
+        connection.autocommit = True
+        return connection
+    import pymysql  # noqa: PLC0415  # not installed everywhere
+
+    return pymysql.connect(
+        host=str(parts.host),
+        port=parts.port or 3306,
+        user=parts.username,
+        password=str(parts.password),
+        database=parts.database,
+        autocommit=True,
+    )
