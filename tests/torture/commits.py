@@ -138,13 +138,13 @@ class _Worker:
         return told, self.cut
 
 
-def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user) -> Cuts:
+def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user, workers: int = WORKERS) -> Cuts:
     """Cut so many COMMITs, or up to the first violation, on an empty database at the newest revision."""
     total = Cuts()
     began = time.monotonic()
-    shares = [cuts // WORKERS + (number < cuts % WORKERS) for number in range(WORKERS)]
-    with ProcessPoolExecutor(WORKERS, mp_context=PROCESSES) as pool:
-        found = list(pool.map(_work, repeat(url), range(WORKERS), repeat(seed), repeat(create), shares))
+    shares = [cuts // workers + (number < cuts % workers) for number in range(workers)]
+    with ProcessPoolExecutor(workers, mp_context=PROCESSES) as pool:
+        found = list(pool.map(_work, repeat(url), range(workers), repeat(seed), repeat(create), shares))
     for one in found:
         total.add(one)
     look = Look(url)

@@ -1,0 +1,118 @@
+"""After a crash of a client or of the server, what was acknowledged is there, and nothing is torn: in short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.storages import migrated_engine
+from tests.torture import faults
+from tests.torture.clients import ACKNOWLEDGED, INTENDED, UNAVAILABLE, UNKNOWN, Store, store_unit
+from tests.torture.kills import Kills, kill_clients
+from tests.torture.ledger import Ledger
+from tests.torture.look import Rows
+from tests.torture.stops import stop_server
+
+SEED = 1
+
+
+def kill(url: str, kills: int, store: Store = store_unit) -> Kills:
+    """Kill clients on an empty database, four at a time."""
+    with migrated_engine(url):
+        return kill_clients(url, kills, Random(SEED), store, clients=4)  # noqa: S311  # to be repeated
+
+
+def rows(*usernames: str, last: int, count: int) -> Rows:
+    """Return what is stored of client 1: its account after so many units, and users that its units have added."""
+    return {"account-1": (f"{last}@account-1.example.com", count + 1), **dict.fromkeys(usernames, ("", 1))}
+
+
+WHOLE = ("unit-1-1-a", "unit-1-1-b")
+
+
+@pytest.mark.parametrize("told", [INTENDED, ACKNOWLEDGED, UNKNOWN])
+def test_a_unit_may_be_stored_wholly_unless_it_was_refused(told: bytes) -> None:
+    """It was asked for."""
+    assert [] == Ledger(1).violations({1: told}, {1: told}, rows(*WHOLE, last=1, count=1))
+
+
+@pytest.mark.parametrize("told", [INTENDED, UNAVAILABLE, UNKNOWN])
+def test_a_unit_may_be_absent_unless_it_was_acknowledged(told: bytes) -> None:
+    """It was not promised."""
+    assert [] == Ledger(1).violations({1: told}, {1: told}, rows(last=0, count=0))
+
+
+@pytest.mark.parametrize(
+    ("told", "stored", "complaint"),
+    [
+        (ACKNOWLEDGED, rows(last=0, count=0), "lost: unit 1 of client 1 was acknowledged"),
+        (UNAVAILABLE, rows(*WHOLE, last=1, count=1), "and yet the client was told StorageUnavailable"),
+        (INTENDED, rows("unit-1-1-a", last=1, count=1), "torn: of unit 1 of client 1, only unit-1-1-a"),
+        (INTENDED, rows("unit-1-1-b", last=1, count=1), "torn: of unit 1 of client 1, only unit-1-1-b"),
+        (INTENDED, rows(last=1, count=1), "torn: the account of client 1 is"),
+        (INTENDED, rows(*WHOLE, last=0, count=0), "torn: the account of client 1 is"),
+        (INTENDED, rows(*WHOLE, last=1, count=2), "torn: the account of client 1 is"),
+        (INTENDED, rows("unit-1-2-a", last=0, count=0), "unit-1-2-a, and yet nobody asks for it"),
+    ],
+)
+def test_every_other_state_is_a_violation(told: bytes, stored: Rows, complaint: str) -> None:
+    """Which says what is wrong."""
+    found = Ledger(1).violations({1: told}, {1: told}, stored)
+    assert complaint in "\n".join(found)
+
+
+def test_what_was_checked_and_removed_still_counts() -> None:
+    """The account of a client stays at its last unit, and what comes back later is found."""
+    ledger = Ledger(1)
+    assert [*WHOLE] == ledger.settle({1: ACKNOWLEDGED, 2: UNAVAILABLE}, rows(*WHOLE, last=1, count=1))
+    assert [] == ledger.violations({}, {3: INTENDED}, rows(last=1, count=1))
+    assert "unit-1-2-a, and yet" in ledger.violations({}, {3: INTENDED}, rows("unit-1-2-a", last=1, count=1))[0]
+
+
+@pytest.mark.promise(2)
+def test_a_killed_client_on_sqlite_leaves_all_that_was_acknowledged_and_nothing_torn(tmp_path: Path) -> None:
+    """Whatever it was doing."""
+    found = kill(f"sqlite:///{tmp_path}/test.db", 4)
+    assert ([], 4) == (found.violations, found.kills)
+
+
+@pytest.mark.promise(2)
+def test_a_killed_client_on_postgres_leaves_all_that_was_acknowledged_and_nothing_torn(postgres_database: str) -> None:
+    """Whatever it was doing."""
+    found = kill(postgres_database, 4)
+    assert ([], 4) == (found.violations, found.kills)
+
+
+@pytest.mark.promise(2)
+def test_a_killed_client_on_mariadb_leaves_all_that_was_acknowledged_and_nothing_torn(mariadb_database: str) -> None:
+    """Whatever it was doing."""
+    found = kill(mariadb_database, 4)
+    assert ([], 4) == (found.violations, found.kills)
+
+
+@pytest.mark.promise(14)
+@pytest.mark.promise(15)
+def test_after_an_immediate_stop_of_postgres_all_errors_were_true_and_clients_go_on() -> None:
+    """With the engine that they have."""
+    found = stop_server(1, Random(SEED))  # noqa: S311  # to be repeated
+    assert ([], 1) == (found.violations, found.stops)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("store", "complaint"),
+    [(faults.acknowledge_before_the_commit, "lost: "), (faults.store_in_two_transactions, "torn: ")],
+)
+def test_a_client_that_lies_is_found_by_kills(store: Store, complaint: str, postgres_database: str) -> None:
+    """Within ten seconds, on a machine that has time for it."""
+    found = kill(postgres_database, 1_000, store)
+    assert complaint in found.violations[0]
+
+
+@pytest.mark.slow
+def test_a_commit_that_swallows_its_error_is_found_by_stops() -> None:
+    """Within ten seconds, likewise."""
+    found = stop_server(100, Random(SEED), faults.swallow_errors_of_the_commit)  # noqa: S311  # to be repeated
+    assert "lost: " in found.violations[0]
