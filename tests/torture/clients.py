@@ -11,6 +11,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -94,7 +95,7 @@ def work(url: str, client: int, pipe: Connection, store: Store) -> None:
             number += 1
             tell(INTENDED, number)
             try:
-                store(Unit(client, number), application.unit_of_work(), lambda: tell(ACKNOWLEDGED, number))  # noqa: B023  # called at once
+                store(Unit(client, number), application.unit_of_work(), partial(tell, ACKNOWLEDGED, number))
             except CommitOutcomeUnknown:
                 tell(UNKNOWN, number)
                 time.sleep(PAUSE)

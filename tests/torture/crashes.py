@@ -59,8 +59,10 @@ def _kill(kills: int, seed: int) -> dict[str, Kills]:
     found = {}
     for place, kind in enumerate(NAMES):
         share = kills // len(NAMES) + (place < kills % len(NAMES))
+        if not share:
+            continue
         with database(kind) as url:
-            if url is None or not share:
+            if url is None:
                 continue
             one = found[kind] = kill_clients(url, share, Random(f"{seed} {kind}"))  # noqa: S311  # to be repeated
         print(

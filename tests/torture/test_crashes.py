@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.storages import migrated_engine
-from tests.torture import faults
+from tests.torture import commits, crashes, faults, report
 from tests.torture.clients import ACKNOWLEDGED, INTENDED, UNAVAILABLE, UNKNOWN, Store, store_unit
 from tests.torture.kills import Kills, kill_clients
 from tests.torture.ledger import Ledger
@@ -98,6 +99,20 @@ def test_after_an_immediate_stop_of_postgres_all_errors_were_true_and_clients_go
     """With the engine that they have."""
     found = stop_server(1, Random(SEED))  # noqa: S311  # to be repeated
     assert ([], 1) == (found.violations, found.stops)
+
+
+@pytest.mark.parametrize("main", [crashes.main, commits.main], ids=["crashes", "commits"])
+def test_the_programs_tell_their_seed(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a run can be repeated, whose seed nobody has chosen."""
+    nothing = ["--kills=0", "--stops=0"] if main is crashes.main else ["--cuts=0"]
+    assert main([*nothing, "--seed=7"]) == 0
+    assert capsys.readouterr().out == "seed 7\n"
+
+
+def test_any_violation_ends_a_program_with_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """And is shown."""
+    assert [0, 1] == [report.complain([]), report.complain(["lost: ann"])]
+    assert capsys.readouterr().out == "VIOLATION: lost: ann\n"
 
 
 @pytest.mark.slow
