@@ -148,7 +148,11 @@ class Client:
         return news
 
     def end(self) -> None:
-        """Let go of a client that has ended, or end it."""
+        """Kill a client, if it has not ended, and let go of it."""
         self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Wait until a client has ended, and let go of it."""
         self.process.join()
         self.pipe.close()

@@ -39,6 +39,12 @@ def swallow_errors_of_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Calla
         store_unit(unit, uow, acknowledge)
 
 
+def fail_after_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
+    """A client that ends by itself was not killed at its work."""
+    store_unit(unit, uow, acknowledge)
+    raise ZeroDivisionError
+
+
 def create_without_the_id(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
     """Whoever asks again is refused: the name is taken, and by this very user."""
     del id

@@ -118,7 +118,11 @@ def test_any_violation_ends_a_program_with_an_error(capsys: pytest.CaptureFixtur
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("store", "complaint"),
-    [(faults.acknowledge_before_the_commit, "lost: "), (faults.store_in_two_transactions, "torn: ")],
+    [
+        (faults.acknowledge_before_the_commit, "lost: "),
+        (faults.store_in_two_transactions, "torn: "),
+        (faults.fail_after_the_commit, "ended by itself, with 1"),
+    ],
 )
 def test_a_client_that_lies_is_found_by_kills(store: Store, complaint: str, postgres_database: str) -> None:
     """Within ten seconds, on a machine that has time for it."""
