@@ -14,6 +14,9 @@ mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/li
 coverage = $(if $(mariadb),,--cov-fail-under=90)
 HISTORIES ?= 10000
 TRANSACTIONS ?= 350000
+KILLS ?= 10000
+STOPS ?= 1000
+CUTS ?= 10000
 SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
@@ -43,8 +46,10 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
 
-torture: $(VENV)/dev.stamp ## make a million transactions meet, and see that none is lost
+torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
 	$(VENV)/bin/python -m tests.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
+	$(VENV)/bin/python -m tests.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
+	$(VENV)/bin/python -m tests.torture commits --cuts $(CUTS) --seed $(SEED)
 
 bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
 	$(VENV)/bin/python benchmarks/import_users.py

@@ -7,7 +7,6 @@ import os
 import pwd
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,10 @@ from sqlalchemy import Connection, NullPool, create_engine, make_url
 
 START_SECONDS = 20
 STOP_SECONDS = 10
-PORTS_TRIED = 5
+PORTS_TRIED = 20
+# Below those that systems give to clients (32768 and up on Linux): while a server is down, a client that tries to reach
+# such a port can be given that very port, and so be connected to itself.
+PORTS = range(20000, 32000)
 
 # Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9). Then it ends its
 # process group, which is the server or what prepares it, and removes the files when these have had time to end. The
@@ -94,10 +96,8 @@ class Sandbox:
         RuntimeError with the end of the log if the server does not start.
         """
         for _ in range(PORTS_TRIED):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            # From here on somebody else may take the port: then the server says so and ends, and we try another.
+            # Somebody else may have the port, or take it now: then the server says so and ends, and we try another.
+            port = secrets.choice(PORTS)
             server = Server(self, command, ready, end, port)
             self._stack.callback(server.stop)
             messages = server.start()

@@ -1,15 +1,15 @@
 """What a test suite cannot try in its minute, one part after another; docs/reliability.md says what came of it.
 
-python -m tests.torture concurrency [--help]
+python -m tests.torture {concurrency,crashes,commits} [--help]
 """
 
 from __future__ import annotations
 
 import sys
 
-from tests.torture import concurrency
+from tests.torture import commits, concurrency, crashes
 
-PARTS = {"concurrency": concurrency.main}
+PARTS = {"concurrency": concurrency.main, "crashes": crashes.main, "commits": commits.main}
 
 
 def main(arguments: list[str]) -> int:

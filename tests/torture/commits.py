@@ -22,9 +22,9 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, DomainError, StorageError
 from domain.user import User
 from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import create_user
 from tests.torture import report
 from tests.torture.clients import PROCESSES
-from tests.torture.create_user import create_user
 from tests.torture.cutting_proxy import Cut, cutting_proxy
 from tests.torture.databases import NAMES, database
 from tests.torture.look import Look

@@ -13,7 +13,6 @@ from domain.user import User
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from tests.torture.clients import Unit, account_email, account_name, store_unit
-from tests.torture.create_user import create_user
 
 
 def acknowledge_before_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
@@ -66,7 +65,7 @@ def create_another_one_where_it_is_taken(username: str, email: str, uow: UnitOfW
 def create_and_swallow_errors_of_the_commit(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
     """Whoever asks is told that it is stored, whether it is or not."""
     with patch.object(type(uow), "commit", _careless(type(uow).commit)):
-        return create_user(username, email, uow, id=id)
+        return users.create_user(username, email, uow, id=id)
 
 
 def _careless(commit: Callable[[UnitOfWork], None]) -> Callable[[UnitOfWork], None]:

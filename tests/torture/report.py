@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from benchmarks.report import DOCS, put_between_marks
-
-PAGE = DOCS / "reliability-crashes.part.md"
+from benchmarks.report import machine, put_between_marks
 
 SHOWN = 20
 
@@ -20,7 +17,7 @@ def parser(program: str, description: str | None) -> ArgumentParser:
     """Return a parser that knows ``--seed`` and ``--write``."""
     made = ArgumentParser(prog=f"python -m tests.torture {program}", description=description)
     made.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32), help="of all that is random")
-    made.add_argument("--write", action="store_true", help=f"put the figures into docs/{PAGE.name}")
+    made.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
     return made
 
 
@@ -43,6 +40,6 @@ def write(name: str, options: Namespace, command: str, header: Sequence[str], ro
         lines.append("| " + " | ".join(cells) + " |")
     circumstances = (
         f"Run on {datetime.now(UTC):%Y-%m-%d} by `python -m tests.torture {command} --seed {options.seed}`,"
-        f" on {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}."
+        f" on {machine()}, Python {platform.python_version()}."
     )
-    put_between_marks(name, "\n".join([circumstances, "", *lines]), PAGE)
+    put_between_marks(name, "\n".join([circumstances, "", *lines]), page="reliability.md")

@@ -10,7 +10,8 @@ from random import Random
 from attrs import define, field
 
 from entrypoints.bootstrap import bootstrap
-from tests.postgres_server import new_database
+from tests.postgres_server import new_database, own_postgres
+from tests.servers import Server
 from tests.storages import migrated_engine
 from tests.torture.clients import (
     ACKNOWLEDGED,
@@ -23,7 +24,6 @@ from tests.torture.clients import (
 )
 from tests.torture.ledger import Ledger, resolved
 from tests.torture.look import Look
-from tests.torture.restartable_postgres import RestartablePostgres, restartable_postgres
 
 CLIENTS = 4
 """How many clients are at work at the same time."""
@@ -56,7 +56,7 @@ def stop_server(stops: int, random: Random, store: Store = store_unit) -> Stops:
     """Stop a server of our own so many times, or up to the first violation."""
     began = time.monotonic()
     total = Stops()
-    with restartable_postgres() as server, new_database(server.url) as url:
+    with own_postgres() as (administrator, server), new_database(administrator) as url:
         with migrated_engine(url), bootstrap(url) as application:
             for number in range(CLIENTS):
                 create_account(number, application.unit_of_work())
@@ -75,8 +75,8 @@ def stop_server(stops: int, random: Random, store: Store = store_unit) -> Stops:
     return total
 
 
-def _stop_once(server: RestartablePostgres, clients: Sequence[Client], total: Stops) -> None:
-    server.stop_at_once()
+def _stop_once(server: Server, clients: Sequence[Client], total: Stops) -> None:
+    server.stop()  # at once, by SIGQUIT
     server.start()
     total.stops += 1
     for client in clients:

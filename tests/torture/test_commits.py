@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from service_layer.users import create_user
 from tests.storages import migrated_engine
 from tests.torture import faults
 from tests.torture.commits import Create, Cuts, cut_commits
-from tests.torture.create_user import create_user
 from tests.torture.cutting_proxy import MysqlMessages, PostgresMessages
 
 START = b"\x00\x00\x00\x08\x04\xd2\x16\x2f" + b"\x00\x00\x00\x11\x00\x03\x00\x00user\x00me\x00\x00"
