@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import getmembers
+
 from sqlalchemy import inspect
 
 from domain.user import User
@@ -19,3 +21,8 @@ def test_an_object_is_watched_from_the_first_change_on() -> None:
     watched = inspect(user)
     user.change_email("ann@example.net")
     assert watched is inspect(user)
+
+
+def test_the_members_of_a_mapped_class_can_be_listed() -> None:
+    """As help() and many tools do."""
+    assert {"change_email", "email"} < dict(getmembers(User)).keys()
