@@ -158,8 +158,15 @@ class SqlUnitOfWork(UnitOfWork):
             try:
                 self._connection.commit()
             except DBAPIError as error:
+                self._roll_back_driver(self._connection)
                 raise translated_at_commit(error, self._engine) from error
         self._let_go()
+
+    def _roll_back_driver(self, connection: Connection) -> None:
+        """Let the driver roll back after a COMMIT that failed: SQLAlchemy takes the transaction for ended by that."""
+        driver: Any = self._engine.dialect.loaded_dbapi
+        with suppress(driver.Error, SQLAlchemyError):  # it has ended with its connection
+            connection.connection.rollback()
 
     def _refuse_if_aborted(self, connection: Connection) -> None:
         """Raise if the transaction was rolled back, by somebody's own call or for an error that somebody swallowed.

@@ -25,7 +25,7 @@ from domain.user import User
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.users import new_user
-from tests.faults import CONFLICT, HOLD
+from tests.faults import CONFLICT, ERROR, HOLD
 from tests.faulty_storages import (
     SECONDS,
     FaultyDatabase,
@@ -202,6 +202,19 @@ def test_whichever_call_fails_the_caller_is_told_what_is_stored(storage: FaultyS
     for kind in storage.kinds:
         if not (case.connects and kind == CONFLICT):  # nobody else is there while one connects
             assert check_faults(case, storage, kind) or isinstance(storage, FaultyFake)
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("storage", ["sqlite", "postgres", "mariadb"], indirect=True)
+def test_a_commit_that_fails_keeps_nobody_waiting_while_its_block_is_open(storage: FaultyDatabase) -> None:
+    """Whether or not the database has ended the transaction by itself."""
+    storage.faults.plan(1, ERROR, only_commits=True)
+    with storage.unit() as uow:
+        uow.users.get_by_username("ann").deactivate()
+        with pytest.raises(StorageError):
+            uow.commit()
+        users.change_email("ann", "ann@example.org", storage.unit())
+    assert [("ann", "ann@example.org", True, 2), BOB] == storage.rows()
 
 
 def begin_to_commit(storage: FaultyServer, pool: ThreadPoolExecutor) -> Future[User]:
