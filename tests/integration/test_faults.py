@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import field, frozen
+from attrs import frozen
 from sqlalchemy import Engine
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -91,10 +91,10 @@ class Case:
 
     run: Callable[[UnitOfWork], Any]
     after: Rows
-    less: Rows = field(factory=list)
+    less: Rows | None = None
     connects: bool = False
 
-    def after_returning(self, result: object) -> Rows:
+    def after_returning(self, result: object) -> Rows | None:
         """Return what must be stored when the use case returns this."""
         return self.less if result is False else self.after
 
