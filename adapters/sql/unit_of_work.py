@@ -102,8 +102,7 @@ class SqlUnitOfWork(UnitOfWork):
         return is_held(aggregate)  # and not here, or nobody would ask
 
     def _changed(self) -> list[Aggregate]:
-        changed = self._objects.changed()
-        return sorted(changed, key=write_order) if changed else changed
+        return sorted(self._objects.changed(), key=write_order)
 
     def _write_changes(self) -> None:
         changed = self._changed()
