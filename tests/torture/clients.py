@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -86,7 +87,10 @@ def work(url: str, client: int, pipe: Connection, store: Store) -> None:
     """Store one unit after another, on and on, after the last one that is stored, and tell each step."""
 
     def tell(what: bytes, number: int) -> None:
-        os.write(pipe.fileno(), _RECORD.pack(what, number))
+        try:
+            os.write(pipe.fileno(), _RECORD.pack(what, number))
+        except BrokenPipeError:
+            sys.exit()  # nobody listens any more
 
     with bootstrap(url) as application:
         last = get_user(account_name(client), application.unit_of_work()).email
