@@ -107,3 +107,9 @@ def test_a_planted_bug_is_noticed(name: str, storage: str, server: str) -> None:
 def test_each_bug_says_what_is_broken() -> None:
     """In a sentence."""
     assert [] == [name for name, bug in BUGS.items() if not (bug.plant.__doc__ or "").endswith(".")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
+def test_the_pages_say_how_many_bugs_are_planted(page: str) -> None:
+    """So that nobody has to believe an old number."""
+    assert f" {len(BUGS)} " in (ROOT / page).read_text(encoding="utf-8")
