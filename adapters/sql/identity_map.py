@@ -43,7 +43,7 @@ class IdentityMap:
 
     def made(self, kind: type[Aggregate], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
         """Return the objects for rows that were read: those that are here already as they are, the others new."""
-        objects, place, names = self._objects[kind], names.index("id"), (*names, _OWNER)
+        objects, place = self._objects[kind], names.index("id")
         found = []
         for row in rows:
             number = row[place].int
@@ -52,7 +52,9 @@ class IdentityMap:
             if one is None:
                 # Not by its own __init__, which validates: what is stored was valid when it was stored.
                 one = kind.__new__(kind)
-                vars(one).update(zip(names, (*row, self), strict=True))
+                values = vars(one)
+                values.update(zip(names, row))  # noqa: B905  # one length; strict=True takes half as long again
+                values[_OWNER] = self
                 objects[number] = ref(one)
             found.append(one)
         if len(objects) > self._many:
