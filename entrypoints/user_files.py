@@ -146,7 +146,7 @@ class _Lines:
         self._length += len(line)
         if self._length >= LONGEST_LINE or len(self.row) > MOST_LINES:
             # As the reader itself refuses a cell: what was cut off could be the end of an address.
-            raise csv.Error(f"longer than {LONGEST_LINE} characters or {MOST_LINES} lines")
+            raise csv.Error(f"it has {LONGEST_LINE} characters or more, or more than {MOST_LINES} lines")
         return line
 
     def begin_row(self) -> None:
@@ -206,7 +206,8 @@ def read_jsonl(source: TextIO) -> Iterator[UserRow]:
 
 def _parse_object(text: str) -> dict[str, Any]:
     if len(text) == LONGEST_LINE:
-        raise InvalidRow(text[:100], f"the line is too long: at most {LONGEST_LINE} characters can be read")
+        # Not all of it, because a thousand such rows are held at once.
+        raise InvalidRow(text[:60], f"the line is too long: it must have fewer than {LONGEST_LINE} characters")
     try:
         found = json.loads(text, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:

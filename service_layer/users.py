@@ -1,4 +1,4 @@
-"""The use cases of users: plain functions that take the unit of work last, before what can be left out, and open it.
+"""The use cases of users: plain functions whose last required argument is the unit of work, which they open themselves.
 
 They return users that stay readable after the unit has ended. Each raises the domain's errors, and those of storage
 that :mod:`domain.errors` lists.
@@ -171,7 +171,7 @@ def import_users(
     already, with the same name and address, is counted as present: so an import that was cut short is finished by
     running it again. A row with the name or the address of somebody else is refused.
 
-    A transaction that surely did not happen is tried again, up to ten times within a minute; after one whose outcome is
+    A transaction that surely did not happen is run up to ten times within a minute; after one whose outcome is
     unknown, the import looks whether it has happened. Where that does not help, either, it raises the last error, or
     :class:`~domain.errors.CommitOutcomeUnknown` when the thousand rows at hand may be stored, or not. What was stored
     before stays stored. Not to be retried as a whole when ``rows`` can be read only once.

@@ -32,6 +32,15 @@ _DRIVERS = {
 }
 
 
+# The options that hold a secret, by dialect. They are kept out of the engine's URL, because SQLAlchemy shows all of
+# that but a password before the @.
+_SECRET_OPTIONS = {
+    "sqlite": (),
+    "postgresql": ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
+    "mysql": ("password", "passwd", "ssl_key_password"),
+}
+
+
 def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False) -> Engine:
     """Return an engine for the URL of an SQLite file, a PostgreSQL, a MariaDB or a MySQL database.
 
@@ -41,7 +50,7 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     """
     url = _parsed(database_url)
     kind = url.get_backend_name()
-    secrets = {name: value for name, value in url.query.items() if name in _SECRETS[kind]}
+    secrets = {name: value for name, value in url.query.items() if name in _SECRET_OPTIONS[kind]}
     try:
         engine = _MAKERS[kind](url.difference_update_query(secrets), timeout, ping)
     except (ArgumentError, TypeError, ValueError) as error:
@@ -53,14 +62,6 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
 
     return engine
 
-
-# The options that hold a secret, by dialect. They are kept out of the engine's URL, because SQLAlchemy shows all of
-# that but a password before the @.
-_SECRETS = {
-    "sqlite": (),
-    "postgresql": ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
-    "mysql": ("password", "passwd", "ssl_key_password"),
-}
 
 _MAKERS = {"sqlite": sqlite_engine, "postgresql": postgres_engine, "mysql": mysql_engine}
 
@@ -83,6 +84,7 @@ def _parsed(database_url: str) -> URL:
         )
     if url.get_backend_name() != "sqlite" and (database_url.count("@") > 1 or "@" in (url.database or "")):
         raise ConfigurationError("DATABASE_URL has an @ where none can be: inside a password, write it as %40")
+    # Before the question mark it has been decoded, and behind it not.
     if "\0" in str(url.set(query={})) or "%00" in database_url:
         raise ConfigurationError("DATABASE_URL has a NUL character: remove it")
     repeated = [name for name, value in url.query.items() if not isinstance(value, str) and name not in _REPEATABLE]

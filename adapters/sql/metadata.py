@@ -51,7 +51,7 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children
         for name in (*table.columns.keys(), *children):
             event.listen(getattr(aggregate, name), "set", before_change)
         manager = inspect(aggregate).class_manager
-        setattr(aggregate, manager.STATE_ATTR, _StateWhenNeeded(manager))
+        setattr(aggregate, manager.STATE_ATTR, _StateOnDemand(manager))
 
 
 def children_of(aggregate: type[Aggregate]) -> Mapping[str, Children]:
@@ -65,11 +65,11 @@ def mapped_tables() -> list[Table]:
     return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
-class _StateWhenNeeded:
-    """Has SQLAlchemy watch an object from the moment on when its state is asked for, as the first change does.
+class _StateOnDemand:
+    """Gives an object SQLAlchemy's state when somebody first asks for it, as the first change does.
 
-    An object that is only read needs no state, which costs more than all the rest of it; and one that was made before
-    its class was mapped gets its state in the same way.
+    SQLAlchemy itself makes the state with the object, which costs more than all the rest of reading it. And an object
+    that was made before its class was mapped has none: it gets one in the same way.
     """
 
     def __init__(self, manager: ClassManager[Any]) -> None:

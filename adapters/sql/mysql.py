@@ -52,10 +52,7 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
         pool_pre_ping=ping,
         hide_parameters=True,
     )
-    known = signature(url.get_dialect().import_dbapi().connect).parameters
-    unknown = engine.dialect.create_connect_args(url)[1].keys() - known
-    if unknown:
-        raise ValueError(f"the driver knows no {', '.join(sorted(unknown))}")
+    _refuse_unknown_options(engine)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -72,6 +69,13 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     event.listen(engine, "handle_error", _note_lost_transaction)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
+
+
+def _refuse_unknown_options(engine: Engine) -> None:
+    known = signature(engine.url.get_dialect().import_dbapi().connect).parameters
+    unknown = engine.dialect.create_connect_args(engine.url)[1].keys() - known
+    if unknown:
+        raise ValueError(f"the driver knows no {', '.join(sorted(unknown))}")
 
 
 @compiles(CreateTable, "mysql")

@@ -18,11 +18,13 @@ _CANNOT_CONNECT = 2003  # CR_CONN_HOST_ERROR, as the driver says it
 
 
 def driver_of(url: URL) -> Any:
-    """Return the driver for a URL, as a module whose ``connect`` takes at most its ``connect_timeout`` (seconds).
+    """Return the driver for a URL, as a module whose ``connect`` keeps to its ``connect_timeout`` (seconds).
 
-    By itself the driver waits without end for a server that accepts a connection and then says nothing; its
-    ``read_timeout`` would be a limit for every statement, too.
+    It is the limit for reaching the server, and once more for logging in. By itself the driver waits without end for a
+    server that accepts a connection and then says nothing; its ``read_timeout`` would be a limit for every statement,
+    too.
     """
+    # Not by a listener of do_connect, which would keep those of an application from being asked: its log-in, say.
     driver = url.get_dialect().import_dbapi()
     return SimpleNamespace(**{**vars(driver), "connect": partial(_connect, driver)})
 
@@ -39,7 +41,7 @@ def _connect(driver: Any, **arguments: Any) -> Any:
 def _connect_in_time(connection: Any, driver: Any) -> None:
     try:
         with _reached(connection) as ours, _time_limit(ours, connection.connect_timeout):
-            connection.connect(ours.dup())  # which is the same connection, also when it gets encrypted
+            connection.connect(ours.dup())  # a copy, so that ours still ends the connection when the driver encrypts it
     except OSError as error:
         message = f"Can't connect to MySQL server on {connection.host!r} ({error})"
         raise driver.OperationalError(_CANNOT_CONNECT, message) from error

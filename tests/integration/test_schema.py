@@ -22,7 +22,8 @@ from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
 from adapters.sql.schema import Schema, alembic_config, known_revisions, migrating
 from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
-from entrypoints.bootstrap import bootstrap, open_schema
+from entrypoints.bootstrap import Application, bootstrap, open_schema
+from service_layer.retrying import retrying
 from service_layer.users import create_user, get_user
 from tests.contract.orders import ORDERS, FakeShop, SqlShop
 from tests.contract.sample import Kit
@@ -275,3 +276,18 @@ def test_the_plain_alembic_command_works_on_database_url(tmp_path: Path, databas
     else:
         assert done.returncode != 0
         assert "set DATABASE_URL to the database to work on" in done.stdout + done.stderr
+
+
+def test_an_application_can_wait_for_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
+    """The service is up first, and what holds its data comes later."""
+    folder = tmp_path / "mounted later"
+    runs = []
+
+    def start() -> Application:
+        runs.append("run")
+        if len(runs) == 2:
+            folder.mkdir()
+        return bootstrap(f"sqlite:///{folder}/people.db")
+
+    with retrying(start) as application, application.unit_of_work() as uow:
+        assert ((), 2) == (uow.users.page().items, len(runs))

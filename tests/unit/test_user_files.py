@@ -179,7 +179,7 @@ def test_an_open_quotation_mark_costs_one_line(read_csv: Read) -> None:
     many = b"bob,b@example.com\n" * 20_000
     reading = read_csv(b'username,email\nann,"a@example.com\n' + many + b'"cid,c@example.com\ndan,d@example.com\n')
     assert [2, 20_003] == [row.line for row, _ in reading.refused]
-    reason = "longer than 131072 characters or 1000 lines; is a quotation mark missing or too many?"
+    reason = "it has 131072 characters or more, or more than 1000 lines; is a quotation mark missing or too many?"
     assert reason == reading.refused[0][1]
     assert [*range(3, 20_003), 20_004] == [row.line for row in reading.rows]
 
