@@ -9,31 +9,25 @@ the history that shows it. --write brings the table in docs/reliability.md up to
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from benchmarks.report import machine, put_between_marks
-from entrypoints.bootstrap import Application, bootstrap, open_schema
-from tests import mariadb_server, postgres_server
+from entrypoints.bootstrap import Application, bootstrap
+from tests.torture import report
 from tests.torture.checker import KINDS, REFUSALS, Findings, check
+from tests.torture.clients import PROCESSES
+from tests.torture.databases import NAMES, database
 from tests.torture.history import READ_ONLY, ROLLED_BACK, History, Row, readable
 from tests.torture.workload import NOT_COUNTED, Client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+    from collections.abc import Callable, Sequence
 
 
 @frozen
@@ -84,9 +78,7 @@ def torture(url: str, run: Run) -> Result:
 
 
 def _run_processes(url: str, run: Run, folder: str) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(run.processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(run.processes, mp_context=PROCESSES) as pool:
         for done in as_completed([pool.submit(run_process, url, run, n + 1, folder) for n in range(run.processes)]):
             done.result()
 
@@ -120,26 +112,6 @@ def run_threads(application: Application, run: Run, process: int, folder: str) -
             stop.set()  # when one has failed, or somebody has pressed Ctrl-C, the others need not go on
 
 
-@contextmanager
-def empty_database(kind: str) -> Iterator[str]:
-    """Yield the URL of a new database, one of :data:`DATABASES`, with its tables and no users."""
-    with ExitStack() as stack:
-        if kind == "sqlite":
-            url = f"sqlite:///{stack.enter_context(TemporaryDirectory(prefix='plumbline-torture-'))}/torture.db"
-        elif kind == "postgresql":
-            url = stack.enter_context(postgres_server.new_database(stack.enter_context(postgres_server.postgres())))
-        else:
-            url = stack.enter_context(mariadb_server.new_database(stack.enter_context(mariadb_server.mariadb())))
-        prepare(url)
-        yield url
-
-
-def prepare(url: str) -> None:
-    """Make the tables."""
-    with open_schema(url) as schema:
-        schema.upgrade()
-
-
 def line(kind: str, run: Run, result: Result) -> str:
     """Return what came of a run, in a line."""
     found = result.findings
@@ -151,14 +123,6 @@ def line(kind: str, run: Run, result: Result) -> str:
         f" {found.outcomes[READ_ONLY]:,} only read; {wrong};"
         f" {result.running:.1f} s, checked in {result.checking:.1f} s, seed {run.seed}"
     )
-
-
-def table(results: dict[str, Result]) -> str:
-    """Return what came of the runs as a table in Markdown."""
-    columns = [_figures(one) for one in results.values()]
-    lines = ["| | " + " | ".join(DATABASES[kind] for kind in results) + " |", "|---|" + "---:|" * len(results)]
-    lines += [f"| {title} | " + " | ".join(f"{one[title]:,}" for one in columns) + " |" for title in columns[0]]
-    return "\n".join(lines)
 
 
 def _figures(result: Result) -> dict[str, int]:
@@ -176,30 +140,37 @@ def _figures(result: Result) -> dict[str, int]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run, print, and write if asked to; return 1 if anything is wrong."""
-    parser = argparse.ArgumentParser("tests.torture concurrency", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--database", choices=[*DATABASES, "all"], default="all")
+    """Run on each database, and return 1 if anything is wrong."""
+    parser = report.parser("concurrency", (__doc__ or "").partition("\n")[0])
+    parser.add_argument("--database", choices=[*NAMES, "all"], default="all")
     parser.add_argument("--transactions", type=int, default=350_000, help="on each database")
     parser.add_argument("--seconds", type=float, default=3600.0, help="at most, on each database")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
-    given = parser.parse_args(arguments)
-    run = Run(given.seed, given.transactions, given.seconds)
-    kinds = list(DATABASES) if given.database == "all" else [given.database]
-    results = {}
-    print(f"{run.transactions:,} transactions on each of {', '.join(kinds)}, seed {run.seed}", flush=True)
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    run = Run(options.seed, options.transactions, options.seconds)
+    found = _run_on_each(list(NAMES) if options.database == "all" else [options.database], run)
+    figures = [_figures(one) for one in found.values()]
+    report.write(
+        "concurrency",
+        options,
+        f"concurrency --database {options.database} --transactions {run.transactions} --seconds {run.seconds:g}",
+        ["", *(NAMES[kind] for kind in found)],
+        [(title, *(one[title] for one in figures)) for title in (figures[0] if figures else ())],
+    )
+    return report.complain(
+        [f"{NAMES[kind]}: {one.kind}: {one.what}" for kind in found for one in found[kind].findings.violations]
+    )
+
+
+def _run_on_each(kinds: Sequence[str], run: Run) -> dict[str, Result]:
+    found: dict[str, Result] = {}
+    if not run.transactions:
+        return found
     for kind in kinds:
-        try:
-            with empty_database(kind) as url:
-                results[kind] = torture(url, run)
-        except (postgres_server.PostgresMissing, mariadb_server.MariadbMissing) as error:
-            print(f"{kind}: {error}", file=sys.stderr)
-            continue
-        print(line(kind, run, results[kind]), flush=True)
-        print(results[kind].example, end="")
-    if given.write and results:
-        command = " ".join(["python -m tests.torture concurrency", *arguments])
-        circumstances = f"Run on {datetime.now(UTC):%Y-%m-%d} by `{command}`, with seed {run.seed}, on {machine()}."
-        put_between_marks("concurrency", f"{circumstances}\n\n{table(results)}", page="reliability.md")
-    sound = [kind for kind, one in results.items() if not one.findings.violations]
-    return 0 if sound == kinds else 1
+        with database(kind) as url:
+            if url is None:
+                continue
+            one = found[kind] = torture(url, run)
+        print(line(NAMES[kind], run, one), flush=True)
+        print(one.example, end="")
+    return found

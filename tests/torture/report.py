@@ -31,8 +31,8 @@ def complain(violations: Sequence[str]) -> int:
 
 
 def write(name: str, options: Namespace, command: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Put a table and its circumstances between the marks of this name, if that was asked for."""
-    if not options.write:
+    """Put a table and its circumstances between the marks of this name, if that was asked for and there is any row."""
+    if not (options.write and rows):
         return
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     for row in rows:

@@ -13,7 +13,8 @@ from adapters.sql.statements import Statements
 from tests.planted_bugs.postgres import a_write_begins_no_transaction
 from tests.planted_bugs.registry import instead
 from tests.planted_bugs.savepoints import an_undone_savepoint_leaks_in_the_database
-from tests.torture.concurrency import Run, line, prepare, torture
+from tests.storages import migrated_engine
+from tests.torture.concurrency import Run, line, torture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +38,8 @@ def database_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     if kind == "memory":
         return "memory://"
     url = f"sqlite:///{folder}/torture.db" if kind == "sqlite" else str(request.getfixturevalue(f"{kind}_database"))
-    prepare(url)
-    return url
+    with migrated_engine(url):
+        return url
 
 
 def test_no_acknowledged_write_is_lost(url: str) -> None:

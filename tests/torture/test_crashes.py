@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.storages import migrated_engine
-from tests.torture import commits, crashes, faults, report
+from tests.torture import commits, concurrency, crashes, faults, report
 from tests.torture.clients import ACKNOWLEDGED, INTENDED, UNAVAILABLE, UNKNOWN, Store, store_unit
 from tests.torture.kills import Kills, kill_clients
 from tests.torture.ledger import Ledger
@@ -93,18 +93,26 @@ def test_a_killed_client_on_mariadb_leaves_all_that_was_acknowledged_and_nothing
     assert ([], 4) == (found.violations, found.kills)
 
 
-@pytest.mark.promise(14)
-@pytest.mark.promise(15)
+@pytest.mark.promise(14, 15)
 def test_after_an_immediate_stop_of_postgres_all_errors_were_true_and_clients_go_on() -> None:
     """With the engine that they have."""
     found = stop_server(1, Random(SEED))  # noqa: S311  # to be repeated
     assert ([], 1) == (found.violations, found.stops)
 
 
-@pytest.mark.parametrize("main", [crashes.main, commits.main], ids=["crashes", "commits"])
-def test_the_programs_tell_their_seed(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("main", "nothing"),
+    [
+        (concurrency.main, ["--transactions=0"]),
+        (crashes.main, ["--kills=0", "--stops=0"]),
+        (commits.main, ["--cuts=0"]),
+    ],
+    ids=["concurrency", "crashes", "commits"],
+)
+def test_the_programs_tell_their_seed(
+    main: Callable[[list[str]], int], nothing: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """So that a run can be repeated, whose seed nobody has chosen."""
-    nothing = ["--kills=0", "--stops=0"] if main is crashes.main else ["--cuts=0"]
     assert main([*nothing, "--seed=7"]) == 0
     assert capsys.readouterr().out == "seed 7\n"
 
