@@ -6,7 +6,6 @@ to the client, which goes on creating the same user, by the same id, until it is
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -208,7 +207,3 @@ def main(arguments: Sequence[str]) -> int:
         ],
     )
     return report.complain([violation for one in found.values() for violation in one.violations])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from random import Random
-
-from attrs import astuple
 
 from tests.torture import report
 from tests.torture.databases import NAMES, database
@@ -23,36 +21,47 @@ def main(arguments: Sequence[str]) -> int:
     print(f"seed {options.seed}", flush=True)
     killed = _kill(options.kills, options.seed)
     stopped = _stop(options.stops, options.seed)
-    report.write(
-        "kills",
-        options,
-        f"crashes --kills {options.kills} --stops {options.stops}",
-        ["", "clients killed", "units acknowledged", "in flight: stored", "in flight: not", "seconds", "violations"],
-        [(NAMES[kind], *_cells(one)) for kind, one in killed.items()],
-    )
-    report.write(
-        "stops",
-        options,
-        f"crashes --kills {options.kills} --stops {options.stops}",
-        [
-            "",
-            "immediate stops",
-            "units acknowledged",
-            "`StorageUnavailable`",
-            "`CommitOutcomeUnknown`: stored",
-            "not",
-            "seconds",
-            "violations",
-        ],
-        [("PostgreSQL", *_cells(one)) for one in stopped],
-    )
+    _write(options, killed, stopped)
     found: list[Kills | Stops] = [*killed.values(), *stopped]
     return report.complain([violation for one in found for violation in one.violations])
 
 
-def _cells(found: Kills | Stops) -> list[object]:
-    *counts, seconds, violations = astuple(found)
-    return [*counts, f"{seconds:.0f}", len(violations)]
+def _write(options: Namespace, killed: dict[str, Kills], stopped: list[Stops]) -> None:
+    command = f"crashes --kills {options.kills} --stops {options.stops}"
+    flight = ["in flight: stored", "in flight: not stored"]
+    report.write(
+        "kills",
+        options,
+        command,
+        ["", "clients killed", "units acknowledged", *flight, "seconds", "violations"],
+        [
+            (NAMES[kind], one.kills, one.acknowledged, one.stored_in_flight, one.absent_in_flight, *_ending(one))
+            for kind, one in killed.items()
+        ],
+    )
+    errors = ["`StorageUnavailable`", "`CommitOutcomeUnknown`: stored", "`CommitOutcomeUnknown`: not stored"]
+    report.write(
+        "stops",
+        options,
+        command,
+        ["", "immediate stops", "units acknowledged", *errors, "seconds", "violations"],
+        [
+            (
+                NAMES["postgresql"],
+                one.stops,
+                one.acknowledged,
+                one.unavailable,
+                one.unknown_stored,
+                one.unknown_absent,
+                *_ending(one),
+            )
+            for one in stopped
+        ],
+    )
+
+
+def _ending(found: Kills | Stops) -> tuple[str, int]:
+    return f"{found.seconds:.0f}", len(found.violations)
 
 
 def _kill(kills: int, seed: int) -> dict[str, Kills]:
@@ -86,7 +95,3 @@ def _stop(stops: int, seed: int) -> list[Stops]:
         flush=True,
     )
     return [one]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
