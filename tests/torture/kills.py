@@ -12,7 +12,7 @@ from typing import Any
 from attrs import define, field
 
 from entrypoints.bootstrap import bootstrap
-from tests.torture.clients import ACKNOWLEDGED, INTENDED, Client, Store, create_account, store_unit
+from tests.torture.clients import ACKNOWLEDGED, INTENDED, Client, Store, Unit, create_account, store_unit
 from tests.torture.ledger import Ledger
 from tests.torture.look import Look
 
@@ -111,8 +111,9 @@ def _check(url: str, ledgers: Sequence[Ledger], clients: Sequence[Client], total
         total.acknowledged += sum(what == ACKNOWLEDGED for what in told.values())
         for number, what in told.items():
             if what == INTENDED:
-                total.stored_in_flight += f"unit-{client.number}-{number}-a" in gone
-                total.absent_in_flight += f"unit-{client.number}-{number}-a" not in gone
+                stored = Unit(client.number, number).usernames[0] in gone
+                total.stored_in_flight += stored
+                total.absent_in_flight += not stored
         checked += gone
     look.remove(checked)
     look.close()

@@ -19,6 +19,7 @@ from tests.torture.clients import (
     UNKNOWN,
     Client,
     Store,
+    Unit,
     create_account,
     store_unit,
 )
@@ -117,7 +118,7 @@ def _check(url: str, ledgers: Sequence[Ledger], clients: Sequence[Client], total
         gone = set(ledger.settle(due, rows))
         look.remove(gone)
         for number, what in due.items():
-            stored = f"unit-{client.number}-{number}-a" in gone
+            stored = Unit(client.number, number).usernames[0] in gone
             total.acknowledged += what == ACKNOWLEDGED
             total.unavailable += what == UNAVAILABLE
             total.unknown_stored += what == UNKNOWN and stored
