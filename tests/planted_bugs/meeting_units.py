@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 
@@ -15,11 +15,6 @@ from adapters.sql import sqlite as sql_sqlite
 from adapters.sql.statements import Statements, statements_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
-
-if TYPE_CHECKING:
-    pass
-
-
 from tests.planted_bugs.registry import around, bug, instead
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import inspect
@@ -13,11 +13,6 @@ from adapters.sql.identity_map import IdentityMap, values_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import Aggregate
 from service_layer.undo_log import UndoLog
-
-if TYPE_CHECKING:
-    pass
-
-
 from tests.planted_bugs.registry import around, bug, instead
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
@@ -17,11 +17,6 @@ from domain.errors import (
     StorageUnavailable,
 )
 from service_layer.unit_of_work import UnitOfWork
-
-if TYPE_CHECKING:
-    pass
-
-
 from tests.planted_bugs.registry import around, bug, instead
 
 
