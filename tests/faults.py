@@ -124,9 +124,13 @@ _REFUSALS = {
 }
 
 
+# The whole messages, since a value or a comment may end with the same letters.
+_COMMITS = (b"Q\0\0\0\x0bCOMMIT\0", b"\7\0\0\0\3COMMIT")
+
+
 def is_commit(data: bytes) -> bool:
     """Tell whether a call is a COMMIT, as either driver sends it."""
-    return data.endswith((b"COMMIT", b"COMMIT\0"))
+    return data in _COMMITS
 
 
 def refusal(data: bytes, kind: str) -> bytes:

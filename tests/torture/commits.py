@@ -22,9 +22,10 @@ from domain.errors import CommitOutcomeUnknown, DomainError, StorageError
 from domain.user import User
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import create_user
+from tests.counting_proxy import proxy_to
+from tests.faults import AFTER, BEFORE, Faults, FaultyProxy
 from tests.torture import report
 from tests.torture.clients import PROCESSES
-from tests.torture.cutting_proxy import Cut, cutting_proxy
 from tests.torture.databases import NAMES, database
 from tests.torture.look import Look
 
@@ -33,6 +34,8 @@ WORKERS = 4
 
 CUT_AGAIN = 0.1
 """In how many cases the second COMMIT for a user is cut, too; the third never is."""
+
+_WHERE = {BEFORE: "cut before the server", AFTER: "cut after the server", "": "not cut"}
 
 Create = Callable[..., User]
 
@@ -69,72 +72,62 @@ def intended(seed: str, worker: int, place: int) -> Intended:
 
 @define
 class _Worker:
-    """A client and its proxy, which cuts the next COMMIT when it is ``armed``, where the ``plan`` says."""
+    """A client behind a proxy of its own, which cuts its COMMITs where the ``plan`` says, from its end on."""
 
     url: str
     number: int
     seed: str
     create: Create
-    plan: list[Cut]
-    armed: bool = False
-    cut: Cut | None = None
+    plan: list[str]
     found: Cuts = field(factory=Cuts)
 
     def run(self) -> Cuts:
         """Create users until as many COMMITs as planned have been cut, or up to the first violation."""
         look = Look(self.url)
-        with cutting_proxy(self.url, self.take) as url:
+        with proxy_to(self.url, FaultyProxy) as (proxy, url):
             engine = make_engine(url)
             while self.plan and not self.found.violations:
                 self.found.users += 1
-                self.create_one(self.found.users, SqlUnitOfWork(engine), look)
+                self.create_one(self.found.users, SqlUnitOfWork(engine), proxy.faults, look)
             engine.dispose()
         look.close()
         return self.found
 
-    def take(self) -> Cut | None:
-        """Return where to cut the COMMIT that has come."""
-        if self.armed and self.plan:
-            self.armed = False
-            self.cut = self.plan.pop()
-            self.found.before += self.cut is Cut.BEFORE
-            self.found.after += self.cut is Cut.AFTER
-            return self.cut
-        return None
-
-    def create_one(self, place: int, uow: UnitOfWork, look: Look) -> None:
+    def create_one(self, place: int, uow: UnitOfWork, faults: Faults, look: Look) -> None:
         """Ask for a user until it is acknowledged."""
         id, name, email, _ = intended(self.seed, self.number, place)
         again = Random(f"{self.seed} {id}").random() < CUT_AGAIN  # noqa: S311  # to be repeated
         is_stored = False
-        for armed in (True, again, False):
-            self.armed = armed
-            told, cut = self.ask(name, email, uow, id)
-            if cut is None and told is None:
+        for turn, is_to_cut in enumerate((True, again, False)):
+            planned = self.plan[-1] if is_to_cut and self.plan else ""
+            faults.plan(1 if planned else 0, planned, only_commits=True)
+            told = self.ask(name, email, uow, id)
+            cut = self.plan.pop() if faults.met else ""
+            self.found.before += cut == BEFORE
+            self.found.after += cut == AFTER
+            if not cut and told is None:
+                if turn == 0:
+                    self.found.violations.append(f"{name}: acknowledged, and no COMMIT has come by")
                 return
-            if cut is None or told != CommitOutcomeUnknown.__name__:
-                where = "not cut" if cut is None else f"cut {cut.value} the server"
-                self.found.violations.append(f"{name}: its COMMIT was {where}, and the client was told {told}")
+            if not cut or told != CommitOutcomeUnknown.__name__:
+                self.found.violations.append(f"{name}: its COMMIT was {_WHERE[cut]}, and the client was told {told}")
                 return
-            is_stored |= cut is Cut.AFTER
+            is_stored |= cut == AFTER
             count = look.all("SELECT count(*) FROM users WHERE username = {}", name)[0][0]
             if count != is_stored:
-                self.found.violations.append(f"{name}: cut {cut.value} the server, and stored {count} times")
+                self.found.violations.append(f"{name}: {_WHERE[cut]}, and stored {count} times")
         self.found.violations.append(f"{name}: not acknowledged, however often it was asked for")
 
-    def ask(self, name: str, email: str, uow: UnitOfWork, id: UUID) -> tuple[str | None, Cut | None]:
-        """Ask for a user once; return the error that this is answered with, if any, and where it was cut."""
-        self.cut = None
-        told = None
+    def ask(self, name: str, email: str, uow: UnitOfWork, id: UUID) -> str | None:
+        """Ask for a user once; return the error that this is answered with, if any."""
         try:
             user = self.create(name, email, uow, id=id)
         except (DomainError, StorageError) as error:
-            told = type(error).__name__
-            self.found.errors[told] += 1
-        else:
-            if (user.id, user.username, user.email) != (id, name, email):
-                told = f"of another user: {user}"
-        return told, self.cut
+            self.found.errors[type(error).__name__] += 1
+            return type(error).__name__
+        if (user.id, user.username, user.email) != (id, name, email):
+            return f"of another user: {user}"
+        return None
 
 
 def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user, workers: int = WORKERS) -> Cuts:
@@ -163,7 +156,7 @@ def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user, wo
 
 def _work(url: str, number: int, seed: str, create: Create, cuts: int) -> Cuts:
     # The halves of all workers together differ by one at most, too, if their number is even.
-    plan = [Cut.BEFORE if (place + number) % 2 else Cut.AFTER for place in range(cuts)]
+    plan = [BEFORE if (place + number) % 2 else AFTER for place in range(cuts)]
     Random(f"{seed} {number}").shuffle(plan)  # noqa: S311  # to be repeated
     return _Worker(url, number, seed, create, plan).run()
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from service_layer.users import create_user
+from tests.faults import is_commit
 from tests.storages import migrated_engine
 from tests.torture import faults
 from tests.torture.commits import Create, Cuts, cut_commits
-from tests.torture.cutting_proxy import MysqlMessages, PostgresMessages
-
-START = b"\x00\x00\x00\x08\x04\xd2\x16\x2f" + b"\x00\x00\x00\x11\x00\x03\x00\x00user\x00me\x00\x00"
-"""A request for encryption, and a start-up message."""
 
 
 def query(text: bytes) -> bytes:
@@ -24,21 +23,11 @@ def command(text: bytes) -> bytes:
     return (len(text) + 1).to_bytes(3, "little") + b"\0\x03" + text
 
 
-POSTGRES = [START[:8], START[8:], query(b"SELECT 'COMMIT'"), query(b"COMMIT"), query(b"commit;"), query(b"ROLLBACK")]
-MYSQL = [b"\x02\0\0\1me", command(b"SELECT 'COMMIT'"), command(b"COMMIT"), command(b"commit;"), command(b"ROLLBACK")]
-
-
-@pytest.mark.parametrize(("kind", "messages"), [(PostgresMessages, POSTGRES), (MysqlMessages, MYSQL)])
-def test_a_commit_is_recognised_however_it_comes_in(
-    kind: type[PostgresMessages | MysqlMessages], messages: list[bytes]
-) -> None:
-    """In pieces of any size; and nothing else is taken for one."""
-    stream = b"".join(messages)
-    for size in range(1, len(stream) + 1):
-        divider = kind()
-        found = [one for start in range(0, len(stream), size) for one in divider.divide(stream[start : start + size])]
-        assert messages == [message for message, _ in found]
-        assert [b"COMMIT", b"commit;"] == [message[5:].rstrip(b"\0") for message, is_commit in found if is_commit]
+@pytest.mark.parametrize("message", [query, command])
+def test_a_commit_is_recognised_and_nothing_else_is_taken_for_one(message: Callable[[bytes], bytes]) -> None:
+    """By its whole message."""
+    others = [b"SELECT 'COMMIT'", b"SELECT 1 AS COMMIT", b"COMMIT AND CHAIN", b"ROLLBACK"]
+    assert [True, False, False, False, False] == [is_commit(message(text)) for text in [b"COMMIT", *others]]
 
 
 def cut(url: str, cuts: int, create: Create = create_user) -> Cuts:
@@ -68,6 +57,7 @@ def test_a_commit_that_is_cut_off_on_mariadb_is_told_and_can_be_repeated(mariadb
         (faults.create_without_the_id, "its COMMIT was not cut, and the client was told UsernameTaken"),
         (faults.create_another_one_where_it_is_taken, "stored, and not asked for, or twice: "),
         (faults.create_and_swallow_errors_of_the_commit, "missing: "),
+        (faults.create_nothing, "acknowledged, and no COMMIT has come by"),
     ],
 )
 def test_a_create_that_cannot_be_repeated_is_found(create: Create, complaint: str, postgres_database: str) -> None:
