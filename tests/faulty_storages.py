@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
 from adapters.fake.database import FakeDatabase
@@ -17,6 +16,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange, StorageUnavailable
+from tests import plain_driver
 from tests.counting_proxy import proxy_to
 from tests.faults import AFTER, BEFORE, CONFLICT, ERROR, LOST, Faults, FaultyProxy, faulty_connections
 from tests.storages import without_the_disk
@@ -118,6 +118,7 @@ class FaultyFake(FaultyStorage):
         return self._kind.partition(" ")[0]
 
     def _forget_plan(self) -> None:
+        """Use up a failure that no call has met, by counting as many calls as it was planned for."""
         for _ in range(0 if self.met else self._calls):
             self._database.failure(self._at)
 
@@ -277,7 +278,7 @@ def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
         named["factory"] = factory
 
     event.listen(engine, "connect", without_the_disk)
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=SECONDS)) as observer:
+    with closing(plain_driver.connect(f"sqlite:///{path}")) as observer:
         observer.execute("PRAGMA synchronous = OFF")
         yield FaultySqlite(engine, observer, faults)
         engine.dispose()
@@ -290,17 +291,5 @@ def faulty_server(url: str, timeout: float = SECONDS) -> Iterator[FaultyServer]:
         proxy, through = stack.enter_context(proxy_to(url, FaultyProxy))
         engine = make_engine(through, timeout)
         stack.callback(engine.dispose)
-        observer = stack.enter_context(closing(observer_of(engine, url)))
+        observer = stack.enter_context(closing(plain_driver.connect(url)))
         yield FaultyServer(engine, observer, proxy)
-
-
-def observer_of(engine: Engine, url: str) -> Any:
-    """Return a connection of the driver itself, past the engine, that sees at once what is committed."""
-    of = make_url(url)
-    driver: Any = engine.dialect.loaded_dbapi
-    account = {"host": of.host, "port": of.port, "user": of.username, "password": of.password}
-    if of.get_backend_name() == "postgresql":
-        observer = driver.connect(dbname=of.database, **account)
-        observer.autocommit = True
-        return observer
-    return driver.connect(database=of.database, autocommit=True, **account)

@@ -24,7 +24,7 @@ from tests.torture.checker import KINDS, REFUSALS, Findings, check
 from tests.torture.clients import PROCESSES
 from tests.torture.databases import NAMES, database
 from tests.torture.history import READ_ONLY, ROLLED_BACK, History, Row, readable
-from tests.torture.workload import NOT_COUNTED, Client
+from tests.torture.workload import NOT_COUNTED, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def torture(url: str, run: Run) -> Result:
         start = time.monotonic()
         with bootstrap(url) as application:
             with Path(folder, "0.jsonl").open("w", encoding="utf-8") as output:
-                Client(application.unit_of_work, "0.0", run.seed, output).run(Client.seed_users)
+                Worker(application.unit_of_work, "0.0", run.seed, output).run(Worker.seed_users)
             if url.startswith("memory:"):
                 run_threads(application, evolve(run, processes=1), 1, folder)
             else:
@@ -99,9 +99,9 @@ def run_threads(application: Application, run: Run, process: int, folder: str) -
     def run_thread(thread: int) -> None:
         number = f"{process}.{thread}"
         with Path(folder, f"{number}.jsonl").open("w", encoding="utf-8") as output:
-            client = Client(application.unit_of_work, number, run.seed, output)
+            worker = Worker(application.unit_of_work, number, run.seed, output)
             while not stop.is_set() and time.monotonic() < until and next(remaining, None) is not None:
-                while client.transact() in NOT_COUNTED:
+                while worker.transact() in NOT_COUNTED:
                     pass
 
     with ThreadPoolExecutor(run.threads) as pool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from attrs import define
 
 from tests.torture.clients import ACKNOWLEDGED, INTENDED, UNAVAILABLE, Unit, account_email, account_name
-from tests.torture.look import Rows
+from tests.torture.look import ByName
 
 
 @define
@@ -22,7 +22,7 @@ class Ledger:
     last: int = 0
     count: int = 0
 
-    def violations(self, due: Mapping[int, bytes], asked: Mapping[int, bytes], rows: Rows) -> list[str]:
+    def violations(self, due: Mapping[int, bytes], asked: Mapping[int, bytes], rows: ByName) -> list[str]:
         """Return what is wrong with the rows of the client, in a sentence each.
 
         ``due`` is what the client had told of each unit before the look, and ``asked`` is what it had told after it:
@@ -52,7 +52,7 @@ class Ledger:
             )
         return found
 
-    def settle(self, due: Mapping[int, bytes], rows: Rows) -> list[str]:
+    def settle(self, due: Mapping[int, bytes], rows: ByName) -> list[str]:
         """Take note that units were checked, and return the users that can be removed."""
         stored = [number for number in due if self._names(number)[0] in rows]
         self.last, self.count = max([*stored, self.last]), self.count + len(stored)

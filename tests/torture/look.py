@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from typing import Any
 
-import psycopg2
 from sqlalchemy import make_url
 
-Rows = dict[str, tuple[str, int]]
+from tests import plain_driver
+
+ByName = dict[str, tuple[str, int]]
 """The address and the version of each user, by name."""
 
 # How many others are connected to the same database.
@@ -25,10 +25,10 @@ class Look:
 
     def __init__(self, url: str) -> None:
         self.kind = make_url(url).get_backend_name()
-        self._connection = _connect(url)
+        self._connection = plain_driver.connect(url)
         self._mark = "?" if self.kind == "sqlite" else "%s"
 
-    def users(self) -> Rows:
+    def users(self) -> ByName:
         """Return all users at one moment."""
         return {
             name: (email, version) for name, email, version in self.all("SELECT username, email, version FROM users")
@@ -57,23 +57,3 @@ class Look:
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
-
-
-def _connect(url: str) -> Any:
-    parts = make_url(url)
-    if parts.get_backend_name() == "sqlite":
-        return sqlite3.connect(str(parts.database), timeout=10, isolation_level=None)
-    if parts.get_backend_name() == "postgresql":
-        connection = psycopg2.connect(url)
-        connection.autocommit = True
-        return connection
-    import pymysql  # noqa: PLC0415  # not installed everywhere
-
-    return pymysql.connect(
-        host=str(parts.host),
-        port=parts.port or 3306,
-        user=parts.username,
-        password=str(parts.password),
-        database=parts.database,
-        autocommit=True,
-    )

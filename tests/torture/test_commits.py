@@ -9,7 +9,7 @@ import pytest
 from service_layer.users import create_user
 from tests.faults import is_commit
 from tests.storages import migrated_engine
-from tests.torture import faults
+from tests.torture import liars
 from tests.torture.commits import Create, Cuts, cut_commits
 
 
@@ -54,13 +54,15 @@ def test_a_commit_that_is_cut_off_on_mariadb_is_told_and_can_be_repeated(mariadb
 @pytest.mark.parametrize(
     ("create", "complaint"),
     [
-        (faults.create_without_the_id, "its COMMIT was not cut, and the client was told UsernameTaken"),
-        (faults.create_another_one_where_it_is_taken, "stored, and not asked for, or twice: "),
-        (faults.create_and_swallow_errors_of_the_commit, "missing: "),
-        (faults.create_nothing, "acknowledged, and no COMMIT has come by"),
+        (liars.create_without_the_id, "its COMMIT was not cut, and the client was told UsernameTaken"),
+        (liars.create_another_one_where_it_is_taken, "stored, and not asked for, or twice: "),
+        (liars.create_and_swallow_errors_of_the_commit, "missing: "),
+        (liars.create_nothing, "acknowledged, and no COMMIT has come by"),
     ],
 )
-def test_a_create_that_cannot_be_repeated_is_found(create: Create, complaint: str, postgres_database: str) -> None:
-    """With the first few cuts."""
+def test_a_create_that_lies_or_cannot_be_repeated_is_found(
+    create: Create, complaint: str, postgres_database: str
+) -> None:
+    """With the first few cuts, or before any."""
     found = cut(postgres_database, 20, create)
     assert complaint in "\n".join(found.violations)

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 
 from tests.storages import migrated_engine
-from tests.torture import commits, concurrency, crashes, faults, report
+from tests.torture import commits, concurrency, crashes, liars, report
 from tests.torture.clients import ACKNOWLEDGED, INTENDED, UNAVAILABLE, UNKNOWN, Store, store_unit
 from tests.torture.kills import Kills, kill_clients
 from tests.torture.ledger import Ledger
-from tests.torture.look import Rows
+from tests.torture.look import ByName
 from tests.torture.stops import stop_server
 
 SEED = 1
@@ -25,7 +25,7 @@ def kill(url: str, kills: int, store: Store = store_unit) -> Kills:
         return kill_clients(url, kills, Random(SEED), store, clients=4)  # noqa: S311  # to be repeated
 
 
-def rows(*usernames: str, last: int, count: int) -> Rows:
+def rows(*usernames: str, last: int, count: int) -> ByName:
     """Return what is stored of client 1: its account after so many units, and users that its units have added."""
     return {"account-1": (f"{last}@account-1.example.com", count + 1), **dict.fromkeys(usernames, ("", 1))}
 
@@ -58,7 +58,7 @@ def test_a_unit_may_be_absent_unless_it_was_acknowledged(told: bytes) -> None:
         (INTENDED, rows("unit-1-2-a", last=0, count=0), "unit-1-2-a, and yet nobody asks for it"),
     ],
 )
-def test_every_other_state_is_a_violation(told: bytes, stored: Rows, complaint: str) -> None:
+def test_every_other_state_is_a_violation(told: bytes, stored: ByName, complaint: str) -> None:
     """Which says what is wrong."""
     found = Ledger(1).violations({1: told}, {1: told}, stored)
     assert complaint in "\n".join(found)
@@ -127,9 +127,9 @@ def test_any_violation_ends_a_program_with_an_error(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("store", "complaint"),
     [
-        (faults.acknowledge_before_the_commit, "lost: "),
-        (faults.store_in_two_transactions, "torn: "),
-        (faults.fail_after_the_commit, "ended by itself, with 1"),
+        (liars.acknowledge_before_the_commit, "lost: "),
+        (liars.store_in_two_transactions, "torn: "),
+        (liars.fail_after_the_commit, "ended by itself, with 1"),
     ],
 )
 def test_a_client_that_lies_is_found_by_kills(store: Store, complaint: str, postgres_database: str) -> None:
@@ -141,5 +141,5 @@ def test_a_client_that_lies_is_found_by_kills(store: Store, complaint: str, post
 @pytest.mark.slow
 def test_a_commit_that_swallows_its_error_is_found_by_stops() -> None:
     """Within ten seconds, likewise."""
-    found = stop_server(100, Random(SEED), faults.swallow_errors_of_the_commit)  # noqa: S311  # to be repeated
+    found = stop_server(100, Random(SEED), liars.swallow_errors_of_the_commit)  # noqa: S311  # to be repeated
     assert "lost: " in found.violations[0]

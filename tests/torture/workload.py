@@ -34,7 +34,7 @@ class Undone(Exception):
 
 
 @define
-class Client:
+class Worker:
     """One thread: each transaction has a unit of work of its own, by ``new_unit``, and is written down in ``output``.
 
     All that is random comes from ``seed`` and ``number`` (of the process, and of the thread in it). Each value that is
@@ -60,12 +60,12 @@ class Client:
         (action,) = self._random.choices(_ACTIONS, _WEIGHTS)
         return self.run(action)
 
-    def run(self, action: Callable[[Client, UnitOfWork], str]) -> str:
+    def run(self, action: Callable[[Worker, UnitOfWork], str]) -> str:
         """Run a unit of work, end it as the action says, write down what came of it, and return the outcome."""
         self._transactions += 1
         self._values = 0
         self._steps, self._read, self._written = [], {}, {}
-        uow = self.new_unit(read_only=action is Client.look)
+        uow = self.new_unit(read_only=action is Worker.look)
         reason = ""
         began = ending = time.monotonic_ns()
         try:
@@ -219,15 +219,15 @@ class Client:
         return Step("read", user.username, user.id.hex, version, value, 0, "", undone=False)
 
 
-_MIX: dict[Callable[[Client, UnitOfWork], str], int] = {
-    Client.change: 48,
-    Client.change_two: 8,
-    Client.create_or_remove: 20,
-    Client.undo_a_savepoint: 6,
-    Client.try_in_a_savepoint: 6,
-    Client.keep_a_savepoint: 3,
-    Client.roll_back: 4,
-    Client.look: 5,
+_MIX: dict[Callable[[Worker, UnitOfWork], str], int] = {
+    Worker.change: 48,
+    Worker.change_two: 8,
+    Worker.create_or_remove: 20,
+    Worker.undo_a_savepoint: 6,
+    Worker.try_in_a_savepoint: 6,
+    Worker.keep_a_savepoint: 3,
+    Worker.roll_back: 4,
+    Worker.look: 5,
 }
 _ACTIONS, _WEIGHTS = list(_MIX), list(_MIX.values())
 
