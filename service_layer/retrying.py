@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import ParamSpec, TypeVar
 
 from attrs import frozen
@@ -44,7 +45,8 @@ class Retrying:
         once, :class:`~domain.errors.CommitOutcomeUnknown` above all. stamina logs each further run under its own name:
         the use case and the error, without the arguments.
 
-        What a use case does outside of its unit, it does in each run. So one that takes or returns an iterator is
+        What a use case does outside of its unit, it does in each run; so does one of several units with those that are
+        committed when a later one fails. So one that takes or returns an iterator is
         refused with ``TypeError``: what has been read from it would be missing in the next run.
         """
         # Only here, because much imports this module that never runs a use case: the help of the command line, too.
@@ -52,6 +54,8 @@ class Retrying:
 
         for value in (*args, *kwargs.values()):
             _refuse_iterator(use_case, "is given", value)
+        if iscoroutinefunction(use_case):
+            raise TypeError(f"{shown(use_case)} is a coroutine function, which is not run by calling it")
 
         # Without arguments, because stamina logs those of the function that it runs.
         @stamina.retry(

@@ -86,7 +86,11 @@ class UnitOfWork(ABC):
 
         Warns with :class:`~domain.errors.UncommittedChanges` when the block ends normally and changes are lost.
         """
-        self._check_thread()
+        try:
+            self._check_thread()
+        except UnitOfWorkMisuse:
+            self._close()  # a generator's block that was left by another thread; nobody else will ever close it
+            raise
         forgotten = False
         try:
             forgotten = kind is None and self._state is _State.OPEN and self._has_changes()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
@@ -56,11 +58,26 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 
+    _engines.add(engine)
+
     @event.listens_for(engine, "do_connect")
     def add_secrets(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
         named.update(secrets)
 
     return engine
+
+
+# A process that was forked must not use the connections of its parent: the answers would go to either of them.
+_engines: WeakSet[Engine] = WeakSet()
+
+
+def _begin_anew() -> None:
+    for engine in _engines:
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 _MAKERS = {"sqlite": sqlite_engine, "postgresql": postgres_engine, "mysql": mysql_engine}

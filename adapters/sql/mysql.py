@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from domain.errors import TransactionLost
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine, ExceptionContext
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
 
 def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
@@ -44,6 +45,7 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     }
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
+    arguments["autocommit"] = False  # or there would be no transactions
     engine = create_engine(
         url,
         module=driver_of(url),
@@ -65,7 +67,9 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.close()
 
-    event.listen(engine, "begin", lambda connection: connection.info.pop(TRANSACTION_LOST, None))
+    event.listen(engine, "begin", _forget_transaction)
+    event.listen(engine, "do_execute", _note_transaction)
+    event.listen(engine, "handle_error", _give_up_what_is_out_of_step)
     event.listen(engine, "handle_error", _note_lost_transaction)
     event.listen(engine, "handle_error", _name_constraint)
     return engine
@@ -93,6 +97,48 @@ def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
 def _date_time(_type: DateTime, _compiler: Any, **_options: Any) -> str:
     """Keep a point in time to the microsecond; by default both servers cut it to the second."""
     return "DATETIME(6)"
+
+
+# The keys in a connection's ``info`` that say that its transaction has begun, and that a statement has ended it.
+_BEGUN = "begun"
+_ENDED = "ended"
+
+_IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS (MariaDB's documentation, *OK_Packet*)
+
+
+def _forget_transaction(connection: Connection) -> None:
+    for key in (TRANSACTION_LOST, _BEGUN, _ENDED):
+        connection.info.pop(key, None)
+
+
+def _note_transaction(cursor: Any, _statement: str, _parameters: object, context: ExecutionContext) -> None:
+    """Note before each statement whether the transaction goes on that an earlier one has begun."""
+    with suppress(NotImplementedError):  # there is no info yet while SQLAlchemy gets to know the server
+        info = context.root_connection.info
+        if cursor.connection.server_status & _IN_TRANSACTION:
+            info[_BEGUN] = True
+        elif _BEGUN in info:
+            info[_ENDED] = True
+
+
+def has_ended(connection: Connection) -> bool:
+    """Tell whether a transaction was ended by a statement: one that changes tables ends it, too."""
+    driver: Any = connection.connection.driver_connection
+    is_over = _BEGUN in connection.info and not driver.server_status & _IN_TRANSACTION
+    return is_over or _ENDED in connection.info
+
+
+def _give_up_what_is_out_of_step(context: ExceptionContext) -> None:
+    """Give a connection up when something else than the driver's own error came out of a call.
+
+    A signal's handler may have raised it while the driver waited for the server, whose answer would then be taken for
+    that of the next statement. What the driver cannot send was never asked.
+    """
+    known: Any = (context.dialect.loaded_dbapi.Error, ValueError, TypeError)
+    was_asked = context.execution_context is not None or context.statement is None  # the latter is a COMMIT
+    if was_asked and not isinstance(context.original_exception, known):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def _note_lost_transaction(context: ExceptionContext) -> Exception | None:

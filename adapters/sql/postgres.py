@@ -40,7 +40,8 @@ def postgres_engine(url: URL, timeout: float, ping: bool) -> Engine:
     """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock."""
     arguments: dict[str, Any] = {
         "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
-        "options": f"-c lock_timeout={round(timeout * 1000)}",
+        # UTC, because not in every time zone can the driver read all times that can be stored.
+        "options": f"-c lock_timeout={round(timeout * 1000)} -c timezone=UTC",
     }
     # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
@@ -82,6 +83,32 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
 
 def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
     _begin_before_writing(cursor, statement, None, context)
+
+
+def begin_with_next(connection: Connection) -> None:
+    """Let the driver begin a transaction at the next statement, whatever it is, and by whatever means it is run."""
+    driver: Any = connection.connection.driver_connection
+    if driver.autocommit and not is_autocommit(connection):
+        driver.autocommit = False
+
+
+# What psycopg2 calls STATUS_IN_TRANSACTION, TRANSACTION_STATUS_IDLE and TRANSACTION_STATUS_INERROR. The first is what
+# it has begun and ended itself, the others are what the server says.
+_IN_TRANSACTION = 2
+_IDLE = 0
+_IN_ERROR = 3
+
+
+def has_ended(connection: Connection) -> bool:
+    """Tell whether a transaction that the driver has begun was ended by a statement."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.status == _IN_TRANSACTION and driver.info.transaction_status == _IDLE)
+
+
+def is_aborted(connection: Connection) -> bool:
+    """Tell whether the server only waits for the end of the transaction, after an error."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.info.transaction_status == _IN_ERROR)
 
 
 @lru_cache(1000)

@@ -33,6 +33,7 @@ _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types",
 
 # The key in a connection's ``info`` that says that it has begun a transaction.
 _BEGUN = "begun"
+_ENDED = "ended"  # likewise, that somebody's own statement has ended one
 
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
@@ -121,7 +122,9 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     driver = cursor.connection
     if not (_READING.match(statement) or driver.in_transaction or is_autocommit(context.root_connection)):
         driver.execute(_BEGIN)
-        context.root_connection.info[_BEGUN] = True
+        info = context.root_connection.info
+        info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
+        info[_BEGUN] = True
 
 
 def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
@@ -134,8 +137,15 @@ def _begin_before_many(cursor: Any, statement: str, parameters: object, context:
     context.root_connection.info["rows_before"] = cursor.connection.total_changes
 
 
+def has_ended(connection: Connection) -> bool:
+    """Tell whether a transaction that has begun was ended by a statement, and perhaps another one has begun since."""
+    driver: Any = connection.connection.driver_connection
+    return _BEGUN in connection.info and (connection.info[_ENDED] or not driver.in_transaction)
+
+
 def _forget_transaction(_connection: object, record: ConnectionPoolEntry) -> None:
     record.info.pop(_BEGUN, None)
+    record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import TRANSACTION_LOST, translated, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_held, values_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
 
-_ABORTED = 3  # libpq's PQTRANS_INERROR, as psycopg2 passes it on
+_HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
 
 
 class SqlUnitOfWork(UnitOfWork):
@@ -50,9 +51,16 @@ class SqlUnitOfWork(UnitOfWork):
     def connection(self) -> Connection:
         """The connection of this block, in its transaction: for statements of one's own.
 
-        They are done and undone with the rest of the block, and change none of its objects.
+        They are done and undone with the rest of the block, and change none of its objects. The transaction is the
+        unit's: who ends it here makes its commit fail.
         """
         self._check_usable()
+        connection = self._connected()
+        if connection.dialect.name == "postgresql":
+            postgres.begin_with_next(connection)
+        return connection
+
+    def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect()
             self._transaction = self._connection.begin()
@@ -63,11 +71,11 @@ class SqlUnitOfWork(UnitOfWork):
         children = children_of(kind)
         if children:
             if self._session is None:
-                self._session = Session(self.connection, autoflush=False, join_transaction_mode="rollback_only")
+                self._session = Session(self._connected(), autoflush=False, join_transaction_mode="rollback_only")
             roots = self._session.scalars(statement, parameters).unique()  # one comes once for each of its children
             rows = [read_with_children(root, children, self._session) for root in roots]
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
-        found = self.connection.execute(statement, parameters)
+        found = self._connected().execute(statement, parameters)
         return self._objects.made(kind, list(found.keys()), found.all())
 
     def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
@@ -75,10 +83,10 @@ class SqlUnitOfWork(UnitOfWork):
         self._log.note_bulk()
         new = list(aggregates)
         rows = [{**values_of(aggregate), "version": aggregate.version + 1} for aggregate in new]
-        insert_many(self.connection, statements_of(kind).table, rows)
+        insert_many(self._connected(), statements_of(kind).table, rows)
         for name, children in children_of(kind).items():
             of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
-            insert_many(self.connection, children.table, of_all)
+            insert_many(self._connected(), children.table, of_all)
 
     def _failed(self, error: BaseException) -> BaseException:
         # At once, and not when the block is left: others may wait for its locks. A savepoint that can be neither kept
@@ -114,7 +122,7 @@ class SqlUnitOfWork(UnitOfWork):
         for aggregate in changed:
             old = self._objects.row_of(aggregate)
             row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-            if not statements_of(type(aggregate)).run_update(self.connection, old, row):
+            if not statements_of(type(aggregate)).run_update(self._connected(), old, row):
                 raise ConcurrentChange.of(changed)
             self._write_children(aggregate, old, row)
             written.append((aggregate, row))
@@ -123,7 +131,7 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _write_children(self, aggregate: Aggregate, old: Row, row: Row) -> None:
         for name, children in children_of(type(aggregate)).items():
-            children.write(aggregate.id, old.get(name, ()), row[name], self.connection)
+            children.write(aggregate.id, old.get(name, ()), row[name], self._connected())
 
     def _stored(self, aggregate: Aggregate, row: Row) -> None:
         vars(aggregate)["version"] = row["version"]
@@ -140,20 +148,20 @@ class SqlUnitOfWork(UnitOfWork):
         values = values_of(aggregate)
         self._log.note(aggregate, values, stored=False)
         row = {**values, "version": self._log.next_version(aggregate)}
-        statements_of(kind).run_insert(self.connection, row)
+        statements_of(kind).run_insert(self._connected(), row)
         self._write_children(aggregate, {}, row)
         self._stored(aggregate, row)
 
     def _delete(self, aggregate: Aggregate) -> None:
         row = self._objects.row_of(aggregate)
         self._log.note(aggregate, row, stored=True)
-        if not statements_of(type(aggregate)).run_delete(self.connection, row):
+        if not statements_of(type(aggregate)).run_delete(self._connected(), row):
             raise ConcurrentChange.of([aggregate])
         self._objects.forget(aggregate)
 
     def _commit(self) -> None:
         if self._connection is not None:
-            self._refuse_if_aborted(self._connection)
+            self._refuse_if_ended(self._connection)
             try:
                 self._connection.commit()
             except DBAPIError as error:
@@ -167,18 +175,20 @@ class SqlUnitOfWork(UnitOfWork):
         with suppress(driver.Error, SQLAlchemyError):  # it has ended with its connection
             connection.connection.rollback()
 
-    def _refuse_if_aborted(self, connection: Connection) -> None:
-        """Raise if the transaction was rolled back, by somebody's own call or for an error that somebody swallowed.
+    def _refuse_if_ended(self, connection: Connection) -> None:
+        """Raise if the transaction was ended by an error that somebody swallowed, or by somebody's own call.
 
-        PostgreSQL would answer a COMMIT with a rollback, and MariaDB would commit what came after the error alone;
-        their drivers would not say so.
+        PostgreSQL would answer a COMMIT with a rollback, and the others would commit what came after that alone; their
+        drivers would not say so.
         """
-        driver: Any = connection.connection.driver_connection
-        status = getattr(getattr(driver, "info", None), "transaction_status", None)
-        if status == _ABORTED or TRANSACTION_LOST in connection.info:
+        dialect = connection.dialect.name
+        if TRANSACTION_LOST in connection.info or (dialect == "postgresql" and postgres.is_aborted(connection)):
             raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
-        if self._transaction is None or not self._transaction.is_active:
-            raise StorageError("nothing is stored: the transaction was ended beside the unit of work; use its methods")
+        if self._transaction is None or not self._transaction.is_active or _HAS_ENDED[dialect](connection):
+            raise StorageError(
+                "this commit has stored nothing: the transaction was ended beside the unit of work, and what was done"
+                " before that may be stored; look for it, and use the methods of the unit"
+            )
 
     def _roll_back(self) -> None:
         self._note(self._changed())
@@ -205,7 +215,7 @@ class SqlUnitOfWork(UnitOfWork):
                 connection.close()
 
     def _begin_savepoint(self) -> None:
-        self._nested.append(self.connection.begin_nested())
+        self._nested.append(self._connected().begin_nested())
 
     def _release_savepoint(self) -> None:
         self._nested[-1].commit()

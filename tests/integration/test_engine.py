@@ -6,10 +6,12 @@ import logging
 import sqlite3
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import QueuePool
@@ -21,6 +23,7 @@ from domain.errors import ConcurrentChange, ConfigurationError, StorageError, St
 from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.retrying import Retrying
 from service_layer.users import create_user, get_user
+from tests.contract.users import new_user
 
 
 @pytest.mark.parametrize(
@@ -277,6 +280,22 @@ def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgre
             found.append(connection.execute(text("SHOW lock_timeout")).scalar())
         engine.dispose()
     assert ["1500ms", "7s"] == found
+
+
+def test_a_time_comes_back_from_postgres_whatever_the_time_zone_of_the_database(postgres_database: str) -> None:
+    """In one that is ahead of UTC, the driver could not read the last hours that there are."""
+    with open_schema(postgres_database) as schema:
+        schema.upgrade()
+    last = datetime.max.replace(tzinfo=UTC)
+    engine = make_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE {engine.url.database} SET timezone = 'Asia/Tokyo'"))
+    engine.dispose()
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(evolve(new_user("ann"), created_at=last))
+        uow.commit()
+    assert last == get_user("ann", SqlUnitOfWork(engine)).created_at
+    engine.dispose()
 
 
 @pytest.mark.parametrize("option", ["", "?client_encoding=latin1"])

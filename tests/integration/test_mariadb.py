@@ -29,7 +29,7 @@ from entrypoints.bootstrap import bootstrap
 from tests import mariadb_server as programs
 from tests.conftest import required
 from tests.contract.orders import ORDERS, SqlShop
-from tests.contract.users import new_user, stored_user, stored_values, values
+from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
 from tests.servers import administrator
 from tests.storages import shop_engine, sql_storage
 
@@ -295,3 +295,45 @@ def test_a_server_that_cannot_be_used_is_named_without_the_password(
         bootstrap(url.render_as_string(hide_password=False))
     assert caught.value.retryable
     assert str(url.password) not in str(caught.value)
+
+
+@pytest.mark.promise(1)
+def test_a_url_cannot_switch_transactions_off(mariadb_engine: Engine) -> None:
+    """The driver has an option for that."""
+    url = mariadb_engine.url.update_query_dict({"autocommit": "1"}).render_as_string(hide_password=False)
+    engine = make_engine(url)
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("ann"))
+        uow.rollback()
+    engine.dispose()
+    assert [] == stored_names(sql_storage(mariadb_engine))
+
+
+class TimeIsUp(Exception):
+    """What a handler of a signal may raise, at any moment."""
+
+
+@pytest.mark.promise(7, 14, 15)
+def test_a_connection_whose_answer_was_not_read_is_given_up(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next unit would take that answer for one of its own, and be told that it has stored what it has not."""
+    stored_user(sql_storage(mariadb_engine), "ann")
+    driver: Any = pymysql.connections.Connection
+    read = driver._read_query_result  # noqa: SLF001  # a moment that no signal can be made to meet
+    signals: list[TimeIsUp] = []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if signals:
+            raise signals.pop()
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(driver, "_read_query_result", interrupted)
+    for name in ("bob", "cid"):
+        with pytest.raises(TimeIsUp), SqlUnitOfWork(mariadb_engine) as uow:
+            signals.append(TimeIsUp())
+            uow.users.add(new_user(name))
+    for _ in range(3):
+        with SqlUnitOfWork(mariadb_engine) as uow, pytest.raises(UsernameTaken):
+            uow.users.add(new_user("ann"))
+    assert ["ann"] == stored_names(sql_storage(mariadb_engine))

@@ -58,9 +58,39 @@ def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Eng
         uow.connection.rollback()
         if before_the_end:
             uow.users.add(new_user("bob"))
-        with pytest.raises(StorageError, match="nothing is stored: the transaction was ended beside the unit"):
+        with pytest.raises(StorageError, match="has stored nothing: the transaction was ended beside the unit"):
             uow.commit()
     assert [] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT", "commit; "])
+def test_a_commit_is_refused_when_a_statement_has_ended_the_transaction(
+    engine: Engine, end: str, goes_on: bool
+) -> None:
+    """What comes after it would be stored alone; SQLAlchemy and its transaction know nothing of it."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("ann"))
+        uow.connection.exec_driver_sql(end)
+        if goes_on:
+            uow.users.add(new_user("bob"))
+        with pytest.raises(StorageError, match="what was done before that may be stored; look for it"):
+            uow.commit()
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("cid"))
+        uow.commit()
+    assert "cid" in stored_names(sql_storage(engine))
+
+
+def test_a_table_that_is_changed_in_a_unit_on_mariadb_makes_its_commit_fail(mariadb_engine: Engine) -> None:
+    """The database stores what was done before, at once."""
+    with SqlUnitOfWork(mariadb_engine) as uow:
+        uow.users.add(new_user("ann"))
+        uow.connection.exec_driver_sql("ALTER TABLE users COMMENT = 'people'")
+        with pytest.raises(StorageError, match="what was done before that may be stored"):
+            uow.commit()
+    assert ["ann"] == stored_names(sql_storage(mariadb_engine))
 
 
 @pytest.mark.promise(10, 11)

@@ -64,6 +64,18 @@ def test_a_lock_by_sqlalchemys_own_means_begins_a_transaction_too(postgres_engin
         assert has_begun(uow)
 
 
+@pytest.mark.promise(1)
+def test_what_the_driver_itself_is_told_is_undone_with_the_unit(postgres_engine: Engine) -> None:
+    """As for what SQLAlchemy has no way to say; the unit has not written before."""
+    stored_user(sql_storage(postgres_engine), "ann")
+    with SqlUnitOfWork(postgres_engine) as uow:
+        cursor = uow.connection.connection.cursor()
+        cursor.execute("DELETE FROM users")
+        cursor.close()
+        uow.rollback()
+    assert get_user("ann", SqlUnitOfWork(postgres_engine)).username == "ann"
+
+
 def test_a_savepoint_begins_a_transaction(postgres_engine: Engine) -> None:
     """It is a part of one."""
     with SqlUnitOfWork(postgres_engine) as uow, uow.savepoint():

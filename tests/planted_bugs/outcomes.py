@@ -123,7 +123,7 @@ def a_rollback_that_fails_hides_the_callers_error() -> None:
 @bug("postgres")
 def a_commit_of_a_transaction_that_was_given_up_returns() -> None:
     """A commit returns although PostgreSQL has answered it with a rollback, for an error that was swallowed."""
-    instead(SqlUnitOfWork, "_refuse_if_aborted", lambda *_: None)
+    instead(SqlUnitOfWork, "_refuse_if_ended", lambda *_: None)
 
 
 @bug("sql")

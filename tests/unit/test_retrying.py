@@ -211,3 +211,12 @@ def test_a_use_case_that_is_given_an_iterator_is_refused() -> None:
     with pytest.raises(TypeError, match=r"import_users .* is given an iterator, .* or give it a list"):
         retrying(import_users, rows=iter(rows), refuse=lambda *_: None, uow=uow)
     assert 1 == retrying(import_users, rows, lambda *_: None, uow).stored
+
+
+def test_a_coroutine_function_is_refused() -> None:
+    """What it returns has not even begun, so nothing would ever be run again."""
+
+    async def later() -> None: ...
+
+    with pytest.raises(TypeError, match="is a coroutine function"):
+        _ = retrying(later)
