@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
 from adapters.sql.schema import Schema
@@ -136,33 +136,6 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
         get_user("ann", uow)
     create_user("eve", "eve@example.com", uow)
     assert ["ann", "cid", "dan", "eve"] == stored_names(sql_storage(engine))
-
-
-# How another session ends all those that came through the proxy.
-_END_ALL = {
-    "postgresql": "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE client_port = {}",
-    "mysql": "KILL {}",
-}
-_OWN_NUMBER = {"postgresql": "SELECT inet_client_port()", "mysql": "SELECT connection_id()"}
-
-
-@pytest.mark.promise(15)
-@pytest.mark.parametrize("use", ["reading", "writing"])
-def test_a_connection_that_the_server_ended_while_nobody_used_it_fails_one_unit(server: FaultyServer, use: str) -> None:
-    """Which may be tried again, and then gets a new one."""
-    kind = server.engine.dialect.name
-    with server.engine.connect() as connection:
-        number = connection.execute(text(_OWN_NUMBER[kind])).scalar()
-    with closing(server.observer.cursor()) as cursor:
-        cursor.execute(_END_ALL[kind].format(number))
-    uow = server.unit()
-    with pytest.raises(StorageUnavailable) as caught, uow:
-        if use == "reading":
-            uow.users.page()
-        else:
-            uow.users.add(new_user("ann"))
-    assert caught.value.retryable
-    assert create_user("ann", "ann@example.com", uow).version == 1
 
 
 @pytest.mark.promise(14)

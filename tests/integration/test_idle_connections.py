@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from sqlalchemy import Engine
@@ -13,6 +14,7 @@ from domain.errors import StorageUnavailable
 from entrypoints.bootstrap import bootstrap
 from service_layer.retrying import retrying
 from service_layer.users import create_user, get_user
+from tests.contract.users import new_user
 from tests.integration.lost_connections import end_connection, number_of
 from tests.storages import LOCK_TIMEOUT
 
@@ -43,12 +45,19 @@ def test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended(pinged: Sq
 
 @pytest.mark.promise(15)
 @without_ping
-def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(pinged: SqlUnitOfWork) -> None:
+@pytest.mark.parametrize("use", ["reading", "writing"])
+def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(
+    pinged: SqlUnitOfWork, use: str
+) -> None:
     """By an error that may be tried again."""
-    with pytest.raises(StorageUnavailable) as caught:
-        get_user("ann", pinged)
+    with pytest.raises(StorageUnavailable) as caught, pinged:
+        if use == "reading":
+            pinged.users.page()
+        else:
+            pinged.users.add(new_user("bob"))
     assert caught.value.retryable
     assert "ann@example.com" == get_user("ann", pinged).email
+    assert 1 == create_user("bob", "bob@example.com", pinged).version
 
 
 @without_ping
@@ -69,11 +78,5 @@ def test_the_environment_chooses_whether_connections_are_tried(
         with uow:
             number = number_of(uow, server_engine)
         end_connection(number, server_engine)
-        try:
-            assert [] == list(uow.__enter__().users.stream())
-            noticed = False
-        except StorageUnavailable:
-            noticed = True
-        finally:
-            uow.__exit__(None, None, None)
-    assert notices == noticed
+        with pytest.raises(StorageUnavailable) if notices else nullcontext(), uow:
+            assert [] == list(uow.users.stream())
