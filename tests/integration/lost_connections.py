@@ -1,13 +1,17 @@
-"""How a server ends a connection that a unit of work uses, or has used."""
+"""How a connection that a unit of work uses, or has used, is lost: the server ends it, or its driver fails."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
     from sqlalchemy import Engine
 
     from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -44,3 +48,21 @@ def end_connection(number: object, engine: Engine) -> None:
 def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
     """Let the server end the connection that a unit of work is using."""
     end_connection(number_of(uow, engine), engine)
+
+
+@contextmanager
+def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the driver fail at the first commit, before or after the database has done its part."""
+    dialect: Any = engine.dialect
+    commit = dialect.do_commit
+    failures = [dialect.dbapi.OperationalError("the connection was lost")]
+
+    def fail(connection: Any) -> None:
+        if stored or not failures:
+            commit(connection)
+        if failures:
+            raise failures.pop()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dialect, "do_commit", fail)
+        yield

@@ -23,7 +23,7 @@ from domain.errors import (
 from domain.user import UsernameTaken
 from service_layer.users import create_user, get_user
 from tests.contract.users import new_user, stored_names, stored_user, values
-from tests.integration.lost_connections import end_connection_of
+from tests.integration.lost_connections import end_connection_of, failing_commit
 from tests.storages import migrated_engine, sql_storage
 
 
@@ -272,20 +272,13 @@ def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(
     engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it comes before the database has done its part or after it: nobody can tell."""
-    dialect: Any = engine.dialect
-    commit = dialect.do_commit
-
-    def fail(connection: Any) -> None:
-        if stored:
-            commit(connection)
-        raise dialect.dbapi.OperationalError("the connection was lost")
-
     with SqlUnitOfWork(engine) as uow:
         uow.users.add(new_user("ann"))
-        with monkeypatch.context() as patched:
-            patched.setattr(dialect, "do_commit", fail)
-            with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
-                uow.commit()
+        with (
+            failing_commit(engine, stored, monkeypatch),
+            pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught,
+        ):
+            uow.commit()
         with pytest.raises(UnitOfWorkMisuse, match="may or may not be stored"):
             uow.commit()
     assert not caught.value.retryable

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
 from sqlalchemy import Engine
 
@@ -14,25 +10,8 @@ from domain.aggregate import new_id
 from domain.errors import CommitOutcomeUnknown
 from service_layer.users import IMPORT_BATCH, ImportSummary, UserRow, create_user, import_users
 from tests.contract.users import stored_names
+from tests.integration.lost_connections import failing_commit
 from tests.storages import sql_storage
-
-
-@contextmanager
-def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the driver fail at the first commit, before or after the database has done its part."""
-    dialect: Any = engine.dialect
-    commit = dialect.do_commit
-    failures = [dialect.dbapi.OperationalError("the connection was lost")]
-
-    def fail(connection: Any) -> None:
-        if stored or not failures:
-            commit(connection)
-        if failures:
-            raise failures.pop()
-
-    with monkeypatch.context() as patched:
-        patched.setattr(dialect, "do_commit", fail)
-        yield
 
 
 @pytest.mark.promise(14)
