@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,21 @@ Run = Callable[..., Result]
 def names(run: Run) -> list[str]:
     """Return the names of all users, the oldest first."""
     return [user["username"] for user in run("list-users", "--limit", "1000", "--json").json["users"]]
+
+
+def people(count: int) -> bytes:
+    """Return a CSV file of so many users."""
+    rows = "".join(f"user{number},user{number}@example.com\n" for number in range(count))
+    return f"username,email\n{rows}".encode()
+
+
+def stored(folder: Path) -> int:
+    """Return how many users the database file holds, read past the program."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder / 'people.db'}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM users").fetchone()[0])
+    except sqlite3.OperationalError:  # there is no file yet, or no table
+        return 0
 
 
 @pytest.fixture(autouse=True)

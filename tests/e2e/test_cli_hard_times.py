@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Run
-from tests.e2e.test_cli_process import people, stored
+from tests.e2e.conftest import Run, people, stored
 
 # A file that would grow beyond so many bytes fails as on a full disk, with another message of the system.
 LIMITED = (

@@ -6,34 +6,17 @@ import os
 import pty
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import COMMAND, PEOPLE, Run
+from tests.e2e.conftest import COMMAND, PEOPLE, Run, people, stored
 
 SECONDS = 20
 """How long to wait, at the most, for what should happen at once."""
-
-
-def people(count: int) -> bytes:
-    """Return a CSV file of so many users."""
-    rows = "".join(f"user{number},user{number}@example.com\n" for number in range(count))
-    return f"username,email\n{rows}".encode()
-
-
-def stored(folder: Path) -> int:
-    """Return how many users the database file holds, read past the program."""
-    try:
-        with closing(sqlite3.connect(f"file:{folder / 'people.db'}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM users").fetchone()[0])
-    except sqlite3.OperationalError:  # there is no file yet, or no table
-        return 0
 
 
 def on_terminal(*arguments: str) -> str:

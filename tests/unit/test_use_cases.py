@@ -28,6 +28,7 @@ from service_layer.users import (
     list_users,
     reactivate_user,
 )
+from tests.unit.imports import Refusals, rows
 
 
 @pytest.fixture
@@ -105,19 +106,6 @@ def test_who_is_not_stored_cannot_be_used(uow: UnitOfWork, use: str) -> None:
     """Each use case says who was not found."""
     with pytest.raises(UserNotFound, match="'ann'"):
         USES[use](uow)
-
-
-class Refusals(list[tuple[int, str]]):
-    """The lines and the errors of refused rows."""
-
-    def __call__(self, row: UserRow, reason: DomainError) -> None:
-        """Note a refusal."""
-        self.append((row.line, type(reason).__name__))
-
-
-def rows(*values: tuple[object, object]) -> list[UserRow]:
-    """Return rows with these names and addresses, numbered from 1."""
-    return [UserRow(line, username, email) for line, (username, email) in enumerate(values, start=1)]
 
 
 def test_an_import_stores_every_good_row_and_refuses_every_other_one(uow: UnitOfWork) -> None:
