@@ -46,8 +46,8 @@ class Retrying:
         the use case and the error, without the arguments.
 
         What a use case does outside of its unit, it does in each run; so does one of several units with those that are
-        committed when a later one fails. So one that takes or returns an iterator is
-        refused with ``TypeError``: what has been read from it would be missing in the next run.
+        committed when a later one fails. One that takes or returns an iterator is refused with ``TypeError``: what has
+        been read from it would be missing in the next run. So is a coroutine function.
         """
         # Only here, because much imports this module that never runs a use case: the help of the command line, too.
         import stamina
