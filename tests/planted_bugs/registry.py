@@ -36,7 +36,8 @@ def bug(*storages: Storage) -> Callable[[Plant], Plant]:
 
 
 def instead(owner: Any, name: str, new: Any) -> None:
-    """Put something else in the place of a method, a function or an attribute."""
+    """Put something else in the place of a method, a function or an attribute; raise an error if there is none."""
+    getattr(owner, name)  # or else the bug would change nothing, and nobody see it
     setattr(owner, name, new)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from adapters.sql import sqlite
 from adapters.sql.statements import Statements
 from tests.planted_bugs.postgres import a_write_begins_no_transaction
 from tests.planted_bugs.registry import instead
 from tests.planted_bugs.savepoints import an_undone_savepoint_leaks_in_the_database
+from tests.planted_bugs.storing import statements_are_stored_at_once
 from tests.storages import migrated_engine
 from tests.torture.concurrency import Run, line, torture
 
@@ -60,18 +60,13 @@ def no_version_is_compared() -> None:
     instead(Statements, "run_update", run_update)
 
 
-def nothing_begins_on_sqlite() -> None:
-    """Each statement is stored on its own, before any commit, and a rollback takes nothing back."""
-    instead(sqlite, "_begin", lambda _: None)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "plant", "found"),
     [
         *[(kind, no_version_is_compared, {"lost", "doubled"}) for kind in DATABASES],
         *[(kind, an_undone_savepoint_leaks_in_the_database, {"traces"}) for kind in DATABASES],
-        ("sqlite", nothing_begins_on_sqlite, {"traces"}),
+        ("sqlite", statements_are_stored_at_once, {"traces"}),
         ("postgres", a_write_begins_no_transaction, {"traces"}),
     ],
 )
