@@ -76,8 +76,7 @@ def _begin_anew() -> None:
         engine.dispose(close=False)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 _MAKERS = {"sqlite": sqlite_engine, "postgresql": postgres_engine, "mysql": mysql_engine}
