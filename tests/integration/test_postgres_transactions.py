@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, func, select, text
 
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import ConcurrentChange
+from domain.user import User
 from service_layer.users import get_user
 from tests.contract.users import new_user, stored_user
 from tests.storages import impatient, sql_storage
@@ -95,7 +96,11 @@ def test_at_a_higher_level_a_transaction_begins_with_the_first_query(postgres_en
     engine.dispose()
 
 
+_ADVISORY_LOCK = func.pg_advisory_xact_lock(1).is_not(None)
+
 LOCKS: dict[str, Callable[[SqlUnitOfWork], object]] = {
+    "rows, by a repository": lambda uow: uow.load(User, select(User).with_for_update(), {}),
+    "by a function, in a repository": lambda uow: uow.load(User, select(User).where(_ADVISORY_LOCK), {}),
     "rows": lambda uow: uow.connection.execute(select(users.c.id).with_for_update()).all(),
     "rows, in other words": lambda uow: uow.connection.execute(text("select id\nfrom users\nfor\tno key update")).all(),
     "by a function": lambda uow: uow.connection.execute(select(text("pg_advisory_xact_lock(1)"))).all(),
