@@ -28,12 +28,15 @@ class Text(TypeDecorator[str]):
         super().__init__(length)
         self.value_object = value_object
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Return the plain text, because drivers look up how to send a value by its exact type."""
-        return None if value is None else str.__str__(value)
+    # Functions of their own for both ways, because they are called for each value.
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
+        """Return what makes the plain text, because drivers look up how to send a value by its exact type."""
+        plain = str.__str__
+        return lambda value: None if value is None else plain(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], str | None]:
-        """Return what makes the value object: a function of its own, because it is called for each row."""
+        """Return what makes the value object."""
         value_object, new = self.value_object, str.__new__
         return lambda value: None if value is None else new(value_object, value)
 

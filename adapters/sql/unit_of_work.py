@@ -82,7 +82,9 @@ class SqlUnitOfWork(UnitOfWork):
         """Insert new rows by one statement, without tracking the objects."""
         self._log.note_bulk()
         new = list(aggregates)
-        rows = [{**values_of(aggregate), "version": aggregate.version + 1} for aggregate in new]
+        rows = [values_of(aggregate) for aggregate in new]
+        for row in rows:
+            row["version"] += 1
         insert_many(self._connected(), statements_of(kind).table, rows)
         for name, children in children_of(kind).items():
             of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
