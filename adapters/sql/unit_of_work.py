@@ -188,8 +188,8 @@ class SqlUnitOfWork(UnitOfWork):
             raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
         if self._transaction is None or not self._transaction.is_active or _HAS_ENDED[dialect](connection):
             raise StorageError(
-                "this commit has stored nothing: the transaction was ended beside the unit of work, and what was done"
-                " before that may be stored; look for it, and use the methods of the unit"
+                "this commit has stored nothing: the transaction was ended beside the unit of work before, and any part"
+                " of the work may be stored by that; look for it, and end units by their own methods"
             )
 
     def _roll_back(self) -> None:
