@@ -105,6 +105,7 @@ class FaultyProxy(Proxy):
 
     def _begin(self, link: Link) -> None:
         port = link.server.getsockname()[1]
+        self.ended_ports.discard(port)  # it is in use again
         super()._begin(link)
         self.ended_ports.add(port)
 
