@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, Engine, event, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import QueuePool
 
@@ -93,6 +93,20 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch
         make_engine("mysql://username:password@localhost/database")
 
 
+def told_to_the_driver(engine: Engine) -> dict[str, Any]:
+    """Return the options that the driver of an engine is given, without connecting."""
+    told: dict[str, Any] = {}
+
+    @event.listens_for(engine, "do_connect")
+    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
+        told.update(named)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        engine.connect()
+    return told
+
+
 @pytest.mark.parametrize(
     ("url", "timeout", "seconds"),
     [
@@ -107,15 +121,7 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch
 def test_a_server_is_waited_for_in_whole_seconds(url: str, timeout: float, seconds: int) -> None:
     """As many as its driver can be told; the URL has precedence. A free connection is waited for to the fraction."""
     engine = make_engine(url, timeout)
-    told: dict[str, Any] = {}
-
-    @event.listens_for(engine, "do_connect")
-    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
-        told.update(named)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        engine.connect()
+    told = told_to_the_driver(engine)
     assert isinstance(engine.pool, QueuePool)
     assert (seconds, timeout) == (int(told["connect_timeout"]), engine.pool.timeout())
 
@@ -147,15 +153,7 @@ def test_a_password_that_is_given_as_an_option_reaches_the_driver_alone(url: str
     if url.startswith("mysql"):
         pytest.importorskip("pymysql")
     engine = make_engine(url)
-    told: dict[str, Any] = {}
-
-    @event.listens_for(engine, "do_connect")
-    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
-        told.update(named)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        engine.connect()
+    told = told_to_the_driver(engine)
     assert secret.items() <= told.items()
     assert "secret" not in repr(engine)
     assert "secret" not in str(engine.url)
