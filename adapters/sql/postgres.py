@@ -47,7 +47,14 @@ def postgres_engine(url: URL, timeout: float, ping: bool) -> Engine:
     # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["client_encoding"] = "utf8"
-    engine = create_engine(url, connect_args=arguments, pool_timeout=timeout, pool_pre_ping=ping, hide_parameters=True)
+    engine = create_engine(
+        url,
+        connect_args=arguments,
+        pool_timeout=timeout,
+        pool_pre_ping=ping,
+        pool_use_lifo=True,  # each connection is a process, and the one that was used last is the quickest to answer
+        hide_parameters=True,
+    )
     event.listen(engine, "connect", _prepare)
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
