@@ -21,7 +21,7 @@ from domain.errors import StorageUnavailable, TransactionLost, UncommittedChange
 from service_layer.undo_log import UndoLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
     from uuid import UUID
@@ -47,6 +47,20 @@ def write_order(aggregate: Aggregate) -> tuple[str, UUID]:
     return f"{kind.__module__}.{kind.__name__}", aggregate.id
 
 
+class _Failing:
+    """Makes an error that leaves its block the failure of a unit; as a class, because each call of a unit needs it."""
+
+    def __init__(self, unit: UnitOfWork) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None and not isinstance(error, UnitOfWorkMisuse):  # which is refused before anything is done
+            self._unit._fail(error)  # noqa: SLF001  # a part of the unit
+
+
 class UnitOfWork(ABC):
     """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
 
@@ -66,7 +80,9 @@ class UnitOfWork(ABC):
         self._entered = threading.Lock()
         self._thread: int | None = None
         self._failure: BaseException | None = None
+        self._failing = _Failing(self)
         self._log = UndoLog()
+        self._waiting: tuple[Aggregate, Callable[[], None]] | None = None
 
     def __enter__(self) -> Self:
         """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""
@@ -112,6 +128,7 @@ class UnitOfWork(ABC):
         finally:
             self._state = _State.CLOSED
             self._log = UndoLog()
+            self._waiting = None
             self._thread = None
             self._entered.release()
 
@@ -126,8 +143,7 @@ class UnitOfWork(ABC):
         self._check_usable()
         self._check_no_savepoint("commit")
         self._check_writable("commit")
-        with self._failing():
-            self._write_changes()
+        with self._failing:
             self._commit()
         self._state = _State.COMMITTED
 
@@ -154,8 +170,8 @@ class UnitOfWork(ABC):
         left.
         """
         self._check_usable()
-        with self._failing():
-            self._write_changes()
+        with self._failing:
+            self._write()
             self._begin_savepoint()
         log = self._log
         log.open_level()
@@ -164,8 +180,8 @@ class UnitOfWork(ABC):
             yield
             self._check_usable()
             self._check_savepoint_of(log)
-            with self._failing():
-                self._write_changes()
+            with self._failing:
+                self._write()
                 self._release_savepoint()
             log.merge_level()
         except BaseException:
@@ -173,7 +189,8 @@ class UnitOfWork(ABC):
                 raise  # the unit has ended meanwhile, and its savepoints with it
             if self._state is _State.FAILED and self._has_lost_transaction():
                 raise  # there is none left to go on with
-            with self._failing():
+            self._waiting = None
+            with self._failing:
                 self._undo_savepoint()
             self._state = _State.OPEN
             raise
@@ -184,8 +201,8 @@ class UnitOfWork(ABC):
     def reading(self) -> Iterator[None]:
         """Surround a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
         self._check_usable()
-        with self._failing():
-            self._write_changes()
+        with self._failing:
+            self._write()
             yield
 
     @contextmanager
@@ -193,12 +210,12 @@ class UnitOfWork(ABC):
         """Surround a repository's write, likewise; refused in a read-only unit."""
         self._check_usable()
         self._check_writable("write")
-        with self._failing():
-            self._write_changes()
+        with self._failing:
+            self._write()
             yield
 
     def register_new(self, aggregate: Aggregate) -> None:
-        """Insert an aggregate for its repository and track it; one that is tracked already is left alone."""
+        """Track an aggregate for its repository, to be inserted; one that is tracked already is left alone."""
         with self.writing():
             if self.holds(aggregate):
                 return
@@ -206,16 +223,23 @@ class UnitOfWork(ABC):
                 raise UnitOfWorkMisuse(
                     f"{aggregate!r} belongs to another unit of work that is still open: end that one first"
                 )
-            self._insert(aggregate)
+            self._waiting = aggregate, self._insertion(aggregate)
 
     def register_removed(self, aggregate: Aggregate) -> None:
-        """Delete a tracked aggregate for its repository."""
+        """Let go of a tracked aggregate for its repository, to be deleted."""
         with self.writing():
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
                     f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
                 )
-            self._delete(aggregate)
+            self._waiting = aggregate, self._deletion(aggregate)
+
+    def _write(self) -> None:
+        """Write what waits: the last addition or removal, then all that has been changed since."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting[1]()
+        self._write_changes()
 
     def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
@@ -240,17 +264,11 @@ class UnitOfWork(ABC):
         if self.read_only:
             raise UnitOfWorkMisuse(f"cannot {action} in a read-only unit of work: open one without read_only=True")
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except UnitOfWorkMisuse:
-            raise  # refused before anything was done, so nothing has failed
-        except BaseException as error:
-            self._state = _State.FAILED
-            self._failure = self._failed(error)
-            if self._failure is error:
-                raise
+    def _fail(self, error: BaseException) -> None:
+        """Raise the error that has failed the unit, in the domain's words."""
+        self._state = _State.FAILED
+        self._failure = self._failed(error)
+        if self._failure is not error:
             raise self._failure from error
 
     def _has_lost_transaction(self) -> bool:
@@ -282,16 +300,16 @@ class UnitOfWork(ABC):
         """Tell whether another open unit holds this very object."""
 
     @abstractmethod
-    def _insert(self, aggregate: Aggregate) -> None:
-        """Write a new aggregate and track it."""
+    def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:
+        """Track a new aggregate, and return what writes it."""
 
     @abstractmethod
-    def _delete(self, aggregate: Aggregate) -> None:
-        """Remove a tracked aggregate, and track it no longer."""
+    def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
+        """Track an aggregate no longer, and return what removes it."""
 
     @abstractmethod
     def _commit(self) -> None:
-        """Make the writes last, then let go of all objects and resources."""
+        """Write what waits, make all writes last, then let go of all objects and resources."""
 
     @abstractmethod
     def _roll_back(self) -> None:

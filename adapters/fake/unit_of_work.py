@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define, field, fields
@@ -13,7 +13,7 @@ from domain.errors import ConcurrentChange, DuplicateIdentity, StorageUnavailabl
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Self
     from uuid import UUID
 
@@ -129,27 +129,33 @@ class FakeUnitOfWork(UnitOfWork):
         for one in changed:
             self._log.note(one.aggregate, one.row, stored=True)
 
-    def _insert(self, aggregate: Aggregate) -> None:
-        self._call("write")
-        key = (type(aggregate), aggregate.id)
+    def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:
+        key, values = (type(aggregate), aggregate.id), _values(aggregate)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
-        self._log.note(aggregate, _values(aggregate), stored=False)
+        self._log.note(aggregate, values, stored=False)
+        self._tracked[key] = _Tracked(aggregate, values)
+        return partial(self._insert, aggregate)
+
+    def _insert(self, aggregate: Aggregate) -> None:
+        self._call("write")
         row = {**_values(aggregate), "version": self._log.next_version(aggregate)}
         self._insert_row(type(aggregate), row)
         aggregate.version = row["version"]
-        self._tracked[key] = _Tracked(aggregate, row)
+        self._tracked[type(aggregate), aggregate.id].row = row
 
-    def _delete(self, aggregate: Aggregate) -> None:
+    def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
+        row = self._tracked.pop((type(aggregate), aggregate.id)).row
+        self._log.note(aggregate, row, stored=True)
+        return partial(self._delete, aggregate, row)
+
+    def _delete(self, aggregate: Aggregate, row: Row) -> None:
         self._call("write")
-        kind = type(aggregate)
-        one = self._tracked[kind, aggregate.id]
-        self._log.note(aggregate, one.row, stored=True)
-        if not self._replace_row(kind, one.row, None):
+        if not self._replace_row(type(aggregate), row, None):
             raise ConcurrentChange.of([aggregate])
-        del self._tracked[kind, aggregate.id]
 
     def _commit(self) -> None:
+        self._write()
         failure = self._database.failure("commit")
         if failure is None or failure.stored:
             self._database.store(self._layers[0].rows, self._layers[0].index)

@@ -52,9 +52,15 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     """
     url = _parsed(database_url)
     kind = url.get_backend_name()
+    options = {
+        "pool_timeout": timeout,
+        "pool_pre_ping": ping,
+        "pool_use_lifo": True,  # what the server holds for the connection that was used last is warm
+        "hide_parameters": True,  # they would be in errors and logs
+    }
     secrets = {name: value for name, value in url.query.items() if name in _SECRET_OPTIONS[kind]}
     try:
-        engine = _MAKERS[kind](url.difference_update_query(secrets), timeout, ping)
+        engine = _MAKERS[kind](url.difference_update_query(secrets), timeout, options)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 

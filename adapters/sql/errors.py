@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
 from sqlalchemy.exc import (
+    DataError,
     DBAPIError,
     IntegrityError,
     InterfaceError,
     OperationalError,
     PendingRollbackError,
+    ProgrammingError,
     StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -47,6 +49,8 @@ _MYSQL_LOST_RACE = {MYSQL_LOCK_TIMEOUT, *MYSQL_ROLLED_BACK}
 _UNAVAILABLE = ("08", "53", "57P")
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
+# What SQLite says of a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_MISMATCH.
+_SQLITE_REFUSED = {1, 8, _SQLITE_CANNOT_OPEN, 20}
 # The same for MariaDB and MySQL: too many connections, no access, no such database, a node that lost its cluster,
 # shutdowns, and connections that were ended. The driver adds numbers from 2000 on for what it sees itself, and 0 for a
 # connection that is closed.
@@ -58,6 +62,9 @@ _MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take
 
 TRANSACTION_LOST = "transaction_lost"
 """The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
+
+ALONE = "alone"
+"""The key in a connection's ``info`` that says that the next statement is to be a transaction by itself."""
 
 BULK = {"bulk": True}
 """The execution options of a statement that stores many rows: which of them was refused is then not said."""
@@ -97,6 +104,14 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
         f"{name_of(engine)} was lost while committing ({_first_line(error)}): the work may or may not be stored."
         " Look for it before you do it again"
     )
+
+
+def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
+    """Return the domain's error for one of a statement that commits by itself: unknown, unless surely not stored."""
+    never_sent = isinstance(error, ProgrammingError | DataError)
+    if never_sent or _sqlite_code(error) in _SQLITE_REFUSED:
+        return translated(error, engine)
+    return translated_at_commit(error, engine)
 
 
 def integrity_error(error: DBAPIError) -> Exception:

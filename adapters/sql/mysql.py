@@ -27,11 +27,13 @@ from adapters.sql.mysql_connect import driver_of
 from domain.errors import TransactionLost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import URL, Connection, Engine, ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
 
-def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
+def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
     Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
@@ -46,14 +48,7 @@ def mysql_engine(url: URL, timeout: float, ping: bool) -> Engine:
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["charset"] = "utf8mb4"  # the one that holds every character
     arguments["autocommit"] = False  # or there would be no transactions
-    engine = create_engine(
-        url,
-        module=driver_of(url),
-        connect_args=arguments,
-        pool_timeout=timeout,
-        pool_pre_ping=ping,
-        hide_parameters=True,
-    )
+    engine = create_engine(url, module=driver_of(url), connect_args=arguments, **options)
     _refuse_unknown_options(engine)
 
     @event.listens_for(engine, "connect")

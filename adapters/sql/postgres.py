@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from sqlalchemy import (
     event,
 )
 
-from adapters.sql.errors import is_autocommit
+from adapters.sql.errors import ALONE, is_autocommit
+from adapters.sql.types import bind_processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +39,7 @@ _READING = re.compile(r"SELECT (?!.*(?:\bFOR\b|\bINTO\b|;|[\"\w]\())", re.DOTALL
 _STREAMED = {"stream_results", "yield_per"}
 
 
-def postgres_engine(url: URL, timeout: float, ping: bool) -> Engine:
+def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
     """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock."""
     arguments: dict[str, Any] = {
         "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
@@ -47,14 +49,7 @@ def postgres_engine(url: URL, timeout: float, ping: bool) -> Engine:
     # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["client_encoding"] = "utf8"
-    engine = create_engine(
-        url,
-        connect_args=arguments,
-        pool_timeout=timeout,
-        pool_pre_ping=ping,
-        pool_use_lifo=True,  # each connection is a process, and the one that was used last is the quickest to answer
-        hide_parameters=True,
-    )
+    engine = create_engine(url, connect_args=arguments, **options)
     event.listen(engine, "connect", _prepare)
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
@@ -85,7 +80,8 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     # What is read little by little needs a transaction, too.
     is_streamed = not _STREAMED.isdisjoint(context.execution_options)
     only_reads = is_query and not is_streamed and _only_reads(statement)
-    if not only_reads and cursor.connection.autocommit and not is_autocommit(context.root_connection):
+    connection = context.root_connection
+    if not only_reads and cursor.connection.autocommit and not (ALONE in connection.info or is_autocommit(connection)):
         cursor.connection.autocommit = False
 
 
@@ -98,6 +94,20 @@ def begin_with_next(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     if driver.autocommit and not is_autocommit(connection):
         driver.autocommit = False
+
+
+def can_write_alone(connection: Connection) -> bool:
+    """Tell whether the next statement could be a transaction by itself, on a connection that the server still keeps.
+
+    On one that has ended while nobody used it, nobody could tell whether such a statement has happened; ``BEGIN`` has
+    surely stored nothing.
+    """
+    driver: Any = connection.connection.driver_connection
+    with suppress(connection.dialect.loaded_dbapi.Error):
+        driver.poll()  # may read why the server has ended it,
+        driver.poll()  # and this one meets the end
+        return bool(driver.autocommit)
+    return False
 
 
 # What psycopg2 calls STATUS_IN_TRANSACTION, TRANSACTION_STATUS_IDLE and TRANSACTION_STATUS_INERROR. The first is what
@@ -164,7 +174,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 def _printed(column: Column[Any], values: list[Any], dialect: Dialect) -> Iterable[str]:
     """Return what COPY takes for the values of one column; a column at a time takes half the time of row by row."""
-    process = column.type.dialect_impl(dialect).bind_processor(dialect)  # if the type does anything to its values
+    process = bind_processor(column, dialect)
     is_plain = not (column.nullable or isinstance(_stored_type(column, dialect), String))
     return map(str if is_plain else _text, map(process, values) if process else values)
 

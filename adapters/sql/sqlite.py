@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import BULK, TRANSACTION_LOST, declared_error, is_autocommit, unique_constraints
+from adapters.sql.errors import ALONE, BULK, TRANSACTION_LOST, declared_error, is_autocommit, unique_constraints
 from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
@@ -39,7 +39,7 @@ PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
 
 
-def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
+def sqlite_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
     """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
 
     Raises :class:`~domain.errors.ConfigurationError` for a database in memory, and for an option that would be ignored.
@@ -54,14 +54,7 @@ def sqlite_engine(url: URL, timeout: float, ping: bool) -> Engine:
     if unknown and "uri" not in url.query:
         names = ", ".join(sorted(unknown))
         raise ConfigurationError(f"DATABASE_URL has an option that needs file: and uri=true as well: {names}")
-    engine = create_engine(
-        url,
-        connect_args={"timeout": timeout},
-        pool_timeout=timeout,
-        pool_pre_ping=ping,
-        paramstyle=PARAMSTYLE,
-        hide_parameters=True,
-    )
+    engine = create_engine(url, connect_args={"timeout": timeout}, paramstyle=PARAMSTYLE, **options)
     event.listen(engine, "do_connect", _create_file)
     return in_charge(engine)
 
@@ -119,10 +112,12 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
     blindly is what versions are for.
     """
-    driver = cursor.connection
-    if not (_READING.match(statement) or driver.in_transaction or is_autocommit(context.root_connection)):
+    driver, connection = cursor.connection, context.root_connection
+    if not (
+        _READING.match(statement) or driver.in_transaction or ALONE in connection.info or is_autocommit(connection)
+    ):
         driver.execute(_BEGIN)
-        info = context.root_connection.info
+        info = connection.info
         info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
         info[_BEGUN] = True
 
@@ -135,6 +130,12 @@ def _begin_before_many(cursor: Any, statement: str, parameters: object, context:
     """Do the same before a statement of many rows, and note where they begin."""
     _begin_before_writing(cursor, statement, parameters, context)
     context.root_connection.info["rows_before"] = cursor.connection.total_changes
+
+
+def can_write_alone(connection: Connection) -> bool:
+    """Tell whether the next statement could be a transaction by itself: none has begun yet."""
+    driver: Any = connection.connection.driver_connection
+    return _BEGUN not in connection.info and not driver.in_transaction
 
 
 def has_ended(connection: Connection) -> bool:
@@ -168,22 +169,25 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
 
     A row that breaks several must be refused for the same reason everywhere. Other databases check the primary key and
     then the other constraints as declared, SQLite the last one first; so the row is held against the table once more,
-    in the common order. (Such an error leaves an SQLite transaction as it is.)
+    in the common order. (Such an error leaves an SQLite transaction as it is; where there is none, who held the value
+    may be gone by now, and the constraint is the one that SQLite has named.)
     """
-    told = re.fullmatch(r"UNIQUE constraint failed: (\w+)\..+", str(context.original_exception))
+    told = re.fullmatch(r"UNIQUE constraint failed: ((\w+)\..+)", str(context.original_exception))
     connection, execution = context.connection, context.execution_context
-    table = next((one for one in mapped_tables() if told and told[1] == one.name), None)
-    if table is None or connection is None or execution is None:
+    table = next((one for one in mapped_tables() if told and told[2] == one.name), None)
+    if told is None or table is None or connection is None or execution is None:
         return None
     row: Any = context.parameters
     if not isinstance(row, dict):
         driver: Any = connection.connection.dbapi_connection
         row = row[driver.total_changes - connection.info["rows_before"]]
-    broken = [one for one in unique_constraints(table) if _is_broken(one, row, connection)]
-    if not broken:
+    unique = unique_constraints(table)
+    named = (one for one in unique if [f"{table.name}.{column.name}" for column in one.columns] == told[1].split(", "))
+    broken = next((one for one in unique if _is_broken(one, row, connection)), None) or next(named, None)
+    if broken is None:
         return None
     is_bulk = BULK.items() <= execution.execution_options.items()
-    return declared_error(broken[0], {} if is_bulk else row)
+    return declared_error(broken, {} if is_bulk else row)
 
 
 def _is_broken(

@@ -11,7 +11,12 @@ from sqlalchemy.types import TypeDecorator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Dialect
+    from sqlalchemy import Column, Dialect
+
+
+def bind_processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """Return what makes the driver's value of one for a column; ``None`` where the value is sent as it is."""
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 class Text(TypeDecorator[str]):

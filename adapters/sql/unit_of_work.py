@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.children import read_with_children
-from adapters.sql.errors import TRANSACTION_LOST, translated, translated_at_commit
+from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_held, values_of
 from adapters.sql.metadata import children_of
 from adapters.sql.statements import insert_many, statements_of
@@ -19,15 +20,19 @@ from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError, Tra
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection, Engine, Select
     from sqlalchemy.engine import NestedTransaction, RootTransaction
 
     from adapters.sql.identity_map import Row
+    from adapters.sql.statements import Statements
     from domain.aggregate import Aggregate
 
 _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
+
+# On MariaDB and MySQL the switch to such statements would be a round trip of its own.
+_CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
 
 
 class SqlUnitOfWork(UnitOfWork):
@@ -51,11 +56,11 @@ class SqlUnitOfWork(UnitOfWork):
     def connection(self) -> Connection:
         """The connection of this block, in its transaction: for statements of one's own.
 
-        They are done and undone with the rest of the block, and change none of its objects. The transaction is the
-        unit's: who ends it here makes its commit fail.
+        They see what the unit has done so far, are done and undone with the rest of the block, and change none of its
+        objects. The transaction is the unit's: who ends it here makes its commit fail.
         """
-        self._check_usable()
-        connection = self._connected()
+        with self.reading():
+            connection = self._connected()
         if connection.dialect.name == "postgresql":
             postgres.begin_with_next(connection)
         return connection
@@ -85,7 +90,7 @@ class SqlUnitOfWork(UnitOfWork):
         rows = [values_of(aggregate) for aggregate in new]
         for row in rows:
             row["version"] += 1
-        insert_many(self._connected(), statements_of(kind).table, rows)
+        insert_many(self._connected(), self._statements_of(kind).table, rows)
         for name, children in children_of(kind).items():
             of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
             insert_many(self._connected(), children.table, of_all)
@@ -124,7 +129,7 @@ class SqlUnitOfWork(UnitOfWork):
         for aggregate in changed:
             old = self._objects.row_of(aggregate)
             row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-            if not statements_of(type(aggregate)).run_update(self._connected(), old, row):
+            if not self._statements_of(type(aggregate)).run_update(self._connected(), old, row):
                 raise ConcurrentChange.of(changed)
             self._write_children(aggregate, old, row)
             written.append((aggregate, row))
@@ -143,33 +148,71 @@ class SqlUnitOfWork(UnitOfWork):
         for aggregate in changed:
             self._log.note(aggregate, self._objects.row_of(aggregate), stored=True)
 
-    def _insert(self, aggregate: Aggregate) -> None:
-        kind = type(aggregate)
-        if self._objects.get(kind, aggregate.id) is not None:
+    def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:
+        if self._objects.get(type(aggregate), aggregate.id) is not None:
             raise DuplicateIdentity(aggregate.id)
-        values = values_of(aggregate)
-        self._log.note(aggregate, values, stored=False)
-        row = {**values, "version": self._log.next_version(aggregate)}
-        statements_of(kind).run_insert(self._connected(), row)
+        self._log.note(aggregate, values_of(aggregate), stored=False)
+        self._objects.track(aggregate)
+        return partial(self._insert, aggregate)
+
+    def _insert(self, aggregate: Aggregate) -> None:
+        row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
+        self._statements_of(type(aggregate)).run_insert(self._connected(), row)
         self._write_children(aggregate, {}, row)
         self._stored(aggregate, row)
 
-    def _delete(self, aggregate: Aggregate) -> None:
+    def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
         row = self._objects.row_of(aggregate)
         self._log.note(aggregate, row, stored=True)
-        if not statements_of(type(aggregate)).run_delete(self._connected(), row):
-            raise ConcurrentChange.of([aggregate])
         self._objects.forget(aggregate)
+        return partial(self._delete, aggregate, row)
+
+    def _delete(self, aggregate: Aggregate, row: Row) -> None:
+        if not self._statements_of(type(aggregate)).run_delete(self._connected(), row):
+            raise ConcurrentChange.of([aggregate])
+
+    def _statements_of(self, kind: type[Aggregate]) -> Statements:
+        return statements_of(kind, self._engine.dialect)
 
     def _commit(self) -> None:
-        if self._connection is not None:
-            self._refuse_if_ended(self._connection)
-            try:
-                self._connection.commit()
-            except DBAPIError as error:
-                self._roll_back_driver(self._connection)
-                raise translated_at_commit(error, self._engine) from error
+        if self._can_write_alone():
+            self._write_alone()
+        else:
+            self._write()
+            if self._connection is not None:
+                self._commit_transaction(self._connection)
         self._let_go()
+
+    def _can_write_alone(self) -> bool:
+        """Tell whether all that there is to write takes one statement, in a transaction that has not begun yet."""
+        left = self._objects.changed()
+        if self._waiting is not None and self._waiting[0] not in left:
+            left.append(self._waiting[0])
+        if len(left) != 1 or children_of(type(left[0])):
+            return False
+        connection = self._connected()
+        can = _CAN_WRITE_ALONE.get(connection.dialect.name)
+        is_open = self._transaction is not None and self._transaction.is_active
+        return is_open and can is not None and can(connection)
+
+    def _write_alone(self) -> None:
+        """Write by a statement that is a transaction by itself: it needs no round trips for a BEGIN and a COMMIT."""
+        info = self._connected().info
+        info[ALONE] = True
+        try:
+            self._write()
+        except DBAPIError as error:
+            raise translated_alone(error, self._engine) from error
+        finally:
+            info.pop(ALONE, None)  # a connection that is lost has an empty one
+
+    def _commit_transaction(self, connection: Connection) -> None:
+        self._refuse_if_ended(connection)
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            self._roll_back_driver(connection)
+            raise translated_at_commit(error, self._engine) from error
 
     def _roll_back_driver(self, connection: Connection) -> None:
         """Let the driver roll back after a COMMIT that failed: SQLAlchemy takes the transaction for ended by that."""

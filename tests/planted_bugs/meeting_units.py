@@ -148,7 +148,7 @@ def writers_do_not_wait_in_the_fake() -> None:
 @bug("sql")
 def writers_do_not_wait_in_the_database() -> None:
     """A writer that meets another one gives up at once, whatever the limit."""
-    instead(sql_engine, "_MAKERS", {"sqlite": lambda url, _, ping: sql_sqlite.sqlite_engine(url, 0, ping)})
+    instead(sql_engine, "_MAKERS", {"sqlite": lambda url, _, options: sql_sqlite.sqlite_engine(url, 0, options)})
 
 
 @bug("sql")
@@ -184,7 +184,7 @@ def removals_are_written_last() -> None:
         row = unit._objects.row_of(aggregate)
         unit._log.note(aggregate, row, stored=True)
         unit._objects.forget(aggregate)
-        unit.late = [*getattr(unit, "late", []), (statements_of(type(aggregate)), row)]
+        unit.late = [*getattr(unit, "late", []), (statements_of(type(aggregate), unit.connection.dialect), row)]
 
     def remove(unit: Any) -> None:
         late, unit.late = getattr(unit, "late", []), []

@@ -78,7 +78,7 @@ def additions_wait_for_the_commit() -> None:
 
     def commit(original: Any, unit: Any) -> None:
         for aggregate, row in getattr(unit, "late", []):
-            statements_of(type(aggregate)).run_insert(unit.connection, row)
+            statements_of(type(aggregate), unit.connection.dialect).run_insert(unit.connection, row)
             unit._write_children(aggregate, {}, row)
         original(unit)
 

@@ -177,8 +177,8 @@ def an_addition_replaces_the_holder_of_its_values() -> None:
     def replacing(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
         return re.sub("^INSERT INTO", "INSERT OR REPLACE INTO", statement), parameters
 
-    def make(url: Any, timeout: float, ping: bool) -> Any:
-        engine = sql_sqlite.sqlite_engine(url, timeout, ping)
+    def make(url: Any, timeout: float, options: Any) -> Any:
+        engine = sql_sqlite.sqlite_engine(url, timeout, options)
         event.listen(engine, "before_cursor_execute", replacing, retval=True)
         return engine
 

@@ -120,11 +120,19 @@ def an_import_says_that_nothing_was_stored_although_it_may_be() -> None:
 def a_connection_is_never_tried_before() -> None:
     """DATABASE_PING=1 does nothing."""
     make = sql_engine._MAKERS["postgresql"]
-    instead(sql_engine, "_MAKERS", {"postgresql": lambda url, timeout, _: make(url, timeout, False)})
+    instead(
+        sql_engine,
+        "_MAKERS",
+        {"postgresql": lambda url, timeout, options: make(url, timeout, {**options, "pool_pre_ping": False})},
+    )
 
 
 @bug("postgres")
 def a_connection_is_always_tried_before() -> None:
     """Each unit costs a round trip more, though nobody has asked for it."""
     make = sql_engine._MAKERS["postgresql"]
-    instead(sql_engine, "_MAKERS", {"postgresql": lambda url, timeout, _: make(url, timeout, True)})
+    instead(
+        sql_engine,
+        "_MAKERS",
+        {"postgresql": lambda url, timeout, options: make(url, timeout, {**options, "pool_pre_ping": True})},
+    )
