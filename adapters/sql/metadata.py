@@ -32,6 +32,7 @@ metadata = MetaData(
 # A registry of our own, so that another library's mappings in the same process cannot meet ours.
 mapper_registry = registry(metadata=metadata)
 
+_tables: dict[type[Aggregate], Table] = {}
 _children: dict[type[Aggregate], Mapping[str, Children]] = {}
 
 
@@ -47,11 +48,17 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children
             properties={key: value for name, one in children.items() for key, value in one.properties(name).items()},
         )
         mapper_registry.configure()
+        _tables[aggregate] = table
         _children[aggregate] = children
         for name in (*table.columns.keys(), *children):
             event.listen(getattr(aggregate, name), "set", before_change)
         manager = inspect(aggregate).class_manager
         setattr(aggregate, manager.STATE_ATTR, _StateOnDemand(manager))
+
+
+def table_of(aggregate: type[Aggregate]) -> Table:
+    """Return the table that an aggregate class is mapped to."""
+    return _tables[aggregate]
 
 
 def children_of(aggregate: type[Aggregate]) -> Mapping[str, Children]:

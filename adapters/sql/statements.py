@@ -1,21 +1,23 @@
-"""The statements that write one row of an aggregate, built once for each class and database."""
+"""The statements that write rows, built once for each table and database."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from attrs import define, field, frozen
-from sqlalchemy import bindparam, delete, insert, inspect, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from adapters.sql.errors import BULK
+from adapters.sql.metadata import table_of
 from adapters.sql.postgres import can_copy, copy_rows
 from adapters.sql.types import bind_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Connection, Delete, Dialect, Insert, Table, Update
+    from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Table, Update
 
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
@@ -35,14 +37,20 @@ class _Statement:
 
     def run(self, connection: Connection, row: Row) -> int:
         """Return how many rows the statement has met."""
+        return connection.exec_driver_sql(self.text, self._values(row)).rowcount
+
+    def run_many(self, connection: Connection, rows: list[Row]) -> None:
+        """Run the statement for each of many rows."""
+        connection.exec_driver_sql(self.text, [self._values(row) for row in rows], BULK)
+
+    def _values(self, row: Row) -> Row:
         try:
-            values = {name: process(row[name]) if process else row[name] for name, process in self.processors.items()}
+            return {name: process(row[name]) if process else row[name] for name, process in self.processors.items()}
         except Exception as error:  # whatever a type does with a value that is not of it
             raise ValueError(error) from error
-        return connection.exec_driver_sql(self.text, values).rowcount
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Statements:
     """What writes the rows of ``table`` in a kind of database.
 
@@ -52,37 +60,43 @@ class Statements:
 
     table: Table
     _dialect: Dialect
-    _insert: _Statement = field(init=False)
-    _update: Update = field(init=False)
     _updates: dict[tuple[str, ...], _Statement] = field(factory=dict, init=False)
-    _delete: _Statement = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        is_old = [self.table.c[name] == bindparam(parameter) for parameter, name in _OLD.items()]
-        self._update = update(self.table).where(*is_old)
-        self._insert = self._compiled(insert(self.table).inline(), self.table.columns.keys())
-        self._delete = self._compiled(delete(self.table).where(*is_old), _OLD)
 
     def run_insert(self, connection: Connection, row: Row) -> None:
         """Insert a row."""
         self._insert.run(connection, row)
 
+    def run_inserts(self, connection: Connection, rows: list[Row]) -> None:
+        """Insert many rows."""
+        self._insert.run_many(connection, rows)
+
     def run_update(self, connection: Connection, old: Row, new: Row) -> bool:
         """Write what is different in a row; false when what is stored is no longer ``old``."""
-        changed = tuple(name for name, value in new.items() if value != old[name] and name in self.table.c)
+        names = self.table.c.keys()
+        changed = tuple(name for name in names if new[name] != old[name] or name == "version")
         if changed not in self._updates:
-            self._updates[changed] = self._compiled(self._update, {*changed, "version", *_OLD})
+            self._updates[changed] = self._compiled(update(self.table).where(*self._is_old()), (*changed, *_OLD))
         return self._updates[changed].run(connection, {**new, **_identity(old)}) == 1
 
     def run_delete(self, connection: Connection, old: Row) -> bool:
         """Delete a row; false when what is stored is no longer ``old``."""
         return self._delete.run(connection, _identity(old)) == 1
 
+    @cached_property
+    def _insert(self) -> _Statement:
+        return self._compiled(insert(self.table).inline(), self.table.c.keys())
+
+    @cached_property
+    def _delete(self) -> _Statement:
+        return self._compiled(delete(self.table).where(*self._is_old()), _OLD)
+
+    def _is_old(self) -> list[ColumnElement[bool]]:
+        return [self.table.c[name] == bindparam(parameter) for parameter, name in _OLD.items()]
+
     def _compiled(self, statement: Insert | Update | Delete, parameters: Iterable[str]) -> _Statement:
         columns = {name: self.table.c[_OLD.get(name, name)] for name in parameters}
-        set_columns = [name for name in columns if name not in _OLD]
         return _Statement(
-            str(statement.compile(dialect=self._dialect, column_keys=set_columns)),
+            str(statement.compile(dialect=self._dialect, column_keys=[name for name in columns if name not in _OLD])),
             {name: bind_processor(column, self._dialect) for name, column in columns.items()},
         )
 
@@ -91,22 +105,29 @@ def _identity(row: Row) -> Row:
     return {parameter: row[name] for parameter, name in _OLD.items()}
 
 
-_built: WeakKeyDictionary[Dialect, dict[type[Aggregate], Statements]] = WeakKeyDictionary()
+_built: WeakKeyDictionary[Dialect, dict[Table, Statements]] = WeakKeyDictionary()
+
+
+def statements_for(table: Table, dialect: Dialect) -> Statements:
+    """Return what writes the rows of a table; building a statement takes longer than running it."""
+    built = _built.setdefault(dialect, {})
+    if table not in built:
+        built[table] = Statements(table, dialect)
+    return built[table]
 
 
 def statements_of(kind: type[Aggregate], dialect: Dialect) -> Statements:
-    """Return the statements for the table that a class is mapped to."""
-    built = _built.setdefault(dialect, {})
-    if kind not in built:
-        built[kind] = Statements(inspect(kind).local_table, dialect)
-    return built[kind]
+    """Return what writes the rows of an aggregate class."""
+    return statements_for(table_of(kind), dialect)
 
 
 def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert any number of rows at once."""
     if not rows:
         return
-    if can_copy(table, connection.dialect):
+    if connection.dialect.name != "postgresql":
+        statements_for(table, connection.dialect).run_inserts(connection, rows)
+    elif can_copy(table, connection.dialect):
         copy_rows(connection, table, rows)
-    else:
+    else:  # by SQLAlchemy's own way to send many rows together: the driver's would wait for an answer after each
         connection.execute(insert(table), rows, execution_options=BULK)

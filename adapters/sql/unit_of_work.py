@@ -13,7 +13,7 @@ from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_held, values_of
-from adapters.sql.metadata import children_of
+from adapters.sql.metadata import children_of, table_of
 from adapters.sql.statements import insert_many, statements_of
 from adapters.sql.users import SqlUserRepository
 from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError, TransactionLost
@@ -90,7 +90,7 @@ class SqlUnitOfWork(UnitOfWork):
         rows = [values_of(aggregate) for aggregate in new]
         for row in rows:
             row["version"] += 1
-        insert_many(self._connected(), self._statements_of(kind).table, rows)
+        insert_many(self._connected(), table_of(kind), rows)
         for name, children in children_of(kind).items():
             of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
             insert_many(self._connected(), children.table, of_all)

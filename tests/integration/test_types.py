@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, insert, select
+from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table, insert, select
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.sql.types import Text, UtcDateTime
@@ -66,10 +67,20 @@ def test_a_time_is_given_to_the_driver_in_utc() -> None:
     assert sent.tzinfo is UTC
 
 
+@pytest.mark.parametrize("given", [datetime(2026, 1, 2, 12, tzinfo=BERLIN), datetime(1, 1, 1, 1, 1, 1, 1, tzinfo=UTC)])
+def test_a_time_is_stored_on_sqlite_as_sqlalchemy_itself_would_store_it_in_utc(given: datetime) -> None:
+    """So other programs that use SQLAlchemy can read it."""
+    dialect = SQLiteDialect()
+    ours, theirs = (one.dialect_impl(dialect).bind_processor(dialect) for one in (UtcDateTime(), DateTime()))
+    assert theirs is not None
+    assert ours is not None
+    assert theirs(given.astimezone(UTC)) == ours(given)
+
+
 def test_a_time_that_a_driver_gives_in_another_zone_is_turned_into_utc() -> None:
     """It stays the same point in time; a time without a zone was stored as UTC."""
-    column, noon = UtcDateTime(), datetime(2026, 1, 2, 12)  # noqa: DTZ001  # that is the point
+    read_by, noon = UtcDateTime().result_processor(DefaultDialect(), None), datetime(2026, 1, 2, 12)  # noqa: DTZ001  # that is the point
     for given in (noon, noon.replace(tzinfo=UTC).astimezone(BERLIN)):
-        read = column.process_result_value(given, DefaultDialect())
+        read = read_by(given)
         assert read == noon.replace(tzinfo=UTC)
         assert read.tzinfo is UTC  # and not the machine's own zone, which may happen to be equal
