@@ -43,8 +43,8 @@ class Page(Generic[A]):
 class Repository(ABC, Generic[A]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
-    Reading first writes what the unit has changed so far, so a unit reads its own writes; hence every method may raise
-    a :class:`~domain.errors.Conflict` of an earlier change. Every method raises
+    What is added, removed or changed is written with the next call, or with the commit, so a unit reads its own writes;
+    hence every method may raise a :class:`~domain.errors.Conflict` of an earlier one. Every method raises
     :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the writing ones in a read-only unit.
     """
 
@@ -59,10 +59,10 @@ class Repository(ABC, Generic[A]):
 
         Each costs a statement of its own: for more than some hundreds, take :meth:`add_many`.
 
-        Raises :class:`~domain.errors.ValueTaken` for a unique value that has another holder,
-        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already,
-        :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit, and ``TypeError`` for anything that
-        is no aggregate of this type.
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit, and ``TypeError`` for
+        anything that is no aggregate of this type. The next call of the unit, or its commit, raises
+        :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
+        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
         """
         self._add(self._checked(aggregate))
 
@@ -92,8 +92,9 @@ class Repository(ABC, Generic[A]):
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
 
-        Raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since, and
-        :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not hold.
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not hold. The next call of the
+        unit, or its commit, raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it
+        since.
         """
         self._remove(self._checked(aggregate))
 
@@ -136,7 +137,7 @@ class Repository(ABC, Generic[A]):
 
     @abstractmethod
     def _add(self, aggregate: A) -> None:
-        """Insert one aggregate and track it."""
+        """Track a new aggregate, to be inserted with the next call."""
 
     @abstractmethod
     def _add_batch(self, aggregates: list[A]) -> None:
@@ -144,7 +145,7 @@ class Repository(ABC, Generic[A]):
 
     @abstractmethod
     def _remove(self, aggregate: A) -> None:
-        """Delete one tracked aggregate."""
+        """Let go of a tracked aggregate, to be deleted with the next call."""
 
     @abstractmethod
     def _find(self, key: str, value: object) -> A | None:
