@@ -55,28 +55,28 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        """Return what makes the time in UTC; for SQLite, the text that SQLAlchemy's own type stores there."""
-        if dialect.name == "sqlite":
-            return lambda value: None if value is None else _text_in_utc(value)
-        return super().bind_processor(dialect)
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time in UTC."""
-        return None if value is None else value.astimezone(UTC)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
+        """Return what makes the time in UTC; for SQLite as a text, in the form that SQLAlchemy's own type has there."""
+        return _as_text if dialect.name == "sqlite" else _in_utc
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Return what makes the time. SQLite has stored a text, which is read together with its time zone."""
-        if dialect.name == "sqlite":
-            return lambda value: None if value is None else datetime.fromisoformat(f"{value}+00:00")
-        return _in_utc
-
-
-def _text_in_utc(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+        """Return what makes the time. What comes without a time zone is in UTC."""
+        return _from_text if dialect.name == "sqlite" else _read
 
 
 def _in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _as_text(value: datetime | None) -> str | None:
+    return None if value is None else value.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+
+def _read(value: datetime | None) -> datetime | None:
     if value is None or value.tzinfo is UTC:
         return value
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)  # without one, it is in UTC
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -62,8 +62,9 @@ def test_a_text_column_is_as_long_as_its_value_object_may_be() -> None:
 def test_a_time_is_given_to_the_driver_in_utc() -> None:
     """Whatever its own zone is, and that of the machine."""
     given = datetime(2026, 1, 2, 12, tzinfo=BERLIN)
-    sent = UtcDateTime().process_bind_param(given, DefaultDialect())
-    assert sent == given
+    sent = UtcDateTime().bind_processor(DefaultDialect())(given)
+    assert given == sent
+    assert isinstance(sent, datetime)
     assert sent.tzinfo is UTC
 
 

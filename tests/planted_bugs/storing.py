@@ -149,10 +149,11 @@ def a_removal_removes_nothing() -> None:
 def microseconds_are_cut() -> None:
     """A point in time comes back without its microseconds."""
 
-    def bind(original: Any, column_type: Any, value: Any, dialect: Any) -> Any:
-        return original(column_type, value and value.replace(microsecond=0), dialect)
+    def binding(original: Any, column_type: Any, dialect: Any) -> Any:
+        bind = original(column_type, dialect)
+        return lambda value: bind(value and value.replace(microsecond=0))
 
-    around(UtcDateTime, "process_bind_param", bind)
+    around(UtcDateTime, "bind_processor", binding)
 
 
 @bug("sql")
