@@ -119,8 +119,9 @@ class Repository(ABC, Generic[A]):
         after: UUID | None = None
         while True:
             page = self.page(after, BATCH)
-            yield from page.items
             after = page.next
+            yield from page.items
+            del page  # or there would be two while the next one is read
             if after is None:
                 return
 
