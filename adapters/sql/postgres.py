@@ -6,6 +6,7 @@ import io
 import re
 from contextlib import suppress
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -175,8 +176,12 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 def _printed(column: Column[Any], values: list[Any], dialect: Dialect) -> Iterable[str]:
     """Return what COPY takes for the values of one column; a column at a time takes half the time of row by row."""
     process = bind_processor(column, dialect)
-    is_plain = not (column.nullable or isinstance(_stored_type(column, dialect), String))
-    return map(str if is_plain else _text, map(process, values) if process else values)
+    sent = map(process, values) if process else values
+    kind = _stored_type(column, dialect)
+    if column.nullable or isinstance(kind, String):
+        return map(_text, sent)
+    # In hexadecimal, which PostgreSQL takes as well, since Python needs three times as long for the hyphens.
+    return map(attrgetter("hex") if isinstance(kind, Uuid) and kind.as_uuid else str, sent)
 
 
 def _text(value: object) -> str:

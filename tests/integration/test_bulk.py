@@ -22,12 +22,14 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    Uuid,
     event,
     select,
 )
 
 from adapters.sql.statements import insert_many
 from adapters.sql.types import Text, UtcDateTime
+from domain.aggregate import new_id
 from domain.user import Username
 
 
@@ -93,6 +95,21 @@ def test_what_is_stored_in_bulk_comes_back_as_it_was(
     assert [[type(value) for value in row.values()] for row in rows] == [
         [type(value) for value in row] for row in stored
     ]
+
+
+def test_ids_that_are_stored_in_bulk_come_back_as_they_were(engine: Engine) -> None:
+    """Those that the caller holds as texts, too."""
+    table = Table(
+        "ids", MetaData(), Column("id", Uuid, primary_key=True), Column("text", Uuid(as_uuid=False), nullable=False)
+    )
+    row = {"id": new_id(), "text": str(new_id())}
+    with engine.connect() as connection:
+        table.create(connection)
+        insert_many(connection, table, [row])
+        stored = connection.execute(select(table)).one()
+        table.drop(connection)
+        connection.commit()
+    assert row == dict(stored._mapping)  # noqa: SLF001  # public, the name only avoids a clash
 
 
 @pytest.mark.parametrize(("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT")])
