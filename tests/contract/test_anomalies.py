@@ -26,6 +26,7 @@ from domain.errors import ConcurrentChange
 from domain.user import EmailAddress, User, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.orders import FakeShop
+from tests.contract.users import written
 from tests.storages import Storage, empty, fake_storage, sql_storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
@@ -108,12 +109,22 @@ class Caller:
         self._do(write)
 
     def add(self, user: User) -> None:
-        """Add a user."""
-        self._do(lambda: self.uow.users.add(user))
+        """Add a user, and write that at once."""
+
+        def write() -> None:
+            self.uow.users.add(user)
+            written(self.uow)
+
+        self._do(write)
 
     def remove(self, user: User) -> None:
-        """Remove a user that this unit has read."""
-        self._do(lambda: self.uow.users.remove(user))
+        """Remove a user that this unit has read, and write that at once."""
+
+        def write() -> None:
+            self.uow.users.remove(user)
+            written(self.uow)
+
+        self._do(write)
 
     def commit(self) -> None:
         """Commit."""

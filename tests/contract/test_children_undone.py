@@ -94,13 +94,18 @@ def test_the_children_of_a_savepoint_that_was_kept_are_stored(kit: Kit[Order], h
 
 
 @pytest.mark.promise(10)
-def test_a_root_added_in_an_undone_savepoint_can_be_added_again_with_its_children(kit: Kit[Order]) -> None:
-    """Nothing of them was left behind."""
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_root_added_in_an_undone_savepoint_can_be_added_again_with_its_children(
+    kit: Kit[Order], flushed: bool
+) -> None:
+    """Nothing of them was left behind, written or not."""
     ann = new_order("ann")
     made = ann.lines
     with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
             orders(uow).add(ann)
+            if flushed:
+                orders(uow).page()
             ann.set_quantity("tea", 5)
             raise Oops
         undone = (ann.version, identities(ann.lines), orders(uow).list_with("cup"))

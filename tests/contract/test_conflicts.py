@@ -89,6 +89,7 @@ def test_removing_an_aggregate_that_another_unit_touched_is_refused(kit: Kit[Any
             other.commit()
         stored = kit.all_values()
         kit.of(uow).remove(mine)
+        uow.commit()
     assert stored == kit.all_values()
 
 

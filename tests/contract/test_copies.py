@@ -12,6 +12,7 @@ from attrs import evolve
 
 from domain.errors import UnitOfWorkMisuse
 from tests.contract.sample import Kit, values
+from tests.contract.users import written
 
 COPYING: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
@@ -73,10 +74,11 @@ def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: 
 @pytest.mark.promise(6)
 @each_way
 def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: str) -> None:
-    """What it is changed to after its addition is stored."""
+    """What it is changed to after its addition was written is stored."""
     copied = COPYING[way](kit.sample.make("ann"))
     with kit.unit() as uow:
         kit.of(uow).add(copied)
+        written(uow)
         changed = kit.change(copied)
         uow.commit()
     assert [changed] == kit.all_values()

@@ -16,6 +16,7 @@ from domain.errors import DuplicateIdentity, UnitOfWorkMisuse, shown
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.sample import Kit, Sample
 from tests.contract.samples import SAMPLES
+from tests.contract.users import written
 from tests.storages import Storage
 
 Use = Callable[[UnitOfWork], object]
@@ -118,8 +119,9 @@ def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(kit: Kit[Any
     """It stays with the thread that opened it, then too."""
     ann = kit.stored()
     with kit.unit() as uow, ThreadPoolExecutor(1) as pool:
+        kit.of(uow).add(ann)
         with pytest.raises(DuplicateIdentity):
-            kit.of(uow).add(ann)
+            written(uow)
         with pytest.raises(UnitOfWorkMisuse, match="another thread"):
             pool.submit(uow.rollback).result()
         uow.rollback()
@@ -205,11 +207,14 @@ def test_an_object_can_be_removed_only_by_the_unit_that_holds_it(kit: Kit[Any]) 
 
 
 @pytest.mark.promise(11)
-def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any]) -> None:
-    """An object belongs to one unit at a time."""
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any], flushed: bool) -> None:
+    """An object belongs to one unit at a time, from its addition on, written or not."""
     with kit.unit() as uow, kit.unit() as other:
         ann = kit.sample.make("ann")
         kit.of(uow).add(ann)
+        if flushed:
+            written(uow)
         with pytest.raises(UnitOfWorkMisuse, match="belongs to another unit"):
             kit.of(other).add(ann)
         uow.commit()

@@ -9,6 +9,7 @@ import pytest
 from domain.errors import ConcurrentChange, UncommittedChanges, UnitOfWorkMisuse
 from tests.contract.sample import Kit, Unique, values
 from tests.contract.samples import each_unique
+from tests.contract.users import written
 
 
 class Oops(Exception):
@@ -164,8 +165,9 @@ def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[A
         match = f"the {unique.taken.kind} '.+' is taken"
         with pytest.raises(UnitOfWorkMisuse, match=match), uow.savepoint():
             found.add(kit.sample.make("bob"))
+            found.add(kit.like(ann, unique, "dan"))
             with pytest.raises(unique.taken):
-                found.add(kit.like(ann, unique, "dan"))
+                written(uow)
         found.add(kit.sample.make("cid"))
         uow.commit()
     assert ["ann", "cid"] == kit.words()
@@ -202,6 +204,7 @@ def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(k
     with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
             kit.of(uow).add(kit.sample.make("ann"))
+            written(uow)
             raise Oops
         if kit.storage.kind != "sqlite":
             kit.stored("ann")

@@ -10,6 +10,7 @@ import pytest
 
 from domain.errors import UnitOfWorkMisuse
 from tests.contract.sample import Kit, values
+from tests.contract.users import written
 
 
 class Oops(Exception):
@@ -44,8 +45,9 @@ def test_an_undone_savepoint_gives_objects_back_the_values_they_had(kit: Kit[Any
 
 
 @pytest.mark.promise(10)
-def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[Any]) -> None:
-    """One that was removed in it belongs to the unit again, and one that was added in it does not."""
+@pytest.mark.parametrize("flushed", [False, True])
+def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[Any], flushed: bool) -> None:
+    """One that was removed in it belongs to the unit again, and one that was added in it, written or not, does not."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -53,6 +55,8 @@ def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[An
         with pytest.raises(Oops), uow.savepoint():
             found.remove(mine)
             found.add(bob)
+            if flushed:
+                written(uow)
             raise Oops
         assert found.get(ann.id) is mine
         changed = kit.change(mine)
@@ -64,7 +68,8 @@ def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[An
 
 
 @pytest.mark.promise(10)
-def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_before(kit: Kit[Any]) -> None:
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_before(kit: Kit[Any], flushed: bool) -> None:
     """Neither the removal nor the addition remains, nor the version."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
@@ -74,6 +79,8 @@ def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_befor
             found.remove(mine)
             kit.sample.change(mine, 1)
             found.add(mine)
+            if flushed:
+                written(uow)
             raise Oops
         assert values(ann) == values(mine)
         kit.sample.rename(mine, "anna")
@@ -110,7 +117,8 @@ def test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_he
 
 
 @pytest.mark.promise(6, 10)
-def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit: Kit[Any]) -> None:
+@pytest.mark.parametrize("flushed", [False, True])
+def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit: Kit[Any], flushed: bool) -> None:
     """Not even where it had the identity of one that the unit holds."""
     ann = kit.stored("ann")
     before = kit.all_values()
@@ -121,6 +129,8 @@ def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit:
         with pytest.raises(Oops), uow.savepoint():
             found.remove(mine)
             found.add(other)
+            if flushed:
+                written(uow)
             kit.sample.change(other, 1)
             raise Oops
         kit.sample.rename(other, "other")

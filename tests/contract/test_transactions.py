@@ -13,13 +13,15 @@ from domain.errors import UncommittedChanges
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.sample import Kit, Unique, values
 from tests.contract.samples import each_unique
+from tests.contract.users import written
 
 
 @pytest.mark.promise(1)
 def test_nothing_is_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
-    """Another unit sees a new aggregate only after the commit."""
+    """Another unit sees a new aggregate only after the commit, even when it is written already."""
     with kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
+        written(uow)
         before = kit.words()
         uow.commit()
     assert ([], ["ann"]) == (before, kit.words())
@@ -34,23 +36,28 @@ def test_a_change_and_a_removal_are_not_visible_outside_before_the_commit(kit: K
         found = kit.of(uow)
         changed = kit.change(found.get(ann.id))
         found.remove(found.get(bob.id))
+        written(uow)
         before = kit.all_values()
         uow.commit()
     assert (stored, [{**changed, "version": 2}]) == (before, kit.all_values())
 
 
 @pytest.mark.promise(1)
-def test_an_exception_rolls_back(kit: Kit[Any]) -> None:
-    """What was added before an exception left the block is not stored, and the exception goes on."""
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_exception_rolls_back(kit: Kit[Any], flushed: bool) -> None:
+    """What was added before an exception left the block is not stored, written or not, and the exception goes on."""
     with pytest.raises(ZeroDivisionError), kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
+        if flushed:
+            written(uow)
         raise ZeroDivisionError
     assert kit.words() == []
 
 
 @pytest.mark.promise(1)
-def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any]) -> None:
-    """After a rollback everything is as it was before the unit."""
+@pytest.mark.parametrize("flushed", [False, True])
+def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any], flushed: bool) -> None:
+    """After a rollback everything is as it was before the unit, whether the last of them was written or not."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     before = kit.all_values()
     with kit.unit() as uow:
@@ -59,6 +66,8 @@ def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any]) -> None:
         found.add_many([kit.sample.make("dan")])
         kit.sample.change(found.get(ann.id), 1)
         found.remove(found.get(bob.id))
+        if flushed:
+            written(uow)
         uow.rollback()
     assert before == kit.all_values()
 
@@ -132,6 +141,13 @@ def forget_an_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
         kit.of(uow).add(kit.sample.make("bob"))
 
 
+def forget_a_written_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
+    """Leave a block with an addition that a query has seen, but without a commit."""
+    with uow:
+        kit.of(uow).add(kit.sample.make("bob"))
+        written(uow)
+
+
 def forget_a_bulk_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
     """Leave a block with rows stored in bulk but without a commit."""
     with uow:
@@ -156,12 +172,21 @@ def forget_a_removal(kit: Kit[Any], uow: UnitOfWork) -> None:
         kit.of(uow).remove(kit.of(uow).page().items[0])
 
 
+def forget_a_written_removal(kit: Kit[Any], uow: UnitOfWork) -> None:
+    """Leave a block with a removal that a query has seen, but without a commit."""
+    with uow:
+        kit.of(uow).remove(kit.of(uow).page().items[0])
+        written(uow)
+
+
 FORGETTING = [
     forget_an_addition,
+    forget_a_written_addition,
     forget_a_bulk_addition,
     forget_a_bulk_addition_in_a_savepoint,
     forget_a_change,
     forget_a_removal,
+    forget_a_written_removal,
 ]
 
 
@@ -226,6 +251,7 @@ def test_what_is_not_committed_is_not_found_by_another_unit(kit: Kit[Any], uniqu
         unique.set(kit.of(uow).get(ann.id), new)
         kit.of(uow).remove(kit.of(uow).get(bob.id))
         kit.of(uow).add(cid)
+        written(uow)
         repository = kit.of(other)
         found = [values(repository.get(one.id)) for one in (ann, bob)]
         found += [values(unique.find(repository, unique.value(one))) for one in (ann, bob)]

@@ -83,6 +83,7 @@ def test_a_taken_text_is_refused_with_exactly_that_text(orders: Kit[Any], texts:
     for text in texts:
         with pytest.raises(ReferenceTaken) as at_addition, orders.unit() as uow:
             orders.of(uow).add(orders.sample.make(text))
+            uow.commit()
         with pytest.raises(ReferenceTaken) as at_change, orders.unit() as uow:
             orders.sample.rename(orders.of(uow).get(other.id), text)
             uow.commit()

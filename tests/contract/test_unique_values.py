@@ -17,7 +17,7 @@ from domain.user import EmailTaken, User, UsernameTaken
 from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit, Unique
 from tests.contract.samples import each_unique
-from tests.contract.users import USERS, stored_user
+from tests.contract.users import USERS, stored_user, written
 from tests.storages import Storage
 
 # For tests that wait in vain for a lock: MariaDB cannot be told to wait for less than a second.
@@ -26,11 +26,16 @@ one_unique = pytest.mark.parametrize(("sample", "unique"), [pytest.param(USERS, 
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_taken_value_is_refused_with_the_value(kit: Kit[Any], unique: Unique[Any]) -> None:
-    """At the addition."""
+@pytest.mark.parametrize("by_query", [True, False])
+def test_an_addition_with_a_taken_value_is_refused_no_later_than_the_commit(
+    kit: Kit[Any], unique: Unique[Any], by_query: bool
+) -> None:
+    """With the value; by the next query already, since that would have to see the addition."""
     ann = kit.stored("ann")
-    with pytest.raises(unique.taken, match=f"the {unique.taken.kind} '.+' is taken") as caught, kit.unit() as uow:
+    with kit.unit() as uow:
         kit.of(uow).add(kit.like(ann, unique, "bob"))
+        with pytest.raises(unique.taken, match=f"the {unique.taken.kind} '.+' is taken") as caught:
+            written(uow) if by_query else uow.commit()
     assert unique.value(ann) == caught.value.value
     assert ["ann"] == kit.words()
 
@@ -41,6 +46,7 @@ def test_a_taken_username_is_refused_in_any_spelling(storage: Storage) -> None:
     stored_user(storage)
     with pytest.raises(UsernameTaken, match="the username 'ann' is taken") as caught, storage.unit() as uow:
         uow.users.add(User.create("ANN", "other@example.com"))
+        uow.commit()
     assert caught.value.value == "ann"
 
 
@@ -79,8 +85,8 @@ def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
 
 
 @pytest.mark.promise(7)
-@pytest.mark.parametrize("bulk", [False, True])
-def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(kit: Kit[Any], bulk: bool) -> None:
+@pytest.mark.parametrize("way", ["by the commit", "before it", "in bulk"])
+def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(kit: Kit[Any], way: str) -> None:
     """The id counts before the others, and those in the order of their columns, on every backend."""
     ann = kit.stored("ann")
     refused, expected = [], []
@@ -92,19 +98,20 @@ def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(k
         errors = [DuplicateIdentity] * same_id + [unique.taken for unique in taken]
         if errors:
             with pytest.raises((DuplicateIdentity, *(each.taken for each in kit.sample.unique))) as caught:
-                add(kit, one, bulk=bulk)
+                add(kit, one, way)
             refused.append(caught.type)
             expected.append(errors[0])
     assert expected == refused
 
 
-def add(kit: Kit[Any], one: Any, *, bulk: bool) -> None:
-    """Add one, alone or behind another one."""
+def add(kit: Kit[Any], one: Any, way: str) -> None:
+    """Add one, written by the commit or by a query before it; or in bulk, behind another one."""
     with kit.unit() as uow:
-        if bulk:
+        if way == "in bulk":
             kit.of(uow).add_many([kit.sample.make("cid"), one])
         else:
             kit.of(uow).add(one)
+            written(uow) if way == "before it" else uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -119,6 +126,7 @@ def test_the_id_of_a_stored_aggregate_is_refused(kit: Kit[Any], holding: bool) -
     with pytest.raises(DuplicateIdentity, match=str(ann.id)), kit.unit() as uow:
         held = [kit.of(uow).get(ann.id)] if holding else []
         kit.of(uow).add(ann)
+        uow.commit()
     assert (holding, before) == (bool(held), kit.all_values())
 
 
@@ -161,8 +169,9 @@ def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: Un
     ann = kit.stored("ann")
     with kit.unit() as uow, kit.unit() as other:
         for loser, word in ((uow, "bob"), (other, "cid")):
+            kit.of(loser).add(kit.like(ann, unique, word))
             with pytest.raises(unique.taken):
-                kit.of(loser).add(kit.like(ann, unique, word))
+                written(loser)
 
 
 @pytest.mark.promise(7)
@@ -171,8 +180,9 @@ def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], un
     """While the unit that failed is still open, others can take what it wanted beside the value that it lost."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
+        kit.of(uow).add(kit.like(ann, unique, "bob"))
         with pytest.raises(unique.taken):
-            kit.of(uow).add(kit.like(ann, unique, "bob"))
+            written(uow)
         kit.stored("bob")
     assert ["ann", "bob"] == kit.words()
 
@@ -183,17 +193,22 @@ def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage)
     stored_user(storage, "uq_users_email")
     with pytest.raises(UsernameTaken), storage.unit() as uow:
         uow.users.add(User.create("uq_users_email", "unique.constraint.failed.users.email@example.com"))
+        uow.commit()
 
 
 @pytest.mark.promise(7)
 @each_unique
 @pytest.mark.parametrize("use", ["page", "add", "commit", "savepoint", "rollback"])
-def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(kit: Kit[Any], unique: Unique[Any], use: str) -> None:
-    """Every use says so and names the conflict, on every backend alike."""
+@pytest.mark.parametrize("by_query", [True, False])
+def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(
+    kit: Kit[Any], unique: Unique[Any], use: str, by_query: bool
+) -> None:
+    """Every use says so and names the conflict, on every backend alike, and whether a query or the commit met it."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
+        kit.of(uow).add(kit.like(ann, unique, "bob"))
         with pytest.raises(unique.taken):
-            kit.of(uow).add(kit.like(ann, unique, "bob"))
+            written(uow) if by_query else uow.commit()
         if use == "rollback":
             uow.rollback()
             return
@@ -245,6 +260,7 @@ def test_a_value_whose_taker_rolls_back_goes_to_who_waits_for_it(kit: Kit[Any]) 
     """Nobody is refused for what was never stored."""
     with ThreadPoolExecutor(1) as pool, kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
+        written(uow)
         waiting = pool.submit(kit.stored, "ann")
         time.sleep(0.1)  # the other one comes to wait meanwhile
         uow.rollback()
@@ -264,11 +280,12 @@ def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
         mine = kit.of(uow).get(ann.id)
         if given_up == "changed":
             unique.set(mine, unique.value(kit.sample.make("dan")))
-            kit.of(uow).page()
         else:
             kit.of(uow).remove(mine)
+        written(uow)
         with pytest.raises(ConcurrentChange), kit.unit() as other:
             kit.of(other).add(kit.like(ann, unique, "bob"))
+            other.commit()
         uow.rollback()
     assert ["ann"] == kit.words()
 
@@ -285,9 +302,11 @@ def test_a_writer_who_waits_too_long_for_another_one_gives_up(
     def add_too() -> None:
         with kit.unit() as other:
             kit.of(other).add(kit.like(ann, unique, "bob"))
+            other.commit()
 
     with kit.unit() as uow, ThreadPoolExecutor(1) as pool:
         kit.of(uow).add(ann)
+        written(uow)
         with pytest.raises(ConcurrentChange) as caught:
             add_too() if same_thread else pool.submit(add_too).result()
         uow.rollback()
@@ -333,6 +352,7 @@ def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique:
             kit.of(uow).page()
         elif then == "addition":
             kit.of(uow).add(kit.sample.make("bob"))
+            written(uow)
         else:
             with uow.savepoint():
                 kit.of(uow).page()

@@ -12,6 +12,7 @@ from tests.contract.sample import Kit, Sample, Unique
 if TYPE_CHECKING:
     from typing import Any
 
+    from service_layer.unit_of_work import UnitOfWork
     from tests.storages import Storage
 
 USERS: Sample[User] = Sample(
@@ -48,6 +49,11 @@ def stored_values(storage: Storage) -> list[dict[str, Any]]:
 def stored_names(storage: Storage) -> list[str]:
     """Return the names of all users that are stored, sorted."""
     return Kit(storage, USERS).words()
+
+
+def written(uow: UnitOfWork) -> None:
+    """Let a unit of work write what waits in it, by a query that finds nobody. Raises what writing raises."""
+    uow.users.list_holding([], [])
 
 
 def values(user: User) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, NotFound
 from domain.user import User, UsernameTaken
-from tests.contract.users import new_user
+from tests.contract.users import new_user, written
 
 
 @pytest.mark.parametrize("end", ["leave", "commit", "rollback"])
@@ -34,8 +34,10 @@ def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> No
     database = FakeDatabase(lock_timeout=0.05)
     with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
         uow.users.add(new_user())
+        written(uow)
+        other.users.add(new_user())
         with pytest.raises(ConcurrentChange, match=r"^another unit of work of this thread holds a lock on what is to"):
-            other.users.add(new_user())
+            written(other)
         uow.rollback()
 
 
@@ -44,6 +46,7 @@ def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
     database = FakeDatabase(lock_timeout=0.05)
     with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
         uow.users.add(new_user("ann"))
+        written(uow)
         other.users.add(new_user("bob"))
         other.commit()
         uow.commit()
@@ -57,9 +60,11 @@ def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -
     def add_too() -> None:
         with FakeUnitOfWork(database) as other:
             other.users.add(new_user())
+            other.commit()
 
     with FakeUnitOfWork(database) as uow, ThreadPoolExecutor(1) as pool:
         uow.users.add(new_user())
+        written(uow)
         with pytest.raises(ConcurrentChange, match=r"^another unit of work holds a lock on what is to be written"):
             pool.submit(add_too).result()
         uow.rollback()
@@ -103,6 +108,7 @@ def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> Non
         for name in ("ann", "bob"):
             with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
                 other.users.add(new_user(name))
+                other.commit()
         uow.commit()
 
 
@@ -112,8 +118,10 @@ def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
     ann = new_user("ann")
     with FakeUnitOfWork(database) as uow:
         uow.users.add(ann)
+        written(uow)
         with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
             other.users.add(evolve(new_user("bob"), id=ann.id))
+            other.commit()
         uow.commit()
 
 
@@ -155,4 +163,5 @@ def test_a_conflict_in_a_savepoint_keeps_the_locks_of_before_it() -> None:
                 uow.users.add(User.create("ann", "other@example.com"))
             with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
                 other.users.add(new_user("ann"))
+                other.commit()
         uow.commit()

@@ -23,6 +23,18 @@ AWAY = StorageUnavailable("the server is away")
 UNKNOWN = CommitOutcomeUnknown("lost while committing")
 
 
+def added(uow: FakeUnitOfWork) -> FakeUnitOfWork:
+    """Add a user to a unit of work, and return the unit."""
+    uow.users.add(new_user("bob"))
+    return uow
+
+
+def removed(uow: FakeUnitOfWork, user: User) -> FakeUnitOfWork:
+    """Remove a user from a unit of work, and return the unit."""
+    uow.users.remove(user)
+    return uow
+
+
 def changed(uow: FakeUnitOfWork, user: User) -> FakeUnitOfWork:
     """Change a user of a unit of work, and return the unit."""
     user.deactivate()
@@ -37,9 +49,11 @@ READS: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
     "stream": lambda uow, _: list(uow.users.stream()),
 }
 WRITES: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
-    "add": lambda uow, _: uow.users.add(new_user("bob")),
     "add_many": lambda uow, _: uow.users.add_many([new_user("bob")]),
-    "remove": lambda uow, ann: uow.users.remove(ann),
+    "a query after an addition": lambda uow, _: added(uow).users.page(),
+    "a commit after an addition": lambda uow, _: added(uow).commit(),
+    "a query after a removal": lambda uow, ann: removed(uow, ann).users.page(),
+    "a commit after a removal": lambda uow, ann: removed(uow, ann).commit(),
     "a query after a change": lambda uow, ann: changed(uow, ann).users.page(),
     "a commit after a change": lambda uow, ann: changed(uow, ann).commit(),
 }
