@@ -83,6 +83,12 @@ class Kit(Generic[A]):
         self.sample.change(aggregate, state)
         return values(aggregate)
 
+    def change_elsewhere(self, aggregate: A) -> None:
+        """Change what is stored of an aggregate, in a unit that is open only for that."""
+        with self.unit() as uow:
+            self.sample.change(self.of(uow).get(aggregate.id), 1)
+            uow.commit()
+
     def like(self, holder: A, unique: Unique[A], word: str) -> A:
         """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""
         made = self.sample.make(word)

@@ -225,18 +225,11 @@ def test_a_unit_that_lost_an_update_keeps_from_nobody_what_it_wrote_before(kit: 
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         written, lost = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
-        change_in_a_unit_of_its_own(kit, bob)
+        kit.change_elsewhere(bob)
         kit.sample.change(written, 1)
         kit.of(uow).page()
         kit.sample.change(lost, 1)
         with pytest.raises(ConcurrentChange):
             kit.of(uow).page()
-        change_in_a_unit_of_its_own(kit, ann)
+        kit.change_elsewhere(ann)
     assert [2, 2] == kit.versions()
-
-
-def change_in_a_unit_of_its_own(kit: Kit[Any], one: Any) -> None:
-    """Change an aggregate in a unit that is open only for that."""
-    with kit.unit() as uow:
-        kit.sample.change(kit.of(uow).get(one.id), 1)
-        uow.commit()

@@ -190,3 +190,14 @@ def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(dat
             other.users.get_by_username("ann").change_email("other@example.com")
             other.commit()
     assert [("ann", True)] == stored(database)
+
+
+def test_an_addition_that_is_never_written_is_no_write_that_can_fail(database: FakeDatabase) -> None:
+    """The next write, of whichever unit, meets the failure."""
+    database.fail("write", AWAY)
+    with FakeUnitOfWork(database) as uow:
+        uow.users.add(new_user("bob"))
+        uow.rollback()
+    with pytest.raises(StorageUnavailable):
+        create_user("cid", "cid@example.com", FakeUnitOfWork(database))
+    assert ["ann"] == [name for name, _ in stored(database)]
