@@ -21,6 +21,8 @@ class Link:
     client: socket.socket
     server: socket.socket
     waiting: bool = False
+    said: bytes = b""
+    """How that which the server has said last ends."""
 
     def cut(self) -> None:
         """End both, for either side to see."""
@@ -76,6 +78,7 @@ class Proxy:
     def _pass_on_answers(self, link: Link) -> None:
         with suppress(OSError):
             while data := link.server.recv(65536):
+                link.said = (link.said + data)[-16:]
                 link.waiting = False
                 link.client.sendall(self.answer(link, data))
         with suppress(OSError):

@@ -37,11 +37,12 @@ class Faults:
     kind: str = ""
     met: bool = False
     at_commit: bool = False
+    """Whether the call that failed would have made work last: a COMMIT, or a statement outside of a transaction."""
     _left: int = 0
     _only_commits: bool = False
 
     def plan(self, call: int, kind: str, *, only_commits: bool = False) -> None:
-        """Let the ``call``-th call from now on fail, or the ``call``-th COMMIT."""
+        """Let the ``call``-th call from now on fail, or the ``call``-th of those that make work last."""
         self.kind, self.met, self.at_commit, self._left = kind, False, False, call
         self._only_commits = only_commits
 
@@ -66,13 +67,14 @@ class FaultyProxy(Proxy):
         self._let_go = threading.Event()
         self._doomed: set[Link] = set()
         self._held: Link | None = None
+        self._links: set[Link] = set()
         super().__init__(host, port)
 
     def request(self, link: Link, data: bytes) -> bytes:
         """Let the call fail if it is its turn; that a client leaves is no call."""
         if data in _FAREWELLS:
             return data
-        fault = self.faults.next(is_commit=is_commit(data))
+        fault = self.faults.next(is_commit=is_commit(data) or commits_by_itself(data, link.said))
         if fault == BEFORE:
             link.cut()
         elif fault == AFTER:
@@ -92,6 +94,12 @@ class FaultyProxy(Proxy):
             self._let_go.wait()
         return super().answer(link, data)
 
+    def cut_idle(self) -> None:
+        """Cut every connection, none of which waits for an answer."""
+        for link in list(self._links):
+            assert not link.waiting
+            link.cut()
+
     def let_go(self) -> None:
         """Pass on the answer that is held back."""
         self._held = None
@@ -106,7 +114,9 @@ class FaultyProxy(Proxy):
     def _begin(self, link: Link) -> None:
         port = link.server.getsockname()[1]
         self.ended_ports.discard(port)  # it is in use again
+        self._links.add(link)
         super()._begin(link)
+        self._links.discard(link)
         self.ended_ports.add(port)
 
 
@@ -132,6 +142,20 @@ _COMMITS = (b"Q\0\0\0\x0bCOMMIT\0", b"\7\0\0\0\3COMMIT")
 def is_commit(data: bytes) -> bool:
     """Tell whether a call is a COMMIT, as either driver sends it."""
     return data in _COMMITS
+
+
+# How the answer to a query ends that has left PostgreSQL's client outside of a transaction (*ReadyForQuery*).
+_IDLE = b"Z\0\0\0\5I"
+
+_WRITES = (b"INSERT ", b"UPDATE ", b"DELETE ")
+
+
+def commits_by_itself(data: bytes, said: bytes) -> bool:
+    """Tell whether a call is a statement of PostgreSQL's that is a transaction by itself, by what was said before it.
+
+    No statement is one on MariaDB, whose driver has told it that none shall be.
+    """
+    return said.endswith(_IDLE) and data[:1] == b"Q" and data[5:].startswith(_WRITES)
 
 
 def refusal(data: bytes, kind: str) -> bytes:
@@ -161,6 +185,9 @@ _SQLITE_ERRORS = {CONFLICT: ("database is locked", sqlite3.SQLITE_BUSY)}
 def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
     """Return a class of SQLite's connections whose calls fail as planned: statements, commits and rollbacks."""
 
+    def is_alone(connection: sqlite3.Connection, statement: str) -> bool:
+        return not connection.in_transaction and statement.encode().startswith(_WRITES)
+
     def call(connection: sqlite3.Connection, work: Callable[[], Any], *, is_commit: bool = False) -> Any:
         fault = faults.next(is_commit=is_commit)
         if fault == AFTER:
@@ -175,8 +202,11 @@ def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
         return work()
 
     class FaultyCursor(sqlite3.Cursor):
-        def execute(self, *arguments: Any) -> Any:
-            return call(self.connection, lambda: super(FaultyCursor, self).execute(*arguments))
+        def execute(self, statement: str, *rest: Any) -> Any:
+            def work() -> Any:
+                return super(FaultyCursor, self).execute(statement, *rest)
+
+            return call(self.connection, work, is_commit=is_alone(self.connection, statement))
 
         def executemany(self, *arguments: Any) -> Any:
             return call(self.connection, lambda: super(FaultyCursor, self).executemany(*arguments))

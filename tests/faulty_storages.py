@@ -44,6 +44,9 @@ class FaultyStorage(ABC):
     kinds: ClassVar[tuple[str, ...]]
     secrets: tuple[str, ...] = ()
 
+    refusals: tuple[str, ...]
+    """The kinds of failures by which it says that it has surely not done what it was asked, a commit among it."""
+
     @abstractmethod
     def plan(self, call: int, kind: str) -> None:
         """Let the ``call``-th call from now on fail."""
@@ -56,7 +59,7 @@ class FaultyStorage(ABC):
     @property
     @abstractmethod
     def at_commit(self) -> bool:
-        """Whether it was a COMMIT."""
+        """Whether it would have made work last: a COMMIT, or a statement that is a transaction by itself."""
 
     @abstractmethod
     def unit(self) -> UnitOfWork:
@@ -98,6 +101,7 @@ class FaultyFake(FaultyStorage):
     """The fake, which raises what it is told to."""
 
     kinds = tuple(_FAKE_ERRORS)
+    refusals = tuple(kind for kind in _FAKE_ERRORS if kind not in ("commit", "commit stored"))
 
     def __init__(self) -> None:
         self._database = FakeDatabase()
@@ -221,6 +225,7 @@ class FaultySqlite(FaultyDatabase):
     """An SQLite file."""
 
     kinds = (ERROR, CONFLICT, AFTER, LOST)
+    refusals = (CONFLICT,)
 
     def is_busy(self) -> bool:
         # What was written can be moved into the file, and the log be emptied, only while nobody reads or writes.
@@ -237,6 +242,8 @@ class FaultyServer(FaultyDatabase):
         super().__init__(engine, observer, proxy.faults)
         self.proxy = proxy
         self.secrets = (str(engine.url.password),)
+        # MariaDB may have stored what it commits when it answers with an error.
+        self.refusals = (CONFLICT, ERROR) if engine.dialect.name == "postgresql" else (CONFLICT,)
 
     def is_busy(self) -> bool:
         query, in_transaction = _SESSIONS[self.engine.dialect.name]

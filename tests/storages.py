@@ -12,7 +12,9 @@ from adapters.fake.database import FakeDatabase
 from adapters.sql.engine import make_engine
 from adapters.sql.metadata import metadata
 from adapters.sql.schema import Schema
+from adapters.sql.unit_of_work import SqlUnitOfWork
 from tests.contract.orders import FakeShop, SqlShop, orders_metadata
+from tests.contract.users import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,15 @@ class Storage:
 
     kind: str
     unit: Callable[..., UnitOfWork]
+
+
+class InATransaction(SqlUnitOfWork):
+    """A unit that has written everything before it commits: that is a COMMIT, and never the only statement itself."""
+
+    def commit(self) -> None:
+        """Write what waits, then commit."""
+        written(self)
+        super().commit()
 
 
 def fake_storage() -> Storage:

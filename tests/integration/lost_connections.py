@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
     from sqlalchemy import Engine
@@ -50,19 +50,49 @@ def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
     end_connection(number_of(uow, engine), engine)
 
 
+# Whether a driver's connection is in a transaction, or its next statement will begin one.
+_IN_TRANSACTION: dict[str, Callable[[Any], bool]] = {
+    "sqlite": lambda driver: driver.in_transaction,
+    "postgresql": lambda driver: not driver.autocommit,
+    "mysql": lambda _: True,
+}
+
+
+@contextmanager
+def at_commits(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, instead: Callable[[Callable[[], object]], None]
+) -> Iterator[None]:
+    """Call ``instead``, with what the driver would do, where it makes work last.
+
+    That is a COMMIT, or a statement that writes outside of a transaction.
+    """
+    dialect: Any = engine.dialect
+    commit, execute = dialect.do_commit, dialect.do_execute
+
+    def run(cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") or _IN_TRANSACTION[dialect.name](cursor.connection):
+            execute(cursor, statement, *rest)
+        else:
+            instead(lambda: execute(cursor, statement, *rest))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dialect, "do_commit", lambda connection: instead(lambda: commit(connection)))
+        patched.setattr(dialect, "do_execute", run)
+        yield
+
+
 @contextmanager
 def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the driver fail at the first commit, before or after the database has done its part."""
     dialect: Any = engine.dialect
-    commit = dialect.do_commit
     failures = [dialect.dbapi.OperationalError("the connection was lost")]
 
-    def fail(connection: Any) -> None:
+    def fail(commit: Callable[[], object]) -> None:
         if stored or not failures:
-            commit(connection)
+            commit()
         if failures:
             raise failures.pop()
 
-    with monkeypatch.context() as patched:
-        patched.setattr(dialect, "do_commit", fail)
+    with at_commits(engine, monkeypatch, fail):
         yield
+    assert [] == failures

@@ -158,6 +158,7 @@ def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(ow
                 uow.users.add_many([new_user("bob")])
             else:
                 uow.users.add(new_user("bob"))
+            uow.commit()
         assert isinstance(caught.value.__cause__, DBAPIError)
         assert {"uq_users_username", "uq_users_email"} <= set(caught.value.declared)
 
@@ -172,6 +173,7 @@ def test_a_table_constraint_whose_error_was_forgotten_is_named(
     monkeypatch.delitem(unique_constraints(users)[1].info, "error")
     with pytest.raises(IntegrityViolation, match="uq_users_username was broken"), storage.unit() as uow:
         uow.users.add(new_user("ann"))
+        uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -203,5 +205,6 @@ def test_a_broken_check_constraint_is_an_integrity_violation(own_engine: Engine,
             uow.users.add_many([new_user("ann"), new_user("bob")])
         else:
             uow.users.add(new_user("bob"))
+        uow.commit()
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert [] == stored_names(storage)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -22,9 +21,9 @@ from domain.errors import (
 )
 from domain.user import UsernameTaken
 from service_layer.users import create_user, get_user
-from tests.contract.users import new_user, stored_names, stored_user, values
-from tests.integration.lost_connections import end_connection_of, failing_commit
-from tests.storages import migrated_engine, sql_storage
+from tests.contract.users import new_user, stored_names, stored_user, values, written
+from tests.integration.lost_connections import at_commits, end_connection_of
+from tests.storages import InATransaction, migrated_engine, sql_storage
 
 
 def checked_out(engine: Engine) -> int:
@@ -40,7 +39,15 @@ def leave_normally(uow: SqlUnitOfWork) -> None:
 
 
 def leave_after_a_commit(uow: SqlUnitOfWork) -> None:
-    """Write and commit."""
+    """Write in a transaction, and commit it."""
+    with uow:
+        uow.users.add(new_user("eve"))
+        written(uow)
+        uow.commit()
+
+
+def leave_after_a_single_statement(uow: SqlUnitOfWork) -> None:
+    """Commit by the only statement."""
     with uow:
         uow.users.add(new_user("eve"))
         uow.commit()
@@ -50,13 +57,22 @@ def leave_by_an_error(uow: SqlUnitOfWork) -> None:
     """Leave by an error of the caller's."""
     with pytest.raises(ZeroDivisionError), uow:
         uow.users.add(new_user("eve"))
+        written(uow)
         raise ZeroDivisionError
 
 
 def leave_by_a_conflict(uow: SqlUnitOfWork) -> None:
-    """Leave by an error of the database's."""
+    """Leave by an error of the database's, in a transaction."""
     with pytest.raises(UsernameTaken), uow:
         uow.users.add(new_user("ann"))
+        written(uow)
+
+
+def leave_by_a_conflict_of_a_single_statement(uow: SqlUnitOfWork) -> None:
+    """Leave by an error of the database's, at the commit."""
+    with pytest.raises(UsernameTaken), uow:
+        uow.users.add(new_user("ann"))
+        uow.commit()
 
 
 def leave_a_stream_unfinished(uow: SqlUnitOfWork) -> None:
@@ -69,14 +85,17 @@ def leave_inside_a_savepoint(uow: SqlUnitOfWork) -> None:
     """Leave a savepoint and the unit by one error."""
     with pytest.raises(ZeroDivisionError), uow, uow.savepoint():
         uow.users.add(new_user("eve"))
+        written(uow)
         raise ZeroDivisionError
 
 
 WAYS = [
     leave_normally,
     leave_after_a_commit,
+    leave_after_a_single_statement,
     leave_by_an_error,
     leave_by_a_conflict,
+    leave_by_a_conflict_of_a_single_statement,
     leave_a_stream_unfinished,
     leave_inside_a_savepoint,
 ]
@@ -92,13 +111,19 @@ def test_however_a_unit_is_left_its_connection_comes_back(
     leave(SqlUnitOfWork(engine))
     assert checked_out(engine) == 0
     assert get_user("ann", SqlUnitOfWork(engine)).email == "ann@example.com"
+    with SqlUnitOfWork(engine) as uow:  # which would be stored in part if it began no transaction of its own
+        uow.users.add(new_user("bob"))
+        written(uow)
+        uow.rollback()
+    assert "bob" not in stored_names(sql_storage(engine))
     stored_user(sql_storage(engine), "bob")
 
 
 @pytest.mark.promise(15)
-def test_the_connection_comes_back_at_the_commit_already(engine: Engine) -> None:
+@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: type[SqlUnitOfWork]) -> None:
     """What a block does after its commit keeps no connection from others."""
-    with SqlUnitOfWork(engine) as uow:
+    with unit(engine) as uow:
         uow.users.add(new_user())
         uow.commit()
         assert checked_out(engine) == 0
@@ -158,7 +183,10 @@ def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_en
 
 
 @pytest.mark.promise(14)
-def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_database: str) -> None:
+@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+def test_a_commit_that_the_database_refuses_surely_did_not_happen(
+    postgres_database: str, unit: type[SqlUnitOfWork]
+) -> None:
     """Here by a check that the database makes only at the end of the transaction."""
     with migrated_engine(postgres_database) as engine:
         with engine.begin() as connection:
@@ -175,7 +203,7 @@ def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_datab
                 )
             )
         with pytest.raises(StorageError, match="refused a statement: not today") as caught:
-            create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+            create_user("ann", "ann@example.com", unit(engine))
         assert not isinstance(caught.value, CommitOutcomeUnknown)
         assert stored_names(sql_storage(engine)) == []
 
@@ -193,23 +221,20 @@ def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_eng
 
 
 @pytest.mark.promise(15)
+@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
 def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, unit: type[SqlUnitOfWork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The interrupt itself goes on; what was committed stays so."""
-    uow = SqlUnitOfWork(engine)
-    dialect: Any = engine.dialect
-    commit = dialect.do_commit
+    uow = unit(engine)
 
-    def interrupt(connection: Any) -> None:
-        commit(connection)
+    def interrupt(commit: Callable[[], object]) -> None:
+        commit()
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(dialect, "do_commit", interrupt)
-        with pytest.raises(KeyboardInterrupt), uow:
-            uow.users.add(new_user("ann"))
-            uow.commit()
+    with at_commits(engine, monkeypatch, interrupt), pytest.raises(KeyboardInterrupt), uow:
+        uow.users.add(new_user("ann"))
+        uow.commit()
     assert checked_out(engine) == 0
     with uow:
         uow.users.add(new_user("bob"))
@@ -229,15 +254,19 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
 
 
 @pytest.mark.promise(14)
-def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(server_engine: Engine) -> None:
+@pytest.mark.parametrize("next_step", [written, SqlUnitOfWork.commit], ids=["a query", "a commit"])
+def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
+    server_engine: Engine, next_step: Callable[[SqlUnitOfWork], None]
+) -> None:
     """In the domain's words; what was done before is not stored."""
     with SqlUnitOfWork(server_engine) as uow:
         uow.users.add(new_user("ann"))
         end_connection_of(uow, server_engine)
         with uow.reading(), suppress(DBAPIError):
             uow.connection.execute(text("SELECT 1"))
+        uow.users.add(new_user("bob"))
         with pytest.raises(StorageUnavailable, match=r"the connection to .+ was lost"):
-            uow.users.add(new_user("bob"))
+            next_step(uow)
     assert stored_names(sql_storage(server_engine)) == []
 
 
@@ -264,23 +293,3 @@ def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) 
         with pytest.raises(UnitOfWorkMisuse, match="cannot be used"):
             uow.users.page()
     assert stored_names(sql_storage(server_engine)) == []
-
-
-@pytest.mark.promise(14)
-@pytest.mark.parametrize("stored", [False, True])
-def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(
-    engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether it comes before the database has done its part or after it: nobody can tell."""
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add(new_user("ann"))
-        with (
-            failing_commit(engine, stored, monkeypatch),
-            pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught,
-        ):
-            uow.commit()
-        with pytest.raises(UnitOfWorkMisuse, match="may or may not be stored"):
-            uow.commit()
-    assert not caught.value.retryable
-    assert checked_out(engine) == 0
-    assert (["ann"] if stored else []) == stored_names(sql_storage(engine))

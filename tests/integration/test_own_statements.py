@@ -99,8 +99,9 @@ def test_a_unit_that_has_failed_lends_its_connection_to_nobody(engine: Engine) -
     stored_user(sql_storage(engine), "ann")
     with SqlUnitOfWork(engine) as uow:
         with pytest.raises(UnitOfWorkMisuse, match="has failed"), uow.savepoint():
+            uow.users.add(new_user("ann"))
             with pytest.raises(UsernameTaken):
-                uow.users.add(new_user("ann"))
+                _ = uow.connection
             uow.connection.execute(delete(users))
         uow.commit()
     assert ["ann"] == stored_names(sql_storage(engine))
@@ -140,3 +141,4 @@ def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool)
     with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
         order = new_order("\ud800")
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
+        uow.commit()
