@@ -55,6 +55,7 @@ def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_o
             pinged.users.page()
         else:
             pinged.users.add(new_user("bob"))
+            pinged.commit()
     assert caught.value.retryable
     assert "ann@example.com" == get_user("ann", pinged).email
     assert 1 == create_user("bob", "bob@example.com", pinged).version

@@ -29,7 +29,7 @@ from entrypoints.bootstrap import bootstrap
 from tests import mariadb_server as programs
 from tests.conftest import required
 from tests.contract.orders import ORDERS, SqlShop
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
+from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
 from tests.servers import administrator
 from tests.storages import shop_engine, sql_storage
 
@@ -146,6 +146,7 @@ def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine:
         assert values(user) == values(uow.users.get_by_username("мир"))
     with pytest.raises(UsernameTaken, match="'мир'"), storage.unit() as uow:
         uow.users.add(new_user("мир"))
+        uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -160,6 +161,7 @@ def test_a_taken_value_is_recognized_in_every_language_of_the_server(odd_server:
             odd_engine.dispose()
             with pytest.raises((UsernameTaken, IntegrityViolation)) as caught, storage.unit() as uow:
                 uow.users.add(new_user("ann"))
+                uow.commit()
             refused[language] = caught.type
     assert dict.fromkeys(refused, UsernameTaken) == refused
 
@@ -203,6 +205,7 @@ def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
     refuse_rows(mariadb_engine, f"Duplicate entry '{value}' for key '{key}'", monkeypatch)
     with pytest.raises(expected, match=says), SqlUnitOfWork(mariadb_engine) as uow:
         uow.users.add(new_user("ann"))
+        uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -213,6 +216,7 @@ def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_li
     refuse_rows(mariadb_engine, "Duplicate entry 'one\ntwo' for key 'ux_users_active'", monkeypatch)
     with pytest.raises(IntegrityViolation, match="ux_users_active"), SqlUnitOfWork(mariadb_engine) as uow:
         uow.users.add(new_user("ann"))
+        uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -256,6 +260,7 @@ def test_a_value_that_does_not_fit_is_refused_and_not_cut(odd_engine: Engine) ->
     reference = ORDERS.make("x" * 101)
     with pytest.raises(StorageError, match="Data too long for column 'reference'"), SqlShop(odd_engine) as uow:
         uow.orders.add(reference)
+        uow.commit()
 
 
 @pytest.mark.promise(7)
@@ -304,6 +309,7 @@ def test_a_url_cannot_switch_transactions_off(mariadb_engine: Engine) -> None:
     engine = make_engine(url)
     with SqlUnitOfWork(engine) as uow:
         uow.users.add(new_user("ann"))
+        written(uow)
         uow.rollback()
     engine.dispose()
     assert [] == stored_names(sql_storage(mariadb_engine))
@@ -333,7 +339,9 @@ def test_a_connection_whose_answer_was_not_read_is_given_up(
         with pytest.raises(TimeIsUp), SqlUnitOfWork(mariadb_engine) as uow:
             signals.append(TimeIsUp())
             uow.users.add(new_user(name))
+            uow.commit()
     for _ in range(3):
         with SqlUnitOfWork(mariadb_engine) as uow, pytest.raises(UsernameTaken):
             uow.users.add(new_user("ann"))
+            uow.commit()
     assert ["ann"] == stored_names(sql_storage(mariadb_engine))

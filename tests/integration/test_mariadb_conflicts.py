@@ -15,7 +15,7 @@ from adapters.sql.users import users
 from domain.aggregate import new_id
 from domain.errors import ConcurrentChange, StorageError, TransactionLost, UnitOfWorkMisuse
 from domain.user import User
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
+from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
 from tests.storages import sql_storage
 
 pymysql = pytest.importorskip("pymysql")
@@ -96,9 +96,9 @@ def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
         with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
             if how == "a change":
                 mine[1].deactivate()
-                uow.users.page()
             else:
                 uow.users.remove(mine[1])
+            written(uow)
         for use in (uow.users.page, uow.commit, uow.savepoint().__enter__):
             with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
                 use()
@@ -123,6 +123,7 @@ def test_after_a_deadlock_inside_a_savepoint_the_unit_can_be_left_in_every_way(
         mine[0].deactivate()
         with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
             uow.users.remove(mine[1])
+            written(uow)
         if how == "by a rollback":
             uow.rollback()
         raise ZeroDivisionError
@@ -254,8 +255,9 @@ def test_a_lock_waited_for_in_vain_outside_of_a_savepoint_ends_the_unit(
         deactivate(other, bob)
         uow.users.get(ann.id).change_email("ann@example.org")
         uow.users.page()
+        uow.users.remove(uow.users.get(bob.id))
         with pytest.raises(ConcurrentChange):
-            uow.users.remove(uow.users.get(bob.id))
+            written(uow)
         with pytest.raises(UnitOfWorkMisuse, match="Lock wait timeout exceeded"):
             uow.commit()
         other.rollback()

@@ -15,7 +15,7 @@ from adapters.sql.users import users
 from domain.errors import ConcurrentChange
 from domain.user import User
 from service_layer.users import get_user
-from tests.contract.users import new_user, stored_user
+from tests.contract.users import new_user, stored_user, written
 from tests.storages import impatient, sql_storage
 
 
@@ -34,6 +34,7 @@ def test_a_unit_that_only_reads_has_no_transaction(postgres_engine: Engine) -> N
             assert not has_begun(uow)
         with uow:
             uow.users.add(new_user())
+            written(uow)
             assert has_begun(uow)
             uow.rollback()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
 
 READING = 1
+ALONE = 1  # a statement that is a transaction by itself
 WRITING = 3  # the beginning, the writing, and the commit
 ANN = new_id()
 
@@ -44,11 +45,27 @@ def store_one_by_one(count: int, uow: UnitOfWork) -> None:
         uow.commit()
 
 
-def take_back(uow: UnitOfWork) -> None:
-    """Write something, and roll it back."""
+def give_up(uow: UnitOfWork) -> None:
+    """Add something, and roll back before it is written."""
     with uow:
         uow.users.add(new_user("new"))
         uow.rollback()
+
+
+def take_back(uow: UnitOfWork) -> None:
+    """Write something, see it, and roll it back."""
+    with uow:
+        uow.users.add(new_user("new"))
+        uow.users.get_by_username("new")
+        uow.rollback()
+
+
+def change_two(uow: UnitOfWork) -> None:
+    """Change two users."""
+    with uow:
+        for user in uow.users.page(limit=2).items:
+            user.deactivate()
+        uow.commit()
 
 
 def commit_nothing(uow: UnitOfWork) -> None:
@@ -61,16 +78,18 @@ def commit_nothing(uow: UnitOfWork) -> None:
 BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
     "get_user": (lambda uow: users.get_user("ann", uow), READING),
     "list_users": (lambda uow: users.list_users(None, 100, uow), READING),
-    "create_user": (lambda uow: users.create_user("new", "new@example.com", uow), WRITING),
-    "create_user with an id": (lambda uow: users.create_user("new", "new@example.com", uow, new_id()), WRITING),
-    "create_user again": (lambda uow: users.create_user("ann", "ann@example.com", uow, ANN), WRITING + READING),
-    "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + WRITING),
-    "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + WRITING),
-    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + WRITING),
+    "create_user": (lambda uow: users.create_user("new", "new@example.com", uow), ALONE),
+    "create_user with an id": (lambda uow: users.create_user("new", "new@example.com", uow, new_id()), ALONE),
+    "create_user again": (lambda uow: users.create_user("ann", "ann@example.com", uow, ANN), ALONE + READING),
+    "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + ALONE),
+    "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + ALONE),
+    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + ALONE),
     "export_users": (lambda uow: list(users.export_users(uow)), READING),
     "an empty block": (lambda uow: uow.__enter__().__exit__(None, None, None), 0),
     "a commit of nothing": (commit_nothing, READING),
-    "a rollback": (take_back, WRITING),
+    "a rollback before the writing": (give_up, 0),
+    "a rollback": (take_back, WRITING + READING),
+    "two changes": (change_two, READING + WRITING + 1),
     "three additions": (lambda uow: store_one_by_one(3, uow), WRITING + 2),
     # A COPY is answered twice: when it may begin to send, and when all is stored.
     "one batch": (lambda uow: store(BATCH, uow), WRITING + 1),
@@ -85,6 +104,7 @@ def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator
         engine = make_engine(url, ping=getattr(request, "param", False))
         uow = SqlUnitOfWork(engine)
         users.create_user("ann", "ann@example.com", uow, ANN)
+        users.create_user("bob", "bob@example.com", uow)
         yield proxy, uow
         engine.dispose()
 
