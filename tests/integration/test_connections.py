@@ -21,7 +21,7 @@ from service_layer.users import create_user, get_user
 from tests import mariadb_server as mariadb_programs
 from tests import postgres_server as postgres_programs
 from tests.conftest import required
-from tests.contract.users import new_user, stored_names
+from tests.contract.users import new_user, stored_names, written
 from tests.faults import HOLD
 from tests.faulty_storages import FaultyServer, faulty_server
 from tests.servers import Server
@@ -121,6 +121,7 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
     create_user("ann", "ann@example.com", uow)
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
         uow.users.add(new_user("bob"))
+        written(uow)
         create_user("cid", "cid@example.com", SqlUnitOfWork(engine))
         server.stop()
         uow.users.page()
@@ -130,10 +131,12 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
     server.start()
     assert ["ann", "cid"] == stored_names(sql_storage(engine))
     create_user("dan", "dan@example.com", uow)
-    server.stop()
-    server.start()
-    with pytest.raises(StorageUnavailable):
-        get_user("ann", uow)
+    for meet in (lambda: get_user("ann", uow), lambda: create_user("eve", "eve@example.com", uow)):
+        server.stop()
+        server.start()
+        with pytest.raises(StorageUnavailable):
+            meet()
+        assert get_user("ann", uow).version == 1
     create_user("eve", "eve@example.com", uow)
     assert ["ann", "cid", "dan", "eve"] == stored_names(sql_storage(engine))
 

@@ -14,6 +14,7 @@ from tests.storages import sql_storage
 # In a process of its own, because the tests have threads, which a fork does not take along.
 PROGRAM = """
 import os, sys
+from domain.user import User
 from entrypoints.bootstrap import bootstrap
 from service_layer.users import create_user
 
@@ -22,8 +23,12 @@ children = []
 for child in range(3):
     children.append(os.fork())
     if not children[-1]:
-        for number in range(10):
+        for number in range(0, 10, 2):
             create_user(f"ann{child}{number}", f"ann{child}{number}@example.com", application.unit_of_work())
+            with application.unit_of_work() as uow:  # in a transaction
+                uow.users.add(User.create(f"ann{child}{number + 1}", f"ann{child}{number + 1}@example.com"))
+                uow.users.page()
+                uow.commit()
         sys.exit()
 create_user("bob", "bob@example.com", application.unit_of_work())
 ended = [os.waitpid(child, 0)[1] for child in children]

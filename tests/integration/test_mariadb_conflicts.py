@@ -196,6 +196,7 @@ def test_a_rollback_after_a_deadlock_that_somebody_swallowed_leaves_nothing(
     with uow:
         swallow_a_deadlock(uow, mariadb_engine, ann, bob)
         uow.users.add(new_user("dan"))
+        written(uow)
         uow.rollback()
     assert [values(ann), values(bob)] == stored_values(storage)
     with uow:

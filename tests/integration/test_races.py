@@ -15,10 +15,12 @@ from domain.errors import ConcurrentChange, TransactionLost
 from domain.user import User, UsernameTaken
 from service_layer.users import change_email, create_user, get_user
 from tests.contract.users import stored_names, stored_user, stored_values, values
-from tests.storages import migrated_engine, sql_storage, without_the_disk
+from tests.storages import InATransaction, migrated_engine, sql_storage, without_the_disk
 
 LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 RACERS = 6
+UNITS = [SqlUnitOfWork, InATransaction]
+"""Units whose commit may be their only statement, and others: they meet in each race."""
 PATIENCE = 10
 """Seconds that a writer waits for another one: nobody here shall wait in vain, however busy the machine is."""
 
@@ -54,7 +56,7 @@ def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is
     conflicts: list[ConcurrentChange] = []
 
     def register(number: int) -> str:
-        uow = SqlUnitOfWork(engine_at)
+        uow = UNITS[number % 2](engine_at)
         start.wait()
         for _ in range(100):
             try:
@@ -84,7 +86,7 @@ def test_of_many_who_change_one_user_at_the_same_time_one_wins_at_each_level(eng
 
     def change(number: int) -> str:
         try:
-            with SqlUnitOfWork(engine_at) as uow:
+            with UNITS[number % 2](engine_at) as uow:
                 mine = uow.users.get(ann.id)
                 all_have_read.wait()
                 mine.change_email(f"user{number}@example.com")
@@ -129,10 +131,13 @@ def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine
 
 @pytest.mark.promise(8)
 def test_writers_on_sqlite_queue_up_and_none_fails(sqlite_database: str) -> None:
-    """Eight threads, of which each writes twenty times: ten users are stored, and then changed."""
+    """Eight threads, of which each writes twenty times: ten users are stored, and then changed.
+
+    Half of the threads write by statements that are transactions by themselves.
+    """
 
     def write(thread: int) -> None:
-        uow = SqlUnitOfWork(engine)
+        uow = UNITS[thread % 2](engine)
         for number in range(10):
             name = f"user{thread}-{number}"
             create_user(name, f"{name}@example.com", uow)
