@@ -26,6 +26,12 @@ BEFORE = "disconnect before"
 AFTER = "disconnect after"
 """The connection is lost when the database has done it, and before it can say so."""
 
+COMMIT = "commit"
+"""What makes the work of a transaction last."""
+
+ALONE = "alone"
+"""A statement that writes outside of a transaction, and so is one by itself."""
+
 HOLD = "hold"
 """The database does it, and its answer is held back until it is let go, or the connection cut."""
 
@@ -36,24 +42,24 @@ class Faults:
 
     kind: str = ""
     met: bool = False
-    at_commit: bool = False
-    """Whether the call that failed would have made work last: a COMMIT, or a statement outside of a transaction."""
+    lasting: str = ""
+    """Whether the call that failed was :data:`COMMIT` or :data:`ALONE`, which make work last; empty if neither."""
     _left: int = 0
     _only_commits: bool = False
 
     def plan(self, call: int, kind: str, *, only_commits: bool = False) -> None:
         """Let the ``call``-th call from now on fail, or the ``call``-th of those that make work last."""
-        self.kind, self.met, self.at_commit, self._left = kind, False, False, call
+        self.kind, self.met, self.lasting, self._left = kind, False, "", call
         self._only_commits = only_commits
 
-    def next(self, *, is_commit: bool) -> str:
-        """Count a call, and return how it is to fail; empty if it is not."""
-        if self._only_commits and not is_commit:
+    def next(self, lasting: str = "") -> str:
+        """Count a call, which may be a COMMIT or go ALONE, and return how it is to fail; empty if it is not."""
+        if self._only_commits and not lasting:
             return ""
         self._left -= 1
         if self._left != 0:
             return ""
-        self.met, self.at_commit = True, is_commit
+        self.met, self.lasting = True, lasting
         return self.kind
 
 
@@ -74,7 +80,7 @@ class FaultyProxy(Proxy):
         """Let the call fail if it is its turn; that a client leaves is no call."""
         if data in _FAREWELLS:
             return data
-        fault = self.faults.next(is_commit=is_commit(data) or commits_by_itself(data, link.said))
+        fault = self.faults.next(lasting(data, link.said))
         if fault == BEFORE:
             link.cut()
         elif fault == AFTER:
@@ -150,12 +156,15 @@ _IDLE = b"Z\0\0\0\5I"
 _WRITES = (b"INSERT ", b"UPDATE ", b"DELETE ")
 
 
-def commits_by_itself(data: bytes, said: bytes) -> bool:
-    """Tell whether a call is a statement of PostgreSQL's that is a transaction by itself, by what was said before it.
+def lasting(data: bytes, said: bytes) -> str:
+    """Return whether a call is a COMMIT or goes ALONE, by what the server has said before it; empty if neither.
 
-    No statement is one on MariaDB, whose driver has told it that none shall be.
+    No statement goes alone on MariaDB, whose driver has told it that none shall.
     """
-    return said.endswith(_IDLE) and data[:1] == b"Q" and data[5:].startswith(_WRITES)
+    if is_commit(data):
+        return COMMIT
+    is_alone = said.endswith(_IDLE) and data[:1] == b"Q" and data[5:].startswith(_WRITES)
+    return ALONE if is_alone else ""
 
 
 def refusal(data: bytes, kind: str) -> bytes:
@@ -182,14 +191,15 @@ LOST = "transaction lost"
 _SQLITE_ERRORS = {CONFLICT: ("database is locked", sqlite3.SQLITE_BUSY)}
 
 
+def _lasting_on_sqlite(connection: sqlite3.Connection, statement: str) -> str:
+    return ALONE if statement.encode().startswith(_WRITES) and not connection.in_transaction else ""
+
+
 def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
     """Return a class of SQLite's connections whose calls fail as planned: statements, commits and rollbacks."""
 
-    def is_alone(connection: sqlite3.Connection, statement: str) -> bool:
-        return not connection.in_transaction and statement.encode().startswith(_WRITES)
-
-    def call(connection: sqlite3.Connection, work: Callable[[], Any], *, is_commit: bool = False) -> Any:
-        fault = faults.next(is_commit=is_commit)
+    def call(connection: sqlite3.Connection, work: Callable[[], Any], lasting: str = "") -> Any:
+        fault = faults.next(lasting)
         if fault == AFTER:
             work()
         if fault == LOST:
@@ -203,10 +213,8 @@ def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
 
     class FaultyCursor(sqlite3.Cursor):
         def execute(self, statement: str, *rest: Any) -> Any:
-            def work() -> Any:
-                return super(FaultyCursor, self).execute(statement, *rest)
-
-            return call(self.connection, work, is_commit=is_alone(self.connection, statement))
+            lasting = _lasting_on_sqlite(self.connection, statement)
+            return call(self.connection, lambda: super(FaultyCursor, self).execute(statement, *rest), lasting)
 
         def executemany(self, *arguments: Any) -> Any:
             return call(self.connection, lambda: super(FaultyCursor, self).executemany(*arguments))
@@ -216,7 +224,7 @@ def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
             return super().cursor(factory)
 
         def commit(self) -> None:
-            call(self, super().commit, is_commit=True)
+            call(self, super().commit, COMMIT)
 
         def rollback(self) -> None:
             call(self, super().rollback)

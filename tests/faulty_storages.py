@@ -181,7 +181,7 @@ class FaultyDatabase(FaultyStorage):
 
     @property
     def at_commit(self) -> bool:
-        return self.faults.at_commit
+        return self.faults.lasting != ""
 
     def unit(self) -> UnitOfWork:
         return self.unit_of_work(self.engine)

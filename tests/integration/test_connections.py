@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
     server.start()
     assert ["ann", "cid"] == stored_names(sql_storage(engine))
     create_user("dan", "dan@example.com", uow)
-    for meet in (lambda: get_user("ann", uow), lambda: create_user("eve", "eve@example.com", uow)):
+    for meet in (partial(get_user, "ann", uow), partial(create_user, "eve", "eve@example.com", uow)):
         server.stop()
         server.start()
         with pytest.raises(StorageUnavailable):

@@ -1,7 +1,8 @@
 """Clients in processes of their own, which tell by a pipe what they do, and can be killed as those of any user can.
 
-A client does one unit of work after another. Each adds two users that belong together and changes a third one, the
-client's account, whose address holds the number of the last unit: so a torn unit would show.
+A client does one unit of work after another. Most add two users that belong together and change a third one, the
+client's account, whose address holds the number of the last such unit: so a torn unit would show. Every third adds one
+user and does nothing else, so that its only statement may be its transaction.
 """
 
 from __future__ import annotations
@@ -48,9 +49,14 @@ class Unit:
     number: int
 
     @property
-    def usernames(self) -> tuple[str, str]:
-        """The names of the two users that it adds."""
-        return f"unit-{self.client}-{self.number}-a", f"unit-{self.client}-{self.number}-b"
+    def is_single(self) -> bool:
+        """Whether it adds one user, and does nothing else."""
+        return self.number % 3 == 0
+
+    @property
+    def usernames(self) -> list[str]:
+        """The names of the users that it adds."""
+        return [f"unit-{self.client}-{self.number}-{letter}" for letter in ("a" if self.is_single else "ab")]
 
 
 Store = Callable[[Unit, UnitOfWork, Callable[[], None]], None]
@@ -59,17 +65,19 @@ Store = Callable[[Unit, UnitOfWork, Callable[[], None]], None]
 
 def store_unit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
     """Store a unit in one transaction, and acknowledge it after its commit."""
-    one, other = unit.usernames
+    one, *others = unit.usernames
     with uow:
         uow.users.add(User.create(one, f"{one}@example.com"))
-        uow.users.get_by_username(account_name(unit.client)).change_email(account_email(unit.client, unit.number))
-        uow.users.add(User.create(other, f"{other}@example.com"))
+        if not unit.is_single:
+            uow.users.get_by_username(account_name(unit.client)).change_email(account_email(unit.client, unit.number))
+        for other in others:
+            uow.users.add(User.create(other, f"{other}@example.com"))
         uow.commit()
     acknowledge()
 
 
 def account_name(client: int) -> str:
-    """Return the name of the user that each unit of a client changes."""
+    """Return the name of the user that the units of a client change."""
     return f"account-{client}"
 
 

@@ -1,5 +1,6 @@
 """COMMITs that are cut off: the client is told that nobody knows, asks again with the same id, and all is there once.
 
+On PostgreSQL every second user is stored by a statement that is a transaction by itself, which is cut in the same way.
 Half of them are cut before they reach the server, and half of them before its reply reaches the client. Both look alike
 to the client, which goes on creating the same user, by the same id, until it is acknowledged.
 """
@@ -23,7 +24,8 @@ from domain.user import User
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import create_user
 from tests.counting_proxy import proxy_to
-from tests.faults import AFTER, BEFORE, Faults, FaultyProxy
+from tests.faults import AFTER, ALONE, BEFORE, Faults, FaultyProxy
+from tests.storages import InATransaction
 from tests.torture import report
 from tests.torture.clients import PROCESSES
 from tests.torture.databases import NAMES, database
@@ -42,10 +44,14 @@ Create = Callable[..., User]
 
 @define
 class Cuts:
-    """What came of it: how many COMMITs were cut where, the errors by type, and what is wrong in a sentence each."""
+    """What came of it: how many COMMITs were cut where, the errors by type, and what is wrong in a sentence each.
+
+    ``alone`` of these were no COMMITs, but statements that are transactions by themselves.
+    """
 
     before: int = 0
     after: int = 0
+    alone: int = 0
     users: int = 0
     errors: Counter[str] = field(factory=Counter)
     seconds: float = 0.0
@@ -55,6 +61,7 @@ class Cuts:
         """Add the counts of another worker."""
         self.before += other.before
         self.after += other.after
+        self.alone += other.alone
         self.users += other.users
         self.errors += other.errors
         self.violations += other.violations
@@ -88,7 +95,8 @@ class _Worker:
             engine = make_engine(url)
             while self.plan and not self.found.violations:
                 self.found.users += 1
-                self.create_one(self.found.users, SqlUnitOfWork(engine), proxy.faults, look)
+                unit = InATransaction if self.found.users % 2 else SqlUnitOfWork
+                self.create_one(self.found.users, unit(engine), proxy.faults, look)
             engine.dispose()
         look.close()
         return self.found
@@ -105,6 +113,7 @@ class _Worker:
             cut = self.plan.pop() if faults.met else ""
             self.found.before += cut == BEFORE
             self.found.after += cut == AFTER
+            self.found.alone += faults.lasting == ALONE
             if not cut and told is None:
                 if turn == 0:
                     self.found.violations.append(f"{name}: acknowledged, and no COMMIT has come by")
@@ -177,20 +186,30 @@ def main(arguments: Sequence[str]) -> int:
             one = found[kind] = cut_commits(url, cuts, f"{options.seed} {kind}")
         print(
             f"{NAMES[kind]}: {one.before + one.after:,} COMMITs cut in {one.seconds:.0f} s, {one.before:,} before the"
-            f" server and {one.after:,} after it; errors {dict(one.errors)}; {one.users:,} users intended;"
-            f" {len(one.violations):,} violations",
+            f" server and {one.after:,} after it, {one.alone:,} of them single statements; errors {dict(one.errors)};"
+            f" {one.users:,} users intended; {len(one.violations):,} violations",
             flush=True,
         )
     report.write(
         "commits",
         options,
         f"commits --cuts {options.cuts}",
-        ["", "cut before", "cut after", "users intended", "errors", "seconds", "violations"],
+        [
+            "",
+            "cut before",
+            "cut after",
+            "of these single statements",
+            "users intended",
+            "errors",
+            "seconds",
+            "violations",
+        ],
         [
             (
                 NAMES[kind],
                 one.before,
                 one.after,
+                one.alone,
                 one.users,
                 ", ".join(f"{count:,} `{name}`" for name, count in one.errors.items()),
                 f"{one.seconds:.0f}",

@@ -6,7 +6,7 @@ wholly or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import define
 
@@ -16,7 +16,7 @@ from tests.torture.look import ByName
 
 @define
 class Ledger:
-    """The account of a client after all units that were checked and removed: the last of these, and how many."""
+    """The account of a client after all units that were checked and removed: the last that changed it, and how many."""
 
     client: int
     last: int = 0
@@ -32,7 +32,7 @@ class Ledger:
         stored = [number for number in asked if any(name in rows for name in self._names(number))]
         for number in stored:
             there = [name for name in self._names(number) if name in rows]
-            if len(there) == 1:
+            if len(there) < len(self._names(number)):
                 found.append(f"torn: of unit {number} of client {self.client}, only {there[0]} is stored")
             if due.get(number) == UNAVAILABLE:
                 found.append(f"stored: {there}, and yet the client was told StorageUnavailable")
@@ -44,7 +44,7 @@ class Ledger:
         wanted = {name for number in asked for name in self._names(number)}
         unasked = [name for name in rows if name.startswith(f"unit-{self.client}-") and name not in wanted]
         found += [f"stored: {name}, and yet nobody asks for it, or it was absent before" for name in unasked]
-        last, count = max([*stored, self.last]), self.count + len(stored)
+        last, count = self._after(stored)
         account = (account_email(self.client, last), 1 + count)
         if rows.get(account_name(self.client)) != account:
             found.append(
@@ -55,10 +55,15 @@ class Ledger:
     def settle(self, due: Mapping[int, bytes], rows: ByName) -> list[str]:
         """Take note that units were checked, and return the users that can be removed."""
         stored = [number for number in due if self._names(number)[0] in rows]
-        self.last, self.count = max([*stored, self.last]), self.count + len(stored)
+        self.last, self.count = self._after(stored)
         return [name for number in stored for name in self._names(number)]
 
-    def _names(self, number: int) -> tuple[str, str]:
+    def _after(self, stored: Iterable[int]) -> tuple[int, int]:
+        """Return the last unit that has changed the account, and how many have, when these are stored, too."""
+        changing = [number for number in stored if not Unit(self.client, number).is_single]
+        return max([*changing, self.last]), self.count + len(changing)
+
+    def _names(self, number: int) -> list[str]:
         return Unit(self.client, number).usernames
 
 

@@ -23,13 +23,15 @@ def acknowledge_before_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Call
 
 def store_in_two_transactions(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
     """A unit may be there in part."""
+    if unit.is_single:
+        return store_unit(unit, uow, acknowledge)
     one, other = unit.usernames
     with uow:
         uow.users.add(User.create(one, f"{one}@example.com"))
         uow.users.get_by_username(account_name(unit.client)).change_email(account_email(unit.client, unit.number))
         uow.commit()
     users.create_user(other, f"{other}@example.com", uow)
-    acknowledge()
+    return acknowledge()
 
 
 def swallow_errors_of_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:

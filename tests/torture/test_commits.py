@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from service_layer.users import create_user
-from tests.faults import is_commit
+from tests.faults import ALONE, COMMIT, is_commit, lasting
 from tests.storages import migrated_engine
 from tests.torture import liars
 from tests.torture.commits import Create, Cuts, cut_commits
@@ -30,6 +30,23 @@ def test_a_commit_is_recognised_and_nothing_else_is_taken_for_one(message: Calla
     assert [True, False, False, False, False] == [is_commit(message(text)) for text in [b"COMMIT", *others]]
 
 
+@pytest.mark.parametrize(
+    ("message", "said", "expected"),
+    [
+        (query(b"INSERT INTO users VALUES (1)"), b"Z\0\0\0\5I", ALONE),
+        (query(b"UPDATE users SET active = true"), b"INSERT 0 1\0Z\0\0\0\5I", ALONE),
+        (query(b"DELETE FROM users"), b"Z\0\0\0\5I", ALONE),
+        (query(b"INSERT INTO users VALUES (1)"), b"Z\0\0\0\5T", ""),
+        (query(b"SELECT 'INSERT '"), b"Z\0\0\0\5I", ""),
+        (query(b"COMMIT"), b"Z\0\0\0\5T", COMMIT),
+        (command(b"INSERT INTO users VALUES (1)"), b"\7\0\0\1\0\0\0\2\0\0\0", ""),
+    ],
+)
+def test_a_statement_that_is_a_transaction_by_itself_is_recognised(message: bytes, said: bytes, expected: str) -> None:
+    """By what PostgreSQL has said last: whether a transaction is open."""
+    assert expected == lasting(message, said)
+
+
 def cut(url: str, cuts: int, create: Create = create_user) -> Cuts:
     """Cut the COMMITs of one client on an empty database."""
     with migrated_engine(url):
@@ -38,9 +55,10 @@ def cut(url: str, cuts: int, create: Create = create_user) -> Cuts:
 
 @pytest.mark.promise(14)
 def test_a_commit_that_is_cut_off_on_postgres_is_told_and_can_be_repeated(postgres_database: str) -> None:
-    """All that was intended is there once."""
+    """All that was intended is there once; whether it was a COMMIT, or a statement that needed none."""
     found = cut(postgres_database, 8)
     assert ([], 4, 4, {"CommitOutcomeUnknown": 8}) == (found.violations, found.before, found.after, found.errors)
+    assert 0 < found.alone < 8
 
 
 @pytest.mark.promise(14)
@@ -48,6 +66,7 @@ def test_a_commit_that_is_cut_off_on_mariadb_is_told_and_can_be_repeated(mariadb
     """All that was intended is there once."""
     found = cut(mariadb_database, 8)
     assert ([], 4, 4, {"CommitOutcomeUnknown": 8}) == (found.violations, found.before, found.after, found.errors)
+    assert 0 == found.alone
 
 
 @pytest.mark.slow

@@ -46,6 +46,29 @@ def test_a_unit_may_be_absent_unless_it_was_acknowledged(told: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "stored", "complaints"),
+    [
+        (INTENDED, rows("unit-1-3-a", last=0, count=0), []),
+        (UNKNOWN, rows(last=0, count=0), []),
+        (ACKNOWLEDGED, rows(last=0, count=0), ["lost: unit 3 of client 1 was acknowledged, and is absent"]),
+        (
+            UNAVAILABLE,
+            rows("unit-1-3-a", last=0, count=0),
+            ["stored: ['unit-1-3-a'], and yet the client was told StorageUnavailable"],
+        ),
+    ],
+)
+def test_a_unit_that_adds_one_user_leaves_the_account_as_it_was(
+    told: bytes, stored: ByName, complaints: list[str]
+) -> None:
+    """Otherwise the same is asked of it."""
+    ledger = Ledger(1)
+    assert complaints == ledger.violations({3: told}, {3: told}, stored)
+    assert list(stored)[1:] == ledger.settle({3: told}, stored)
+    assert (0, 0) == (ledger.last, ledger.count)
+
+
+@pytest.mark.parametrize(
     ("told", "stored", "complaint"),
     [
         (ACKNOWLEDGED, rows(last=0, count=0), "lost: unit 1 of client 1 was acknowledged"),
