@@ -46,11 +46,13 @@ _MYSQL_LOST_RACE = {MYSQL_LOCK_TIMEOUT, *MYSQL_ROLLED_BACK}
 
 # SQLSTATE classes that mean that the server cannot be used just now: connection exceptions, insufficient resources, and
 # operator intervention, such as a shutdown. Refused connections carry none.
-_UNAVAILABLE = ("08", "53", "57P")
+_LACKING = "53"
+_UNAVAILABLE = ("08", _LACKING, "57P")
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
-# What SQLite says of a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_MISMATCH.
-_SQLITE_REFUSED = {1, 8, _SQLITE_CANNOT_OPEN, 20}
+# What SQLite says of a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PROTOCOL
+# (at the beginning of a transaction), SQLITE_MISMATCH, SQLITE_NOTADB.
+_SQLITE_REFUSED = {1, 8, _SQLITE_CANNOT_OPEN, 15, 20, 26}
 # The same for MariaDB and MySQL: too many connections, no access, no such database, a node that lost its cluster,
 # shutdowns, and connections that were ended. The driver adds numbers from 2000 on for what it sees itself, and 0 for a
 # connection that is closed.
@@ -109,7 +111,9 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
 def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
     """Return the domain's error for one of a statement that commits by itself: unknown, unless surely not stored."""
     never_sent = isinstance(error, ProgrammingError | DataError)
-    if never_sent or _sqlite_code(error) in _SQLITE_REFUSED:
+    # A statement for which PostgreSQL has no space or memory is undone, and its connection stays.
+    lacks = (_sqlstate(error) or "").startswith(_LACKING) and not error.connection_invalidated
+    if never_sent or lacks or _sqlite_code(error) in _SQLITE_REFUSED:
         return translated(error, engine)
     return translated_at_commit(error, engine)
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, insert, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
-from adapters.sql.errors import translated, translated_at_commit, unique_constraints
+from adapters.sql.errors import translated, translated_alone, translated_at_commit, unique_constraints
 from adapters.sql.users import users
 from domain.aggregate import new_id
 from domain.errors import (
@@ -143,6 +143,57 @@ def test_a_commit_that_fails_is_unknown_unless_the_database_says_that_nothing_wa
     meant = translated_at_commit(error, sqlite_engine)
     assert type(meant) is expected
     assert str(sqlite_engine.url) in str(meant)
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize(
+    ("said_by", "code", "expected"),
+    [
+        (sqlite, sqlite3.SQLITE_ERROR, StorageError),  # such as a table that is missing
+        (sqlite, sqlite3.SQLITE_READONLY, StorageError),
+        (sqlite, sqlite3.SQLITE_CANTOPEN, StorageUnavailable),
+        (sqlite, sqlite3.SQLITE_PROTOCOL, StorageError),
+        (sqlite, sqlite3.SQLITE_MISMATCH, StorageError),
+        (sqlite, sqlite3.SQLITE_NOTADB, StorageError),
+        (sqlite, sqlite3.SQLITE_BUSY, ConcurrentChange),
+        (sqlite, sqlite3.SQLITE_FULL, StorageError),
+        (sqlite, sqlite3.SQLITE_IOERR_FSYNC, CommitOutcomeUnknown),
+        (sqlite, sqlite3.SQLITE_CORRUPT, CommitOutcomeUnknown),
+        (postgres, "40P01", ConcurrentChange),
+        (postgres, "42P01", StorageError),
+        (postgres, "53100", StorageUnavailable),
+        (postgres, "57014", StorageError),
+        (postgres, "57P01", CommitOutcomeUnknown),
+        (postgres, "08006", CommitOutcomeUnknown),
+        (postgres, None, CommitOutcomeUnknown),
+    ],
+    ids=short,
+)
+def test_a_statement_that_commits_by_itself_is_unknown_unless_the_database_says_that_it_was_not_run(
+    sqlite_engine: Engine, said_by: Callable[[object], Exception], code: object, expected: type[Exception]
+) -> None:
+    """Or that it was undone; which nobody knows when the connection was lost with it."""
+    meant = translated_alone(OperationalError("INSERT", None, said_by(code)), sqlite_engine)
+    assert type(meant) is expected
+    assert str(sqlite_engine.url) in str(meant)
+
+
+@pytest.mark.promise(14)
+def test_a_statement_that_was_lost_with_its_connection_is_unknown_whatever_the_server_lacked(
+    sqlite_engine: Engine,
+) -> None:
+    """Had it stayed, it would have undone the statement."""
+    lost = OperationalError("INSERT", None, postgres("53100"), connection_invalidated=True)
+    assert type(translated_alone(lost, sqlite_engine)) is CommitOutcomeUnknown
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("kind", [ProgrammingError, DataError])
+def test_a_statement_that_the_driver_does_not_send_has_stored_nothing(
+    sqlite_engine: Engine, kind: type[DBAPIError]
+) -> None:
+    """As a value of a type that it does not know, or one that is too long for it: it has no code then."""
+    assert type(translated_alone(kind("INSERT", None, postgres(None)), sqlite_engine)) is StorageError
 
 
 @pytest.mark.promise(7)
