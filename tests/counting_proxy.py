@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import define
+from attrs import define, field
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Link:
     waiting: bool = False
     said: bytes = b""
     """How that which the server has said last ends."""
+    over: threading.Event = field(factory=threading.Event)
+    """Set when the client has been told that nothing more will come."""
 
     def cut(self) -> None:
         """End both, for either side to see."""
@@ -83,6 +85,7 @@ class Proxy:
                 link.client.sendall(self.answer(link, data))
         with suppress(OSError):
             link.client.shutdown(socket.SHUT_WR)
+        link.over.set()
 
 
 AnyProxy = TypeVar("AnyProxy", bound=Proxy)

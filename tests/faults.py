@@ -106,6 +106,10 @@ class FaultyProxy(Proxy):
             assert not link.waiting
             link.cut()
 
+    def wait_for_ends(self) -> None:
+        """Wait until every client has been told that its connection has ended."""
+        assert all(link.over.wait(10) for link in list(self._links))
+
     def let_go(self) -> None:
         """Pass on the answer that is held back."""
         self._held = None

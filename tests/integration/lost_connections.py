@@ -1,4 +1,4 @@
-"""How a connection that a unit of work uses, or has used, is lost: the server ends it, or its driver fails."""
+"""How a connection that a unit of work uses, or has used, is lost, and what must be true of it otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,3 +97,11 @@ def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
     with at_commits(engine, monkeypatch, fail):
         yield
     assert [] == failures
+
+
+def check_back(engine: Engine) -> None:
+    """Fail if a connection is in use, or said to be for a statement alone."""
+    assert isinstance(engine.pool, QueuePool)
+    assert 0 == engine.pool.checkedout()
+    with engine.connect() as connection:
+        assert "alone" not in connection.info

@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError, UnitOfWorkMisuse
-from tests.contract.users import new_user, stored_names, stored_user
-from tests.storages import migrated_engine, sql_storage
+from service_layer.users import create_user
+from tests.contract.users import new_user, stored_names, stored_user, written
+from tests.storages import InATransaction, migrated_engine, sql_storage
 
 
 @pytest.fixture
@@ -50,6 +51,29 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(engine: Engine) -> N
         uow.users.add_many(new_user(f"user{number}") for number in range(1000))
     assert not caught.value.retryable
     assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(7, 14)
+@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+def test_a_full_disk_at_a_commit_is_a_clear_error_and_that_commit_alone_has_stored_nothing(
+    engine: Engine, unit: type[SqlUnitOfWork]
+) -> None:
+    """Whether it is met by its only statement or by one before; when there is space again, the connection goes on."""
+    stored = ["ann"]
+    with SqlUnitOfWork(engine) as uow, full_disk(uow):
+        uow.rollback()
+        with pytest.raises(StorageError, match="database or disk is full") as caught:
+            for number in range(100_000):
+                create_user(f"user{number:05}", f"{number}@example.com", unit(engine))
+                stored.append(f"user{number:05}")
+    assert (StorageError, False) == (caught.type, caught.value.retryable)
+    assert stored == stored_names(sql_storage(engine))
+    with unit(engine) as uow:
+        uow.users.add(new_user("bob"))
+        written(uow)
+        uow.rollback()
+    create_user("zoe", "zoe@example.com", unit(engine))
+    assert [*stored, "zoe"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(10, 14)

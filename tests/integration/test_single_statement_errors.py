@@ -1,0 +1,123 @@
+"""Promises 7, 14 and 15 for a commit that is one statement, and a transaction by itself: what its errors say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import (
+    CommitOutcomeUnknown,
+    StorageUnavailable,
+)
+from service_layer.retrying import retrying
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import change_email, create_user, delete_user
+from tests.contract.users import new_user, stored_names, written
+from tests.faults import AFTER, ALONE, BEFORE, ERROR
+from tests.faulty_storages import FaultyDatabase, FaultyServer, faulty_server, faulty_sqlite
+from tests.integration.lost_connections import check_back, end_connection, number_of
+from tests.storages import InATransaction, migrated_engine, sql_storage
+
+UNITS = [SqlUnitOfWork, InATransaction]
+
+ANN = ("ann", "ann@example.com", True, 1)
+
+# What each use case leaves of the only user that there is, and of the one that it may create.
+USE_CASES: dict[str, tuple[Callable[[UnitOfWork], object], list[tuple[Any, ...]]]] = {
+    "create_user": (
+        lambda uow: create_user("bob", "bob@example.com", uow),
+        [ANN, ("bob", "bob@example.com", True, 1)],
+    ),
+    "change_email": (
+        lambda uow: change_email("ann", "new@example.com", uow),
+        [("ann", "new@example.com", True, 2)],
+    ),
+    "delete_user": (lambda uow: delete_user("ann", uow), []),
+}
+
+
+def check_tidy(engine: Engine) -> None:
+    """Fail if a connection is in use, or does not begin a transaction for the next unit that needs one."""
+    check_back(engine)
+    before = stored_names(sql_storage(engine))
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("zoe"))
+        written(uow)
+        uow.rollback()
+    assert before == stored_names(sql_storage(engine))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyDatabase]:
+    """Each database that lets a statement go alone, behind something that fails, with one user."""
+    with ExitStack() as stack:
+        found: FaultyDatabase
+        if request.param == "sqlite":
+            with migrated_engine(f"sqlite:///{tmp_path}/test.db"):
+                found = stack.enter_context(faulty_sqlite(f"{tmp_path}/test.db"))
+        else:
+            engine: Engine = request.getfixturevalue("postgres_engine")
+            found = stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
+        create_user("ann", "ann@example.com", found.unit())
+        yield found
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("name", USE_CASES)
+def test_a_connection_that_dies_during_the_statement_is_an_unknown_outcome_and_it_is_not_repeated(
+    faulty: FaultyDatabase, name: str, stored: bool
+) -> None:
+    """Whether the database has run it or not."""
+    use_case, after = USE_CASES[name]
+    is_server = isinstance(faulty, FaultyServer)
+    faulty.faults.plan(1, AFTER if stored else BEFORE if is_server else ERROR, only_commits=True)
+    with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
+        retrying(use_case, faulty.unit())
+    assert ALONE == faulty.faults.lasting
+    assert not caught.value.retryable
+    assert (after if stored else [ANN]) == faulty.rows()
+    faulty.check_tidy()
+    check_tidy(faulty.engine)
+
+
+@pytest.mark.promise(14, 15)
+@pytest.mark.parametrize("faulty", ["postgres"], indirect=True)
+@pytest.mark.parametrize("by", ["the server", "something between"])
+@pytest.mark.parametrize("before", ["the unit", "its commit"])
+@pytest.mark.parametrize("name", USE_CASES)
+def test_a_connection_that_has_ended_before_the_statement_is_unavailable_and_may_be_tried_again(
+    faulty: FaultyServer, postgres_engine: Engine, name: str, by: str, before: str
+) -> None:
+    """Nobody has sent the statement then: nobody used the connection, or the unit was at work elsewhere."""
+    use_case, after = USE_CASES[name]
+    with SqlUnitOfWork(faulty.engine) as uow:
+        number = number_of(uow, faulty.engine)
+
+    def end() -> None:
+        if by == "the server":
+            end_connection(number, postgres_engine)
+        else:
+            faulty.proxy.cut_idle()
+        faulty.proxy.wait_for_ends()
+
+    class EndsBeforeItsCommit(SqlUnitOfWork):
+        def commit(self) -> None:
+            end()
+            super().commit()
+
+    if before == "the unit":
+        end()
+    with pytest.raises(StorageUnavailable) as caught:
+        use_case((EndsBeforeItsCommit if before == "its commit" else SqlUnitOfWork)(faulty.engine))
+    assert caught.value.retryable
+    assert [ANN] == faulty.rows()
+    use_case(faulty.unit())
+    assert after == faulty.rows()
+    check_tidy(faulty.engine)

@@ -1,0 +1,226 @@
+"""Promises 7 and 14 for a commit that is one statement which the database refuses: it says what it says of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from attrs import evolve
+from sqlalchemy import Engine, event, text
+
+from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import CommitOutcomeUnknown, ConcurrentChange, Conflict, StorageError
+from domain.user import EmailAddress, User
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import change_email, create_user, delete_user, get_user
+from tests.contract.users import new_user, stored_names, stored_user, written
+from tests.integration.lost_connections import check_back
+from tests.storages import InATransaction, impatient, sql_storage
+
+UNITS = [SqlUnitOfWork, InATransaction]
+
+# Databases that refuse to store a user. Each yields the engine to be tried.
+
+
+@contextmanager
+def without_the_table(engine: Engine) -> Iterator[Engine]:
+    """Drop the table meanwhile."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users RENAME TO people"))
+    yield engine
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE people RENAME TO users"))
+
+
+@contextmanager
+def without_writing(engine: Engine) -> Iterator[Engine]:
+    """Let nobody write."""
+    if engine.dialect.name == "sqlite":
+        other = make_engine(str(engine.url))
+        event.listen(other, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+        yield other
+        other.dispose()
+    else:
+        with with_options(engine, "default_transaction_read_only=on") as other:
+            yield other
+
+
+@contextmanager
+def with_options(engine: Engine, option: str) -> Iterator[Engine]:
+    """Yield an engine on the same PostgreSQL with another setting."""
+    url = engine.url.update_query_dict({"options": f"-c {option}"})
+    other = make_engine(url.render_as_string(hide_password=False))
+    yield other
+    other.dispose()
+
+
+@contextmanager
+def behind_another_writer(engine: Engine) -> Iterator[Engine]:
+    """Let another unit have written the same name, so that all wait for it in vain."""
+    with impatient(engine) as other, SqlUnitOfWork(engine) as uow:
+        uow.users.add(new_user("bob"))
+        written(uow)
+        yield other
+        uow.rollback()
+
+
+@contextmanager
+def cancelled(engine: Engine) -> Iterator[Engine]:
+    """Let the server cancel a statement that waits for long."""
+    with with_options(engine, "statement_timeout=50") as other, behind_another_writer(engine):
+        yield other
+
+
+@contextmanager
+def checked(engine: Engine) -> Iterator[Engine]:
+    """Let a check constraint be broken."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE users ADD CONSTRAINT ck_users_bob CHECK (username <> 'bob')"))
+    yield engine
+
+
+def triggered(code: str) -> Callable[[Engine], Any]:
+    """Let a trigger raise an error with this SQLSTATE, whatever is written."""
+    raising = f"BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = '{code}'; END"
+    create = {
+        "postgresql": [
+            f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {raising} $$",
+            "CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ],
+        "sqlite": [
+            f"CREATE TRIGGER no_{what} BEFORE {what} ON users BEGIN SELECT RAISE(ABORT, 'not today'); END"
+            for what in ("INSERT", "UPDATE", "DELETE")
+        ],
+    }
+
+    @contextmanager
+    def refusing(engine: Engine) -> Iterator[Engine]:
+        with engine.begin() as connection:
+            for statement in create[engine.dialect.name]:
+                connection.execute(text(statement))
+        yield engine
+
+    return refusing
+
+
+@contextmanager
+def as_it_is(engine: Engine) -> Iterator[Engine]:
+    """Refuse nothing but the value itself."""
+    yield engine
+
+
+def holding(attribute: str, value: object) -> User:
+    """Return a user with a value that the domain would not let pass."""
+    user = new_user("bob")
+    vars(user)[attribute] = value
+    return user
+
+
+# The way that a database refuses a user, the user, and on which databases: SQLite takes more values.
+REFUSALS: dict[str, tuple[Callable[[Engine], Any], Callable[[], User], str]] = {
+    "no table": (without_the_table, lambda: new_user("bob"), "both"),
+    "read-only": (without_writing, lambda: new_user("bob"), "both"),
+    "a lock": (behind_another_writer, lambda: new_user("bob"), "both"),
+    "a cancelled statement": (cancelled, lambda: new_user("bob"), "postgresql"),
+    "a check": (checked, lambda: new_user("bob"), "postgresql"),
+    "a trigger": (triggered("P0001"), lambda: new_user("bob"), "both"),
+    "a deadlock": (triggered("40P01"), lambda: new_user("bob"), "postgresql"),
+    "a full disk": (triggered("53100"), lambda: new_user("bob"), "postgresql"),
+    "a taken name": (as_it_is, lambda: new_user("ann"), "both"),
+    "a value that is missing": (as_it_is, lambda: holding("active", None), "both"),
+    "a text that is too long": (as_it_is, lambda: holding("username", "x" * 1000), "postgresql"),
+    "a number that is too large": (as_it_is, lambda: holding("version", 1 << 40), "postgresql"),
+    "a text that cannot be sent": (as_it_is, lambda: holding("username", "\ud800"), "both"),
+    "a text with a NUL": (as_it_is, lambda: holding("username", "b\0b"), "postgresql"),
+    "a value that is no time": (as_it_is, lambda: holding("created_at", "today"), "both"),
+    "a value of no type": (as_it_is, lambda: holding("email", object()), "both"),
+}
+
+
+def told(work: Callable[[], object]) -> tuple[type[Exception], str, object]:
+    """Return the error that work ends in: its type, its words, and whether it may be tried again."""
+    with pytest.raises((StorageError, Conflict)) as caught:
+        work()
+    return caught.type, str(caught.value), getattr(caught.value, "retryable", None)
+
+
+def check_refused(alone: tuple[type[Exception], str, object], within: tuple[type[Exception], str, object]) -> None:
+    """The error must be the one that it would be within a transaction, whose outcome is known."""
+    assert within == alone
+    assert not issubclass(alone[0], CommitOutcomeUnknown)
+
+
+@pytest.mark.promise(7, 14)
+@pytest.mark.parametrize(
+    ("engine", "name"),
+    [
+        (short, name)
+        for name, (_, _, where) in REFUSALS.items()
+        for short, long in (("sqlite", "sqlite"), ("postgres", "postgresql"))
+        if where in ("both", long)
+    ],
+    indirect=["engine"],
+)
+def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction(own_engine: Engine, name: str) -> None:
+    """It has surely stored nothing, so its outcome is not unknown."""
+    refusing, user, _ = REFUSALS[name]
+    stored_user(sql_storage(own_engine), "ann")
+
+    def add(uow: UnitOfWork) -> None:
+        with uow:
+            uow.users.add(user())
+            uow.commit()
+
+    with refusing(own_engine) as engine:
+        check_refused(*(told(partial(add, unit(engine))) for unit in UNITS))
+        check_back(engine)
+    assert ["ann"] == stored_names(sql_storage(own_engine))
+
+
+@pytest.mark.promise(7, 14)
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    "use_case",
+    [partial(change_email, "ann", "new@example.com"), partial(delete_user, "ann")],
+    ids=["change", "removal"],
+)
+def test_a_change_that_is_refused_says_what_it_would_say_within_a_transaction(
+    own_engine: Engine, use_case: Callable[[UnitOfWork], object]
+) -> None:
+    """Or a removal."""
+    stored_user(sql_storage(own_engine), "ann")
+    with triggered("P0001")(own_engine) as engine:
+        check_refused(*(told(partial(use_case, unit(engine))) for unit in UNITS))
+        check_back(engine)
+    assert "ann@example.com" == get_user("ann", SqlUnitOfWork(own_engine)).email
+
+
+@pytest.mark.promise(7, 14)
+def test_a_statement_that_a_deadlock_has_ended_has_stored_nothing_and_may_be_tried_again(
+    postgres_engine: Engine,
+) -> None:
+    """It holds a name and waits for an address; who holds that waits for the name, and looks for a deadlock later."""
+    with (
+        with_options(postgres_engine, "deadlock_timeout=1s") as soon,
+        with_options(postgres_engine, "deadlock_timeout=1min") as late,
+        ThreadPoolExecutor(1) as pool,
+        SqlUnitOfWork(late) as other,
+    ):
+        other.users.add(evolve(new_user("bob"), email=EmailAddress("ann@example.com")))
+        written(other)
+        outcome = pool.submit(create_user, "ann", "ann@example.com", SqlUnitOfWork(soon))
+        with postgres_engine.connect() as connection:
+            while not connection.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted")).all():
+                assert not outcome.done()
+        other.users.add(evolve(new_user("ann"), email=EmailAddress("bob@example.com")))
+        other.commit()
+        error = outcome.exception()
+        check_back(soon)
+    assert (ConcurrentChange, True) == (type(error), getattr(error, "retryable", None))
+    assert "deadlock detected" in str(error)
+    assert ["ann", "bob"] == stored_names(sql_storage(postgres_engine))

@@ -1,0 +1,292 @@
+"""When a commit is one statement that is a transaction by itself: heard on the wire, and from SQLite itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from attrs import frozen
+from sqlalchemy import Engine, event, select, update
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from adapters.sql.engine import make_engine
+from adapters.sql.users import users
+from domain.errors import ConcurrentChange
+from domain.user import User
+from tests.contract.orders import SqlShop, new_order
+from tests.contract.users import new_user, stored_names, stored_user, written
+from tests.counting_proxy import Link, Proxy, proxy_to
+from tests.storages import sql_storage
+
+WORD = re.compile(rb"[A-Z]+")
+
+
+class Listener(Proxy):
+    """A proxy that notes the first word of each statement; in either protocol it comes behind five bytes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.heard: list[str] = []
+        super().__init__(host, port)
+
+    def request(self, link: Link, data: bytes) -> bytes:
+        """Note a statement."""
+        if word := WORD.match(data[5:]):
+            self.heard.append(word[0].decode())
+        return super().request(link, data)
+
+
+@frozen
+class Wire:
+    """An engine on a database with the users ann and bob and the order "tea", and what this is told by the engine."""
+
+    engine: Engine
+    heard: list[str]
+
+    def hear(self, work: Callable[[SqlShop], object]) -> list[str]:
+        """Return the statements of a unit that does this work and commits it, but for the reset of its connection."""
+        with SqlShop(self.engine) as uow:
+            uow.users.page()  # so that there is a connection
+        self.heard.clear()
+        with SqlShop(self.engine) as uow:
+            work(uow)
+            uow.commit()
+        return [word for word in self.heard if word != "ROLLBACK"]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """Each database in turn; the parameter of a server may have options for its URL."""
+    kind, _, options = request.param.partition("?")
+    plain: Engine = request.getfixturevalue(f"{kind}_engine")
+    url = plain.url.render_as_string(hide_password=False)
+    with SqlShop(plain) as uow:
+        uow.orders.add(new_order("tea"))
+        uow.commit()
+    for name in ("ann", "bob"):
+        stored_user(sql_storage(plain), name)
+    with ExitStack() as stack:
+        heard: list[str] = []
+        if kind != "sqlite":
+            proxy, url = stack.enter_context(proxy_to(url, Listener))
+            heard = proxy.heard
+        engine = make_engine(f"{url}?{options}" if options else url)
+        stack.callback(engine.dispose)
+        if kind == "sqlite":
+
+            @event.listens_for(engine, "connect")
+            def listen(connection: DBAPIConnection, _record: object) -> None:
+                connection.set_trace_callback(lambda statement: heard.append(statement.split()[0]))
+
+        yield Wire(engine, heard)
+
+
+def change_an_addition(uow: SqlShop) -> None:
+    """Change what has been added in the same unit."""
+    eve = new_user("eve")
+    uow.users.add(eve)
+    eve.deactivate()
+
+
+def change_and_take_it_back(uow: SqlShop) -> None:
+    """Change two users, and one of them back."""
+    ann, bob = uow.users.page().items
+    ann.deactivate()
+    bob.deactivate()
+    bob.reactivate()
+
+
+def ann_of(uow: SqlShop) -> User:
+    """Return the user ann."""
+    return uow.users.get_by_username("ann")
+
+
+def an_addition_after_a_query(uow: SqlShop) -> None:
+    """Add a user after a query."""
+    ann_of(uow)
+    uow.users.add(new_user("eve"))
+
+
+ALONE: dict[str, tuple[Callable[[SqlShop], object], list[str]]] = {
+    "an addition": (lambda uow: uow.users.add(new_user("eve")), ["INSERT"]),
+    "an addition that was changed": (change_an_addition, ["INSERT"]),
+    "an addition after a query": (an_addition_after_a_query, ["SELECT", "INSERT"]),
+    "a change": (lambda uow: ann_of(uow).deactivate(), ["SELECT", "UPDATE"]),
+    "a change beside one taken back": (change_and_take_it_back, ["SELECT", "UPDATE"]),
+    "a removal": (lambda uow: uow.users.remove(ann_of(uow)), ["SELECT", "DELETE"]),
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_the_only_statement_of_a_commit_is_a_transaction_by_itself(wire: Wire, name: str) -> None:
+    """Without a BEGIN, a COMMIT or a ROLLBACK."""
+    work, expected = ALONE[name]
+    assert expected == wire.hear(work)
+    assert "ROLLBACK" not in wire.heard
+
+
+def two_additions(uow: SqlShop) -> None:
+    """Add two users."""
+    uow.users.add(new_user("eve"))
+    uow.users.add(new_user("fay"))
+
+
+def two_changes(uow: SqlShop) -> None:
+    """Change two users."""
+    for user in uow.users.page().items:
+        user.deactivate()
+
+
+def an_addition_and_a_change(uow: SqlShop) -> None:
+    """Add a user, and change another one."""
+    ann = ann_of(uow)
+    uow.users.add(new_user("eve"))
+    ann.deactivate()
+
+
+def a_removal_and_a_change(uow: SqlShop) -> None:
+    """Remove a user, and change another one."""
+    ann, bob = uow.users.page().items
+    uow.users.remove(ann)
+    bob.deactivate()
+
+
+def an_addition_that_is_read(uow: SqlShop) -> None:
+    """Add a user, and ask for all."""
+    uow.users.add(new_user("eve"))
+    written(uow)
+
+
+def an_addition_after_a_savepoint(uow: SqlShop) -> None:
+    """Add a user after a savepoint that only read."""
+    with uow.savepoint():
+        ann_of(uow)
+    uow.users.add(new_user("eve"))
+
+
+def an_addition_after_a_statement(uow: SqlShop) -> None:
+    """Add a user after a statement of one's own."""
+    uow.connection.execute(update(users).values(active=False))
+    uow.users.add(new_user("eve"))
+
+
+def an_addition_after_a_bulk(uow: SqlShop) -> None:
+    """Add a user after others."""
+    uow.users.add_many([new_user("eve")])
+    uow.users.add(new_user("fay"))
+
+
+def a_change_of_a_child(uow: SqlShop) -> None:
+    """Change an order that has lines."""
+    uow.orders.get_by_reference("tea").set_quantity("cup", 5)
+
+
+TOGETHER: dict[str, Callable[[SqlShop], object]] = {
+    "two additions": two_additions,
+    "two changes": two_changes,
+    "an addition and a change": an_addition_and_a_change,
+    "a removal and a change": a_removal_and_a_change,
+    "an addition that is read": an_addition_that_is_read,
+    "an addition after a savepoint": an_addition_after_a_savepoint,
+    "an addition after a statement": an_addition_after_a_statement,
+    "an addition after a bulk": an_addition_after_a_bulk,
+    "a bulk": lambda uow: uow.users.add_many([new_user("eve")]),
+    "an addition with children": lambda uow: uow.orders.add(new_order("coffee")),
+    "a change of a child": a_change_of_a_child,
+    "a change beside children": lambda uow: uow.orders.get_by_reference("tea").change_reference("coffee"),
+    "a removal with children": lambda uow: uow.orders.remove(uow.orders.get_by_reference("tea")),
+}
+
+
+def check_transaction(heard: list[str]) -> None:
+    """What writes must stand between a BEGIN and a COMMIT."""
+    writing = [place for place, word in enumerate(heard) if word in ("INSERT", "UPDATE", "DELETE", "COPY")]
+    assert writing
+    assert (1, 1) == (heard.count("BEGIN"), heard.count("COMMIT"))
+    assert heard.index("BEGIN") < writing[0]
+    assert heard[-1] == "COMMIT"
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_whatever_takes_more_than_one_statement_is_done_in_a_transaction(wire: Wire, name: str) -> None:
+    """So is an aggregate with children, whose rows take statements of their own, and all after the first write."""
+    check_transaction(wire.hear(TOGETHER[name]))
+
+
+def ask_for_the_connection(uow: SqlShop) -> None:
+    """Get the connection of a unit, for statements of one's own."""
+    _ = uow.connection
+
+
+def lock_rows(uow: SqlShop) -> None:
+    """Lock all users by a query."""
+    uow.load(User, select(User).with_for_update(), {})
+
+
+@pytest.mark.parametrize("wire", ["postgres"], indirect=True)
+@pytest.mark.parametrize("before", [ask_for_the_connection, lock_rows])
+def test_what_may_hold_locks_until_the_end_keeps_them_for_the_commit(
+    wire: Wire, before: Callable[[SqlShop], None]
+) -> None:
+    """A statement that goes alone would be beside the transaction that holds them."""
+
+    def work(uow: SqlShop) -> None:
+        before(uow)
+        uow.users.add(new_user("eve"))
+
+    check_transaction(wire.hear(work))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        f"postgres?options=-c%20default_transaction_isolation%3D{level}"
+        for level in ("repeatable%5C%20read", "serializable")
+    ],
+    indirect=True,
+    ids=["REPEATABLE READ", "SERIALIZABLE"],
+)
+@pytest.mark.parametrize("name", ALONE)
+def test_at_a_higher_level_of_isolation_every_statement_is_in_a_transaction(wire: Wire, name: str) -> None:
+    """All that a unit reads and writes must be of one moment there."""
+    check_transaction(wire.hear(ALONE[name][0]))
+
+
+@pytest.mark.parametrize("wire", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("name", ALONE)
+def test_on_mariadb_every_statement_is_in_a_transaction(wire: Wire, name: str) -> None:
+    """It begins one by itself, and to tell it not to would take a round trip."""
+    _, expected = ALONE[name]
+    assert [*expected, "COMMIT"] == wire.hear(ALONE[name][0])
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("name", ALONE)
+def test_what_is_given_up_before_the_commit_writes_nothing(wire: Wire, name: str) -> None:
+    """Neither a statement nor its undoing."""
+    work, expected = ALONE[name]
+    with SqlShop(wire.engine) as uow:
+        uow.users.page()
+    wire.heard.clear()
+    with SqlShop(wire.engine) as uow:
+        work(uow)
+        uow.rollback()
+    assert expected[:-1] == wire.heard
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("name", ["a change", "a removal"])
+def test_a_conflict_of_a_statement_that_goes_alone_stores_nothing(wire: Wire, name: str) -> None:
+    """It meets no row of the version that the unit has read, and that is no error of the database."""
+    with pytest.raises(ConcurrentChange), SqlShop(wire.engine) as uow:
+        ALONE[name][0](uow)
+        with SqlShop(wire.engine) as other:
+            ann_of(other).change_email("new@example.com")
+            other.commit()
+        wire.heard.clear()
+        uow.commit()
+    assert [ALONE[name][1][-1]] == wire.heard
+    with SqlShop(wire.engine) as uow:
+        assert ("new@example.com", True, 2) == ((ann := ann_of(uow)).email, ann.active, ann.version)
+    assert ["ann", "bob"] == stored_names(sql_storage(wire.engine))
