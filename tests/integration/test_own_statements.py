@@ -26,6 +26,21 @@ def test_a_statement_sees_what_the_unit_has_written_and_is_undone_with_it(engine
     assert [] == stored_names(sql_storage(engine))
 
 
+@pytest.mark.promise(6)
+def test_a_statement_sees_every_kind_of_write_that_the_unit_has_been_told(engine: Engine) -> None:
+    """An addition, a removal and a change, though none of them had to be written yet."""
+    storage = sql_storage(engine)
+    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.remove(uow.users.get(ann.id))
+        uow.users.add(new_user("cid"))
+        uow.users.get(bob.id).deactivate()
+        found = uow.connection.execute(select(users.c.username, users.c.active).order_by(users.c.username)).all()
+        uow.rollback()
+    assert [("bob", False), ("cid", True)] == [tuple(row) for row in found]
+    assert ["ann", "bob"] == stored_names(storage)
+
+
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("before", ["", "/* a comment */ ", "-- a comment\n", "\n  "])
 def test_a_text_that_writes_is_undone_whatever_it_begins_with(engine: Engine, before: str) -> None:
@@ -58,6 +73,20 @@ def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Eng
         uow.connection.rollback()
         if before_the_end:
             uow.users.add(new_user("bob"))
+        with pytest.raises(StorageError, match="has stored nothing: the transaction was ended beside the unit"):
+            uow.commit()
+    assert [] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("end", ["rollback", "commit"])
+def test_a_commit_is_refused_when_somebody_has_ended_the_transaction_before_it_was_needed(
+    engine: Engine, end: str
+) -> None:
+    """Also where it would be one statement, which needs none."""
+    with SqlUnitOfWork(engine) as uow:
+        getattr(uow.connection, end)()
+        uow.users.add(new_user("ann"))
         with pytest.raises(StorageError, match="has stored nothing: the transaction was ended beside the unit"):
             uow.commit()
     assert [] == stored_names(sql_storage(engine))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
 from attrs import evolve
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, DuplicateIdentity
@@ -78,17 +80,21 @@ def test_a_commit_that_waits_in_vain_is_a_conflict(engine: Engine, name: str, un
         WRITES[name](unit(quick))
 
 
-@contextmanager
-def gone_when_looked_for(engine: Engine) -> Iterator[None]:
-    """Let the user ann be removed by somebody else as soon as a statement has failed for her."""
+@pytest.fixture
+def _gone_when_looked_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the user ann be removed by somebody else as soon as a statement has failed."""
+    execute = engine.dialect.do_execute
     with closing(plain_driver.connect(str(engine.url))) as other:
 
-        def remove(_context: object) -> None:
-            other.execute("DELETE FROM users WHERE username = 'ann'")
+        def fail_and_remove(*arguments: Any) -> None:
+            try:
+                execute(*arguments)
+            except sqlite3.IntegrityError:
+                other.execute("DELETE FROM users WHERE username = 'ann'")
+                raise
 
-        event.listen(engine, "handle_error", remove, insert=True)
+        monkeypatch.setattr(engine.dialect, "do_execute", fail_and_remove)
         yield
-        event.remove(engine, "handle_error", remove)
 
 
 def same_id(ann: User, uow: SqlUnitOfWork) -> None:
@@ -114,6 +120,7 @@ TAKEN: list[tuple[Callable[[User, SqlUnitOfWork], None], type[Exception]]] = [
 
 
 @pytest.mark.promise(7)
+@pytest.mark.usefixtures("_gone_when_looked_for")
 @pytest.mark.parametrize(("add", "expected"), TAKEN)
 def test_the_constraint_is_named_even_if_who_held_the_value_has_gone_since(
     engine: Engine, add: Callable[[User, SqlUnitOfWork], None], expected: type[Exception]
@@ -121,7 +128,7 @@ def test_the_constraint_is_named_even_if_who_held_the_value_has_gone_since(
     """SQLite has said which one it was; outside of a transaction the rows may be others a moment later."""
     with SqlUnitOfWork(engine) as uow:
         ann = uow.users.get_by_username("ann")
-    with gone_when_looked_for(engine), pytest.raises(expected) as caught, SqlUnitOfWork(engine) as uow:
+    with pytest.raises(expected) as caught, SqlUnitOfWork(engine) as uow:
         add(ann, uow)
         uow.commit()
     assert [] == stored_names(sql_storage(engine))
@@ -139,10 +146,11 @@ def test_a_change_names_the_value_that_is_taken(engine: Engine, unit: type[SqlUn
 
 
 @pytest.mark.promise(7)
+@pytest.mark.usefixtures("_gone_when_looked_for")
 def test_a_change_names_the_value_even_if_who_held_it_has_gone_since(engine: Engine) -> None:
     """Likewise."""
     stored_user(sql_storage(engine), "bob")
-    with gone_when_looked_for(engine), pytest.raises(EmailTaken, match=r"'ann@example\.com' is taken"):
+    with pytest.raises(EmailTaken, match=r"'ann@example\.com' is taken"):
         change_email("bob", "ann@example.com", SqlUnitOfWork(engine))
     assert ["bob"] == stored_names(sql_storage(engine))
 
