@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -28,13 +27,22 @@ UNITS = [SqlUnitOfWork, InATransaction]
 
 
 @contextmanager
-def without_the_table(engine: Engine) -> Iterator[Engine]:
-    """Drop the table meanwhile."""
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE users RENAME TO people"))
-    yield engine
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE people RENAME TO users"))
+def altered(engine: Engine, before: Sequence[str], after: Sequence[str]) -> Iterator[Engine]:
+    """Run some statements before and others after, which undo them."""
+    try:
+        with engine.begin() as connection:
+            for statement in before:
+                connection.execute(text(statement))
+        yield engine
+    finally:
+        with engine.begin() as connection:
+            for statement in after:
+                connection.execute(text(statement))
+
+
+def without_the_table(engine: Engine) -> AbstractContextManager[Engine]:
+    """Give the table another name meanwhile."""
+    return altered(engine, ["ALTER TABLE users RENAME TO people"], ["ALTER TABLE people RENAME TO users"])
 
 
 @contextmanager
@@ -76,36 +84,36 @@ def cancelled(engine: Engine) -> Iterator[Engine]:
         yield other
 
 
-@contextmanager
-def checked(engine: Engine) -> Iterator[Engine]:
+def checked(engine: Engine) -> AbstractContextManager[Engine]:
     """Let a check constraint be broken."""
-    with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE users ADD CONSTRAINT ck_users_bob CHECK (username <> 'bob')"))
-    yield engine
+    return altered(
+        engine,
+        ["ALTER TABLE users ADD CONSTRAINT ck_users_bob CHECK (username <> 'bob')"],
+        ["ALTER TABLE users DROP CONSTRAINT ck_users_bob"],
+    )
 
 
-def triggered(code: str) -> Callable[[Engine], Any]:
-    """Let a trigger raise an error with this SQLSTATE, whatever is written."""
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+def triggered(engine: Engine, code: str = "P0001") -> AbstractContextManager[Engine]:
+    """Let a trigger refuse whatever is written, on PostgreSQL with this SQLSTATE."""
+    if engine.dialect.name == "sqlite":
+        refuse = "BEGIN SELECT RAISE(ABORT, 'not today'); END"
+        return altered(
+            engine,
+            [f"CREATE TRIGGER no_{what} BEFORE {what} ON users {refuse}" for what in WRITES],
+            [f"DROP TRIGGER no_{what}" for what in WRITES],
+        )
     raising = f"BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = '{code}'; END"
-    create = {
-        "postgresql": [
+    return altered(
+        engine,
+        [
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {raising} $$",
-            "CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION refuse()",
+            f"CREATE TRIGGER no BEFORE {' OR '.join(WRITES)} ON users FOR EACH ROW EXECUTE FUNCTION refuse()",
         ],
-        "sqlite": [
-            f"CREATE TRIGGER no_{what} BEFORE {what} ON users BEGIN SELECT RAISE(ABORT, 'not today'); END"
-            for what in ("INSERT", "UPDATE", "DELETE")
-        ],
-    }
-
-    @contextmanager
-    def refusing(engine: Engine) -> Iterator[Engine]:
-        with engine.begin() as connection:
-            for statement in create[engine.dialect.name]:
-                connection.execute(text(statement))
-        yield engine
-
-    return refusing
+        ["DROP FUNCTION refuse() CASCADE"],
+    )
 
 
 @contextmanager
@@ -122,15 +130,14 @@ def holding(attribute: str, value: object) -> User:
 
 
 # The way that a database refuses a user, the user, and on which databases: SQLite takes more values.
-REFUSALS: dict[str, tuple[Callable[[Engine], Any], Callable[[], User], str]] = {
+REFUSALS: dict[str, tuple[Callable[[Engine], AbstractContextManager[Engine]], Callable[[], User], str]] = {
     "no table": (without_the_table, lambda: new_user("bob"), "both"),
     "read-only": (without_writing, lambda: new_user("bob"), "both"),
     "a lock": (behind_another_writer, lambda: new_user("bob"), "both"),
     "a cancelled statement": (cancelled, lambda: new_user("bob"), "postgresql"),
     "a check": (checked, lambda: new_user("bob"), "postgresql"),
-    "a trigger": (triggered("P0001"), lambda: new_user("bob"), "both"),
-    "a deadlock": (triggered("40P01"), lambda: new_user("bob"), "postgresql"),
-    "a full disk": (triggered("53100"), lambda: new_user("bob"), "postgresql"),
+    "a trigger": (triggered, lambda: new_user("bob"), "both"),
+    "a full disk": (partial(triggered, code="53100"), lambda: new_user("bob"), "postgresql"),
     "a taken name": (as_it_is, lambda: new_user("ann"), "both"),
     "a value that is missing": (as_it_is, lambda: holding("active", None), "both"),
     "a text that is too long": (as_it_is, lambda: holding("username", "x" * 1000), "postgresql"),
@@ -166,20 +173,20 @@ def check_refused(alone: tuple[type[Exception], str, object], within: tuple[type
     ],
     indirect=["engine"],
 )
-def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction(own_engine: Engine, name: str) -> None:
+def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction(engine: Engine, name: str) -> None:
     """It has surely stored nothing, so its outcome is not unknown."""
     refusing, user, _ = REFUSALS[name]
-    stored_user(sql_storage(own_engine), "ann")
+    stored_user(sql_storage(engine), "ann")
 
     def add(uow: UnitOfWork) -> None:
         with uow:
             uow.users.add(user())
             uow.commit()
 
-    with refusing(own_engine) as engine:
-        check_refused(*(told(partial(add, unit(engine))) for unit in UNITS))
-        check_back(engine)
-    assert ["ann"] == stored_names(sql_storage(own_engine))
+    with refusing(engine) as tried:
+        check_refused(*(told(partial(add, unit(tried))) for unit in UNITS))
+        check_back(tried)
+    assert ["ann"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(7, 14)
@@ -190,14 +197,14 @@ def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction
     ids=["change", "removal"],
 )
 def test_a_change_that_is_refused_says_what_it_would_say_within_a_transaction(
-    own_engine: Engine, use_case: Callable[[UnitOfWork], object]
+    engine: Engine, use_case: Callable[[UnitOfWork], object]
 ) -> None:
     """Or a removal."""
-    stored_user(sql_storage(own_engine), "ann")
-    with triggered("P0001")(own_engine) as engine:
+    stored_user(sql_storage(engine), "ann")
+    with triggered(engine):
         check_refused(*(told(partial(use_case, unit(engine))) for unit in UNITS))
-        check_back(engine)
-    assert "ann@example.com" == get_user("ann", SqlUnitOfWork(own_engine)).email
+    check_back(engine)
+    assert "ann@example.com" == get_user("ann", SqlUnitOfWork(engine)).email
 
 
 @pytest.mark.promise(7, 14)
