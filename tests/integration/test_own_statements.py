@@ -163,6 +163,23 @@ def test_a_connection_without_transactions_can_be_had(engine: Engine) -> None:
     assert ["bob"] == stored_names(sql_storage(engine))
 
 
+@pytest.mark.promise(14)
+@pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+def test_what_a_unit_commits_on_a_connection_whose_level_was_set_before_is_stored(engine: Engine, level: str) -> None:
+    """SQLAlchemy sets it back in its own way, which leaves SQLite's driver in another state than a new one's."""
+    with engine.connect().execution_options(isolation_level=level) as connection:
+        connection.execute(text("SELECT 1"))
+    stored_user(sql_storage(engine), "ann")
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(14)
+def test_what_a_unit_commits_at_a_level_of_its_own_is_stored(engine: Engine) -> None:
+    """As SQLAlchemy sets it for all connections of a unit."""
+    stored_user(sql_storage(engine.execution_options(isolation_level="SERIALIZABLE")), "ann")
+    assert ["ann"] == stored_names(sql_storage(engine))
+
+
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool) -> None:
