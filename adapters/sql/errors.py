@@ -80,7 +80,7 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
         return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
     if isinstance(error, PendingRollbackError):
         return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
-    if isinstance(error, ValueError | StatementError):  # a value that the driver or its column's type cannot send
+    if isinstance(error, ValueError | OverflowError | StatementError):  # the driver or the column's type cannot send it
         return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
     return error
 

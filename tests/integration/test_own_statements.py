@@ -9,7 +9,8 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
-from tests.contract.orders import SqlShop, new_order
+from tests.contract.children import order_of
+from tests.contract.orders import OrderLine, SqlShop, new_order
 from tests.contract.users import new_user, stored_names, stored_user
 from tests.storages import sql_storage
 
@@ -186,5 +187,15 @@ def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool)
     """The domain has to refuse such values before; a user's name does."""
     with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
         order = new_order("\ud800")
+        uow.orders.add_many([order]) if bulk else uow.orders.add(order)
+        uow.commit()
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool) -> None:
+    """Likewise."""
+    order = order_of("first", [OrderLine(sku="tea", quantity=2**64)])
+    with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
         uow.commit()
