@@ -17,7 +17,7 @@ from adapters.sql.types import bind_processor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Table, Update
+    from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Engine, Insert, Table, Update
 
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
@@ -105,20 +105,21 @@ def _identity(row: Row) -> Row:
     return {parameter: row[name] for parameter, name in _OLD.items()}
 
 
-_built: WeakKeyDictionary[Dialect, dict[Table, Statements]] = WeakKeyDictionary()
+# By engine, and not by its dialect, which what is built holds: an entry that held its own key would never go.
+_built: WeakKeyDictionary[Engine, dict[Table, Statements]] = WeakKeyDictionary()
 
 
-def statements_for(table: Table, dialect: Dialect) -> Statements:
+def statements_for(table: Table, engine: Engine) -> Statements:
     """Return what writes the rows of a table; building a statement takes longer than running it."""
-    built = _built.setdefault(dialect, {})
+    built = _built.setdefault(engine, {})
     if table not in built:
-        built[table] = Statements(table, dialect)
+        built[table] = Statements(table, engine.dialect)
     return built[table]
 
 
-def statements_of(kind: type[Aggregate], dialect: Dialect) -> Statements:
+def statements_of(kind: type[Aggregate], engine: Engine) -> Statements:
     """Return what writes the rows of an aggregate class."""
-    return statements_for(table_of(kind), dialect)
+    return statements_for(table_of(kind), engine)
 
 
 def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
@@ -126,7 +127,7 @@ def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        statements_for(table, connection.dialect).run_inserts(connection, rows)
+        statements_for(table, connection.engine).run_inserts(connection, rows)
     elif can_copy(table, connection.dialect):
         copy_rows(connection, table, rows)
     else:  # by SQLAlchemy's own way to send many rows together: the driver's would wait for an answer after each

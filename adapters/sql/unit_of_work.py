@@ -172,7 +172,7 @@ class SqlUnitOfWork(UnitOfWork):
             raise ConcurrentChange.of([aggregate])
 
     def _statements_of(self, kind: type[Aggregate]) -> Statements:
-        return statements_of(kind, self._engine.dialect)
+        return statements_of(kind, self._engine)
 
     def _commit(self) -> None:
         if self._can_write_alone():

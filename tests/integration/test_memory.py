@@ -9,14 +9,16 @@ from weakref import WeakSet, ref
 import pytest
 from sqlalchemy import Engine
 
+from adapters.sql.engine import make_engine
+from adapters.sql.statements import statements_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.repository import BATCH
+from domain.user import User
+from service_layer.users import create_user
 from tests.contract.users import new_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from domain.user import User
 
 COUNT = 10 * BATCH
 
@@ -56,3 +58,14 @@ def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) ->
 def dead_references() -> int:
     """Return how many references there are to objects that are gone."""
     return sum(type(one) is ref and one() is None for one in gc.get_objects())
+
+
+def test_the_statements_for_an_engine_are_gone_with_it(engine: Engine) -> None:
+    """A program may make as many engines as it likes, one after the other."""
+    own = make_engine(engine.url.render_as_string(hide_password=False))
+    create_user("ann", "ann@example.com", SqlUnitOfWork(own))
+    statements = ref(statements_of(User, own))
+    own.dispose()
+    del own
+    gc.collect()
+    assert statements() is None
