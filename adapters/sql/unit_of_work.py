@@ -56,8 +56,9 @@ class SqlUnitOfWork(UnitOfWork):
     def connection(self) -> Connection:
         """The connection of this block, in its transaction: for statements of one's own.
 
-        They see what the unit has done so far, are done and undone with the rest of the block, and change none of its
-        objects. The transaction is the unit's: who ends it here makes its commit fail.
+        Asking for it writes what the unit has left to write, so that they see it. They are done and undone with the
+        rest of the block, and change none of its objects. The transaction is the unit's: who ends it here makes its
+        commit fail.
         """
         with self.reading():
             connection = self._connected()
