@@ -133,9 +133,12 @@ def _begin_before_many(cursor: Any, statement: str, parameters: object, context:
 
 
 def can_write_alone(connection: Connection) -> bool:
-    """Tell whether the next statement could be a transaction by itself: none has begun yet."""
+    """Tell whether the next statement could be a transaction by itself: none has begun, nor will the driver begin one.
+
+    It would, on a connection whose isolation level somebody has set.
+    """
     driver: Any = connection.connection.driver_connection
-    return _BEGUN not in connection.info and not driver.in_transaction
+    return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
 
 
 def has_ended(connection: Connection) -> bool:
@@ -144,7 +147,9 @@ def has_ended(connection: Connection) -> bool:
     return _BEGUN in connection.info and (connection.info[_ENDED] or not driver.in_transaction)
 
 
-def _forget_transaction(_connection: object, record: ConnectionPoolEntry) -> None:
+def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    if connection is not None:
+        connection.isolation_level = None  # which SQLAlchemy has set back in its own way if somebody had set it
     record.info.pop(_BEGUN, None)
     record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)

@@ -198,12 +198,10 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _write_alone(self) -> None:
         """Write by a statement that is a transaction by itself: it needs no round trips for a BEGIN and a COMMIT."""
-        connection = self._connected()
-        info = connection.info
+        info = self._connected().info
         info[ALONE] = True
         try:
             self._write()
-            connection.commit()  # asks for nothing, unless a driver that somebody has set up so began a transaction
         except DBAPIError as error:
             raise translated_alone(error, self._engine) from error
         finally:

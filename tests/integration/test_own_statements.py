@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, delete, select, text, update
 
@@ -12,7 +14,7 @@ from domain.user import UsernameTaken
 from tests.contract.children import order_of
 from tests.contract.orders import OrderLine, SqlShop, new_order
 from tests.contract.users import new_user, stored_names, stored_user
-from tests.storages import sql_storage
+from tests.storages import impatient, sql_storage
 
 
 @pytest.mark.promise(1)
@@ -164,14 +166,31 @@ def test_a_connection_without_transactions_can_be_had(engine: Engine) -> None:
     assert ["bob"] == stored_names(sql_storage(engine))
 
 
+each_level = pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+
+
 @pytest.mark.promise(14)
-@pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
+@each_level
 def test_what_a_unit_commits_on_a_connection_whose_level_was_set_before_is_stored(engine: Engine, level: str) -> None:
-    """SQLAlchemy sets it back in its own way, which leaves SQLite's driver in another state than a new one's."""
-    with engine.connect().execution_options(isolation_level=level) as connection:
-        connection.execute(text("SELECT 1"))
-    stored_user(sql_storage(engine), "ann")
+    """There is no other one in the pool, and SQLAlchemy has set its level back in its own way."""
+    with impatient(engine) as own:
+        own.connect().execution_options(isolation_level=level).close()
+        stored_user(sql_storage(own), "ann")
     assert ["ann"] == stored_names(sql_storage(engine))
+
+
+@each_level
+def test_a_connection_to_sqlite_whose_level_was_set_before_is_like_any_other_one(
+    sqlite_engine: Engine, level: str
+) -> None:
+    """Its driver begins no transaction by itself."""
+    levels = []
+    with impatient(sqlite_engine) as own:
+        for options in ({}, {"isolation_level": level}, {}):
+            with own.connect().execution_options(**options) as connection:
+                driver: Any = connection.connection.driver_connection
+                levels.append(driver.isolation_level)
+    assert (None, None) == (levels[0], levels[2])
 
 
 @pytest.mark.promise(14)
