@@ -262,6 +262,27 @@ def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
     assert ["ann", "bob"] == kit.words()
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("first", ["an addition", "a removal", "a change"])
+def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: Kit[Any], first: str) -> None:
+    """However few they are: one that could be stored alone is not stored without the other."""
+    ann, bob = kit.stored("ann"), kit.stored("bob")
+    with kit.unit() as uow:
+        mine, stale = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
+        kit.change_elsewhere(bob)
+        before = kit.all_values()
+        if first == "an addition":
+            kit.of(uow).add(kit.sample.make("cid"))
+        elif first == "a removal":
+            kit.of(uow).remove(mine)
+        else:
+            kit.sample.rename(mine, "anna")
+        kit.sample.rename(stale, "eve")
+        with pytest.raises(ConcurrentChange):
+            uow.commit()
+    assert before == kit.all_values()
+
+
 @pytest.mark.promise(11)
 def test_a_mistake_of_the_caller_lets_what_waits_wait_on(kit: Kit[Any]) -> None:
     """It is refused before anything is asked of the storage, and the commit stores what waits."""
