@@ -8,42 +8,38 @@ another, and with three that are open at the same time.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import seed as grown_from
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
-from tests.contract.sample import Sample, values
+from tests.contract.sample import Sample
 from tests.contract.samples import SAMPLES
+from tests.contract.side_by_side import SideBySide
+from tests.contract.users import written
 from tests.contract.worlds import (
-    KINDS,
     Block,
     Oops,
     World,
     ask,
     change_alike,
-    ends_a_unit,
     leave,
-    leave_block,
     mixed,
-    new_world,
     repository,
-    stored,
     unique_value,
 )
-from tests.storages import Storage, empty, fake_storage, impatient, sql_storage
+from tests.storages import Storage, empty, impatient, sql_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HISTORIES = int(os.environ.get("HISTORIES", "100"))
+HISTORIES = int(os.environ.get("HISTORIES", "50"))
 """How many histories of 50 steps are made in each way on each database."""
 
 SEED = int(os.environ.get("SEED", "0"))
@@ -53,89 +49,24 @@ WORDS = st.sampled_from(["ann", "bob", "cid", "dan"])
 SAMPLE = st.sampled_from(SAMPLES)
 NUMBERS = st.integers(min_value=0, max_value=1000)
 UNIT = st.integers(min_value=0, max_value=2)
+WRITE = st.sampled_from(["add", "change", "rename", "remove"])
 NEXT = st.sampled_from(["again", "again", "new", "read-only"])
 
 
-class SameBehaviour(RuleBasedStateMachine):
-    """Units of work, side by side in a fake world and in a real one."""
+class SameBehaviour(SideBySide):
+    """What a unit of work offers, step by step and in any order."""
 
-    real: ClassVar[Callable[[], Storage]]
-    units: ClassVar[int]
-    one_writer: ClassVar[bool]
-    """Whether a unit that wants to write has to wait until another one that has written ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.worlds = [new_world(storage, self.units) for storage in (fake_storage(), type(self).real())]
-        self.next = dict.fromkeys(range(self.units), "new")  # how each unit is opened when it is used the next time
-        self.open: set[int] = set()
-        self.touched: set[int] = set()  # those that may hold an object with a change to write
-        self.writer: int | None = None  # the one that has written last, and not ended
-
-    def both(self, step: Callable[[World], Any]) -> Any:
-        """Make a step in both worlds and compare."""
-        fake, real = (world.outcome(step) for world in self.worlds)
-        assert fake == real
-        return fake
-
-    def within(self, unit: int, step: Callable[[Block, World], Any], *, writes: bool) -> bool:
-        """Make a step in a unit of both worlds, opened where it must be; tell whether it succeeded.
-
-        With several units, one that fails gives up at once, because databases differ in when its locks are free.
-        """
-        if self.one_writer and self.writer is not None and (writes or unit in self.touched):
-            unit = self.writer
-        self.enter(unit)
-        if writes or unit in self.touched:
-            self.writer = unit
-        outcome = self.both(lambda world: step(world.blocks[unit], world))
-        if self.units > 1 and ends_a_unit(outcome):
-            self.give_up(unit)
-        return not isinstance(outcome, tuple)
-
-    def enter(self, unit: int) -> None:
-        """Open a block, if none is open."""
-        if unit not in self.open:
-            self.both(lambda world: world.blocks[unit].enter(world.storage, self.next[unit]))
-            self.open.add(unit)
-
-    def give_up(self, unit: int) -> None:
-        """Go back to the savepoint that the unit is in, or roll it back and leave it."""
-        if self.worlds[0].blocks[unit].savepoints:
-            self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops()))
-        else:
-            self.both(lambda world: world.blocks[unit].uow.rollback())
-            self.forget(unit)
-
-    def forget(self, unit: int) -> None:
-        """Note that the transaction of a unit is over."""
-        self.touched.discard(unit)
-        self.writer = None if self.writer == unit else self.writer
-
-    def pick(self, number: int) -> tuple[Sample[Any], int] | None:
-        """Return the sample and the place of one of the objects seen so far, more often of one seen lately."""
-        objects = self.worlds[0].objects
-        if not objects:
-            return None
-        place = len(objects) - 1 - number % min(len(objects), 6 if number % 4 else 1000)
-        return KINDS[type(objects[place])], place
-
-    @invariant()
-    def objects_look_alike(self) -> None:
-        """Every object can be read, and has the same values in both worlds."""
-        fake, real = ([values(one) for one in world.objects] for world in self.worlds)
-        assert fake == real
+    @initialize(words=st.lists(WORDS, max_size=2, unique=True))
+    def store(self, words: list[str]) -> None:
+        """Store some aggregates of each kind, for the units to meet."""
+        for sample in SAMPLES:
+            self.add_many(0, sample, [(word, word) for word in words], None)
+        self.end(0, commit=True, stay=False, after="new")
 
     @rule(unit=UNIT, error=st.booleans(), after=NEXT)
     def leave(self, unit: int, error: bool, after: str) -> None:
         """Leave all savepoints and the block, normally or by an error; then compare what is stored."""
-        unit %= self.units
-        if unit in self.open:
-            self.both(lambda world: leave_block(world.blocks[unit], by_error=error))
-            self.open.discard(unit)
-            self.forget(unit)
-            self.next[unit] = after
-            self.both(stored)
+        self.close(unit % self.units, by_error=error, after=after)
 
     @rule(unit=UNIT, commit=st.booleans(), stay=st.sampled_from([False, False, False, True]), after=NEXT)
     def end(self, unit: int, commit: bool, stay: bool, after: str) -> None:
@@ -149,15 +80,17 @@ class SameBehaviour(RuleBasedStateMachine):
             if not stay:
                 self.leave(unit, error=False, after=after)
 
-    @rule(unit=UNIT, sample=SAMPLE, words=st.tuples(WORDS, WORDS))
-    def add(self, unit: int, sample: Sample[Any], words: tuple[str, str]) -> None:
-        """Add a new aggregate."""
+    @rule(unit=UNIT, sample=SAMPLE, words=st.tuples(WORDS, WORDS), at_once=st.booleans())
+    def add(self, unit: int, sample: Sample[Any], words: tuple[str, str], at_once: bool) -> None:
+        """Add a new aggregate, and have it written at once or let it wait."""
         made = mixed(sample, words)
 
         def step(block: Block, world: World) -> None:
             one = copy(made)
             world.numbers_of(one)
             repository(block.uow, sample).add(one)
+            if at_once:
+                written(block.uow)
 
         self.within(unit % self.units, step, writes=True)
 
@@ -187,6 +120,54 @@ class SameBehaviour(RuleBasedStateMachine):
                 items.remove(one) if use == "remove" else items.add(one)
 
             self.within(unit % self.units, step, writes=True)
+
+    @rule(unit=UNIT, number=NUMBERS, at_once=st.booleans())
+    def remove_one_of_its_own(self, unit: int, number: int, at_once: bool) -> None:
+        """Remove an object that the unit holds, and have that written at once or let it wait."""
+        unit %= self.units
+        if held := self.held(unit, number):
+            sample, place = held
+
+            def step(block: Block, world: World) -> None:
+                repository(block.uow, sample).remove(world.objects[place])
+                if at_once:
+                    written(block.uow)
+
+            self.within(unit, step, writes=True)
+
+    @rule(unit=UNIT, sample=SAMPLE, number=NUMBERS, words=st.tuples(WORDS, WORDS), write=WRITE, anew=st.booleans())
+    def write_and_commit(
+        self, unit: int, sample: Sample[Any], number: int, words: tuple[str, str], write: str, anew: bool
+    ) -> None:
+        """Write once more and commit, in no savepoint; where that is all, it is one statement alone."""
+        unit %= self.units
+        if anew or self.worlds[0].blocks[unit].savepoints:
+            self.leave(unit, error=False, after="again")
+        if write != "add" and not self.held(unit, number):
+            self.read(unit, sample, number=0, query=1, word=words[0])
+        held = self.held(unit, number)
+        if write == "add":
+            self.add(unit, sample, words, at_once=False)
+        elif write == "remove":
+            self.remove_one_of_its_own(unit, number, at_once=False)
+        elif held:
+            of, place = held
+            self.change(
+                place, lambda one: of.rename(one, words[0]) if write == "rename" else of.change(one, number % 6)
+            )
+        self.end(unit, commit=True, stay=False, after="again")
+
+    @rule(units=st.permutations([0, 1, 2]), sample=SAMPLE, number=NUMBERS, words=st.tuples(WORDS, WORDS), write=WRITE)
+    def meet(self, units: list[int], sample: Sample[Any], number: int, words: tuple[str, str], write: str) -> None:
+        """Let two units want the same: to add the same values, or to write what both have read, one after the other."""
+        pair = [unit % self.units for unit in units[:2]]
+        for unit in pair:
+            if write == "add":
+                self.add(unit, sample, words, at_once=True)
+            else:
+                self.read(unit, sample, number=0, query=1, word=words[0])
+        for unit in pair if write != "add" else []:
+            self.write_and_commit(unit, sample, number, words, write, anew=False)
 
     @rule(number=NUMBERS, attribute=NUMBERS, word=WORDS)
     def change_a_unique_value(self, number: int, attribute: int, word: str) -> None:
@@ -231,13 +212,6 @@ class SameBehaviour(RuleBasedStateMachine):
         unit %= self.units
         if self.worlds[0].blocks[unit].savepoints:
             self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops() if error else None))
-
-    def teardown(self) -> None:
-        """Leave what is open, whatever was different, so that the next history finds no transaction of this one."""
-        for world in self.worlds:
-            for unit in self.open:
-                with suppress(Exception):
-                    leave_block(world.blocks[unit], by_error=True)
 
 
 def run(real: Callable[[], Storage], *, units: int, one_writer: bool) -> None:

@@ -1,0 +1,111 @@
+"""The ground of the random histories: units of work in two worlds, and steps that are made in both and compared."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from tests.contract.sample import Sample, values
+from tests.contract.worlds import KINDS, Block, Oops, World, ends_a_unit, leave, leave_block, new_world, stored
+from tests.storages import Storage, fake_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Units of work in a fake world and in a real one, in which each step is made at once and compared."""
+
+    real: ClassVar[Callable[[], Storage]]
+    units: ClassVar[int]
+    one_writer: ClassVar[bool]
+    """Whether a unit that wants to write has to wait until another one that has written ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.worlds = [new_world(storage, self.units) for storage in (fake_storage(), type(self).real())]
+        self.next = dict.fromkeys(range(self.units), "new")  # how each unit is opened when it is used the next time
+        self.open: set[int] = set()
+        self.touched: set[int] = set()  # those that may hold an object with a change to write
+        self.writer: int | None = None  # the one that has written last, and not ended
+
+    def both(self, step: Callable[[World], Any]) -> Any:
+        """Make a step in both worlds and compare."""
+        fake, real = (world.outcome(step) for world in self.worlds)
+        assert fake == real
+        return fake
+
+    def within(self, unit: int, step: Callable[[Block, World], Any], *, writes: bool) -> bool:
+        """Make a step in a unit of both worlds, opened where it must be; tell whether it succeeded.
+
+        With several units, one that fails gives up at once, because databases differ in when its locks are free.
+        """
+        if self.one_writer and self.writer is not None and (writes or unit in self.touched):
+            unit = self.writer
+        self.enter(unit)
+        if writes or unit in self.touched:
+            self.writer = unit
+        outcome = self.both(lambda world: step(world.blocks[unit], world))
+        if self.units > 1 and ends_a_unit(outcome):
+            self.give_up(unit)
+        return not isinstance(outcome, tuple)
+
+    def enter(self, unit: int) -> None:
+        """Open a block, if none is open."""
+        if unit not in self.open:
+            self.both(lambda world: world.blocks[unit].enter(world.storage, self.next[unit]))
+            self.open.add(unit)
+
+    def give_up(self, unit: int) -> None:
+        """Go back to the savepoint that the unit is in, or roll it back and leave it."""
+        if self.worlds[0].blocks[unit].savepoints:
+            self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops()))
+        else:
+            self.both(lambda world: world.blocks[unit].uow.rollback())
+            self.close(unit, by_error=False, after="again")
+
+    def close(self, unit: int, *, by_error: bool, after: str) -> None:
+        """Leave all savepoints and the block of a unit, if it is open; then compare what is stored."""
+        if unit in self.open:
+            self.both(lambda world: leave_block(world.blocks[unit], by_error=by_error))
+            self.open.discard(unit)
+            self.forget(unit)
+            self.next[unit] = after
+            self.both(stored)
+
+    def forget(self, unit: int) -> None:
+        """Note that the transaction of a unit is over."""
+        self.touched.discard(unit)
+        self.writer = None if self.writer == unit else self.writer
+
+    def pick(self, number: int) -> tuple[Sample[Any], int] | None:
+        """Return the sample and the place of one of the objects seen so far, more often of one seen lately."""
+        objects = self.worlds[0].objects
+        if not objects:
+            return None
+        place = len(objects) - 1 - number % min(len(objects), 6 if number % 4 else 1000)
+        return KINDS[type(objects[place])], place
+
+    def held(self, unit: int, number: int) -> tuple[Sample[Any], int] | None:
+        """Return the sample and the place of one of the objects that a unit holds."""
+        world = self.worlds[0]
+        places = [place for place, one in enumerate(world.objects) if world.blocks[unit].uow.holds(one)]
+        if not places:
+            return None
+        place = places[number % len(places)]
+        return KINDS[type(world.objects[place])], place
+
+    @invariant()
+    def objects_look_alike(self) -> None:
+        """Every object can be read, and has the same values in both worlds."""
+        fake, real = ([values(one) for one in world.objects] for world in self.worlds)
+        assert fake == real
+
+    def teardown(self) -> None:
+        """Leave what is open, whatever was different, so that the next history finds no transaction of this one."""
+        for world in self.worlds:
+            for unit in self.open:
+                with suppress(Exception):
+                    leave_block(world.blocks[unit], by_error=True)
