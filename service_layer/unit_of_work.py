@@ -297,7 +297,7 @@ class UnitOfWork(ABC):
 
     @abstractmethod
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        """Tell whether another open unit holds this very object."""
+        """Tell whether another open unit holds this very object, or has removed it."""
 
     @abstractmethod
     def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:

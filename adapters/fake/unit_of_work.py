@@ -48,6 +48,7 @@ class FakeUnitOfWork(UnitOfWork):
         self._database = FakeDatabase() if database is None else database
         self._layers: list[_Layer] = []
         self._tracked: dict[RowKey, _Tracked] = {}
+        self._removed: dict[int, Aggregate] = {}
         self._unique: dict[type, Unique] = {}
         self.users = FakeUserRepository(self)
 
@@ -101,8 +102,12 @@ class FakeUnitOfWork(UnitOfWork):
         tracked = self._tracked.get((type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
 
+    def owns(self, aggregate: Aggregate) -> bool:
+        """Tell whether this unit holds this very object, or has removed it: an undone savepoint may bring it back."""
+        return self.holds(aggregate) or id(aggregate) in self._removed
+
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        return any(unit.holds(aggregate) for unit in self._database.open_units())
+        return any(unit.owns(aggregate) for unit in self._database.open_units() if unit is not self)
 
     def _changed(self) -> list[_Tracked]:
         changed = [one for one in self._tracked.values() if _values(one.aggregate) != one.row]
@@ -147,6 +152,7 @@ class FakeUnitOfWork(UnitOfWork):
     def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
         row = self._tracked.pop((type(aggregate), aggregate.id)).row
         self._log.note(aggregate, row, stored=True)
+        self._removed[id(aggregate)] = aggregate
         return partial(self._delete, aggregate, row)
 
     def _delete(self, aggregate: Aggregate, row: Row) -> None:
@@ -181,6 +187,7 @@ class FakeUnitOfWork(UnitOfWork):
             self._database.release(layer.locks)
         self._layers.clear()
         self._tracked.clear()
+        self._removed.clear()
         self._database.closed(self)
 
     def _begin_savepoint(self) -> None:

@@ -31,6 +31,7 @@ class IdentityMap:
 
     _objects: dict[type, dict[int, ref[Aggregate]]] = field(factory=lambda: defaultdict(dict), init=False)
     _before: dict[int, tuple[Aggregate, Row]] = field(factory=dict, init=False)
+    _removed: dict[int, Aggregate] = field(factory=dict, init=False)
     _many: int = field(default=1000, init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -79,9 +80,18 @@ class IdentityMap:
         if self.holds(aggregate):  # and no other object of its identity
             del self._objects[type(aggregate)][aggregate.id.int]
 
+    def remove(self, aggregate: Aggregate) -> None:
+        """Let go of an object that the unit removes; an undone savepoint may bring it back, so it stays the unit's."""
+        self.forget(aggregate)
+        self._removed[id(aggregate)] = aggregate
+
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here."""
         return self.get(type(aggregate), aggregate.id) is aggregate
+
+    def owns(self, aggregate: Aggregate) -> bool:
+        """Tell whether this very object is here, or was removed from here."""
+        return self.holds(aggregate) or id(aggregate) in self._removed
 
     def row_of(self, aggregate: Aggregate) -> Row:
         """Return what is stored of an object that is here."""
@@ -103,16 +113,17 @@ class IdentityMap:
         """Let go of all objects."""
         self._objects.clear()
         self._before.clear()
+        self._removed.clear()
 
 
 def _nothing() -> None:
     return None
 
 
-def is_held(aggregate: Aggregate) -> bool:
-    """Tell whether an object is in any identity map."""
+def is_owned_elsewhere(aggregate: Aggregate, here: IdentityMap) -> bool:
+    """Tell whether an object belongs to another identity map than this one."""
     owner = vars(aggregate).get(_OWNER)
-    return owner is not None and owner.holds(aggregate)
+    return owner not in (None, here) and owner.owns(aggregate)
 
 
 def before_change(aggregate: Aggregate, *_: object) -> None:

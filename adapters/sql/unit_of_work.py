@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
-from adapters.sql.identity_map import IdentityMap, is_held, values_of
+from adapters.sql.identity_map import IdentityMap, is_owned_elsewhere, values_of
 from adapters.sql.metadata import children_of, table_of
 from adapters.sql.statements import insert_many, statements_of
 from adapters.sql.users import SqlUserRepository
@@ -115,7 +115,7 @@ class SqlUnitOfWork(UnitOfWork):
         return self._objects.holds(aggregate)
 
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        return is_held(aggregate)  # and not here, or nobody would ask
+        return is_owned_elsewhere(aggregate, self._objects)
 
     def _changed(self) -> list[Aggregate]:
         return sorted(self._objects.changed(), key=write_order)
@@ -165,7 +165,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
         row = self._objects.row_of(aggregate)
         self._log.note(aggregate, row, stored=True)
-        self._objects.forget(aggregate)
+        self._objects.remove(aggregate)
         return partial(self._delete, aggregate, row)
 
     def _delete(self, aggregate: Aggregate, row: Row) -> None:

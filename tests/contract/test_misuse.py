@@ -222,6 +222,25 @@ def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any], flushed: 
 
 
 @pytest.mark.promise(11)
+@pytest.mark.parametrize("flushed", [False, True])
+def test_an_object_that_another_open_unit_has_removed_cannot_be_added(kit: Kit[Any], flushed: bool) -> None:
+    """It may get it back by undoing a savepoint, and two units would then write it; after its end it can be added."""
+    ann = kit.stored()
+    with kit.unit() as other:
+        with kit.unit() as uow:
+            mine = kit.of(uow).get(ann.id)
+            kit.of(uow).remove(mine)
+            if flushed:
+                written(uow)
+            with pytest.raises(UnitOfWorkMisuse, match="belongs to another unit"):
+                kit.of(other).add(mine)
+            uow.commit()
+        kit.of(other).add(mine)
+        other.commit()
+    assert [2] == kit.versions()
+
+
+@pytest.mark.promise(11)
 def test_a_misuse_does_not_end_the_unit(kit: Kit[Any]) -> None:
     """It is refused before anything happens, so the work can go on."""
     with kit.unit() as uow:

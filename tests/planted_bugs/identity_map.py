@@ -90,7 +90,7 @@ def an_object_of_a_unit_takes_the_unit_with_it() -> None:
 @bug("sql")
 def an_object_of_an_ended_unit_belongs_to_it_for_ever() -> None:
     """What a unit had read or written can be added to no other one after its end."""
-    instead(sql_unit_of_work, "is_held", lambda aggregate: _OWNER in vars(aggregate))
+    instead(sql_unit_of_work, "is_owned_elsewhere", lambda aggregate, _: _OWNER in vars(aggregate))
 
 
 @bug("sql")
