@@ -72,6 +72,26 @@ def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any], flushed: 
     assert before == kit.all_values()
 
 
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("last", ["an addition", "a removal", "a change"])
+def test_what_was_rolled_back_is_not_done_by_the_next_block_of_the_unit(kit: Kit[Any], last: str) -> None:
+    """Not even what the block was told last, which nothing has made it write."""
+    ann, uow = kit.stored("ann"), kit.unit()
+    with uow:
+        found = kit.of(uow).get(ann.id)
+        if last == "an addition":
+            kit.of(uow).add(kit.sample.make("cid"))
+        elif last == "a removal":
+            kit.of(uow).remove(found)
+        else:
+            kit.sample.rename(found, "anna")
+        uow.rollback()
+    with uow:
+        kit.of(uow).add(kit.sample.make("bob"))
+        uow.commit()
+    assert ["ann", "bob"] == kit.words()
+
+
 @pytest.mark.promise(2)
 def test_after_the_commit_every_kind_of_change_is_stored(kit: Kit[Any]) -> None:
     """An addition, a bulk addition, a change and a removal are all there in a new unit."""

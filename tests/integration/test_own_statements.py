@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
+from service_layer.users import get_user
 from tests.contract.children import order_of
 from tests.contract.orders import OrderLine, SqlShop, new_order
 from tests.contract.users import new_user, stored_names, stored_user
@@ -42,6 +44,20 @@ def test_a_statement_sees_every_kind_of_write_that_the_unit_has_been_told(engine
         uow.rollback()
     assert [("bob", False), ("cid", True)] == [tuple(row) for row in found]
     assert ["ann", "bob"] == stored_names(storage)
+
+
+@pytest.mark.promise(1, 2)
+@pytest.mark.parametrize("name", ["ann", "bob"])
+def test_a_statement_is_stored_with_the_only_addition_of_its_unit_or_not_at_all(engine: Engine, name: str) -> None:
+    """Here neither is if the name is taken."""
+    stored_user(sql_storage(engine), "ann")
+    with SqlUnitOfWork(engine) as uow:
+        uow.connection.execute(update(users).values(active=False))
+        uow.users.add(new_user(name))
+        with pytest.raises(UsernameTaken) if name == "ann" else nullcontext():
+            uow.commit()
+    assert (name == "ann") is get_user("ann", SqlUnitOfWork(engine)).active
+    assert sorted({"ann", name}) == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(1)
