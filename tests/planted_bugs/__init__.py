@@ -14,6 +14,7 @@ import os
 from hypothesis import Phase, settings
 
 from tests.planted_bugs import (  # noqa: F401  # each registers its own
+    alone,
     children,
     collections,
     identity_map,

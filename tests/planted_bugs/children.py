@@ -129,3 +129,14 @@ def children_outlive_their_root() -> None:
         connection.execute("PRAGMA foreign_keys = OFF")
 
     around(sql_sqlite, "_prepare", prepare)
+
+
+@bug("sql", "postgres")
+def a_root_and_its_children_are_no_transaction() -> None:
+    """A root that a commit writes last is stored before its children, even if these cannot be stored."""
+
+    def can_write_alone(original: Any, unit: Any) -> bool:
+        with patch.object(sql_unit_of_work, "children_of", lambda _: {}):
+            return bool(original(unit))
+
+    around(SqlUnitOfWork, "_can_write_alone", can_write_alone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -12,9 +13,10 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql.statements import Statements, statements_of
+from adapters.sql.statements import Statements
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
+from service_layer.unit_of_work import UnitOfWork
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -176,32 +178,53 @@ def a_value_that_was_given_up_stays_taken() -> None:
     around(FakeUnitOfWork, "_claim_unique", claim)
 
 
-@bug("sql")
-def removals_are_written_last() -> None:
-    """An addition is written before a removal that was asked for before it, and so finds its values taken."""
+@bug("fake", "sql")
+def a_removal_is_written_after_a_later_addition() -> None:
+    """An addition is written before a removal that was asked for just before it, and so finds its values taken."""
 
-    def delete(unit: Any, aggregate: Any) -> None:
-        row = unit._objects.row_of(aggregate)
-        unit._log.note(aggregate, row, stored=True)
-        unit._objects.forget(aggregate)
-        unit.late = [*getattr(unit, "late", []), (statements_of(type(aggregate), unit.connection.dialect), row)]
-
-    def remove(unit: Any) -> None:
-        late, unit.late = getattr(unit, "late", []), []
-        for statements, row in late:
-            statements.run_delete(unit.connection, row)
-
-    def insert(original: Any, unit: Any, aggregate: Any) -> None:
+    def register_new(original: Any, unit: Any, aggregate: Any) -> None:
+        removal = unit._waiting if unit._waiting is not None and not unit.holds(unit._waiting[0]) else None
+        if removal is not None:
+            unit._waiting = None
         original(unit, aggregate)
-        remove(unit)
+        if removal is not None:
+            unit._waiting = (aggregate, partial(one_after_the_other, unit._waiting[1], removal[1]))
 
-    def commit(original: Any, unit: Any) -> None:
-        remove(unit)
+    around(UnitOfWork, "register_new", register_new)
+
+
+def one_after_the_other(*writes: Any) -> None:
+    """Write."""
+    for write in writes:
+        write()
+
+
+@bug("fake", "sql")
+def what_waits_is_written_after_later_changes() -> None:
+    """A change is written before an addition or a removal that was asked for before it."""
+
+    def write(original: Any, unit: Any) -> None:
+        waiting = unit._waiting
+        if waiting is not None and waiting[0] not in [getattr(one, "aggregate", one) for one in unit._changed()]:
+            unit._waiting = None
+            unit._write_changes()
+            unit._waiting = waiting
         original(unit)
 
-    instead(SqlUnitOfWork, "_delete", delete)
-    around(SqlUnitOfWork, "_insert", insert)
-    around(SqlUnitOfWork, "_commit", commit)
+    around(UnitOfWork, "_write", write)
+
+
+@bug("fake", "sql")
+def an_addition_or_a_removal_is_written_at_once() -> None:
+    """Its errors come with the call itself, and not with the next one."""
+
+    def register(original: Any, unit: Any, aggregate: Any) -> None:
+        original(unit, aggregate)
+        with unit._failing:
+            unit._write()
+
+    for name in ("register_new", "register_removed"):
+        around(UnitOfWork, name, register)
 
 
 @bug("fake")

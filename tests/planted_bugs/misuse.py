@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -15,12 +14,7 @@ from domain.errors import (
 )
 from domain.repository import Repository
 from service_layer.undo_log import UndoLog
-from service_layer.unit_of_work import UnitOfWork, _State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
+from service_layer.unit_of_work import UnitOfWork, _Failing, _State
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -77,16 +71,12 @@ def a_unit_can_be_used_only_once() -> None:
 def a_misuse_ends_the_unit() -> None:
     """After a call that was refused, the unit can only be left."""
 
-    @contextmanager
-    def failing(original: Any, unit: Any) -> Iterator[None]:
-        try:
-            with original(unit):
-                yield
-        except UnitOfWorkMisuse:
-            unit._state = _State.FAILED
-            raise
+    def leave(original: Any, failing: Any, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, UnitOfWorkMisuse):
+            failing._unit._state = _State.FAILED
+        original(failing, kind, error, traceback)
 
-    around(UnitOfWork, "_failing", failing)
+    around(_Failing, "__exit__", leave)
 
 
 @bug("fake", "sql")
@@ -94,7 +84,7 @@ def a_missing_aggregate_ends_the_unit() -> None:
     """After a key that nobody has, the unit can only be left."""
 
     def get_by(original: Any, repository: Any, *args: Any) -> Any:
-        with repository._unit._failing():
+        with repository._unit._failing:
             return original(repository, *args)
 
     around(Repository, "_get_by", get_by)
@@ -131,7 +121,7 @@ def an_object_cannot_be_added_twice() -> None:
 
     def register_new(unit: Any, aggregate: Any) -> None:
         with unit.writing():
-            unit._insert(aggregate)
+            unit._waiting = aggregate, unit._insertion(aggregate)
 
     instead(UnitOfWork, "register_new", register_new)
 
@@ -140,6 +130,12 @@ def an_object_cannot_be_added_twice() -> None:
 def a_forgotten_commit_does_not_warn() -> None:
     """Leaving a block with changes but without a commit passes unnoticed."""
     instead(UnitOfWork, "_has_changes", lambda _: False)
+
+
+@bug("fake", "sql")
+def a_forgotten_addition_or_removal_does_not_warn() -> None:
+    """Leaving a block with one that waits, but without a commit, passes unnoticed."""
+    around(UnitOfWork, "_has_changes", lambda original, unit: unit._waiting is None and original(unit))
 
 
 @bug("fake", "sql")

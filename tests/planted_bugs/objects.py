@@ -82,6 +82,7 @@ def objects_are_expired_after_a_commit() -> None:
     """Objects cannot be read any more after a commit (DetachedInstanceError)."""
 
     def commit(original: Any, unit: Any) -> None:
+        unit._write()  # what is expired could not be written
         expire(unit)
         original(unit)
 

@@ -56,8 +56,7 @@ def an_unknown_outcome_is_taken_for_success() -> None:
 @bug("sql")
 def an_unknown_outcome_is_taken_for_a_failure() -> None:
     """A connection that dies while committing is StorageUnavailable, as if nothing had been stored."""
-    for module in (sql_errors, sql_unit_of_work):
-        instead(module, "translated_at_commit", sql_errors.translated)
+    instead(sql_unit_of_work, "translated_at_commit", sql_errors.translated)
 
 
 @bug("fake", "sql")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.identity_map import IdentityMap, values_of
-from adapters.sql.statements import statements_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork
@@ -21,13 +21,13 @@ from tests.planted_bugs.registry import around, bug, instead
 
 
 @bug("fake", "sql")
-def a_query_writes_no_changes_first() -> None:
-    """A query does not see what the unit has changed."""
+def a_query_writes_nothing_first() -> None:
+    """A query does not see what the unit has added, removed or changed since the last one."""
 
     @contextmanager
     def reading(unit: Any) -> Iterator[None]:
         unit._check_usable()
-        with unit._failing():
+        with unit._failing:
             yield
 
     instead(UnitOfWork, "reading", reading)
@@ -66,24 +66,71 @@ def a_key_finds_what_the_unit_has_read() -> None:
     around(FakeUnitOfWork, "row_by", row_by)
 
 
+@bug("fake", "sql")
+def an_addition_waits_past_a_query() -> None:
+    """An addition is written by the next write or by the commit, so that no query finds it."""
+    around(UnitOfWork, "reading", _passing_by(additions=True))
+
+
+@bug("fake", "sql")
+def a_removal_waits_past_a_query() -> None:
+    """A removal is written by the next write or by the commit, so that a query still finds what was removed."""
+    around(UnitOfWork, "reading", _passing_by(additions=False))
+
+
+def _passing_by(*, additions: bool) -> Any:
+    @contextmanager
+    def passing_by(original: Any, unit: Any) -> Iterator[None]:
+        waiting = unit._waiting
+        is_meant = waiting is not None and unit.holds(waiting[0]) is additions
+        if is_meant:
+            unit._waiting = None
+        with original(unit):
+            yield
+        if is_meant:
+            unit._waiting = waiting
+
+    return passing_by
+
+
+@bug("sql", "postgres")
+def statements_of_ones_own_come_before_what_waits() -> None:
+    """A statement on the unit's connection does not see what the unit has added, removed or changed last."""
+
+    def connection(original: Any, unit: Any) -> Any:
+        with patch.object(unit, "_write", lambda: None):
+            return original(unit)
+
+    original: Any = vars(SqlUnitOfWork)["connection"]
+    instead(SqlUnitOfWork, "connection", property(lambda unit: connection(original.fget, unit)))
+
+
 @bug("sql")
-def additions_wait_for_the_commit() -> None:
-    """An addition is written by the commit, so that no query finds it."""
+def a_change_after_an_addition_is_lost() -> None:
+    """What is stored of an added object is what it was when it was added, and not when it was written."""
 
-    def insert(unit: Any, aggregate: Any) -> None:
-        unit._log.note(aggregate, values_of(aggregate), stored=False)
-        row = {**values_of(aggregate), "version": unit._log.next_version(aggregate)}
-        unit._stored(aggregate, row)
-        unit.late = [*getattr(unit, "late", []), (aggregate, row)]
+    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
+        added, write = values_of(aggregate), original(unit, aggregate)
 
-    def commit(original: Any, unit: Any) -> None:
-        for aggregate, row in getattr(unit, "late", []):
-            statements_of(type(aggregate), unit.connection.dialect).run_insert(unit.connection, row)
-            unit._write_children(aggregate, {}, row)
-        original(unit)
+        def insert() -> None:
+            with patch.object(sql_unit_of_work, "values_of", lambda _: added):
+                write()
 
-    instead(SqlUnitOfWork, "_insert", insert)
-    around(SqlUnitOfWork, "_commit", commit)
+        return insert
+
+    around(SqlUnitOfWork, "_insertion", insertion)
+
+
+@bug("fake")
+def an_addition_raises_the_version_before_it_is_written() -> None:
+    """An added object has its first version already while its addition waits."""
+
+    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
+        write = original(unit, aggregate)
+        aggregate.version = unit._log.next_version(aggregate)
+        return write
+
+    around(FakeUnitOfWork, "_insertion", insertion)
 
 
 @bug("fake")
@@ -112,24 +159,25 @@ def removed_rows_are_still_listed() -> None:
 def a_removed_object_still_belongs_to_the_unit_in_the_fake() -> None:
     """An object that the unit has removed is still one of its objects."""
 
-    def delete(original: Any, unit: Any, aggregate: Any) -> None:
+    def deletion(original: Any, unit: Any, aggregate: Any) -> Any:
         key = (type(aggregate), aggregate.id)
         held = unit._tracked[key]
-        original(unit, aggregate)
+        write = original(unit, aggregate)
         unit._tracked[key] = held
+        return write
 
-    around(FakeUnitOfWork, "_delete", delete)
+    around(FakeUnitOfWork, "_deletion", deletion)
 
 
 @bug("sql")
 def a_removed_object_still_belongs_to_the_unit_in_the_database() -> None:
     """An object that the unit has removed is still one of its objects."""
 
-    def delete(original: Any, *args: Any) -> None:
+    def deletion(original: Any, *args: Any) -> Any:
         with patch.object(IdentityMap, "forget", lambda *_: None):
-            original(*args)
+            return original(*args)
 
-    around(SqlUnitOfWork, "_delete", delete)
+    around(SqlUnitOfWork, "_deletion", deletion)
 
 
 @bug("fake", "sql")
@@ -182,10 +230,7 @@ def setting_the_same_value_raises_the_version() -> None:
 def a_change_that_was_written_is_written_again() -> None:
     """A unit takes its own write for that of another one, and refuses its next."""
 
-    def stored(original: Any, unit: Any, aggregate: Any, row: Any) -> None:
-        if unit.holds(aggregate):
-            vars(aggregate)["version"] = row["version"]
-        else:
-            original(unit, aggregate, row)
+    def stored(_unit: Any, aggregate: Any, row: Any) -> None:
+        vars(aggregate)["version"] = row["version"]
 
-    around(SqlUnitOfWork, "_stored", stored)
+    instead(SqlUnitOfWork, "_stored", stored)

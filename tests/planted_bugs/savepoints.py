@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -189,3 +190,81 @@ def _entered_late(original: Any, unit: Any) -> Iterator[None]:
     with savepoint:
         unit._write_changes = write_changes
         yield
+
+
+@bug("fake", "sql")
+def what_waits_before_a_savepoint_is_undone_with_it() -> None:
+    """An addition or a removal that was asked for just before a savepoint is never written if that is undone."""
+
+    @contextmanager
+    def savepoint(original: Any, unit: Any) -> Iterator[None]:
+        waiting, unit._waiting = unit._waiting, None
+        with original(unit):
+            unit._waiting = waiting
+            yield
+
+    around(UnitOfWork, "savepoint", savepoint)
+
+
+@bug("fake", "sql")
+def what_waits_at_the_end_of_a_savepoint_is_written_after_it() -> None:
+    """An error of the last addition or removal of a savepoint is met outside of it, and fails the whole unit."""
+
+    @contextmanager
+    def savepoint(original: Any, unit: Any) -> Iterator[None]:
+        with original(unit):
+            yield
+            waiting, unit._waiting = unit._waiting, None
+        unit._waiting = waiting
+
+    around(UnitOfWork, "savepoint", savepoint)
+
+
+@bug("fake", "sql")
+def an_addition_that_waits_outlives_its_savepoint() -> None:
+    """What was added last in an undone savepoint is stored by the commit."""
+
+    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
+        if is_addition:
+            unit.register_new(waiting[0])
+
+    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
+
+
+@bug("fake", "sql")
+def a_removal_that_waits_outlives_its_savepoint() -> None:
+    """What was removed last in an undone savepoint is gone after the commit."""
+
+    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
+        if not is_addition:
+            unit._waiting = waiting
+
+    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
+
+
+@bug("fake", "sql")
+def an_addition_that_waits_is_forgotten_and_its_object_is_not() -> None:
+    """What was added last in an undone savepoint is taken for stored: adding it again does nothing."""
+
+    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
+        if is_addition:
+            unit._insertion(waiting[0])
+
+    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
+
+
+@contextmanager
+def _not_forgetting(undo: Any, original: Any, unit: Any) -> Iterator[None]:
+    waiting, is_addition = None, False
+    try:
+        with original(unit):
+            try:
+                yield
+            except BaseException:
+                waiting = unit._waiting
+                is_addition = waiting is not None and unit.holds(waiting[0])
+                raise
+    except BaseException:
+        if waiting is not None:
+            undo(unit, waiting, is_addition)
+        raise

@@ -119,6 +119,51 @@ def commit_forgets_what_no_query_has_written() -> None:
     around(UnitOfWork, "commit", commit)
 
 
+@bug("fake", "sql")
+def commit_forgets_what_waits() -> None:
+    """A commit stores only what was written before it, and changes: an addition or a removal just before it is lost."""
+
+    def commit(original: Any, unit: Any) -> None:
+        unit._waiting = None
+        original(unit)
+
+    around(UnitOfWork, "commit", commit)
+
+
+@bug("fake", "sql")
+def a_removal_that_waits_is_left_to_the_next_block() -> None:
+    """A removal just before the block was left without a commit is written in the unit's next block."""
+
+    def close(original: Any, unit: Any) -> None:
+        waiting = unit._waiting
+        is_removal = waiting is not None and not unit.holds(waiting[0])
+        original(unit)
+        unit._waiting = waiting if is_removal else None
+
+    around(UnitOfWork, "_close", close)
+
+
+@bug("sql")
+def a_change_writes_the_columns_of_another_one() -> None:
+    """A change of one attribute is stored by the statement for the first that was: of another attribute, perhaps."""
+
+    class ByNumber(dict[Any, Any]):
+        def __contains__(self, names: Any) -> bool:
+            return super().__contains__(len(names))
+
+        def __getitem__(self, names: Any) -> Any:
+            return super().__getitem__(len(names))
+
+        def __setitem__(self, names: Any, statement: Any) -> None:
+            super().__setitem__(len(names), statement)
+
+    def make(original: Any, statements: Any, *args: Any) -> None:
+        original(statements, *args)
+        statements._updates = ByNumber()
+
+    around(Statements, "__init__", make)
+
+
 @bug("fake")
 def commit_stores_half() -> None:
     """Of several rows that a unit has written, a commit stores every second one."""

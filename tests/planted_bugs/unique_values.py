@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import event
@@ -15,6 +15,8 @@ from adapters.fake.users import FakeUserRepository
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
+from adapters.sql.identity_map import IdentityMap
+from adapters.sql.statements import _Statement
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import (
@@ -24,17 +26,12 @@ from domain.errors import (
 )
 from domain.user import EmailTaken, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork, _State
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 from tests.planted_bugs.registry import around, bug, instead
 
 
 @bug("fake")
 def unique_values_are_checked_at_the_commit() -> None:
-    """A taken value is refused by the commit, and by no addition or query before it."""
+    """A taken value is refused by the commit alone, and by no call before it."""
     late: list[ValueTaken] = []
 
     def claim(original: Any, *args: Any, **options: Any) -> None:
@@ -211,13 +208,37 @@ def a_failed_unit_cannot_be_rolled_back() -> None:
 def the_cause_of_an_error_is_lost() -> None:
     """An error of storage does not hold the driver's own one."""
 
-    @contextmanager
-    def failing(original: Any, unit: Any) -> Iterator[None]:
+    def fail(original: Any, unit: Any, error: BaseException) -> None:
         try:
-            with original(unit):
-                yield
-        except StorageError as error:
-            error.__cause__ = None
-            raise
+            original(unit, error)
+        finally:
+            if isinstance(unit._failure, StorageError):
+                unit._failure.__cause__ = None
 
-    around(UnitOfWork, "_failing", failing)
+    around(UnitOfWork, "_fail", fail)
+
+
+@bug("fake", "sql")
+def a_unit_can_hold_two_objects_of_one_id() -> None:
+    """Adding another object of an id that the unit holds is refused by no call before the next one."""
+
+    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
+        getattr(unit, "_tracked", {}).pop((type(aggregate), aggregate.id), None)
+        with patch.object(IdentityMap, "get", lambda *_: None):
+            return original(unit, aggregate)
+
+    for unit in (FakeUnitOfWork, SqlUnitOfWork):
+        around(unit, "_insertion", insertion)
+
+
+@bug("sql")
+def a_value_that_a_type_refuses_is_no_error_of_storage() -> None:
+    """Who gives the database a value that cannot be sent gets whatever its column's type says to that."""
+
+    def values(original: Any, *args: Any) -> Any:
+        try:
+            return original(*args)
+        except ValueError as error:
+            raise error.__cause__ or error from None
+
+    around(_Statement, "_values", values)

@@ -27,17 +27,39 @@ ALONE = {
     "sql": ["unit/test_errors.py"]
     + [
         f"integration/test_{name}.py"
-        for name in ("failures", "sqlite_full_disk", "error_meanings", "unknown_outcomes", "memory", "engine", "types")
+        for name in (
+            "failures",
+            "single_statements",
+            "single_statement_errors",
+            "single_statement_refusals",
+            "sqlite_single_statements",
+            "sqlite_full_disk",
+            "error_meanings",
+            "unknown_outcomes",
+            "memory",
+            "engine",
+            "types",
+            "own_statements",
+        )
     ],
     "postgres": [
         f"integration/test_{name}.py"
-        for name in ("postgres_transactions", "bulk", "failures", "idle_connections", "types")
+        for name in (
+            "single_statements",
+            "postgres_transactions",
+            "bulk",
+            "failures",
+            "unknown_outcomes",
+            "idle_connections",
+            "types",
+            "round_trips",
+        )
     ],
 }
 TESTS_OF = {
     "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes) and not postgres and not mariadb",
-    "sql": "(sqlite or test_errors) and not postgres and not mariadb",
-    "postgres": "(postgres or somebody_swallowed) and not mariadb",
+    "sql": "(sqlite or test_errors or test_error_meanings) and not postgres and not mariadb",
+    "postgres": "(postgres or somebody_swallowed or at_a_higher_level) and not mariadb",
 }
 NOWHERE = "nowhere://127.0.0.1:1"
 SECONDS = 300

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from adapters.sql.statements import Statements
+from tests.planted_bugs.alone import several_statements_go_alone, what_goes_alone_is_never_committed
 from tests.planted_bugs.postgres import a_write_begins_no_transaction
 from tests.planted_bugs.registry import instead
 from tests.planted_bugs.savepoints import an_undone_savepoint_leaks_in_the_database
@@ -66,6 +67,8 @@ def no_version_is_compared() -> None:
     [
         *[(kind, no_version_is_compared, {"lost", "doubled"}) for kind in DATABASES],
         *[(kind, an_undone_savepoint_leaks_in_the_database, {"traces"}) for kind in DATABASES],
+        *[(kind, what_goes_alone_is_never_committed, {"lost"}) for kind in ("sqlite", "postgres")],
+        *[(kind, several_statements_go_alone, {"traces"}) for kind in ("sqlite", "postgres")],
         ("sqlite", statements_are_stored_at_once, {"traces"}),
         ("postgres", a_write_begins_no_transaction, {"traces"}),
     ],
