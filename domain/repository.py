@@ -44,8 +44,9 @@ class Repository(ABC, Generic[A]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
     What is added, removed or changed is written with the next call, or with the commit, so a unit reads its own writes;
-    hence every method may raise a :class:`~domain.errors.Conflict` of an earlier one. Every method raises
-    :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the writing ones in a read-only unit.
+    hence every method may raise a :class:`~domain.errors.Conflict` or a :class:`~domain.errors.StorageError` of an
+    earlier one. Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the
+    writing ones in a read-only unit.
     """
 
     aggregate: ClassVar[type[Aggregate]]
@@ -55,11 +56,12 @@ class Repository(ABC, Generic[A]):
     """What is raised for a key that nobody has."""
 
     def add(self, aggregate: A) -> None:
-        """Store a new aggregate; adding one that this unit already holds changes nothing.
+        """Take in a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.
 
         Each costs a statement of its own: for more than some hundreds, take :meth:`add_many`.
 
-        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit, and ``TypeError`` for
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit,
+        :class:`~domain.errors.DuplicateIdentity` for the id of another object of this one, and ``TypeError`` for
         anything that is no aggregate of this type. The next call of the unit, or its commit, raises
         :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
         :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
@@ -70,8 +72,8 @@ class Repository(ABC, Generic[A]):
         """Store many new aggregates in bulk and return their number.
 
         They are read and stored a batch at a time, so an iterator of any length will do, and they are let go: the unit
-        does not track them, and they are not changed. When reading them fails, what came before is in the unit, to be
-        committed or not. Raises :class:`~domain.errors.ValueTaken` and
+        does not track them, and they are not changed. When reading them fails, the batches before are in the unit, to
+        be committed or not. Of none at all, nothing comes. Raises :class:`~domain.errors.ValueTaken` and
         :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit holds,
         and ``TypeError``.
         """

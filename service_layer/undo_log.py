@@ -50,7 +50,7 @@ class UndoLog:
         return int(first.originals[id(aggregate)].values["version"]) + 1
 
     def has_writes(self) -> bool:
-        """Tell whether anything has been written."""
+        """Tell whether anything has been written, or waits for that."""
         return any(level.originals or level.bulk for level in self._levels)
 
     def open_level(self) -> None:

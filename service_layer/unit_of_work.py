@@ -82,7 +82,9 @@ class UnitOfWork(ABC):
         self._failure: BaseException | None = None
         self._failing = _Failing(self)
         self._log = UndoLog()
-        self._waiting: tuple[Aggregate, Callable[[], None]] | None = None
+        self._waiting: tuple[Aggregate, Callable[[], None]] | None = (
+            None  # what waits to be written, and what writes it
+        )
 
     def __enter__(self) -> Self:
         """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""
@@ -265,7 +267,7 @@ class UnitOfWork(ABC):
             raise UnitOfWorkMisuse(f"cannot {action} in a read-only unit of work: open one without read_only=True")
 
     def _fail(self, error: BaseException) -> None:
-        """Raise the error that has failed the unit, in the domain's words."""
+        """Take note of the error that has failed the unit; raise it in the domain's words, unless it is in them."""
         self._state = _State.FAILED
         self._failure = self._failed(error)
         if self._failure is not error:

@@ -66,7 +66,7 @@ TRANSACTION_LOST = "transaction_lost"
 """The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
 
 ALONE = "alone"
-"""The key in a connection's ``info`` that says that the next statement is to be a transaction by itself."""
+"""The key in a connection's ``info`` that says that a statement is to be a transaction by itself."""
 
 BULK = {"bulk": True}
 """The execution options of a statement that stores many rows: which of them was refused is then not said."""
@@ -110,10 +110,10 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
 
 def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
     """Return the domain's error for one of a statement that commits by itself: unknown, unless surely not stored."""
-    never_sent = isinstance(error, ProgrammingError | DataError)
+    refused = isinstance(error, ProgrammingError | DataError)  # by the driver, or by the server
     # A statement for which PostgreSQL has no space or memory is undone, and its connection stays.
     lacks = (_sqlstate(error) or "").startswith(_LACKING) and not error.connection_invalidated
-    if never_sent or lacks or _sqlite_code(error) in _SQLITE_REFUSED:
+    if refused or lacks or _sqlite_code(error) in _SQLITE_REFUSED:
         return translated(error, engine)
     return translated_at_commit(error, engine)
 

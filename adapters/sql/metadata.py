@@ -39,9 +39,13 @@ _children: dict[type[Aggregate], Mapping[str, Children]] = {}
 def map_aggregate(aggregate: type[Aggregate], table: Table, **children: Children) -> None:
     """Map a plain class to its table, and attributes that hold child entities to theirs; again, it changes nothing.
 
-    SQLAlchemy then reads its rows, and tells the unit of work of every attribute that is set.
+    SQLAlchemy then reads its rows, and tells the unit of work of every attribute that is set. Raises ``ValueError`` for
+    a column with another name than its attribute, or with an ``onupdate``, whose values no object would get to know.
     """
     if inspect(aggregate, raiseerr=False) is None:
+        for column in table.columns:
+            if column.name != column.key or column.onupdate is not None:
+                raise ValueError(f"{column!r} cannot be mapped: give it the name of its attribute, and no onupdate")
         mapper_registry.map_imperatively(
             aggregate,
             table,

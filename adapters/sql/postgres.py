@@ -1,4 +1,4 @@
-"""All that is special about PostgreSQL: how its transactions begin, and how it stores many rows at once."""
+"""All that is special about PostgreSQL: how its transactions begin, if at all, and how it stores many rows at once."""
 
 from __future__ import annotations
 
@@ -160,11 +160,15 @@ def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
 def copy_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows by COPY, in a third of the time of an INSERT (PostgreSQL manual, *Populating a Database*)."""
     quoted = connection.dialect.identifier_preparer
-    columns = [_printed(column, [row[column.key] for row in rows], connection.dialect) for column in table.columns]
+    try:
+        columns = [_printed(column, [row[column.key] for row in rows], connection.dialect) for column in table.columns]
+        data = "\n".join(map("\t".join, zip(*columns, strict=True)))
+    except Exception as error:  # whatever a type does with a value that is not of it
+        raise ValueError(error) from error
     names = ", ".join(quoted.quote(column.name) for column in table.columns)
     connection.exec_driver_sql(
         f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
-        execution_options={_COPIED: io.StringIO("\n".join(map("\t".join, zip(*columns, strict=True))))},
+        execution_options={_COPIED: io.StringIO(data)},
     )
 
 
@@ -178,7 +182,7 @@ def _printed(column: Column[Any], values: list[Any], dialect: Dialect) -> Iterab
     process = bind_processor(column, dialect)
     sent = map(process, values) if process else values
     kind = _stored_type(column, dialect)
-    if column.nullable or isinstance(kind, String):
+    if isinstance(kind, String) or any(value is None for value in values):
         return map(_text, sent)
     # In hexadecimal, which PostgreSQL takes as well, since Python needs three times as long for the hyphens.
     return map(attrgetter("hex") if isinstance(kind, Uuid) and kind.as_uuid else str, sent)
@@ -197,5 +201,5 @@ def _copy(cursor: Any, statement: str, _parameters: object, context: Any) -> boo
     data = context.execution_options.get(_COPIED)
     if data is None:
         return False
-    cursor.copy_expert(statement, data)
+    cursor.copy_expert(statement.replace("%%", "%"), data)  # doubled for statements with parameters, which it has none
     return True

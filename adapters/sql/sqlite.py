@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
 
 _BEGIN = "BEGIN IMMEDIATE"
+_BEGINNING = re.compile(r"\s*BEGIN\b", re.IGNORECASE)
 
 # The driver's own options. SQLite itself reads others, but only in a URI: elsewhere they would be passed over.
 _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level", "uri"}
@@ -113,6 +114,9 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     blindly is what versions are for.
     """
     driver, connection = cursor.connection, context.root_connection
+    if _BEGINNING.match(statement):
+        connection.info[_BEGUN] = True  # by somebody who may end it as well
+        connection.info[_ENDED] = False
     if not (
         _READING.match(statement) or driver.in_transaction or ALONE in connection.info or is_autocommit(connection)
     ):

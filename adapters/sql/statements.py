@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
 
-_OLD = {"__old_id": "id", "__old_version": "version"}  # the parameters for what is stored, called as no attribute is
+_OLD = {
+    "__old_id": "id",
+    "__old_version": "version",
+}  # the parameters for what is stored, with names that no attribute has
 
 
 @frozen
 class _Statement:
     """A statement as a driver takes it: its text, and by parameter what makes the driver's value, if anything does.
 
-    SQLAlchemy has compiled it; having it run as one of SQLAlchemy's own, too, would take a third longer for a row.
+    SQLAlchemy has compiled it; running it as one of SQLAlchemy's own as well would take a third longer for a row.
     """
 
     text: str

@@ -16,7 +16,7 @@ from adapters.sql.identity_map import IdentityMap, is_owned_elsewhere, values_of
 from adapters.sql.metadata import children_of, table_of
 from adapters.sql.statements import insert_many, statements_of
 from adapters.sql.users import SqlUserRepository
-from domain.errors import ConcurrentChange, DuplicateIdentity, StorageError, TransactionLost
+from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageError, TransactionLost
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
@@ -39,11 +39,17 @@ class SqlUnitOfWork(UnitOfWork):
     """A unit of work over the database of ``engine``: one connection and one transaction for each block.
 
     The objects are the unit's own, too: it keeps one for each row, and writes each that was changed by itself,
-    so that an error is met where it can be translated, and leaves every object as it is.
+    so that an error is met where it can be translated, and leaves every object as it is. Raises
+    :class:`~domain.errors.ConfigurationError` for an engine that would read and write in different schemas.
     """
 
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
+        if "schema_translate_map" in engine.get_execution_options():
+            raise ConfigurationError(
+                "schema_translate_map is not for a unit of work: let the URL say where its tables are, as in"
+                " ?options=-csearch_path=tenant"
+            )
         self._engine = engine
         self._connection: Connection | None = None
         self._transaction: RootTransaction | None = None
@@ -85,7 +91,7 @@ class SqlUnitOfWork(UnitOfWork):
         return self._objects.made(kind, list(found.keys()), found.all())
 
     def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
-        """Insert new rows by one statement, without tracking the objects."""
+        """Insert the rows of new aggregates together, without tracking the objects."""
         self._log.note_bulk()
         new = list(aggregates)
         rows = [values_of(aggregate) for aggregate in new]
@@ -187,7 +193,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _can_write_alone(self) -> bool:
         """Tell whether all that there is to write takes one statement, in a transaction that has not begun yet."""
         left = self._objects.changed()
-        if self._waiting is not None and self._waiting[0] not in left:
+        if self._waiting is not None and not any(one is self._waiting[0] for one in left):
             left.append(self._waiting[0])
         if len(left) != 1 or children_of(type(left[0])):
             return False
@@ -206,6 +212,8 @@ class SqlUnitOfWork(UnitOfWork):
             raise translated_alone(error, self._engine) from error
         finally:
             info.pop(ALONE, None)  # a connection that is lost has an empty one
+        with suppress(DBAPIError):  # it asks the database for nothing
+            self._connected().commit()  # so that SQLAlchemy's log and events do not tell of a rollback
 
     def _commit_transaction(self, connection: Connection) -> None:
         self._refuse_if_ended(connection)

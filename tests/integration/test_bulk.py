@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     Date,
     Engine,
     Enum,
@@ -26,11 +27,15 @@ from sqlalchemy import (
     event,
     select,
 )
+from sqlalchemy.exc import IntegrityError
 
 from adapters.sql.statements import insert_many
 from adapters.sql.types import Text, UtcDateTime
 from domain.aggregate import new_id
 from domain.user import Username
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Colour(enum.Enum):
@@ -97,19 +102,44 @@ def test_what_is_stored_in_bulk_comes_back_as_it_was(
     ]
 
 
-def test_ids_that_are_stored_in_bulk_come_back_as_they_were(engine: Engine) -> None:
-    """Those that the caller holds as texts, too."""
-    table = Table(
-        "ids", MetaData(), Column("id", Uuid, primary_key=True), Column("text", Uuid(as_uuid=False), nullable=False)
-    )
-    row = {"id": new_id(), "text": str(new_id())}
+IDS = Table(
+    "100% ids",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    Column("text", Uuid(as_uuid=False), nullable=False),
+)
+
+
+@pytest.fixture
+def ids(engine: Engine) -> Iterator[Connection]:
+    """A connection to a database with the table of ids."""
     with engine.connect() as connection:
-        table.create(connection)
-        insert_many(connection, table, [row])
-        stored = connection.execute(select(table)).one()
-        table.drop(connection)
+        IDS.create(connection)
         connection.commit()
-    assert row == dict(stored._mapping)  # noqa: SLF001  # public, the name only avoids a clash
+        yield connection
+        connection.rollback()
+        IDS.drop(connection)
+        connection.commit()
+
+
+def test_ids_that_are_stored_in_bulk_come_back_as_they_were(ids: Connection) -> None:
+    """Those that the caller holds as texts, too, and whatever the table is called."""
+    row = {"id": new_id(), "text": str(new_id())}
+    insert_many(ids, IDS, [row])
+    assert row == dict(ids.execute(select(IDS)).one()._mapping)  # noqa: SLF001  # public, the name only avoids a clash
+
+
+def test_a_value_that_is_missing_in_a_bulk_is_refused_by_the_database(ids: Connection) -> None:
+    """As it is in a single row."""
+    with pytest.raises(IntegrityError):
+        insert_many(ids, IDS, [{"id": new_id(), "text": None}])
+
+
+@pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
+def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(engine: Engine, wrong: dict[str, Any]) -> None:
+    """By one error, whatever the column's type makes of it, and whichever way the rows go."""
+    with engine.connect() as connection, pytest.raises(ValueError, match=r"str|int"):
+        insert_many(connection, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
 
 
 @pytest.mark.parametrize(("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT")])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from inspect import getmembers
 
-from sqlalchemy import inspect
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, Uuid, inspect
 
+from adapters.sql.metadata import map_aggregate
+from domain.aggregate import Aggregate
 from domain.user import User
 
 
@@ -26,3 +29,17 @@ def test_an_object_is_watched_from_the_first_change_on() -> None:
 def test_the_members_of_a_mapped_class_can_be_listed() -> None:
     """As help() and many tools do."""
     assert {"change_email", "email"} < dict(getmembers(User)).keys()
+
+
+@pytest.mark.parametrize(
+    "column", [Column("n", Integer, key="number"), Column("number", Integer, onupdate=1)], ids=["named", "onupdate"]
+)
+def test_a_column_that_a_unit_of_work_would_misunderstand_is_refused(column: Column[int]) -> None:
+    """It knows a column by the name of its attribute, and writes what the object holds."""
+
+    class Counter(Aggregate):
+        number: int
+
+    table = Table("counters", MetaData(), Column("id", Uuid, primary_key=True), column)
+    with pytest.raises(ValueError, match=r"counters.*cannot be mapped"):
+        map_aggregate(Counter, table)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, delete, select, text, update
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
-from domain.errors import StorageError, UnitOfWorkMisuse
+from domain.errors import ConfigurationError, StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
 from service_layer.users import get_user
 from tests.contract.children import order_of
@@ -234,3 +234,21 @@ def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool)
     with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
         uow.commit()
+
+
+@pytest.mark.promise(14)
+def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(sqlite_engine: Engine) -> None:
+    """Its COMMIT has stored a part of the unit's work, and nobody can take that back."""
+    with SqlUnitOfWork(sqlite_engine) as uow:
+        for statement in ("begin", "DELETE FROM users", "COMMIT"):
+            uow.connection.exec_driver_sql(statement)
+        uow.users.add(new_user("ann"))
+        with pytest.raises(StorageError, match="ended beside the unit of work"):
+            uow.commit()
+    assert [] == stored_names(sql_storage(sqlite_engine))
+
+
+def test_an_engine_that_translates_schemas_is_refused(engine: Engine) -> None:
+    """Not all of a unit's statements would go where its queries look."""
+    with pytest.raises(ConfigurationError, match="search_path"):
+        SqlUnitOfWork(engine.execution_options(schema_translate_map={None: "tenant"}))
