@@ -70,6 +70,7 @@ def refuse(uow: UnitOfWork, user: User) -> None:
     try:
         with uow:
             uow.users.add(User(username=user.username, email=user.email, created_at=user.created_at))
+            uow.commit()
     except UsernameTaken:
         return
     raise AssertionError("stored twice")

@@ -212,8 +212,6 @@ class SqlUnitOfWork(UnitOfWork):
             raise translated_alone(error, self._engine) from error
         finally:
             info.pop(ALONE, None)  # a connection that is lost has an empty one
-        with suppress(DBAPIError):  # it asks the database for nothing
-            self._connected().commit()  # so that SQLAlchemy's log and events do not tell of a rollback
 
     def _commit_transaction(self, connection: Connection) -> None:
         self._refuse_if_ended(connection)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 
 import pytest
 from attrs import frozen
@@ -291,17 +290,3 @@ def test_a_conflict_of_a_statement_that_goes_alone_stores_nothing(wire: Wire, na
     with SqlShop(wire.engine) as uow:
         assert ("new@example.com", True, 2) == ((ann := ann_of(uow)).email, ann.active, ann.version)
     assert ["ann", "bob"] == stored_names(sql_storage(wire.engine))
-
-
-def test_who_listens_to_sqlalchemy_hears_of_a_commit(engine: Engine) -> None:
-    """Of a statement that goes alone, too, though there is none on the wire."""
-    heard: list[str] = []
-    listeners = {name: partial(lambda name, *_: heard.append(name), name) for name in ("commit", "rollback")}
-    for name, listener in listeners.items():
-        event.listen(engine, name, listener)
-    try:
-        stored_user(sql_storage(engine), "ann")
-    finally:
-        for name, listener in listeners.items():
-            event.remove(engine, name, listener)
-    assert ["commit"] == heard
