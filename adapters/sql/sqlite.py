@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 # What begins in another way may write, if only behind a comment.
-_READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN|BEGIN)\b", re.IGNORECASE)
+_READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN)\b", re.IGNORECASE)
 
 _BEGIN = "BEGIN IMMEDIATE"
 _BEGINNING = re.compile(r"\s*BEGIN\b", re.IGNORECASE)
@@ -114,16 +114,15 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     blindly is what versions are for.
     """
     driver, connection = cursor.connection, context.root_connection
-    if _BEGINNING.match(statement):
-        connection.info[_BEGUN] = True  # by somebody who may end it as well
-        connection.info[_ENDED] = False
-    if not (
-        _READING.match(statement) or driver.in_transaction or ALONE in connection.info or is_autocommit(connection)
-    ):
+    if _READING.match(statement) or driver.in_transaction:
+        return
+    info = connection.info
+    if ALONE in info or is_autocommit(connection):
+        return
+    if not _BEGINNING.match(statement):  # which somebody may send, and end it as well
         driver.execute(_BEGIN)
-        info = connection.info
-        info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
-        info[_BEGUN] = True
+    info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
+    info[_BEGUN] = True
 
 
 def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:

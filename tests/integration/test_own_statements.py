@@ -237,10 +237,13 @@ def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool)
 
 
 @pytest.mark.promise(14)
-def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(sqlite_engine: Engine) -> None:
+@pytest.mark.parametrize("goes_on", [(), ("BEGIN",)])
+def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(
+    sqlite_engine: Engine, goes_on: tuple[str, ...]
+) -> None:
     """Its COMMIT has stored a part of the unit's work, and nobody can take that back."""
     with SqlUnitOfWork(sqlite_engine) as uow:
-        for statement in ("begin", "DELETE FROM users", "COMMIT"):
+        for statement in ("begin", "DELETE FROM users", "COMMIT", *goes_on):
             uow.connection.exec_driver_sql(statement)
         uow.users.add(new_user("ann"))
         with pytest.raises(StorageError, match="ended beside the unit of work"):
