@@ -82,9 +82,8 @@ class UnitOfWork(ABC):
         self._failure: BaseException | None = None
         self._failing = _Failing(self)
         self._log = UndoLog()
-        self._waiting: tuple[Aggregate, Callable[[], None]] | None = (
-            None  # what waits to be written, and what writes it
-        )
+        # What waits to be written, and what writes it.
+        self._waiting: tuple[Aggregate, Callable[[], None]] | None = None
 
     def __enter__(self) -> Self:
         """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""

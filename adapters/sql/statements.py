@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
 
-_OLD = {
-    "__old_id": "id",
-    "__old_version": "version",
-}  # the parameters for what is stored, with names that no attribute has
+# The parameters for what is stored, with names that no attribute has.
+_OLD = {"__old_id": "id", "__old_version": "version"}
 
 
 @frozen

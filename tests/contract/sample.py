@@ -54,6 +54,10 @@ class Sample(Generic[A]):
     queries: Sequence[Callable[[Any, str], list[A]]] = field(repr=False, default=())
 
 
+WRITES = ("an addition", "a removal", "a change")
+"""What :meth:`Kit.write` knows."""
+
+
 @frozen
 class Kit(Generic[A]):
     """A sample on a storage, with short ways to store and look at it, each in a unit of work of its own."""
@@ -88,6 +92,15 @@ class Kit(Generic[A]):
         with self.unit() as uow:
             self.sample.change(self.of(uow).get(aggregate.id), 1)
             uow.commit()
+
+    def write(self, uow: UnitOfWork, mine: A, what: str) -> None:
+        """Tell a unit one of :data:`WRITES`; ``mine`` is the object that it removes or renames."""
+        if what == "an addition":
+            self.of(uow).add(self.sample.make("cid"))
+        elif what == "a removal":
+            self.of(uow).remove(mine)
+        else:
+            self.sample.rename(mine, "anna")
 
     def like(self, holder: A, unique: Unique[A], word: str) -> A:
         """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""

@@ -11,7 +11,7 @@ from attrs import fields
 from domain.aggregate import Aggregate
 from domain.errors import UncommittedChanges
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.sample import Kit, Unique, values
+from tests.contract.sample import WRITES, Kit, Unique, values
 from tests.contract.samples import each_unique
 from tests.contract.users import written
 
@@ -73,18 +73,12 @@ def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any], flushed: 
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("last", ["an addition", "a removal", "a change"])
+@pytest.mark.parametrize("last", WRITES)
 def test_what_was_rolled_back_is_not_done_by_the_next_block_of_the_unit(kit: Kit[Any], last: str) -> None:
     """Not even what the block was told last, which nothing has made it write."""
     ann, uow = kit.stored("ann"), kit.unit()
     with uow:
-        found = kit.of(uow).get(ann.id)
-        if last == "an addition":
-            kit.of(uow).add(kit.sample.make("cid"))
-        elif last == "a removal":
-            kit.of(uow).remove(found)
-        else:
-            kit.sample.rename(found, "anna")
+        kit.write(uow, kit.of(uow).get(ann.id), last)
         uow.rollback()
     with uow:
         kit.of(uow).add(kit.sample.make("bob"))

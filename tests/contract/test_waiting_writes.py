@@ -11,7 +11,7 @@ import pytest
 
 from domain.errors import ConcurrentChange, DuplicateIdentity, InvalidValue
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.sample import Kit, Unique, values
+from tests.contract.sample import WRITES, Kit, Unique, values
 from tests.contract.samples import each_unique
 from tests.contract.users import written
 
@@ -263,7 +263,7 @@ def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
 
 
 @pytest.mark.promise(1)
-@pytest.mark.parametrize("first", ["an addition", "a removal", "a change"])
+@pytest.mark.parametrize("first", WRITES)
 def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: Kit[Any], first: str) -> None:
     """However few they are: one that could be stored alone is not stored without the other."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
@@ -271,12 +271,7 @@ def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: K
         mine, stale = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
         kit.change_elsewhere(bob)
         before = kit.all_values()
-        if first == "an addition":
-            kit.of(uow).add(kit.sample.make("cid"))
-        elif first == "a removal":
-            kit.of(uow).remove(mine)
-        else:
-            kit.sample.rename(mine, "anna")
+        kit.write(uow, mine, first)
         kit.sample.rename(stale, "eve")
         with pytest.raises(ConcurrentChange):
             uow.commit()
