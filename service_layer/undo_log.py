@@ -46,8 +46,8 @@ class UndoLog:
 
     def next_version(self, aggregate: Aggregate) -> int:
         """Return the version that a noted aggregate gets: one more than before this unit wrote it the first time."""
-        first = next(level for level in self._levels if id(aggregate) in level.originals)
-        return int(first.originals[id(aggregate)].values["version"]) + 1
+        notes = (level.originals.get(id(aggregate)) for level in self._levels)
+        return next(int(note.values["version"]) + 1 for note in notes if note is not None)
 
     def has_writes(self) -> bool:
         """Tell whether anything has been written, or waits for that."""

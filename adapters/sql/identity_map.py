@@ -70,9 +70,10 @@ class IdentityMap:
 
     def track(self, aggregate: Aggregate) -> None:
         """Take in an object that is as it is stored."""
-        self._objects[type(aggregate)][aggregate.id.int] = ref(aggregate)
+        values = vars(aggregate)
+        self._objects[type(aggregate)][values["id"].int] = ref(aggregate)
         self._before.pop(id(aggregate), None)
-        vars(aggregate)[_OWNER] = self
+        values[_OWNER] = self
 
     def forget(self, aggregate: Aggregate) -> None:
         """Let go of an object."""
@@ -87,7 +88,7 @@ class IdentityMap:
 
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here."""
-        return self.get(type(aggregate), aggregate.id) is aggregate
+        return self.get(type(aggregate), vars(aggregate)["id"]) is aggregate
 
     def owns(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here, or was removed from here."""
@@ -99,10 +100,13 @@ class IdentityMap:
 
     def changed(self) -> list[Aggregate]:
         """Return the objects that are no longer as they are stored."""
+        found = []
         for key, (one, row) in list(self._before.items()):
             if values_of(one) == row:
                 del self._before[key]
-        return [one for one, _ in self._before.values()]
+            else:
+                found.append(one)
+        return found
 
     def before_change(self, aggregate: Aggregate) -> None:
         """Take note of an object before one of its attributes is set."""

@@ -10,17 +10,15 @@ from attrs import define, field, frozen
 from sqlalchemy import bindparam, delete, insert, update
 
 from adapters.sql.errors import BULK
-from adapters.sql.metadata import table_of
 from adapters.sql.postgres import can_copy, copy_rows
 from adapters.sql.types import bind_processor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Engine, Insert, Table, Update
+    from sqlalchemy import ColumnElement, Connection, CursorResult, Delete, Dialect, Engine, Insert, Table, Update
 
     from adapters.sql.identity_map import Row
-    from domain.aggregate import Aggregate
 
 # The parameters for what is stored, with names that no attribute has.
 _OLD = {"__old_id": "id", "__old_version": "version"}
@@ -36,9 +34,9 @@ class _Statement:
     text: str
     processors: dict[str, Callable[[Any], Any] | None]
 
-    def run(self, connection: Connection, row: Row) -> int:
-        """Return how many rows the statement has met."""
-        return connection.exec_driver_sql(self.text, self._values(row)).rowcount
+    def run(self, connection: Connection, row: Row) -> CursorResult[Any]:
+        """Run the statement for a row."""
+        return connection.exec_driver_sql(self.text, self._values(row))
 
     def run_many(self, connection: Connection, rows: list[Row]) -> None:
         """Run the statement for each of many rows."""
@@ -77,11 +75,11 @@ class Statements:
         changed = tuple(name for name in names if new[name] != old[name] or name == "version")
         if changed not in self._updates:
             self._updates[changed] = self._compiled(update(self.table).where(*self._is_old()), (*changed, *_OLD))
-        return self._updates[changed].run(connection, {**new, **_identity(old)}) == 1
+        return self._updates[changed].run(connection, {**new, **_identity(old)}).rowcount == 1
 
     def run_delete(self, connection: Connection, old: Row) -> bool:
         """Delete a row; false when what is stored is no longer ``old``."""
-        return self._delete.run(connection, _identity(old)) == 1
+        return self._delete.run(connection, _identity(old)).rowcount == 1
 
     @cached_property
     def _insert(self) -> _Statement:
@@ -106,21 +104,27 @@ def _identity(row: Row) -> Row:
     return {parameter: row[name] for parameter, name in _OLD.items()}
 
 
+class _ByTable(dict["Table", Statements]):
+    """What writes the rows of each table, built when it is first asked for."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__()
+        self._dialect = dialect
+
+    def __missing__(self, table: Table) -> Statements:
+        self[table] = Statements(table, self._dialect)
+        return self[table]
+
+
 # By engine, and not by its dialect, which what is built holds: an entry that held its own key would never go.
-_built: WeakKeyDictionary[Engine, dict[Table, Statements]] = WeakKeyDictionary()
+_built: WeakKeyDictionary[Engine, _ByTable] = WeakKeyDictionary()
 
 
-def statements_for(table: Table, engine: Engine) -> Statements:
-    """Return what writes the rows of a table; building a statement takes longer than running it."""
-    built = _built.setdefault(engine, {})
-    if table not in built:
-        built[table] = Statements(table, engine.dialect)
-    return built[table]
-
-
-def statements_of(kind: type[Aggregate], engine: Engine) -> Statements:
-    """Return what writes the rows of an aggregate class."""
-    return statements_for(table_of(kind), engine)
+def statements_on(engine: Engine) -> Mapping[Table, Statements]:
+    """Return what writes the rows of each table; building a statement takes longer than running it."""
+    if engine not in _built:
+        _built[engine] = _ByTable(engine.dialect)
+    return _built[engine]
 
 
 def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
@@ -128,7 +132,7 @@ def insert_many(connection: Connection, table: Table, rows: list[Row]) -> None:
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        statements_for(table, connection.engine).run_inserts(connection, rows)
+        statements_on(connection.engine)[table].run_inserts(connection, rows)
     elif can_copy(table, connection.dialect):
         copy_rows(connection, table, rows)
     else:  # by SQLAlchemy's own way to send many rows together: the driver's would wait for an answer after each

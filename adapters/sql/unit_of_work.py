@@ -14,7 +14,7 @@ from adapters.sql.children import read_with_children
 from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
 from adapters.sql.identity_map import IdentityMap, is_owned_elsewhere, values_of
 from adapters.sql.metadata import children_of, table_of
-from adapters.sql.statements import insert_many, statements_of
+from adapters.sql.statements import insert_many, statements_on
 from adapters.sql.users import SqlUserRepository
 from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageError, TransactionLost
 from service_layer.unit_of_work import UnitOfWork, write_order
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import NestedTransaction, RootTransaction
 
     from adapters.sql.identity_map import Row
-    from adapters.sql.statements import Statements
     from domain.aggregate import Aggregate
 
 _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
@@ -56,6 +55,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._session: Session | None = None
         self._nested: list[NestedTransaction] = []
         self._objects = IdentityMap()
+        self._statements = statements_on(engine)
         self.users = SqlUserRepository(self)
 
     @property
@@ -87,8 +87,8 @@ class SqlUnitOfWork(UnitOfWork):
             roots = self._session.scalars(statement, parameters).unique()  # one comes once for each of its children
             rows = [read_with_children(root, children, self._session) for root in roots]
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
-        found = self._connected().execute(statement, parameters)
-        return self._objects.made(kind, list(found.keys()), found.all())
+        found = self._connected().execute(statement, parameters).all()
+        return self._objects.made(kind, found[0]._fields, found) if found else []
 
     def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
         """Insert the rows of new aggregates together, without tracking the objects."""
@@ -136,7 +136,7 @@ class SqlUnitOfWork(UnitOfWork):
         for aggregate in changed:
             old = self._objects.row_of(aggregate)
             row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-            if not self._statements_of(type(aggregate)).run_update(self._connected(), old, row):
+            if not self._statements[table_of(type(aggregate))].run_update(self._connected(), old, row):
                 raise ConcurrentChange.of(changed)
             self._write_children(aggregate, old, row)
             written.append((aggregate, row))
@@ -164,7 +164,7 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _insert(self, aggregate: Aggregate) -> None:
         row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-        self._statements_of(type(aggregate)).run_insert(self._connected(), row)
+        self._statements[table_of(type(aggregate))].run_insert(self._connected(), row)
         self._write_children(aggregate, {}, row)
         self._stored(aggregate, row)
 
@@ -175,11 +175,8 @@ class SqlUnitOfWork(UnitOfWork):
         return partial(self._delete, aggregate, row)
 
     def _delete(self, aggregate: Aggregate, row: Row) -> None:
-        if not self._statements_of(type(aggregate)).run_delete(self._connected(), row):
+        if not self._statements[table_of(type(aggregate))].run_delete(self._connected(), row):
             raise ConcurrentChange.of([aggregate])
-
-    def _statements_of(self, kind: type[Aggregate]) -> Statements:
-        return statements_of(kind, self._engine)
 
     def _commit(self) -> None:
         if self._can_write_alone():
@@ -192,10 +189,13 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _can_write_alone(self) -> bool:
         """Tell whether all that there is to write takes one statement, in a transaction that has not begun yet."""
-        left = self._objects.changed()
-        if self._waiting is not None and not any(one is self._waiting[0] for one in left):
-            left.append(self._waiting[0])
-        if len(left) != 1 or children_of(type(left[0])):
+        left = {id(one): one for one in self._objects.changed()}
+        if self._waiting is not None:
+            left[id(self._waiting[0])] = self._waiting[0]
+        if len(left) != 1:
+            return False
+        [only] = left.values()
+        if children_of(type(only)):
             return False
         connection = self._connected()
         can = _CAN_WRITE_ALONE.get(connection.dialect.name)
@@ -243,7 +243,7 @@ class SqlUnitOfWork(UnitOfWork):
             )
 
     def _roll_back(self) -> None:
-        self._note(self._changed())
+        self._note(self._objects.changed())
         try:
             self._let_go()
         finally:
@@ -260,11 +260,11 @@ class SqlUnitOfWork(UnitOfWork):
             session.close()
         if connection is not None:
             try:
-                connection.rollback()
-            except (SQLAlchemyError, TransactionLost):
-                connection.invalidate()  # it is of no use any more, and its transaction ends with it
-            finally:
                 connection.close()
+            except BaseException as error:
+                connection.close()  # again, since SQLAlchemy 2.0 leaves it open when it cannot roll back
+                if not isinstance(error, SQLAlchemyError | TransactionLost):  # the transaction has ended with those
+                    raise
 
     def _begin_savepoint(self) -> None:
         self._nested.append(self._connected().begin_nested())

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -280,6 +280,23 @@ def test_the_callers_error_goes_on_when_the_rollback_fails(server_engine: Engine
         raise ZeroDivisionError
     assert checked_out(server_engine) == 0
     assert stored_names(sql_storage(server_engine)) == []
+
+
+@pytest.mark.promise(1)
+def test_an_interrupt_while_rolling_back_goes_on_and_leaves_no_connection_behind(engine: Engine) -> None:
+    """What has not been rolled back then is rolled back with the connection's return."""
+
+    def interrupt(_connection: object) -> None:
+        raise KeyboardInterrupt
+
+    uow = SqlUnitOfWork(engine)
+    with pytest.raises(KeyboardInterrupt), uow:
+        uow.users.add(new_user())
+        written(uow)
+        event.listen(engine, "rollback", interrupt)
+    event.remove(engine, "rollback", interrupt)
+    assert checked_out(engine) == 0
+    assert stored_names(sql_storage(engine)) == []
 
 
 @pytest.mark.promise(10)

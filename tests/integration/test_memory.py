@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
-from adapters.sql.statements import statements_of
+from adapters.sql.statements import statements_on
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.users import users
 from domain.repository import BATCH
 from domain.user import User
 from service_layer.users import create_user
@@ -64,7 +65,7 @@ def test_the_statements_for_an_engine_are_gone_with_it(engine: Engine) -> None:
     """A program may make as many engines as it likes, one after the other."""
     own = make_engine(engine.url.render_as_string(hide_password=False))
     create_user("ann", "ann@example.com", SqlUnitOfWork(own))
-    statements = ref(statements_of(User, own))
+    statements = ref(statements_on(own)[users])
     own.dispose()
     del own
     gc.collect()
