@@ -118,7 +118,7 @@ def _note_transaction(cursor: Any, _statement: str, _parameters: object, context
 
 def has_ended(connection: Connection) -> bool:
     """Tell whether a transaction was ended by a statement: one that changes tables ends it, too."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     is_over = _BEGUN in connection.info and not driver.server_status & _IN_TRANSACTION
     return is_over or _ENDED in connection.info
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from contextlib import suppress
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -50,12 +49,12 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
     # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["client_encoding"] = "utf8"
-    engine = create_engine(url, connect_args=arguments, **options)
+    engine = create_engine(url, connect_args=arguments, skip_autocommit_rollback=True, **options)
     event.listen(engine, "connect", _prepare)
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
-    event.listen(engine, "do_execute", _copy)
+    event.listen(engine, "do_execute_no_params", _copy)
     event.listen(engine, "do_executemany", _begin_before_writing)
     event.listen(engine, "checkin", _end)
     return engine
@@ -77,13 +76,15 @@ def _prepare(connection: DBAPIConnection, record: Any) -> None:
 
 def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: Any) -> None:
     """Let the driver begin a transaction at its next statement, unless that is a query and no transaction has begun."""
+    driver, connection = cursor.connection, context.root_connection
+    if not driver.autocommit:
+        return
     is_query = context.compiled is not None and isinstance(context.compiled.statement, Select)
     # What is read little by little needs a transaction, too.
-    is_streamed = not _STREAMED.isdisjoint(context.execution_options)
-    only_reads = is_query and not is_streamed and _only_reads(statement)
-    connection = context.root_connection
-    if not only_reads and cursor.connection.autocommit and not (ALONE in connection.info or is_autocommit(connection)):
-        cursor.connection.autocommit = False
+    if is_query and _STREAMED.isdisjoint(context.execution_options) and _only_reads(statement):
+        return
+    if not (ALONE in connection.info or is_autocommit(connection)):
+        driver.autocommit = False
 
 
 def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
@@ -92,7 +93,7 @@ def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionCon
 
 def begin_with_next(connection: Connection) -> None:
     """Let the driver begin a transaction at the next statement, whatever it is, and by whatever means it is run."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     if driver.autocommit and not is_autocommit(connection):
         driver.autocommit = False
 
@@ -103,12 +104,13 @@ def can_write_alone(connection: Connection) -> bool:
     On one that has ended while nobody used it, nobody could tell whether such a statement has happened; ``BEGIN`` has
     surely stored nothing.
     """
-    driver: Any = connection.connection.driver_connection
-    with suppress(connection.dialect.loaded_dbapi.Error):
+    driver: Any = connection.connection.dbapi_connection
+    try:
         driver.poll()  # may read why the server has ended it,
         driver.poll()  # and this one meets the end
-        return bool(driver.autocommit)
-    return False
+    except connection.dialect.loaded_dbapi.Error:
+        return False
+    return bool(driver.autocommit)
 
 
 # What psycopg2 calls STATUS_IN_TRANSACTION, TRANSACTION_STATUS_IDLE and TRANSACTION_STATUS_INERROR. The first is what
@@ -120,13 +122,13 @@ _IN_ERROR = 3
 
 def has_ended(connection: Connection) -> bool:
     """Tell whether a transaction that the driver has begun was ended by a statement."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     return bool(driver.status == _IN_TRANSACTION and driver.info.transaction_status == _IDLE)
 
 
 def is_aborted(connection: Connection) -> bool:
     """Tell whether the server only waits for the end of the transaction, after an error."""
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     return bool(driver.info.transaction_status == _IN_ERROR)
 
 
@@ -137,7 +139,8 @@ def _only_reads(statement: str) -> bool:
 
 def _end(connection: DBAPIConnection | None, record: Any) -> None:
     """Go back to reading without a transaction when the connection goes back to the pool."""
-    if connection is not None:
+    # Setting it lets go of the interpreter's lock, and each time that costs eight threads more than all the rest here.
+    if connection is not None and connection.autocommit != record.info["begins_late"]:
         connection.autocommit = record.info["begins_late"]
 
 
@@ -168,7 +171,7 @@ def copy_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, 
     names = ", ".join(quoted.quote(column.name) for column in table.columns)
     connection.exec_driver_sql(
         f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
-        execution_options={_COPIED: io.StringIO(data)},
+        execution_options={_COPIED: io.StringIO(data), "no_parameters": True},
     )
 
 
@@ -196,7 +199,7 @@ def _text(value: object) -> str:
     return text if has_none else text.translate(_ESCAPED)
 
 
-def _copy(cursor: Any, statement: str, _parameters: object, context: Any) -> bool:
+def _copy(cursor: Any, statement: str, context: Any) -> bool:
     """Run a COPY in the place of SQLAlchemy, which knows none, but wraps its errors like those of any statement."""
     data = context.execution_options.get(_COPIED)
     if data is None:
