@@ -1,6 +1,6 @@
 """The port that every repository keeps: a collection of aggregates of one type, whatever stores them.
 
-What an implementation must write are the five methods that begin with an underscore; all that a caller can notice about
+What an implementation must write are the six abstract methods; all that a caller can notice about
 arguments, missing aggregates, pages and streams is decided here, once for all of them.
 """
 
@@ -119,13 +119,13 @@ class Repository(ABC, Generic[A]):
         added, changed or removed meanwhile may be seen in either state.
         """
         after: UUID | None = None
-        while True:
-            page = self.page(after, BATCH)
-            after = page.next
-            yield from page.items
-            del page  # or there would be two while the next one is read
-            if after is None:
-                return
+        count = BATCH
+        while count == BATCH:
+            count = 0
+            for items in self._slices_after(after, BATCH):
+                yield from items
+                after, count = items[-1].id, count + len(items)
+                del items  # or they would be alive while the next ones are made
 
     def _get_by(self, key: str, value: object) -> A:
         found = self._find(key, value)
@@ -157,6 +157,10 @@ class Repository(ABC, Generic[A]):
     @abstractmethod
     def _after(self, after: UUID | None, limit: int) -> list[A]:
         """Return the first ``limit`` aggregates whose id is greater than ``after``, in the order of ids."""
+
+    @abstractmethod
+    def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
+        """Find the same aggregates, and yield them in lists, of which none is empty."""
 
 
 def _checked_id(value: object) -> UUID:

@@ -63,7 +63,7 @@ class _Failing:
 
 
 class _Call(_Failing):
-    """Surrounds a call: it must be allowed, and meets what waits as written. A generator would take twice as long."""
+    """Surrounds a call: checks that it is allowed, and writes what waits. A generator would take twice as long."""
 
     def __init__(self, unit: UnitOfWork, *, writes: bool) -> None:
         super().__init__(unit)
@@ -215,6 +215,10 @@ class UnitOfWork(ABC):
     def reading(self) -> AbstractContextManager[None]:
         """Surround a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
         return self._reading
+
+    def failing(self) -> AbstractContextManager[None]:
+        """Surround what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
+        return self._failing
 
     def writing(self) -> AbstractContextManager[None]:
         """Surround a repository's write, likewise; refused in a read-only unit."""

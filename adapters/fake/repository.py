@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
     from adapters.fake.database import Row
@@ -48,6 +48,11 @@ class FakeRepository(Repository[A]):
 
     def _after(self, after: UUID | None, limit: int) -> list[A]:
         return self._list_where(lambda row: after is None or row["id"] > after, limit)
+
+    def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
+        found = self._after(after, limit)
+        if found:
+            yield found
 
     def _list_where(self, wanted: Callable[[Row], bool], limit: int | None = None) -> list[A]:
         """Return the aggregates whose rows are wanted, in the order of their ids: the WHERE of a query of one's own."""

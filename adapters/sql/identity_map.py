@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import cache
+from collections import defaultdict, deque
+from contextlib import suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -11,7 +12,8 @@ from attrs import define, field
 from sqlalchemy import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
     from uuid import UUID
 
     from domain.aggregate import Aggregate
@@ -20,6 +22,29 @@ Row = dict[str, Any]
 """The values of an aggregate's attributes, by their names."""
 
 _OWNER = "_identity_map"  # where, beside its own attributes, an object says which map it is in
+
+
+SLICE = 25
+"""How many objects of a stream are made at once; were they more, Python's garbage collector would meet many alive."""
+
+
+@define(eq=False)
+class _Unmade:
+    """The objects of rows that were read together: made a slice at a time, or all that are left at once."""
+
+    _make: Callable[[Sequence[Sequence[Any]]], list[Any]]
+    _slices: Iterator[Sequence[Sequence[Any]]]
+    _made: deque[list[Any]] = field(factory=deque, init=False)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Any]:
+        return self._made.popleft() if self._made else self._make(next(self._slices))
+
+    def finish(self) -> None:
+        """Make all that are left."""
+        self._made.extend(map(self._make, self._slices))
 
 
 @define(eq=False)
@@ -33,6 +58,7 @@ class IdentityMap:
     _before: dict[int, tuple[Aggregate, Row]] = field(factory=dict, init=False)
     _removed: dict[int, Aggregate] = field(factory=dict, init=False)
     _many: int = field(default=1000, init=False)
+    _unmade: _Unmade | None = field(default=None, init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _nothing, ()  # a copy of an object, by pickle or deepcopy, is in no map
@@ -62,6 +88,19 @@ class IdentityMap:
             self._drop_the_dead(objects)
         return found
 
+    def making(
+        self, kind: type[Aggregate], names: Sequence[str], slices: Iterator[Sequence[Sequence[Any]]]
+    ) -> Iterator[list[Any]]:
+        """Return an iterator over lists of the objects for slices of rows that were read; of one query at a time."""
+        self._unmade = _Unmade(partial(self.made, kind, names), slices)
+        return iter(self._unmade)
+
+    def finish_making(self) -> None:
+        """Make what is left of such objects, before the rows that were read may no longer be what this unit sees."""
+        unmade, self._unmade = self._unmade, None
+        if unmade is not None:
+            unmade.finish()
+
     def _drop_the_dead(self, objects: dict[int, ref[Aggregate]]) -> None:
         """Drop the references to objects that are gone, which a stream leaves behind."""
         for number in [number for number, reference in objects.items() if reference() is None]:
@@ -70,7 +109,7 @@ class IdentityMap:
 
     def track(self, aggregate: Aggregate) -> None:
         """Take in an object that is as it is stored."""
-        values = vars(aggregate)
+        values = vars(aggregate)  # past SQLAlchemy, which would find the same
         self._objects[type(aggregate)][values["id"].int] = ref(aggregate)
         self._before.pop(id(aggregate), None)
         values[_OWNER] = self
@@ -115,6 +154,8 @@ class IdentityMap:
 
     def clear(self) -> None:
         """Let go of all objects."""
+        with suppress(Exception):  # the rows that are left cannot be read, and nobody is to be stopped by that
+            self.finish_making()
         self._objects.clear()
         self._before.clear()
         self._removed.clear()

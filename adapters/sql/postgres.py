@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 # A query that locks rows, or that calls a function, may mean to do so for as long as the transaction lasts.
 _READING = re.compile(r"SELECT (?!.*(?:\bFOR\b|\bINTO\b|;|[\"\w]\())", re.DOTALL | re.IGNORECASE)
 
-_STREAMED = {"stream_results", "yield_per"}
+STREAMED = {"stream_results", "yield_per"}
+"""The execution options of what is read little by little."""
 
 
 def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
@@ -81,7 +82,7 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
         return
     is_query = context.compiled is not None and isinstance(context.compiled.statement, Select)
     # What is read little by little needs a transaction, too.
-    if is_query and _STREAMED.isdisjoint(context.execution_options) and _only_reads(statement):
+    if is_query and STREAMED.isdisjoint(context.execution_options) and _only_reads(statement):
         return
     if not (ALONE in connection.info or is_autocommit(connection)):
         driver.autocommit = False

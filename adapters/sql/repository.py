@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from sqlalchemy import Select, Table
@@ -54,9 +54,23 @@ class SqlRepository(Repository[A]):
         return found[0] if found else None
 
     def _after(self, after: UUID | None, limit: int) -> list[A]:
+        return self._list(*self._following(after, limit))
+
+    def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
+        with self._unit.reading():
+            slices = self._unit.load_slices(self.aggregate, *self._following(after, limit))
+        while True:
+            with self._unit.failing():
+                items = next(slices, None)
+            if items is None:
+                return
+            yield items
+            del items
+
+    def _following(self, after: UUID | None, limit: int) -> tuple[Select[Any], dict[str, Any]]:
         if after is None:
-            return self._list(self._first, {"limit": limit})
-        return self._list(self._next, {"after": after, "limit": limit})
+            return self._first, {"limit": limit}
+        return self._next, {"after": after, "limit": limit}
 
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[A]:
         """Return what a query of this repository's aggregates finds: the way to run a query of one's own."""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.children import read_with_children
 from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
-from adapters.sql.identity_map import IdentityMap, is_owned_elsewhere, values_of
+from adapters.sql.identity_map import SLICE, IdentityMap, is_owned_elsewhere, values_of
 from adapters.sql.metadata import children_of, table_of
 from adapters.sql.statements import insert_many, statements_on
 from adapters.sql.users import SqlUserRepository
@@ -20,7 +20,7 @@ from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentit
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection, Engine, Select
     from sqlalchemy.engine import NestedTransaction, RootTransaction
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from domain.aggregate import Aggregate
 
 _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
+
+# Whose drivers hold all rows of a query when it has run, unless they are told to stream them. SQLite would keep the
+# query open, and go on to see what was stored when it began.
+_READ_AT_ONCE = {"postgresql", "mysql"}
 
 # On MariaDB and MySQL the switch to such statements would be a round trip of its own.
 _CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
@@ -89,6 +93,29 @@ class SqlUnitOfWork(UnitOfWork):
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
         found = self._connected().execute(statement, parameters).all()
         return self._objects.made(kind, found[0]._fields, found) if found else []
+
+    def load_slices(
+        self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]
+    ) -> Iterator[list[Any]]:
+        """Run such a query at once, and return an iterator over lists of what it finds, of which none is empty.
+
+        Each list is made when it is asked for, but before anything else is done with the unit: nobody can tell.
+        """
+        if children_of(kind):
+            aggregates = self.load(kind, statement, parameters)
+            return iter([aggregates] if aggregates else [])
+        connection = self._connected()
+        found = connection.execute(statement, parameters)
+        names = list(found.keys())
+        is_streamed = not postgres.STREAMED.isdisjoint(connection.get_execution_options())
+        if connection.dialect.name in _READ_AT_ONCE and not is_streamed:
+            return self._objects.making(kind, names, found.partitions(SLICE))
+        rows = found.all()
+        return self._objects.making(kind, names, (rows[at : at + SLICE] for at in range(0, len(rows), SLICE)))
+
+    def _write(self) -> None:
+        self._objects.finish_making()
+        super()._write()
 
     def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
         """Insert the rows of new aggregates together, without tracking the objects."""
@@ -274,6 +301,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._nested.pop()
 
     def _undo_savepoint(self) -> None:
+        self._objects.finish_making()
         self._note(self._changed())
         nested = self._nested.pop()
         if nested.is_active:  # and not rolled back when it failed

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.fake.repository import FakeRepository
 from adapters.fake.unit_of_work import FakeUnitOfWork, _Tracked
+from adapters.sql.identity_map import IdentityMap
 from adapters.sql.repository import SqlRepository
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.repository import BATCH, Page, Repository
@@ -75,6 +76,12 @@ def a_stream_stops_after_a_batch() -> None:
         yield from repository.page(limit=BATCH).items
 
     instead(Repository, "stream", stream)
+
+
+@bug("sql")
+def a_stream_makes_its_objects_however_late() -> None:
+    """What a stream has read stands for what is stored, though the unit or its savepoint has ended meanwhile."""
+    instead(IdentityMap, "finish_making", lambda _: None)
 
 
 @bug("fake")
