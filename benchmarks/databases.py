@@ -78,7 +78,7 @@ class Database:
         """Return what is stored of the users of these numbers."""
         names = {person(number).username: number for number in numbers}
         marks = ", ".join(["?" if self.url.startswith("sqlite") else "%s"] * len(names))
-        rows = self.run(f"SELECT username, id, email, version FROM users WHERE username IN ({marks})", names)  # noqa: S608
+        rows = self.run(f"SELECT username, id, email, version FROM users WHERE username IN ({marks})", names)  # noqa: S608  # marks alone
         return {names[name]: Stored(UUID(id), email, version) for name, id, email, version in rows}
 
 

@@ -154,7 +154,7 @@ def count_statements() -> None:
         global statements  # noqa: PLW0603  # a process counts for itself alone
         statements += 1
 
-    sqlite3.connect = sqlite3.dbapi2.connect = counting  # type: ignore[assignment]
+    sqlite3.connect = sqlite3.dbapi2.connect = counting  # type: ignore[assignment]  # its overloads
 
 
 TURNS = {"mix": mix, "bulk": bulk, "stream": stream}

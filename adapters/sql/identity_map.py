@@ -12,7 +12,7 @@ from attrs import define, field
 from sqlalchemy import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
     from uuid import UUID
 
@@ -32,19 +32,18 @@ SLICE = 25
 class _Unmade:
     """The objects of rows that were read together: made a slice at a time, or all that are left at once."""
 
-    _make: Callable[[Sequence[Sequence[Any]]], list[Any]]
-    _slices: Iterator[Sequence[Sequence[Any]]]
+    _lists: Iterator[list[Any]]
     _made: deque[list[Any]] = field(factory=deque, init=False)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> list[Any]:
-        return self._made.popleft() if self._made else self._make(next(self._slices))
+        return self._made.popleft() if self._made else next(self._lists)
 
     def finish(self) -> None:
         """Make all that are left."""
-        self._made.extend(map(self._make, self._slices))
+        self._made.extend(self._lists)
 
 
 @define(eq=False)
@@ -92,7 +91,7 @@ class IdentityMap:
         self, kind: type[Aggregate], names: Sequence[str], slices: Iterator[Sequence[Sequence[Any]]]
     ) -> Iterator[list[Any]]:
         """Return an iterator over lists of the objects for slices of rows that were read; of one query at a time."""
-        self._unmade = _Unmade(partial(self.made, kind, names), slices)
+        self._unmade = _Unmade(map(partial(self.made, kind, names), slices))
         return iter(self._unmade)
 
     def finish_making(self) -> None:

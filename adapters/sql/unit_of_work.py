@@ -91,8 +91,8 @@ class SqlUnitOfWork(UnitOfWork):
             roots = self._session.scalars(statement, parameters).unique()  # one comes once for each of its children
             rows = [read_with_children(root, children, self._session) for root in roots]
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
-        found = self._connected().execute(statement, parameters).all()
-        return self._objects.made(kind, found[0]._fields, found) if found else []
+        found = self._connected().execute(statement, parameters)
+        return self._objects.made(kind, list(found.keys()), found.all())
 
     def load_slices(
         self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]

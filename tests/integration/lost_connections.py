@@ -32,6 +32,12 @@ _ENDING = {
 }
 
 
+def checked_out(engine: Engine) -> int:
+    """Return how many connections are in use."""
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
+
+
 def number_of(uow: SqlUnitOfWork, engine: Engine) -> object:
     """Return the number by which the server knows the connection of a unit of work."""
     return uow.connection.execute(text(_ENDING[engine.dialect.name][0])).scalar()
@@ -101,7 +107,6 @@ def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
 
 def check_back(engine: Engine) -> None:
     """Fail if a connection is in use, or said to be for a statement alone."""
-    assert isinstance(engine.pool, QueuePool)
-    assert 0 == engine.pool.checkedout()
+    assert 0 == checked_out(engine)
     with engine.connect() as connection:
         assert "alone" not in connection.info

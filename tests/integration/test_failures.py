@@ -9,7 +9,6 @@ from contextlib import suppress
 import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -22,14 +21,8 @@ from domain.errors import (
 from domain.user import UsernameTaken
 from service_layer.users import create_user, get_user
 from tests.contract.users import new_user, stored_names, stored_user, values, written
-from tests.integration.lost_connections import at_commits, end_connection_of
+from tests.integration.lost_connections import at_commits, checked_out, end_connection_of
 from tests.storages import InATransaction, migrated_engine, sql_storage
-
-
-def checked_out(engine: Engine) -> int:
-    """Return how many connections are in use."""
-    assert isinstance(engine.pool, QueuePool)
-    return engine.pool.checkedout()
 
 
 def leave_normally(uow: SqlUnitOfWork) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError
 from tests.contract.users import new_user, stored_names
-from tests.integration.test_failures import checked_out
+from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
 
 MANY = 60
@@ -41,7 +41,7 @@ def test_a_stored_value_that_cannot_be_read_fails_a_stream_that_comes_to_it(
     store_many(postgres_engine)
     with postgres_engine.begin() as connection:
         last = "(SELECT id FROM users ORDER BY id DESC LIMIT 1)"
-        connection.execute(text(f"UPDATE users SET created_at = '0044-03-15 BC' WHERE id = {last}"))  # noqa: S608
+        connection.execute(text(f"UPDATE users SET created_at = '0044-03-15 BC' WHERE id = {last}"))  # noqa: S608  # our own text
     uow = SqlUnitOfWork(postgres_engine)
     with uow:
         stream = uow.users.stream()
