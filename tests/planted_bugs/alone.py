@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -11,7 +12,6 @@ from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.errors import ALONE
-from adapters.sql.identity_map import IdentityMap
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown
 from tests.planted_bugs.registry import around, bug, instead
@@ -69,7 +69,9 @@ def several_statements_go_alone() -> None:
     def can_write_alone(original: Any, unit: Any) -> bool:
         left = unit._objects.changed()
         waiting = None if left else unit._waiting
-        with patch.object(IdentityMap, "changed", lambda _: left[:1]), patch.object(unit, "_waiting", waiting):
+        # Of this unit alone: other threads have theirs at the same time.
+        first = SimpleNamespace(changed=lambda: left[:1])
+        with patch.object(unit, "_objects", first), patch.object(unit, "_waiting", waiting):
             return bool(original(unit))
 
     around(SqlUnitOfWork, "_can_write_alone", can_write_alone)
