@@ -12,6 +12,7 @@ import precis_i18n
 import pytest
 from attrs import evolve
 from attrs.exceptions import FrozenAttributeError
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -176,6 +177,35 @@ def test_an_address_normalized_once_stays_as_it_is(text: str) -> None:
     except InvalidEmail:
         return
     assert address == EmailAddress(str(address))
+
+
+@settings(max_examples=50)  # likewise
+@given(
+    st.text("ab1._+-", min_size=1, max_size=4),
+    st.text("a1-.", min_size=1, max_size=4),
+    st.sampled_from(["", "a.com", "a.test", "xn--bcher-kva.com"]),
+)
+def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str, rest: str) -> None:
+    """At first, and when its domain is known: the same form, or refused for the same reason."""
+    address = f"{local}@{domain}{rest}"
+    try:
+        expected = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError as refused:
+        expected = str(InvalidEmail(address, str(refused).rstrip(".")))
+    found = []
+    for _ in range(2):
+        try:
+            found.append(str(EmailAddress(address)))
+        except InvalidEmail as refused:
+            found.append(str(refused))
+    assert [expected] * 2 == found
+
+
+def test_an_address_has_at_most_254_characters_though_its_domain_is_known() -> None:
+    """The domain alone says nothing of the length."""
+    assert EmailAddress("a" * 242 + "@example.com")
+    with pytest.raises(InvalidEmail, match=r"too long \(1 character too many\)"):
+        EmailAddress("a" * 243 + "@example.com")
 
 
 def test_value_objects_are_text_and_survive_pickling() -> None:
