@@ -10,7 +10,8 @@ pip_install = $(@D)/bin/python -m pip install --disable-pip-version-check -q
 uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 	--custom-compile-command 'make lock' pyproject.toml
 # Where there is no MariaDB its tests are skipped, and what is written for it alone is not reached.
-mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/libexec" command -v mariadbd))
+mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/libexec"; \
+	command -v mariadbd >/dev/null && command -v my_print_defaults))
 coverage = $(if $(mariadb),,--cov-fail-under=90)
 HISTORIES ?= 10000
 TRANSACTIONS ?= 350000

@@ -77,6 +77,7 @@ def own_mariadb() -> Iterator[tuple[str, Server]]:
     without the programs, RuntimeError with the end of the log if the server does not start.
     """
     install, program = _find("mariadb-install-db"), _find("mariadbd")
+    _find("my_print_defaults")  # which the installation calls, and which Debian has in another package
     with sandbox("mariadb") as box:
         # A password, because every user of this machine can reach the port, and a superuser can read and write files.
         # The accounts that the installation makes can be used through a socket file only, and there is none.
@@ -97,7 +98,8 @@ def _find(program: str) -> str:
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/libexec")
     if path is None:
         raise MariadbMissing(
-            "no MariaDB here: apt-get install mariadb-server-core (or your system's package), or set TEST_MARIADB_URL"
+            f"no {program} of MariaDB here: set TEST_MARIADB_URL, or install the programs; on Debian:"
+            " apt-get install mariadb-server-core mariadb-client-core"
         )
     return path
 
