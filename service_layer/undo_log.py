@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 if TYPE_CHECKING:
     from domain.aggregate import Aggregate
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Original:
     """How ``aggregate`` was before a level's first write: its attribute values, and whether it was stored."""
 
@@ -46,8 +46,10 @@ class UndoLog:
 
     def next_version(self, aggregate: Aggregate) -> int:
         """Return the version that a noted aggregate gets: one more than before this unit wrote it the first time."""
-        notes = (level.originals.get(id(aggregate)) for level in self._levels)
-        return next(int(note.values["version"]) + 1 for note in notes if note is not None)
+        for level in self._levels:
+            if id(aggregate) in level.originals:
+                break
+        return int(level.originals[id(aggregate)].values["version"]) + 1
 
     def has_writes(self) -> bool:
         """Tell whether anything has been written, or waits for that."""

@@ -92,9 +92,15 @@ class UnitOfWork(ABC):
         self._entered = threading.Lock()
         self._thread: int | None = None
         self._failure: BaseException | None = None
-        self._failing = _Failing(self)
-        self._reading = _Call(self, writes=False)
-        self._writing = _Call(self, writes=True)
+        self.reading: AbstractContextManager[None] = _Call(self, writes=False)
+        """Surrounds a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
+
+        self.writing: AbstractContextManager[None] = _Call(self, writes=True)
+        """Surrounds a repository's write, likewise; refused in a read-only unit."""
+
+        self.failing: AbstractContextManager[None] = _Failing(self)
+        """Surrounds what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
+
         self._log = UndoLog()
         # What waits to be written, and what writes it.
         self._waiting: tuple[Aggregate, Callable[[], None]] | None = None
@@ -158,7 +164,7 @@ class UnitOfWork(ABC):
         self._check_usable()
         self._check_no_savepoint("commit")
         self._check_writable("commit")
-        with self._failing:
+        with self.failing:
             self._commit()
         self._state = _State.COMMITTED
 
@@ -185,7 +191,7 @@ class UnitOfWork(ABC):
         left.
         """
         self._check_usable()
-        with self._failing:
+        with self.failing:
             self._write()
             self._begin_savepoint()
         log = self._log
@@ -195,7 +201,7 @@ class UnitOfWork(ABC):
             yield
             self._check_usable()
             self._check_savepoint_of(log)
-            with self._failing:
+            with self.failing:
                 self._write()
                 self._release_savepoint()
             log.merge_level()
@@ -205,35 +211,24 @@ class UnitOfWork(ABC):
             if self._state is _State.FAILED and self._has_lost_transaction():
                 raise  # there is none left to go on with
             self._waiting = None
-            with self._failing:
+            with self.failing:
                 self._undo_savepoint()
             self._state = _State.OPEN
             raise
         finally:
             log.savepoints -= 1
 
-    def reading(self) -> AbstractContextManager[None]:
-        """Surround a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
-        return self._reading
-
-    def failing(self) -> AbstractContextManager[None]:
-        """Surround what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
-        return self._failing
-
-    def writing(self) -> AbstractContextManager[None]:
-        """Surround a repository's write, likewise; refused in a read-only unit."""
-        return self._writing
-
     def _begin_call(self, *, writes: bool) -> None:
         self._check_usable()
         if writes:
             self._check_writable("write")
-        with self._failing:
-            self._write()
+        if self._waiting is not None or self._may_have_changed():
+            with self.failing:
+                self._write()
 
     def register_new(self, aggregate: Aggregate) -> None:
         """Track an aggregate for its repository, to be inserted; one that is tracked already is left alone."""
-        with self.writing():
+        with self.writing:
             if self.holds(aggregate):
                 return
             if self._is_held_elsewhere(aggregate):
@@ -244,7 +239,7 @@ class UnitOfWork(ABC):
 
     def register_removed(self, aggregate: Aggregate) -> None:
         """Let go of a tracked aggregate for its repository, to be deleted."""
-        with self.writing():
+        with self.writing:
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
                     f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
@@ -260,7 +255,8 @@ class UnitOfWork(ABC):
 
     def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
-        self._check_thread()
+        if self._thread != threading.get_ident():  # which saves most calls another one
+            self._check_thread()
         if self._state is not _State.OPEN:
             reason = f" ({self._failure})" if self._state is _State.FAILED else ""
             raise UnitOfWorkMisuse(f"this unit of work {self._state.value}{reason}") from self._failure
@@ -294,11 +290,15 @@ class UnitOfWork(ABC):
 
     def _has_changes(self) -> bool:
         """Tell whether anything has been changed or written that a rollback would undo."""
-        return self._log.has_writes() or bool(self._changed())
+        return self._log.has_writes() or (self._may_have_changed() and bool(self._changed()))
 
     @abstractmethod
     def _failed(self, error: BaseException) -> BaseException:
         """Take note that the unit, or its savepoint, has failed; return what the error is in domain.errors."""
+
+    @abstractmethod
+    def _may_have_changed(self) -> bool:
+        """Tell quickly whether there may be anything for :meth:`_write_changes` to do."""
 
     @abstractmethod
     def _changed(self) -> Sequence[object]:

@@ -35,14 +35,14 @@ class FakeRepository(Repository[A]):
         self._unit.register_new(aggregate)
 
     def _add_batch(self, aggregates: list[A]) -> None:
-        with self._unit.writing():
+        with self._unit.writing:
             self._unit.insert_batch(aggregates)
 
     def _remove(self, aggregate: A) -> None:
         self._unit.register_removed(aggregate)
 
     def _find(self, key: str, value: object) -> A | None:
-        with self._unit.reading():
+        with self._unit.reading:
             row = self._unit.row_by(self.aggregate, key, value)
             return None if row is None else self._unit.tracked(self.aggregate, row)
 
@@ -56,7 +56,7 @@ class FakeRepository(Repository[A]):
 
     def _list_where(self, wanted: Callable[[Row], bool], limit: int | None = None) -> list[A]:
         """Return the aggregates whose rows are wanted, in the order of their ids: the WHERE of a query of one's own."""
-        with self._unit.reading():
+        with self._unit.reading:
             rows = [row for row in self._unit.all_rows(self.aggregate) if wanted(row)]
             rows.sort(key=itemgetter("id"))
             return [self._unit.tracked(self.aggregate, row) for row in rows[:limit]]

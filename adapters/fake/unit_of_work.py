@@ -109,6 +109,9 @@ class FakeUnitOfWork(UnitOfWork):
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
         return any(unit.owns(aggregate) for unit in self._database.open_units() if unit is not self)
 
+    def _may_have_changed(self) -> bool:
+        return bool(self._tracked)
+
     def _changed(self) -> list[_Tracked]:
         changed = [one for one in self._tracked.values() if _values(one.aggregate) != one.row]
         return sorted(changed, key=lambda one: write_order(one.aggregate))

@@ -126,7 +126,8 @@ class IdentityMap:
 
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here."""
-        return self.get(type(aggregate), vars(aggregate)["id"]) is aggregate
+        values = vars(aggregate)
+        return values.get(_OWNER) is self and self.get(type(aggregate), values["id"]) is aggregate
 
     def owns(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object is here, or was removed from here."""
@@ -146,6 +147,10 @@ class IdentityMap:
                 found.append(one)
         return found
 
+    def may_have_changed(self) -> bool:
+        """Tell whether any object may have been changed, or is still to be made; :meth:`changed` looks closer."""
+        return bool(self._before) or self._unmade is not None
+
     def before_change(self, aggregate: Aggregate) -> None:
         """Take note of an object before one of its attributes is set."""
         if id(aggregate) not in self._before and self.holds(aggregate):
@@ -153,8 +158,9 @@ class IdentityMap:
 
     def clear(self) -> None:
         """Let go of all objects."""
-        with suppress(Exception):  # the rows that are left cannot be read, and nobody is to be stopped by that
-            self.finish_making()
+        if self._unmade is not None:
+            with suppress(Exception):  # the rows that are left cannot be read, and nobody is to be stopped by that
+                self.finish_making()
         self._objects.clear()
         self._before.clear()
         self._removed.clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from functools import lru_cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -188,8 +187,7 @@ def _printed(column: Column[Any], values: list[Any], dialect: Dialect) -> Iterab
     kind = _stored_type(column, dialect)
     if isinstance(kind, String) or any(value is None for value in values):
         return map(_text, sent)
-    # In hexadecimal, which PostgreSQL takes as well, since Python needs three times as long for the hyphens.
-    return map(attrgetter("hex") if isinstance(kind, Uuid) and kind.as_uuid else str, sent)
+    return map(str, sent)
 
 
 def _text(value: object) -> str:

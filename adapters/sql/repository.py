@@ -43,7 +43,7 @@ class SqlRepository(Repository[A]):
         self._unit.register_new(aggregate)
 
     def _add_batch(self, aggregates: list[A]) -> None:
-        with self._unit.writing():
+        with self._unit.writing:
             self._unit.insert_batch(self.aggregate, aggregates)
 
     def _remove(self, aggregate: A) -> None:
@@ -57,10 +57,10 @@ class SqlRepository(Repository[A]):
         return self._list(*self._following(after, limit))
 
     def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
-        with self._unit.reading():
+        with self._unit.reading:
             slices = self._unit.load_slices(self.aggregate, *self._following(after, limit))
         while True:
-            with self._unit.failing():
+            with self._unit.failing:
                 items = next(slices, None)
             if items is None:
                 return
@@ -74,5 +74,5 @@ class SqlRepository(Repository[A]):
 
     def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[A]:
         """Return what a query of this repository's aggregates finds: the way to run a query of one's own."""
-        with self._unit.reading():
+        with self._unit.reading:
             return self._unit.load(self.aggregate, statement, parameters)

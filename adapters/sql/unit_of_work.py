@@ -70,7 +70,7 @@ class SqlUnitOfWork(UnitOfWork):
         rest of the block, and change none of its objects. The transaction is the unit's: who ends it here makes its
         commit fail.
         """
-        with self.reading():
+        with self.reading:
             connection = self._connected()
         if connection.dialect.name == "postgresql":
             postgres.begin_with_next(connection)
@@ -113,10 +113,6 @@ class SqlUnitOfWork(UnitOfWork):
         rows = found.all()
         return self._objects.making(kind, names, (rows[at : at + SLICE] for at in range(0, len(rows), SLICE)))
 
-    def _write(self) -> None:
-        self._objects.finish_making()
-        super()._write()
-
     def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
         """Insert the rows of new aggregates together, without tracking the objects."""
         self._log.note_bulk()
@@ -150,10 +146,16 @@ class SqlUnitOfWork(UnitOfWork):
     def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
         return is_owned_elsewhere(aggregate, self._objects)
 
+    def _may_have_changed(self) -> bool:
+        return self._objects.may_have_changed()
+
     def _changed(self) -> list[Aggregate]:
         return sorted(self._objects.changed(), key=write_order)
 
     def _write_changes(self) -> None:
+        if not self._may_have_changed():
+            return
+        self._objects.finish_making()
         changed = self._changed()
         if not changed:
             return
@@ -216,13 +218,10 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _can_write_alone(self) -> bool:
         """Tell whether all that there is to write takes one statement, in a transaction that has not begun yet."""
-        left = {id(one): one for one in self._objects.changed()}
-        if self._waiting is not None:
-            left[id(self._waiting[0])] = self._waiting[0]
-        if len(left) != 1:
-            return False
-        [only] = left.values()
-        if children_of(type(only)):
+        left = self._objects.changed()
+        if self._waiting is not None and self._waiting[0] not in left:
+            left.append(self._waiting[0])
+        if len(left) != 1 or children_of(type(left[0])):
             return False
         connection = self._connected()
         can = _CAN_WRITE_ALONE.get(connection.dialect.name)

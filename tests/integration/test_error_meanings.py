@@ -234,7 +234,7 @@ def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
     match = r"(?i)(foreign key|fk_order_lines_order_id_order).* was broken"
     with pytest.raises(IntegrityViolation, match=match) as caught, SqlShop(engine) as uow:
         uow.users.add(new_user("ann"))
-        with uow.writing():
+        with uow.writing:
             uow.connection.execute(insert(order_lines), line)
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert [] == stored_names(sql_storage(engine))

@@ -240,7 +240,7 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
     """Also those that are plain text."""
     stored_user(sql_storage(engine), "ann")
     with SqlUnitOfWork(engine) as uow:
-        with uow.writing():
+        with uow.writing:
             uow.connection.execute(text("UPDATE users SET username = 'bob'"))
         uow.rollback()
     assert ["ann"] == stored_names(sql_storage(engine))
@@ -255,7 +255,7 @@ def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
     with SqlUnitOfWork(server_engine) as uow:
         uow.users.add(new_user("ann"))
         end_connection_of(uow, server_engine)
-        with uow.reading(), suppress(DBAPIError):
+        with uow.reading, suppress(DBAPIError):
             uow.connection.execute(text("SELECT 1"))
         uow.users.add(new_user("bob"))
         with pytest.raises(StorageUnavailable, match=r"the connection to .+ was lost"):

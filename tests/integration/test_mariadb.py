@@ -237,7 +237,7 @@ def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
 ) -> None:
     """Named as the server names it: here about rows that a statement of one's own writes to a table of one's own."""
     refuse_rows(mariadb_engine, message, monkeypatch)
-    with pytest.raises(IntegrityViolation) as caught, SqlUnitOfWork(mariadb_engine) as uow, uow.writing():
+    with pytest.raises(IntegrityViolation) as caught, SqlUnitOfWork(mariadb_engine) as uow, uow.writing:
         uow.connection.execute(text(statement))
     assert constraint == caught.value.constraint
 

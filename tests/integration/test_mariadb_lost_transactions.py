@@ -52,7 +52,7 @@ def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_
             if by == "a change":
                 uow.users.get(ann.id).deactivate()
             else:
-                with uow.writing():
+                with uow.writing:
                     uow.connection.execute(text("UPDATE users SET active = false"))
         with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
             uow.users.add(new_user("dan"))
@@ -119,7 +119,7 @@ def test_the_connection_of_a_lost_transaction_serves_the_next_one(
     with monkeypatch.context() as patch, SqlUnitOfWork(mariadb_engine) as uow:
         give_up_at_updates(mariadb_engine, 1213, patch)
         used = uow.connection.execute(text("SELECT connection_id()")).scalar()
-        with pytest.raises(TransactionLost), uow.writing():
+        with pytest.raises(TransactionLost), uow.writing:
             uow.connection.execute(text("UPDATE users SET active = false"))
     with SqlUnitOfWork(mariadb_engine) as uow:
         uow.users.add(new_user("ann"))

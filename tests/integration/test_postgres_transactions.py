@@ -114,9 +114,9 @@ def test_what_a_query_locks_is_locked_until_the_unit_ends(postgres_engine: Engin
     """Another unit waits for it, in vain while the first is open."""
     stored_user(sql_storage(postgres_engine), "ann")
     with impatient(postgres_engine) as quick, SqlUnitOfWork(postgres_engine) as uow, SqlUnitOfWork(quick) as other:
-        with uow.reading():
+        with uow.reading:
             LOCKS[lock](uow)
-        with pytest.raises(ConcurrentChange), other.reading():
+        with pytest.raises(ConcurrentChange), other.reading:
             LOCKS[lock](other)
         uow.rollback()
         other.rollback()

@@ -120,7 +120,7 @@ def an_object_cannot_be_added_twice() -> None:
     """Adding an object that the unit holds already is refused."""
 
     def register_new(unit: Any, aggregate: Any) -> None:
-        with unit.writing():
+        with unit.writing:
             unit._waiting = aggregate, unit._insertion(aggregate)
 
     instead(UnitOfWork, "register_new", register_new)
