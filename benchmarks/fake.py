@@ -40,7 +40,7 @@ def sqlite() -> UnitOfWork:
     from adapters.sql.sqlite import PARAMSTYLE, in_charge
     from adapters.sql.unit_of_work import SqlUnitOfWork
 
-    engine = in_charge(create_engine("sqlite://", poolclass=StaticPool, paramstyle=PARAMSTYLE))
+    engine = in_charge(create_engine("sqlite://", poolclass=StaticPool, paramstyle=PARAMSTYLE), timeout=1)
     metadata.create_all(engine)
     return SqlUnitOfWork(engine)
 

@@ -17,7 +17,7 @@ from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
@@ -35,6 +35,7 @@ _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types",
 # The key in a connection's ``info`` that says that it has begun a transaction.
 _BEGUN = "begun"
 _ENDED = "ended"  # likewise, that somebody's own statement has ended one
+_TURNS = "turns"  # likewise, of the turns that the writers of its engine take
 
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
@@ -57,11 +58,13 @@ def sqlite_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engin
         raise ConfigurationError(f"DATABASE_URL has an option that needs file: and uri=true as well: {names}")
     engine = create_engine(url, connect_args={"timeout": timeout}, paramstyle=PARAMSTYLE, **options)
     event.listen(engine, "do_connect", _create_file)
-    return in_charge(engine)
+    return in_charge(engine, timeout)
 
 
-def in_charge(engine: Engine) -> Engine:
+def in_charge(engine: Engine, timeout: float) -> Engine:
     """Return an engine of :data:`PARAMSTYLE` after taking charge of its transactions and errors."""
+    turns = _Turns(timeout)
+    event.listen(engine, "connect", lambda _, record: record.info.update({_TURNS: turns}))
     event.listen(engine, "connect", _prepare)
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
@@ -105,32 +108,62 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
     cursor.close()
 
 
-def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: ExecutionContext) -> None:
+class _Turns:
+    """The turns that the writers of one engine take: in this process, each waits here for those who came before.
+
+    SQLite would let each of them sleep for up to a tenth of a second, and then look again whether its lock is free. So
+    one alone waits in SQLite: for other processes, and for units of this one that have begun a transaction.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._lock = Lock()
+
+    def run(self, execute: Callable[..., object], *arguments: object) -> None:
+        """Call what takes SQLite's write lock, when it is its turn, or when it has waited for that long enough."""
+        lock = self._lock
+        is_free = lock.acquire(timeout=self._timeout)
+        try:
+            if not is_free:
+                self._lock = Lock()  # an interrupt may have hit who had the other one, so that nobody gives it back
+            execute(*arguments)
+        finally:
+            if is_free:
+                lock.release()
+
+
+def _begin_before_writing(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> bool:
     """Begin a transaction at its first write, and take the write lock at once.
 
     Concurrent writers so wait for each other, up to the timeout. A transaction that reads first, as one with a
     savepoint can, could not: SQLite refuses to let it write after anybody else has. What is read before the first write
     sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
     blindly is what versions are for.
+
+    A statement that is a transaction by itself takes the lock, too: it is run here, which the result says.
     """
     driver, connection = cursor.connection, context.root_connection
     if _READING.match(statement) or driver.in_transaction:
-        return
+        return False
     info = connection.info
-    if ALONE in info or is_autocommit(connection):
-        return
+    if ALONE in info:
+        info[_TURNS].run(context.dialect.do_execute, cursor, statement, parameters, context)
+        return True
+    if is_autocommit(connection):
+        return False
     if not _BEGINNING.match(statement):  # which somebody may send, and end it as well
-        driver.execute(_BEGIN)
+        info[_TURNS].run(driver.execute, _BEGIN)
     info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
     info[_BEGUN] = True
+    return False
 
 
-def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
-    _begin_before_writing(cursor, statement, None, context)
+def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
+    return _begin_before_writing(cursor, statement, (), context)
 
 
 def _begin_before_many(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> None:
-    """Do the same before a statement of many rows, and note where they begin."""
+    """Do the same before a statement of many rows, which never goes alone, and note where they begin."""
     _begin_before_writing(cursor, statement, parameters, context)
     context.root_connection.info["rows_before"] = cursor.connection.total_changes
 

@@ -154,6 +154,24 @@ def writers_do_not_wait_in_the_database() -> None:
 
 
 @bug("sql")
+def writers_all_wait_in_sqlite() -> None:
+    """The writers of a process take no turns: each sleeps until it finds SQLite's lock free."""
+    instead(sql_sqlite._Turns, "run", lambda _, execute, *arguments: execute(*arguments))
+
+
+@bug("sql")
+def a_turn_that_nobody_gives_back_is_waited_for_each_time() -> None:
+    """After an interrupt at the wrong moment, every writer waits for the whole limit."""
+
+    def run(original: Any, turns: Any, *arguments: Any) -> None:
+        lock = turns._lock
+        original(turns, *arguments)
+        turns._lock = lock
+
+    around(sql_sqlite._Turns, "run", run)
+
+
+@bug("sql")
 def a_busy_database_is_no_conflict() -> None:
     """A lock that is waited for too long is an error of storage that nobody may try again."""
     instead(sql_errors, "_lost_race", lambda _: False)
@@ -220,7 +238,7 @@ def an_addition_or_a_removal_is_written_at_once() -> None:
 
     def register(original: Any, unit: Any, aggregate: Any) -> None:
         original(unit, aggregate)
-        with unit._failing:
+        with unit.failing:
             unit._write()
 
     for name in ("register_new", "register_removed"):

@@ -84,7 +84,7 @@ def a_missing_aggregate_ends_the_unit() -> None:
     """After a key that nobody has, the unit can only be left."""
 
     def get_by(original: Any, repository: Any, *args: Any) -> Any:
-        with repository._unit._failing:
+        with repository._unit.failing:
             return original(repository, *args)
 
     around(Repository, "_get_by", get_by)

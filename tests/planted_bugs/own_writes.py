@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -14,7 +13,7 @@ from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 from tests.planted_bugs.registry import around, bug, instead
@@ -24,13 +23,13 @@ from tests.planted_bugs.registry import around, bug, instead
 def a_query_writes_nothing_first() -> None:
     """A query does not see what the unit has added, removed or changed since the last one."""
 
-    @contextmanager
-    def reading(unit: Any) -> Iterator[None]:
-        unit._check_usable()
-        with unit._failing:
-            yield
+    def begin(original: Any, unit: Any, *, writes: bool) -> None:
+        if writes:
+            original(unit, writes=writes)
+        else:
+            unit._check_usable()
 
-    instead(UnitOfWork, "reading", reading)
+    around(UnitOfWork, "_begin_call", begin)
 
 
 @bug("fake")
@@ -69,24 +68,22 @@ def a_key_finds_what_the_unit_has_read() -> None:
 @bug("fake", "sql")
 def an_addition_waits_past_a_query() -> None:
     """An addition is written by the next write or by the commit, so that no query finds it."""
-    around(UnitOfWork, "reading", _passing_by(additions=True))
+    around(UnitOfWork, "_begin_call", _passing_by(additions=True))
 
 
 @bug("fake", "sql")
 def a_removal_waits_past_a_query() -> None:
     """A removal is written by the next write or by the commit, so that a query still finds what was removed."""
-    around(UnitOfWork, "reading", _passing_by(additions=False))
+    around(UnitOfWork, "_begin_call", _passing_by(additions=False))
 
 
 def _passing_by(*, additions: bool) -> Any:
-    @contextmanager
-    def passing_by(original: Any, unit: Any) -> Iterator[None]:
+    def passing_by(original: Any, unit: Any, *, writes: bool) -> None:
         waiting = unit._waiting
-        is_meant = waiting is not None and unit.holds(waiting[0]) is additions
+        is_meant = not writes and waiting is not None and unit.holds(waiting[0]) is additions
         if is_meant:
             unit._waiting = None
-        with original(unit):
-            yield
+        original(unit, writes=writes)
         if is_meant:
             unit._waiting = waiting
 

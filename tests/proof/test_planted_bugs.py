@@ -33,6 +33,7 @@ ALONE = {
             "single_statement_errors",
             "single_statement_refusals",
             "sqlite_single_statements",
+            "sqlite_turns",
             "sqlite_full_disk",
             "error_meanings",
             "unknown_outcomes",
