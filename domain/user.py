@@ -130,7 +130,7 @@ def _normalized_email(value: object) -> str:
         raise InvalidEmail(value, f"it has {len(value)} characters, and at most {EmailAddress.MAX_LENGTH} are allowed")
     plain = _PLAIN_ADDRESS.fullmatch(value)
     if plain and len(value) <= EmailAddress.MAX_LENGTH and _is_normalized_domain(plain["domain"]):
-        return value
+        return plain[0]  # the text itself, whatever class it is of
     try:
         return _normalized_by_library(value)
     except EmailNotValidError as error:

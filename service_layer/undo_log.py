@@ -46,10 +46,8 @@ class UndoLog:
 
     def next_version(self, aggregate: Aggregate) -> int:
         """Return the version that a noted aggregate gets: one more than before this unit wrote it the first time."""
-        for level in self._levels:
-            if id(aggregate) in level.originals:
-                break
-        return int(level.originals[id(aggregate)].values["version"]) + 1
+        first = next(level for level in self._levels if id(aggregate) in level.originals)
+        return int(first.originals[id(aggregate)].values["version"]) + 1
 
     def has_writes(self) -> bool:
         """Tell whether anything has been written, or waits for that."""

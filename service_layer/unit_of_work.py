@@ -255,7 +255,7 @@ class UnitOfWork(ABC):
 
     def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
-        if self._thread != threading.get_ident():  # which saves most calls another one
+        if self._thread != threading.get_ident():  # which saves a call in the usual case
             self._check_thread()
         if self._state is not _State.OPEN:
             reason = f" ({self._failure})" if self._state is _State.FAILED else ""

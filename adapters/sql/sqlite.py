@@ -17,7 +17,7 @@ from adapters.sql.metadata import mapped_tables
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
@@ -36,6 +36,7 @@ _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types",
 _BEGUN = "begun"
 _ENDED = "ended"  # likewise, that somebody's own statement has ended one
 _TURNS = "turns"  # likewise, of the turns that the writers of its engine take
+_TURN = "turn"  # likewise, of what ends its own turn
 
 PARAMSTYLE: Literal["named"] = "named"
 """The parameters of a statement have names, so that a constraint error can say which value was taken."""
@@ -109,61 +110,56 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 
 
 class _Turns:
-    """The turns that the writers of one engine take: in this process, each waits here for those who came before.
+    """The turns that the writers of one engine take, one after another, before SQLite's write lock.
 
-    SQLite would let each of them sleep for up to a tenth of a second, and then look again whether its lock is free. So
-    one alone waits in SQLite: for other processes, and for units of this one that have begun a transaction.
+    SQLite would let each of them sleep for up to a tenth of a second, and then look again whether the lock is free. It
+    does so still for other processes, and for who does not end within a second: nobody waits longer for a turn.
     """
 
     def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
+        self._limit = min(timeout, 1.0)
         self._lock = Lock()
 
-    def run(self, execute: Callable[..., object], *arguments: object) -> None:
-        """Call what takes SQLite's write lock, when it is its turn, or when it has waited for that long enough."""
+    def begin(self) -> Lock | None:
+        """Wait for a turn, and return what ends it; ``None`` if it did not come in time."""
         lock = self._lock
-        is_free = lock.acquire(timeout=self._timeout)
-        try:
-            if not is_free:
-                self._lock = Lock()  # an interrupt may have hit who had the other one, so that nobody gives it back
-            execute(*arguments)
-        finally:
-            if is_free:
-                lock.release()
+        if lock.acquire(timeout=self._limit):
+            return lock
+        if self._lock is lock:  # an interrupt may have hit whose turn it is, so that nobody ends it
+            self._lock = Lock()
+        return None
 
 
-def _begin_before_writing(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> bool:
+def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: ExecutionContext) -> None:
     """Begin a transaction at its first write, and take the write lock at once.
 
     Concurrent writers so wait for each other, up to the timeout. A transaction that reads first, as one with a
     savepoint can, could not: SQLite refuses to let it write after anybody else has. What is read before the first write
     sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
     blindly is what versions are for.
-
-    A statement that is a transaction by itself takes the lock, too: it is run here, which the result says.
     """
     driver, connection = cursor.connection, context.root_connection
     if _READING.match(statement) or driver.in_transaction:
-        return False
-    info = connection.info
-    if ALONE in info:
-        info[_TURNS].run(context.dialect.do_execute, cursor, statement, parameters, context)
-        return True
+        return
     if is_autocommit(connection):
-        return False
+        return
+    info = connection.info
+    if _TURN not in info:
+        info[_TURN] = info[_TURNS].begin()
+    if ALONE in info:
+        return
     if not _BEGINNING.match(statement):  # which somebody may send, and end it as well
-        info[_TURNS].run(driver.execute, _BEGIN)
+        driver.execute(_BEGIN)
     info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
     info[_BEGUN] = True
-    return False
 
 
-def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> bool:
-    return _begin_before_writing(cursor, statement, (), context)
+def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionContext) -> None:
+    _begin_before_writing(cursor, statement, None, context)
 
 
 def _begin_before_many(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> None:
-    """Do the same before a statement of many rows, which never goes alone, and note where they begin."""
+    """Do the same before a statement of many rows, and note where they begin."""
     _begin_before_writing(cursor, statement, parameters, context)
     context.root_connection.info["rows_before"] = cursor.connection.total_changes
 
@@ -189,6 +185,9 @@ def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPo
     record.info.pop(_BEGUN, None)
     record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)
+    turn = record.info.pop(_TURN, None)
+    if turn is not None:
+        turn.release()
 
 
 def _note_lost_transaction(context: ExceptionContext) -> None:

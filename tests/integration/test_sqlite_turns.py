@@ -1,4 +1,4 @@
-"""Promise 8 on SQLite: the writers of a process take turns, so that one alone waits in SQLite, and none is left out."""
+"""Promise 8 on SQLite: the writers of a process take turns, so that one alone is in SQLite, and none is left out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from threading import Event, Lock
 from typing import Any
 
@@ -15,10 +15,11 @@ from attrs import define, field
 from sqlalchemy import Engine, event
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import ConcurrentChange
+from domain.errors import ConcurrentChange, StorageError
+from domain.user import UsernameTaken
 from service_layer.users import create_user
 from tests import plain_driver
-from tests.contract.users import stored_names
+from tests.contract.users import new_user, stored_names, written
 from tests.storages import InATransaction, migrated_engine, sql_storage, without_the_disk
 
 UNITS = [SqlUnitOfWork, InATransaction]
@@ -29,25 +30,24 @@ SHORT = 0.1
 
 @define
 class Watch:
-    """Counts who takes the write lock of SQLite at the same time, and calls ``meanwhile`` before each does."""
+    """Counts who is in SQLite to write at the same time, and calls ``meanwhile`` whenever somebody comes in."""
 
     meanwhile: Callable[[], object] = field(default=lambda: None)
     most: int = field(default=0, init=False)
     _now: int = field(default=0, init=False)
     _lock: Lock = field(factory=Lock, init=False)
 
-    @contextmanager
-    def taking_it(self) -> Iterator[None]:
-        """Surround a statement that takes the lock."""
+    def come(self) -> None:
+        """Count one who begins to write."""
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
-        try:
-            self.meanwhile()
-            yield
-        finally:
-            with self._lock:
-                self._now -= 1
+        self.meanwhile()
+
+    def go(self) -> None:
+        """Count one who has ended."""
+        with self._lock:
+            self._now -= 1
 
 
 @contextmanager
@@ -56,10 +56,14 @@ def watched_engine(url: str, timeout: float, watch: Watch) -> Iterator[Engine]:
 
     class Cursor(sqlite3.Cursor):
         def execute(self, statement: str, *rest: Any) -> Any:
-            if statement.startswith("INSERT") and not self.connection.in_transaction:
-                with watch.taking_it():
-                    return super().execute(statement, *rest)
-            return super().execute(statement, *rest)
+            is_alone = statement.startswith("INSERT") and not self.connection.in_transaction
+            if is_alone:
+                watch.come()
+            try:
+                return super().execute(statement, *rest)
+            finally:
+                if is_alone:
+                    watch.go()
 
     class Connection(sqlite3.Connection):
         def cursor(self, factory: Any = Cursor) -> Any:
@@ -67,9 +71,13 @@ def watched_engine(url: str, timeout: float, watch: Watch) -> Iterator[Engine]:
 
         def execute(self, statement: str, *rest: Any) -> Any:
             if statement.startswith("BEGIN"):
-                with watch.taking_it():
-                    return super().execute(statement, *rest)
+                watch.come()
             return super().execute(statement, *rest)
+
+        def commit(self) -> None:
+            if self.in_transaction:
+                watch.go()
+            super().commit()
 
     def use(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
         named["factory"] = Connection
@@ -87,8 +95,8 @@ def create(engine: Engine, name: str, unit: type[SqlUnitOfWork] = SqlUnitOfWork)
 
 
 @pytest.mark.promise(8)
-def test_one_writer_of_a_process_alone_waits_in_sqlite(sqlite_database: str) -> None:
-    """Whether its statement is a transaction by itself, or begins one; and all of them come to their turns."""
+def test_one_writer_of_a_process_alone_is_in_sqlite(sqlite_database: str) -> None:
+    """Until it has ended, be it a transaction or one statement; and all of them come to their turns."""
     watch = Watch(lambda: time.sleep(0.002))
 
     def write(engine: Engine, thread: int) -> None:
@@ -106,16 +114,70 @@ def test_one_writer_of_a_process_alone_waits_in_sqlite(sqlite_database: str) -> 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("unit", UNITS)
 def test_all_who_wait_in_vain_for_another_process_are_told_so(sqlite_database: str, unit: type[SqlUnitOfWork]) -> None:
-    """Each meets a conflict, and may try again: nobody waits for the others' limits, one after another."""
-    with watched_engine(sqlite_database, SHORT, Watch()) as engine, ThreadPoolExecutor(THREADS) as pool:
+    """Each meets a conflict, and may try again; and nobody waits for the others' limits, one after another."""
+    many, limit = 12, 0.25
+    with watched_engine(sqlite_database, limit, Watch()) as engine, ThreadPoolExecutor(many) as pool:
         with closing(plain_driver.connect(str(engine.url))) as other:
             other.execute("BEGIN IMMEDIATE")
-            waiting = [pool.submit(create, engine, f"user{number}", unit) for number in range(THREADS)]
+            start = time.monotonic()
+            waiting = [pool.submit(create, engine, f"user{number}", unit) for number in range(many)]
             errors = [one.exception() for one in waiting]
+            took = time.monotonic() - start
             other.rollback()
-        assert [(ConcurrentChange, True)] * THREADS == [(type(one), getattr(one, "retryable", None)) for one in errors]
+        assert {(ConcurrentChange, True)} == {(type(one), getattr(one, "retryable", None)) for one in errors}
+        assert took < many / 2 * limit
         create(engine, "ann", unit)
         assert ["ann"] == stored_names(sql_storage(engine))
+
+
+def commits(uow: SqlUnitOfWork) -> None:
+    """Create a user."""
+    uow.users.add(new_user("bob"))
+    uow.commit()
+
+
+def is_refused(uow: SqlUnitOfWork) -> None:
+    """Create a user whose name is taken."""
+    uow.users.add(new_user("ann"))
+    uow.commit()
+
+
+def rolls_back(uow: SqlUnitOfWork) -> None:
+    """Write, and take it back."""
+    uow.users.add(new_user("bob"))
+    written(uow)
+    uow.rollback()
+
+
+def fails(uow: SqlUnitOfWork) -> None:
+    """Write, and meet an error of another kind."""
+    uow.users.add(new_user("bob"))
+    written(uow)
+    raise UsernameTaken("somebody")
+
+
+def loses_the_connection(uow: SqlUnitOfWork) -> None:
+    """Write, and find the connection gone."""
+    uow.users.add(new_user("bob"))
+    uow.connection.invalidate()
+    uow.commit()
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("work", [commits, is_refused, rolls_back, fails, loses_the_connection])
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_turn_ends_with_its_unit_however_that_ends(
+    sqlite_database: str, work: Callable[[SqlUnitOfWork], None], unit: type[SqlUnitOfWork]
+) -> None:
+    """Those who come after it do not wait."""
+    with watched_engine(sqlite_database, 10, Watch()) as engine:
+        create(engine, "ann")
+        start = time.monotonic()
+        for number in range(4):
+            with suppress(UsernameTaken, StorageError), unit(engine) as uow:
+                work(uow)
+            create(engine, f"user{number}")
+        assert time.monotonic() - start < 2  # a turn that has not ended is waited for a second
 
 
 @pytest.mark.promise(8)

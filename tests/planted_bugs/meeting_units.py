@@ -156,19 +156,34 @@ def writers_do_not_wait_in_the_database() -> None:
 @bug("sql")
 def writers_all_wait_in_sqlite() -> None:
     """The writers of a process take no turns: each sleeps until it finds SQLite's lock free."""
-    instead(sql_sqlite._Turns, "run", lambda _, execute, *arguments: execute(*arguments))
+    instead(sql_sqlite._Turns, "begin", lambda _: None)
+
+
+@bug("sql")
+def a_turn_ends_before_its_transaction() -> None:
+    """It ends with the BEGIN, so that the next writer sleeps in SQLite."""
+
+    def begin(original: Any, cursor: Any, statement: str, parameters: Any, context: Any) -> None:
+        original(cursor, statement, parameters, context)
+        turn = context.root_connection.info.get("turn")
+        if turn is not None:
+            turn.release()
+            context.root_connection.info["turn"] = None
+
+    around(sql_sqlite, "_begin_before_writing", begin)
 
 
 @bug("sql")
 def a_turn_that_nobody_gives_back_is_waited_for_each_time() -> None:
     """After an interrupt at the wrong moment, every writer waits for the whole limit."""
 
-    def run(original: Any, turns: Any, *arguments: Any) -> None:
+    def begin(original: Any, turns: Any) -> Any:
         lock = turns._lock
-        original(turns, *arguments)
+        turn = original(turns)
         turns._lock = lock
+        return turn
 
-    around(sql_sqlite._Turns, "run", run)
+    around(sql_sqlite._Turns, "begin", begin)
 
 
 @bug("sql")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
@@ -11,11 +11,6 @@ from adapters.sql.identity_map import IdentityMap, values_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork
-
-if TYPE_CHECKING:
-    pass
-
-
 from tests.planted_bugs.registry import around, bug, instead
 
 

@@ -201,6 +201,19 @@ def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str, 
     assert [expected] * 2 == found
 
 
+@pytest.mark.parametrize("value_object", [Username, EmailAddress])
+def test_a_value_is_the_text_itself_and_not_what_its_class_shows_of_it(value_object: type[str]) -> None:
+    """As a member of an enumeration may show its name."""
+
+    class Loud(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "LOUD"
+
+    assert value_object(Loud("ann@example.com")) == "ann@example.com"
+
+
 def test_an_address_has_at_most_254_characters_though_its_domain_is_known() -> None:
     """The domain alone says nothing of the length."""
     assert EmailAddress("a" * 242 + "@example.com")
