@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from contextlib import suppress
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -118,16 +118,24 @@ class _Turns:
 
     def __init__(self, timeout: float) -> None:
         self._limit = min(timeout, 1.0)
-        self._lock = Lock()
+        self._lock = RLock()  # whose turn it is already may come again: another unit of a thread would wait in vain
 
-    def begin(self) -> Lock | None:
-        """Wait for a turn, and return what ends it; ``None`` if it did not come in time."""
+    def begin(self) -> RLock | None:
+        """Wait for a turn, and return what is to be released at its end; ``None`` if it did not come in time."""
         lock = self._lock
         if lock.acquire(timeout=self._limit):
             return lock
         if self._lock is lock:  # an interrupt may have hit whose turn it is, so that nobody ends it
-            self._lock = Lock()
+            self._lock = RLock()
         return None
+
+
+def end_turn(info: dict[str, Any]) -> None:
+    """End the turn of a connection with this ``info``, if it has one: its transaction has ended."""
+    turn = info.pop(_TURN, None)
+    if turn is not None:
+        with suppress(RuntimeError):  # a block that is left by another thread; others will not wait for it again
+            turn.release()
 
 
 def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: ExecutionContext) -> None:
@@ -185,9 +193,7 @@ def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPo
     record.info.pop(_BEGUN, None)
     record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)
-    turn = record.info.pop(_TURN, None)
-    if turn is not None:
-        turn.release()
+    end_turn(record.info)
 
 
 def _note_lost_transaction(context: ExceptionContext) -> None:

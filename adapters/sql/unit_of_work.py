@@ -134,6 +134,9 @@ class SqlUnitOfWork(UnitOfWork):
                 if transaction is not None:
                     transaction.rollback()
                     break
+        connection = self._connection
+        if connection is not None and not connection.invalidated and not connection.in_transaction():
+            sqlite.end_turn(connection.info)  # elsewhere there are none
         return translated(error, self._engine)
 
     def _has_lost_transaction(self) -> bool:

@@ -15,7 +15,7 @@ from attrs import define, field
 from sqlalchemy import Engine, event
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import ConcurrentChange, StorageError
+from domain.errors import ConcurrentChange, StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
 from service_layer.users import create_user
 from tests import plain_driver
@@ -178,6 +178,42 @@ def test_a_turn_ends_with_its_unit_however_that_ends(
                 work(uow)
             create(engine, f"user{number}")
         assert time.monotonic() - start < 2  # a turn that has not ended is waited for a second
+
+
+@pytest.mark.promise(8)
+def test_nobody_waits_for_a_unit_that_has_failed(sqlite_database: str) -> None:
+    """Its transaction has ended, though its block has not."""
+    with watched_engine(sqlite_database, 10, Watch()) as engine, ThreadPoolExecutor(1) as pool:
+        create(engine, "ann")
+        with SqlUnitOfWork(engine) as uow:
+            uow.users.add(new_user("bob"))
+            uow.users.add(new_user("ann"))
+            with pytest.raises(UsernameTaken):
+                written(uow)
+            start = time.monotonic()
+            pool.submit(create, engine, "cid").result()
+            assert time.monotonic() - start < 0.8
+            uow.rollback()
+        assert ["ann", "cid"] == stored_names(sql_storage(engine))
+
+
+@pytest.mark.promise(8)
+def test_a_block_that_another_thread_leaves_ends_without_its_turn(sqlite_database: str) -> None:
+    """That is waited for once, as one that nobody ends."""
+    with watched_engine(sqlite_database, SHORT, Watch()) as engine, ThreadPoolExecutor(1) as pool:
+
+        def block() -> Iterator[None]:
+            with SqlUnitOfWork(engine) as uow:
+                uow.users.add(new_user("bob"))
+                written(uow)
+                yield
+
+        blocks = block()
+        pool.submit(next, blocks).result()
+        with pytest.raises(UnitOfWorkMisuse, match="another thread"):
+            next(blocks)
+        create(engine, "ann")
+        assert ["ann"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
+from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.statements import Statements
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
@@ -171,6 +173,12 @@ def a_turn_ends_before_its_transaction() -> None:
             context.root_connection.info["turn"] = None
 
     around(sql_sqlite, "_begin_before_writing", begin)
+
+
+@bug("sql")
+def a_turn_of_a_unit_that_has_failed_lasts_until_its_block_is_left() -> None:
+    """Others wait for it, though its transaction is over."""
+    instead(sql_unit_of_work, "sqlite", SimpleNamespace(end_turn=lambda _: None))
 
 
 @bug("sql")
