@@ -135,7 +135,7 @@ class SqlUnitOfWork(UnitOfWork):
                     transaction.rollback()
                     break
         connection = self._connection
-        if connection is not None and not connection.invalidated and not connection.in_transaction():
+        if connection is not None and not (connection.closed or connection.invalidated or connection.in_transaction()):
             sqlite.end_turn(connection.info)  # elsewhere there are none
         return translated(error, self._engine)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy.exc import ResourceClosedError
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
@@ -249,6 +250,18 @@ def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(
         with pytest.raises(StorageError, match="ended beside the unit of work"):
             uow.commit()
     assert [] == stored_names(sql_storage(sqlite_engine))
+
+
+@pytest.mark.promise(11)
+def test_a_unit_whose_connection_somebody_has_closed_says_so(engine: Engine) -> None:
+    """By the error itself, and by every later call."""
+    with SqlUnitOfWork(engine) as uow:
+        uow.connection.close()
+        with pytest.raises(ResourceClosedError, match="This Connection is closed") as caught:
+            uow.users.page()
+        assert caught.value.__context__ is None
+        with pytest.raises(UnitOfWorkMisuse, match=r"has failed .*\(This Connection is closed\)"):
+            uow.users.page()
 
 
 def test_an_engine_that_translates_schemas_is_refused(engine: Engine) -> None:
