@@ -147,9 +147,7 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     blindly is what versions are for.
     """
     driver, connection = cursor.connection, context.root_connection
-    if _READING.match(statement) or driver.in_transaction:
-        return
-    if is_autocommit(connection):
+    if _READING.match(statement) or driver.in_transaction or is_autocommit(connection):
         return
     info = connection.info
     if _TURN not in info:
