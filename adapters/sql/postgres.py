@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     Uuid,
+    bindparam,
     create_engine,
     event,
 )
@@ -151,13 +152,16 @@ _PRINTED = (Boolean, Date, DateTime, Float, Integer, Numeric, String, Uuid)
 def can_copy(table: Table, dialect: Dialect) -> bool:
     """Tell whether the rows of a table can be stored by :func:`copy_rows`."""
     return dialect.name == "postgresql" and all(
-        isinstance(_stored_type(column, dialect), _PRINTED) for column in table.columns
+        isinstance(_stored_type(column, dialect), _PRINTED)
+        and column.type.dialect_impl(dialect).bind_expression(bindparam("value")) is None  # COPY has no expressions
+        for column in table.columns
     )
 
 
 def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
-    """Return the type of a column below what a class of our own adds to it."""
-    return column.type.type_engine(dialect) if isinstance(column.type, TypeDecorator) else column.type
+    """Return the type that a column has here, below what a class of our own adds to it."""
+    kind = column.type.dialect_impl(dialect)
+    return kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
 
 
 def copy_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Boolean,
     Column,
@@ -23,8 +24,10 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    TypeDecorator,
     Uuid,
     event,
+    func,
     select,
 )
 from sqlalchemy.exc import IntegrityError
@@ -70,6 +73,29 @@ BINARY = Table(
     Column("order", Integer, primary_key=True, autoincrement=False),
     Column("data", LargeBinary),
     Column("tree", JSON(none_as_null=True)),
+)
+
+
+class Lowered(TypeDecorator[str]):
+    """A text that the database itself makes what is stored of."""
+
+    impl = String
+    cache_ok = True
+
+    def bind_expression(self, bindparam: Any) -> Any:
+        """Return what stands in a statement in the place of the value."""
+        return func.lower(bindparam)
+
+
+LOWERED = Table(
+    "lowered", MetaData(), Column("order", Integer, primary_key=True, autoincrement=False), Column("text", Lowered(100))
+)
+
+LISTS = Table(
+    "lists",
+    MetaData(),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("texts", String(100).with_variant(ARRAY(String), "postgresql")),
 )
 
 NASTY = ["", "\\", "\\N", "\\.", "a\tb", "a\nb", "a\rb", "a\\tb", "NULL", "'", '"', ",", "𠀀é", " a ", "a\r\n\\.\r\n"]
@@ -142,11 +168,13 @@ def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(engine: Engine, 
         insert_many(connection, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
 
 
-@pytest.mark.parametrize(("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT")])
+@pytest.mark.parametrize(
+    ("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT"), (LOWERED, "INSERT"), (LISTS, "INSERT")]
+)
 def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
     postgres_engine: Engine, table: Table, command: str
 ) -> None:
-    """It takes them as text, which not every type of value has."""
+    """It takes them as they are printed, which not every type has."""
     sent: list[str] = []
     with postgres_engine.connect() as connection:
         table.create(connection)
@@ -167,3 +195,14 @@ def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engi
         PLAIN.drop(connection)
         connection.commit()
     assert [("yes", "yes")] * 2 == [tuple(row) for row in stored]
+
+
+def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engine) -> None:
+    """A column whose type has an expression of SQL is stored by it."""
+    with engine.connect() as connection:
+        LOWERED.create(connection)
+        insert_many(connection, LOWERED, [{"order": number, "text": "ANN"} for number in (1, 2)])
+        stored = connection.execute(select(LOWERED.c.text)).scalars().all()
+        LOWERED.drop(connection)
+        connection.commit()
+    assert ["ann", "ann"] == stored
