@@ -24,8 +24,11 @@ A = TypeVar("A", bound=Aggregate)
 MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
 
-BATCH = 500
-"""How many aggregates a stream reads, and a bulk stores, at once: few round trips, in little memory."""
+STREAM_BATCH = 500
+"""How many aggregates a stream reads at once: few round trips, in little memory."""
+
+BULK_BATCH = 2000
+"""How many aggregates of an iterator a bulk addition stores at once, likewise."""
 
 
 @frozen
@@ -71,15 +74,17 @@ class Repository(ABC, Generic[A]):
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        They are read and stored a batch at a time, so an iterator of any length will do, and they are let go: the unit
-        does not track them, and they are not changed. When reading them fails, the batches before are in the unit, to
-        be committed or not. Of none at all, nothing comes. Raises :class:`~domain.errors.ValueTaken` and
-        :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit holds,
-        and ``TypeError``.
+        Those of a list or a tuple are one batch; others are read and stored a batch at a time, so an iterator of any
+        length will do. They are let go: the unit does not track them, and they are not changed. When reading them
+        fails, the batches before are in the unit, to be committed or not. Of none at all, nothing comes. Raises
+        :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value, the latter
+        also for an object that this unit holds, and ``TypeError``.
         """
         count = 0
-        remaining = (self._checked(aggregate) for aggregate in aggregates)
-        while batch := list(islice(remaining, BATCH)):
+        remaining = map(self._checked, aggregates)
+        # What is in a list needs no more memory at once, and nothing else can happen while it is read.
+        size = None if type(aggregates) in (list, tuple) else BULK_BATCH
+        while batch := list(islice(remaining, size)):
             self._add_batch(batch)
             count += len(batch)
         return count
@@ -119,10 +124,10 @@ class Repository(ABC, Generic[A]):
         added, changed or removed meanwhile may be seen in either state.
         """
         after: UUID | None = None
-        count = BATCH
-        while count == BATCH:
+        count = STREAM_BATCH
+        while count == STREAM_BATCH:
             count = 0
-            for items in self._slices_after(after, BATCH):
+            for items in self._slices_after(after, STREAM_BATCH):
                 yield from items
                 after, count = items[-1].id, count + len(items)
                 del items  # or they would be alive while the next ones are made

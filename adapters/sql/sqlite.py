@@ -221,16 +221,18 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     table = next((one for one in mapped_tables() if told and told[2] == one.name), None)
     if told is None or table is None or connection is None or execution is None:
         return None
+    is_bulk = BULK.items() <= execution.execution_options.items()
     row: Any = context.parameters
-    if not isinstance(row, dict):
+    if isinstance(row, list):
         driver: Any = connection.connection.dbapi_connection
         row = row[driver.total_changes - connection.info["rows_before"]]
+    if not isinstance(row, dict):  # of a bulk, a value for each column; of somebody's own statement, nobody knows
+        row = dict(zip(table.columns.keys(), row, strict=True)) if is_bulk else {}
     unique = unique_constraints(table)
     named = (one for one in unique if [f"{table.name}.{column.name}" for column in one.columns] == told[1].split(", "))
     broken = next((one for one in unique if _is_broken(one, row, connection)), None) or next(named, None)
     if broken is None:
         return None
-    is_bulk = BULK.items() <= execution.execution_options.items()
     return declared_error(broken, {} if is_bulk else row)
 
 

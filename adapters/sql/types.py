@@ -9,7 +9,7 @@ from sqlalchemy import DateTime, String, Uuid
 from sqlalchemy.types import TypeDecorator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from uuid import UUID
 
     from sqlalchemy import Column, Dialect
@@ -21,6 +21,19 @@ def bind_processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any
     if dialect.driver == "psycopg2" and isinstance(kind, Uuid) and kind.as_uuid:
         return _hexadecimal  # the driver's own way takes twice as long: by an object for each, and with hyphens
     return kind.bind_processor(dialect)
+
+
+def driver_values(column: Column[Any], rows: Iterable[Mapping[str, Any]], dialect: Dialect) -> list[Any]:
+    """Return the driver's values of one column of many rows; by column takes a quarter less of a bulk than by row.
+
+    Raises ``ValueError`` for a value that the column's type cannot take.
+    """
+    values = [row[column.key] for row in rows]
+    process = bind_processor(column, dialect)
+    try:
+        return list(map(process, values)) if process else values
+    except Exception as error:  # whatever a type does with a value that is not of it
+        raise ValueError(error) from error
 
 
 def _hexadecimal(value: UUID | None) -> str | None:

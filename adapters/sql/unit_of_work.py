@@ -20,7 +20,7 @@ from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentit
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine, Select
     from sqlalchemy.engine import NestedTransaction, RootTransaction
@@ -113,17 +113,13 @@ class SqlUnitOfWork(UnitOfWork):
         rows = found.all()
         return self._objects.making(kind, names, (rows[at : at + SLICE] for at in range(0, len(rows), SLICE)))
 
-    def insert_batch(self, kind: type[Aggregate], aggregates: Iterable[Aggregate]) -> None:
+    def insert_batch(self, kind: type[Aggregate], aggregates: Sequence[Aggregate]) -> None:
         """Insert the rows of new aggregates together, without tracking the objects."""
         self._log.note_bulk()
-        new = list(aggregates)
-        rows = [values_of(aggregate) for aggregate in new]
-        for row in rows:
-            row["version"] += 1
-        insert_many(self._connected(), table_of(kind), rows)
+        insert_many(self._connected(), table_of(kind), map(_new_row, aggregates))
         for name, children in children_of(kind).items():
-            of_all = [children.row_of(root.id, child) for root in new for child in getattr(root, name)]
-            insert_many(self._connected(), children.table, of_all)
+            rows = (children.row_of(root.id, child) for root in aggregates for child in getattr(root, name))
+            insert_many(self._connected(), children.table, rows)
 
     def _failed(self, error: BaseException) -> BaseException:
         # At once, and not when the block is left: others may wait for its locks. A savepoint that can be neither kept
@@ -314,3 +310,9 @@ class SqlUnitOfWork(UnitOfWork):
             vars(original.aggregate).update(original.values)
             if original.stored:
                 self._objects.track(original.aggregate)
+
+
+def _new_row(aggregate: Aggregate) -> Row:
+    row = values_of(aggregate)
+    row["version"] += 1
+    return row

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from attrs import evolve
 
-from domain.repository import BATCH
+from domain.repository import STREAM_BATCH
 from tests.contract.children import CHANGES, each_change, order_of, order_of_size, orders, over_orders, quantities
 from tests.contract.orders import Order, OrderLine, new_order
 from tests.contract.sample import Kit
@@ -40,7 +40,7 @@ def test_a_page_holds_whole_aggregates_whatever_its_limit(kit: Kit[Order], limit
 @pytest.mark.promise(16)
 def test_a_stream_yields_whole_aggregates_across_the_borders_of_its_batches(kit: Kit[Order]) -> None:
     """Stored in bulk across the same borders."""
-    made = [order_of_size(f"order{number}", number % 4) for number in range(BATCH + 2)]
+    made = [order_of_size(f"order{number}", number % 4) for number in range(STREAM_BATCH + 2)]
     with kit.unit() as uow:
         orders(uow).add_many(made)
         uow.commit()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from domain.errors import ConcurrentChange, InvalidValue
-from domain.repository import BATCH, MAX_PAGE
+from domain.repository import BULK_BATCH, MAX_PAGE, STREAM_BATCH
 from domain.user import EmailAddress, InvalidEmail, InvalidUsername, Username, UserNotFound
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.sample import Kit, Unique, values
@@ -81,7 +81,7 @@ def test_a_page_of_an_impossible_size_is_refused(kit: Kit[Any], limit: object) -
 @pytest.mark.promise(16)
 def test_a_stream_yields_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any]) -> None:
     """Across the borders of its batches."""
-    stored = store_many(kit, 2 * BATCH + 1)
+    stored = store_many(kit, 2 * STREAM_BATCH + 1)
     with kit.unit() as uow:
         assert [one.id for one in stored] == [one.id for one in kit.of(uow).stream()]
 
@@ -89,7 +89,7 @@ def test_a_stream_yields_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any])
 @pytest.mark.promise(16)
 def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[Any]) -> None:
     """Each is met once, whatever happens to those that were met before."""
-    store_many(kit, BATCH + 5)
+    store_many(kit, STREAM_BATCH + 5)
     met, changed = 0, []
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
@@ -99,7 +99,7 @@ def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[
                 changed.append(kit.change(one))
         uow.commit()
     left = kit.all_values()
-    assert (BATCH + 5, (BATCH + 5) // 2, 5) == (met, len(left), len(changed))
+    assert (STREAM_BATCH + 5, (STREAM_BATCH + 5) // 2, 5) == (met, len(left), len(changed))
     assert [{**given, "version": 2} for given in changed] == [row for row in left if row["version"] > 1]
 
 
@@ -162,14 +162,15 @@ def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(k
 @pytest.mark.promise(16)
 def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[Any]) -> None:
     """Also an empty one."""
+    length = BULK_BATCH + 34
     with kit.unit() as uow:
         counts = [
             kit.of(uow).add_many(iter([])),
-            kit.of(uow).add_many(kit.sample.make(f"word{number}") for number in range(1234)),
+            kit.of(uow).add_many(kit.sample.make(f"word{number}") for number in range(length)),
         ]
         uow.commit()
-    assert [0, 1234] == counts
-    assert {f"word{number}" for number in range(1234)} == set(kit.words())
+    assert [0, length] == counts
+    assert {f"word{number}" for number in range(length)} == set(kit.words())
 
 
 @pytest.mark.promise(16)
@@ -177,7 +178,7 @@ def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any]) -> None
     """It may come from the same unit of work; what is raised in it leaves the unit usable."""
 
     def source(uow: UnitOfWork) -> Iterator[Any]:
-        for number in range(BATCH + 1):
+        for number in range(BULK_BATCH + 1):
             yield kit.sample.make(f"word{number}")
         stored.append(sum(1 for _ in kit.of(uow).stream()))
         raise ZeroDivisionError
@@ -187,8 +188,21 @@ def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any]) -> None
         with pytest.raises(ZeroDivisionError):
             kit.of(uow).add_many(source(uow))
         uow.commit()
-    assert [BATCH] == stored
-    assert len(kit.words()) == BATCH
+    assert [BULK_BATCH] == stored
+    assert len(kit.words()) == BULK_BATCH
+
+
+@pytest.mark.promise(16)
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_list_is_one_batch_of_a_bulk_addition(kit: Kit[Any], kind: Callable[[list[Any]], Any]) -> None:
+    """Of which nothing is stored when one is wrong, however late, and the unit goes on."""
+    made = [kit.sample.make(f"word{number}") for number in range(BULK_BATCH + 1)]
+    with kit.unit() as uow:
+        with pytest.raises(TypeError):
+            kit.of(uow).add_many(kind([*made, None]))
+        assert 1 == kit.of(uow).add_many(kind(made[-1:]))
+        uow.commit()
+    assert [f"word{BULK_BATCH}"] == kit.words()
 
 
 @pytest.mark.promise(16)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.repository import BATCH
+from domain.repository import STREAM_BATCH
 from domain.user import Username
 from tests.contract.sample import Kit, Unique, values
 from tests.contract.samples import each_unique
@@ -115,7 +115,7 @@ def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> N
 def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any]) -> None:
     """Of a stream of several batches, too, as long as the caller holds on to them."""
     with kit.unit() as uow:
-        kit.of(uow).add_many(kit.sample.make(f"word{number}") for number in range(3 * BATCH))
+        kit.of(uow).add_many(kit.sample.make(f"word{number}") for number in range(3 * STREAM_BATCH))
         found = list(kit.of(uow).stream())
         assert all(one is again for one, again in zip(found, kit.of(uow).stream(), strict=True))
         uow.commit()

@@ -29,8 +29,9 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.sql.statements import insert_many
 from adapters.sql.types import Text, UtcDateTime
@@ -38,7 +39,7 @@ from domain.aggregate import new_id
 from domain.user import Username
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Colour(enum.Enum):
@@ -161,11 +162,22 @@ def test_a_value_that_is_missing_in_a_bulk_is_refused_by_the_database(ids: Conne
         insert_many(ids, IDS, [{"id": new_id(), "text": None}])
 
 
+@pytest.fixture
+def plain(engine: Engine) -> Iterator[Connection]:
+    """A connection to a database with the table of plain values."""
+    with engine.connect() as connection:
+        PLAIN.create(connection)
+        connection.commit()
+        yield connection
+    with engine.begin() as connection:
+        PLAIN.drop(connection)
+
+
 @pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
-def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(engine: Engine, wrong: dict[str, Any]) -> None:
+def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(plain: Connection, wrong: dict[str, Any]) -> None:
     """By one error, whatever the column's type makes of it, and whichever way the rows go."""
-    with engine.connect() as connection, pytest.raises(ValueError, match=r"str|int"):
-        insert_many(connection, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
+    with pytest.raises(ValueError, match=r"str|int"):
+        insert_many(plain, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
 
 
 @pytest.mark.parametrize(
@@ -206,3 +218,81 @@ def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engin
         LOWERED.drop(connection)
         connection.commit()
     assert ["ann", "ann"] == stored
+
+
+MANY = 3000
+"""Rows of a bulk that does not end before the server is at work."""
+
+
+def rows_until(end: Callable[[], object]) -> Iterator[dict[str, Any]]:
+    """Yield many rows, and call something before the last of them."""
+    nothing = dict.fromkeys(PLAIN.columns.keys())
+    for number in range(MANY):
+        yield {**nothing, "order": number, "text": "some text"}
+    end()
+    yield {**nothing, "order": MANY}
+
+
+def stop(error: BaseException) -> None:
+    """Raise an error."""
+    raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("in the rows"), KeyboardInterrupt()], ids=type)
+def test_what_stops_the_rows_of_a_bulk_stops_the_bulk(plain: Connection, error: BaseException) -> None:
+    """As it was raised, however many rows have been sent; none of them is stored."""
+    with pytest.raises(type(error)) as caught:
+        insert_many(plain, PLAIN, rows_until(lambda: stop(error)))
+    assert error is caught.value
+    plain.rollback()
+    assert [] == plain.execute(select(PLAIN.c.order)).all()
+
+
+def test_a_value_that_comes_late_in_a_bulk_is_refused_like_any_other(plain: Connection) -> None:
+    """Not by what the database says of a bulk that ends too early."""
+    wrong = {**dict.fromkeys(PLAIN.columns.keys()), "order": MANY + 1, "at": "today"}
+    with pytest.raises(ValueError, match="str"):
+        insert_many(plain, PLAIN, [*rows_until(lambda: None), wrong])
+
+
+def test_a_broken_constraint_of_a_long_bulk_is_told(plain: Connection) -> None:
+    """Though the database finds it while more is on its way."""
+    again = {**dict.fromkeys(PLAIN.columns.keys()), "order": 0}
+    with pytest.raises(IntegrityError):
+        insert_many(plain, PLAIN, [again, *rows_until(lambda: None)])
+
+
+def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
+    """In the middle of it: what was sent before is not stored."""
+    with postgres_engine.connect() as connection, postgres_engine.connect() as other:
+        PLAIN.create(other)
+        other.commit()
+        own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        end = text("SELECT pg_terminate_backend(:own, 5000)")
+        with pytest.raises(OperationalError):
+            insert_many(connection, PLAIN, rows_until(lambda: other.execute(end, {"own": own})))
+        assert connection.invalidated
+        assert [] == other.execute(select(PLAIN.c.order)).all()
+        PLAIN.drop(other)
+        other.commit()
+
+
+def test_a_bulk_holds_few_of_its_rows_at_a_time(plain: Connection) -> None:
+    """They are made as they are sent."""
+    alive = [0]
+    most = [0]
+
+    class Row(dict[str, Any]):
+        """A row that counts those that are there."""
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            alive[0] += 1
+            most[0] = max(alive[0], most[0])
+
+        def __del__(self) -> None:
+            alive[0] -= 1
+
+    insert_many(plain, PLAIN, map(Row, rows_until(lambda: None)))
+    plain.rollback()
+    assert most[0] <= MANY // 2

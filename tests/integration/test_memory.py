@@ -14,7 +14,7 @@ from adapters.sql.identity_map import SLICE
 from adapters.sql.statements import statements_on
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
-from domain.repository import BATCH
+from domain.repository import STREAM_BATCH
 from domain.user import User
 from service_layer.users import create_user
 from tests.contract.users import new_user
@@ -22,7 +22,7 @@ from tests.contract.users import new_user
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-COUNT = 10 * BATCH
+COUNT = 10 * STREAM_BATCH
 
 
 @pytest.mark.promise(16)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ResourceClosedError
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
+from domain.aggregate import new_id
 from domain.errors import ConfigurationError, StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
 from service_layer.users import get_user
@@ -250,6 +251,17 @@ def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(
         with pytest.raises(StorageError, match="ended beside the unit of work"):
             uow.commit()
     assert [] == stored_names(sql_storage(sqlite_engine))
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_taken_value_of_a_statement_by_position_on_sqlite_is_told(sqlite_engine: Engine, many: bool) -> None:
+    """Without the value: which column a parameter is for, its text alone says."""
+    stored_user(sql_storage(sqlite_engine), "ann")
+    statement = "INSERT INTO users (id, username, email, created_at, active, version) VALUES (?, 'ann', ?, '', 1, 1)"
+    row = (new_id().hex, "bob@example.com")
+    with SqlUnitOfWork(sqlite_engine) as uow, pytest.raises(UsernameTaken) as caught:
+        uow.connection.exec_driver_sql(statement, [row, row] if many else row)
+    assert caught.value.value is None
 
 
 @pytest.mark.promise(11)

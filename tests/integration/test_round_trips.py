@@ -12,16 +12,17 @@ import pytest
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
-from domain.repository import BATCH
+from domain.repository import BULK_BATCH
 from service_layer import users
 from tests.contract.users import new_user
 from tests.counting_proxy import Proxy, proxy_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Engine
 
+    from domain.user import User
     from service_layer.unit_of_work import UnitOfWork
 
 READING = 1
@@ -30,10 +31,15 @@ WRITING = 3  # the beginning, the writing, and the commit
 ANN = new_id()
 
 
-def store(count: int, uow: UnitOfWork) -> None:
-    """Store so many users in bulk."""
+def some_users(count: int) -> list[User]:
+    """Return so many new users."""
+    return [new_user(f"new{number}") for number in range(count)]
+
+
+def store(new: Iterable[User], uow: UnitOfWork) -> None:
+    """Store users in bulk."""
     with uow:
-        uow.users.add_many(new_user(f"new{number}") for number in range(count))
+        uow.users.add_many(new)
         uow.commit()
 
 
@@ -92,8 +98,9 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
     "two changes": (change_two, READING + WRITING + 1),
     "three additions": (lambda uow: store_one_by_one(3, uow), WRITING + 2),
     # A COPY is answered twice: when it may begin to send, and when all is stored.
-    "one batch": (lambda uow: store(BATCH, uow), WRITING + 1),
-    "three batches": (lambda uow: store(3 * BATCH, uow), WRITING + 5),
+    "a bulk of a list": (lambda uow: store(some_users(3 * BULK_BATCH), uow), WRITING + 1),
+    "one batch of an iterator": (lambda uow: store(iter(some_users(BULK_BATCH)), uow), WRITING + 1),
+    "three batches": (lambda uow: store(iter(some_users(3 * BULK_BATCH)), uow), WRITING + 5),
 }
 
 

@@ -82,7 +82,8 @@ def a_bulk_addition_stores_the_children_of_one_root() -> None:
 
     def insert(original: Any, connection: Any, table: Any, rows: Any) -> None:
         of_one = {name for key in table.foreign_keys for name in [key.parent.name]}
-        original(connection, table, [row for row in rows if all(row[name] == rows[-1][name] for name in of_one)])
+        given = list(rows)
+        original(connection, table, [row for row in given if all(row[name] == given[-1][name] for name in of_one)])
 
     around(sql_unit_of_work, "insert_many", insert)
 

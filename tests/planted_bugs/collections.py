@@ -9,7 +9,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork, _Tracked
 from adapters.sql.identity_map import IdentityMap
 from adapters.sql.repository import SqlRepository
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.repository import BATCH, Page, Repository
+from domain.repository import BULK_BATCH, STREAM_BATCH, Page, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def a_stream_stops_after_a_batch() -> None:
     """A stream yields its first batch alone."""
 
     def stream(repository: Any) -> Iterator[Any]:
-        yield from repository.page(limit=BATCH).items
+        yield from repository.page(limit=STREAM_BATCH).items
 
     instead(Repository, "stream", stream)
 
@@ -116,10 +116,16 @@ def a_bulk_addition_stores_its_first_batch_alone() -> None:
 
     def add_many(original: Any, repository: Any, aggregates: Any) -> Any:
         given = list(aggregates)
-        original(repository, given[:BATCH])
+        original(repository, given[:BULK_BATCH])
         return len(given)
 
     around(Repository, "add_many", add_many)
+
+
+@bug("fake", "sql")
+def a_bulk_addition_of_a_list_stores_what_comes_before_a_wrong_one() -> None:
+    """Of a list that holds something else, too, the batches before are stored."""
+    around(Repository, "add_many", lambda original, repository, aggregates: original(repository, iter(aggregates)))
 
 
 @bug("fake", "sql")

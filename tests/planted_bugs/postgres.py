@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from adapters.sql import postgres as sql_postgres
+from adapters.sql import statements
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -94,3 +95,28 @@ def _unescaped(character: str) -> None:
 def nothing_is_an_empty_text_in_a_bulk() -> None:
     """An attribute that is None comes back as an empty text, or is refused, when it was added in bulk."""
     around(sql_postgres, "_text", lambda original, value: "" if value is None else original(value))
+
+
+@bug("postgres")
+def a_bulk_stores_no_expressions() -> None:
+    """A value that the database is to make something of is stored as it is when it was added in bulk."""
+    printed = sql_postgres._PRINTED
+
+    def can_copy(_original: Any, table: Any, dialect: Any) -> bool:
+        kinds = [sql_postgres._stored_type(column, dialect) for column in table.columns]
+        return dialect.name == "postgresql" and all(isinstance(kind, printed) for kind in kinds)
+
+    around(statements, "can_copy", can_copy)
+
+
+@bug("postgres")
+def what_stops_a_bulk_is_hidden() -> None:
+    """What is raised in the rows of a bulk is told as an error of the database, and an interrupt likewise."""
+
+    def read(original: Any, lines: Any, size: int) -> Any:
+        try:
+            return original(lines, size)
+        finally:
+            lines.error = None
+
+    around(sql_postgres._Lines, "read", read)
