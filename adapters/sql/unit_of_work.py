@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Session
-
-from adapters.sql import mysql, postgres, sqlite
+from adapters.sql import postgres
 from adapters.sql.children import read_with_children
-from adapters.sql.errors import ALONE, TRANSACTION_LOST, translated, translated_alone, translated_at_commit
+from adapters.sql.errors import translated
 from adapters.sql.identity_map import SLICE, IdentityMap, is_owned_elsewhere, values_of
 from adapters.sql.metadata import children_of, table_of
 from adapters.sql.statements import insert_many, statements_on
+from adapters.sql.transaction import Transaction
 from adapters.sql.users import SqlUserRepository
-from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageError, TransactionLost
+from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity
 from service_layer.unit_of_work import UnitOfWork, write_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine, Select
-    from sqlalchemy.engine import NestedTransaction, RootTransaction
 
     from adapters.sql.identity_map import Row
     from domain.aggregate import Aggregate
 
-_HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
-
 # Whose drivers hold all rows of a query when it has run, unless they are told to stream them. SQLite would keep the
 # query open, and go on to see what was stored when it began.
 _READ_AT_ONCE = {"postgresql", "mysql"}
-
-# On MariaDB and MySQL the switch to such statements would be a round trip of its own.
-_CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
 
 
 class SqlUnitOfWork(UnitOfWork):
@@ -54,10 +45,7 @@ class SqlUnitOfWork(UnitOfWork):
                 " ?options=-csearch_path=tenant"
             )
         self._engine = engine
-        self._connection: Connection | None = None
-        self._transaction: RootTransaction | None = None
-        self._session: Session | None = None
-        self._nested: list[NestedTransaction] = []
+        self._transaction = Transaction(engine)
         self._objects = IdentityMap()
         self._statements = statements_on(engine)
         self.users = SqlUserRepository(self)
@@ -71,27 +59,20 @@ class SqlUnitOfWork(UnitOfWork):
         commit fail.
         """
         with self.reading:
-            connection = self._connected()
+            connection = self._transaction.connection()
         if connection.dialect.name == "postgresql":
             postgres.begin_with_next(connection)
         return connection
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-            self._transaction = self._connection.begin()
-        return self._connection
 
     def load(self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]) -> list[Any]:
         """Return the aggregates of one class that a query finds."""
         children = children_of(kind)
         if children:
-            if self._session is None:
-                self._session = Session(self._connected(), autoflush=False, join_transaction_mode="rollback_only")
-            roots = self._session.scalars(statement, parameters).unique()  # one comes once for each of its children
-            rows = [read_with_children(root, children, self._session) for root in roots]
+            session = self._transaction.session()
+            roots = session.scalars(statement, parameters).unique()  # one comes once for each of its children
+            rows = [read_with_children(root, children, session) for root in roots]
             return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
-        found = self._connected().execute(statement, parameters)
+        found = self._transaction.connection().execute(statement, parameters)
         return self._objects.made(kind, list(found.keys()), found.all())
 
     def load_slices(
@@ -104,7 +85,7 @@ class SqlUnitOfWork(UnitOfWork):
         if children_of(kind):
             aggregates = self.load(kind, statement, parameters)
             return iter([aggregates] if aggregates else [])
-        connection = self._connected()
+        connection = self._transaction.connection()
         found = connection.execute(statement, parameters)
         names = list(found.keys())
         is_streamed = not postgres.STREAMED.isdisjoint(connection.get_execution_options())
@@ -116,28 +97,17 @@ class SqlUnitOfWork(UnitOfWork):
     def insert_batch(self, kind: type[Aggregate], aggregates: Sequence[Aggregate]) -> None:
         """Insert the rows of new aggregates together, without tracking the objects."""
         self._log.note_bulk()
-        insert_many(self._connected(), table_of(kind), map(_new_row, aggregates))
+        insert_many(self._transaction.connection(), table_of(kind), map(_new_row, aggregates))
         for name, children in children_of(kind).items():
             rows = (children.row_of(root.id, child) for root in aggregates for child in getattr(root, name))
-            insert_many(self._connected(), children.table, rows)
+            insert_many(self._transaction.connection(), children.table, rows)
 
     def _failed(self, error: BaseException) -> BaseException:
-        # At once, and not when the block is left: others may wait for its locks. A savepoint that can be neither kept
-        # nor undone takes the whole transaction with it.
-        savepoint = [one for one in self._nested[-1:] if one.is_active]
-        for transaction in (*savepoint, self._connection):
-            with suppress(SQLAlchemyError, TransactionLost):  # a connection that is gone has no transaction any more
-                if transaction is not None:
-                    transaction.rollback()
-                    break
-        connection = self._connection
-        if connection is not None and not (connection.closed or connection.invalidated or connection.in_transaction()):
-            sqlite.end_turn(connection.info)  # elsewhere there are none
+        self._transaction.give_up()
         return translated(error, self._engine)
 
     def _has_lost_transaction(self) -> bool:
-        is_over = self._transaction is not None and not self._transaction.is_active
-        return is_over or super()._has_lost_transaction()
+        return self._transaction.was_ended() or super()._has_lost_transaction()
 
     def holds(self, aggregate: Aggregate) -> bool:
         return self._objects.holds(aggregate)
@@ -164,7 +134,7 @@ class SqlUnitOfWork(UnitOfWork):
         for aggregate in changed:
             old = self._objects.row_of(aggregate)
             row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-            if not self._statements[table_of(type(aggregate))].run_update(self._connected(), old, row):
+            if not self._statements[table_of(type(aggregate))].run_update(self._transaction.connection(), old, row):
                 raise ConcurrentChange.of(changed)
             self._write_children(aggregate, old, row)
             written.append((aggregate, row))
@@ -173,7 +143,7 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _write_children(self, aggregate: Aggregate, old: Row, row: Row) -> None:
         for name, children in children_of(type(aggregate)).items():
-            children.write(aggregate.id, old.get(name, ()), row[name], self._connected())
+            children.write(aggregate.id, old.get(name, ()), row[name], self._transaction.connection())
 
     def _stored(self, aggregate: Aggregate, row: Row) -> None:
         vars(aggregate)["version"] = row["version"]
@@ -192,7 +162,7 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _insert(self, aggregate: Aggregate) -> None:
         row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-        self._statements[table_of(type(aggregate))].run_insert(self._connected(), row)
+        self._statements[table_of(type(aggregate))].run_insert(self._transaction.connection(), row)
         self._write_children(aggregate, {}, row)
         self._stored(aggregate, row)
 
@@ -203,69 +173,23 @@ class SqlUnitOfWork(UnitOfWork):
         return partial(self._delete, aggregate, row)
 
     def _delete(self, aggregate: Aggregate, row: Row) -> None:
-        if not self._statements[table_of(type(aggregate))].run_delete(self._connected(), row):
+        if not self._statements[table_of(type(aggregate))].run_delete(self._transaction.connection(), row):
             raise ConcurrentChange.of([aggregate])
 
     def _commit(self) -> None:
-        if self._can_write_alone():
-            self._write_alone()
+        if self._has_one_statement() and self._transaction.can_write_alone():
+            self._transaction.write_alone(self._write)
         else:
             self._write()
-            if self._connection is not None:
-                self._commit_transaction(self._connection)
+            self._transaction.commit()
         self._let_go()
 
-    def _can_write_alone(self) -> bool:
-        """Tell whether all that there is to write takes one statement, in a transaction that has not begun yet."""
+    def _has_one_statement(self) -> bool:
+        """Tell whether all that there is to write takes one statement."""
         left = self._objects.changed()
         if self._waiting is not None and self._waiting[0] not in left:
             left.append(self._waiting[0])
-        if len(left) != 1 or children_of(type(left[0])):
-            return False
-        connection = self._connected()
-        can = _CAN_WRITE_ALONE.get(connection.dialect.name)
-        is_open = self._transaction is not None and self._transaction.is_active
-        return is_open and can is not None and can(connection)
-
-    def _write_alone(self) -> None:
-        """Write by a statement that is a transaction by itself: it needs no round trips for a BEGIN and a COMMIT."""
-        info = self._connected().info
-        info[ALONE] = True
-        try:
-            self._write()
-        except DBAPIError as error:
-            raise translated_alone(error, self._engine) from error
-        finally:
-            info.pop(ALONE, None)  # a connection that is lost has an empty one
-
-    def _commit_transaction(self, connection: Connection) -> None:
-        self._refuse_if_ended(connection)
-        try:
-            connection.commit()
-        except DBAPIError as error:
-            self._roll_back_driver(connection)
-            raise translated_at_commit(error, self._engine) from error
-
-    def _roll_back_driver(self, connection: Connection) -> None:
-        """Let the driver roll back after a COMMIT that failed: SQLAlchemy takes the transaction for ended by that."""
-        driver: Any = self._engine.dialect.loaded_dbapi
-        with suppress(driver.Error, SQLAlchemyError):  # it has ended with its connection
-            connection.connection.rollback()
-
-    def _refuse_if_ended(self, connection: Connection) -> None:
-        """Raise if the transaction was ended by an error that somebody swallowed, or by somebody's own call.
-
-        PostgreSQL would answer a COMMIT with a rollback, and the others would commit what came after that alone; their
-        drivers would not say so.
-        """
-        dialect = connection.dialect.name
-        if TRANSACTION_LOST in connection.info or (dialect == "postgresql" and postgres.is_aborted(connection)):
-            raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
-        if self._transaction is None or not self._transaction.is_active or _HAS_ENDED[dialect](connection):
-            raise StorageError(
-                "this commit has stored nothing: the transaction was ended beside the unit of work before, and any part"
-                " of the work may be stored by that; look for it, and end units by their own methods"
-            )
+        return len(left) == 1 and not children_of(type(left[0]))
 
     def _roll_back(self) -> None:
         self._note(self._objects.changed())
@@ -276,34 +200,19 @@ class SqlUnitOfWork(UnitOfWork):
                 vars(original.aggregate).update(original.values)
 
     def _let_go(self) -> None:
-        """Let go of the objects, and of the connection, which rolls back what is not committed."""
         self._objects.clear()
-        self._nested.clear()
-        connection, self._connection, self._transaction = self._connection, None, None
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-        if connection is not None:
-            try:
-                connection.close()
-            except BaseException as error:
-                connection.close()  # again, since SQLAlchemy 2.0 leaves it open when it cannot roll back
-                if not isinstance(error, SQLAlchemyError | TransactionLost):  # the transaction has ended with those
-                    raise
+        self._transaction.close()
 
     def _begin_savepoint(self) -> None:
-        self._nested.append(self._connected().begin_nested())
+        self._transaction.begin_savepoint()
 
     def _release_savepoint(self) -> None:
-        self._nested[-1].commit()
-        self._nested.pop()
+        self._transaction.release_savepoint()
 
     def _undo_savepoint(self) -> None:
         self._objects.finish_making()
         self._note(self._changed())
-        nested = self._nested.pop()
-        if nested.is_active:  # and not rolled back when it failed
-            nested.rollback()
+        self._transaction.undo_savepoint()
         for original in self._log.drop_level():
             self._objects.forget(original.aggregate)
             # Past the class, some of whose attributes are frozen, and past SQLAlchemy, which would report a change.

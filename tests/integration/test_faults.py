@@ -12,6 +12,7 @@ import pytest
 from attrs import frozen
 from sqlalchemy import Engine
 
+from adapters.sql.transaction import Transaction
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import (
@@ -306,15 +307,15 @@ class StoresStepByStep(SqlUnitOfWork):
 
     def _insert(self, aggregate: Aggregate) -> None:
         super()._insert(aggregate)
-        self._connected().commit()
-        self._transaction = self._connected().begin()
+        self._transaction.commit()
+        self._transaction.close()
 
 
 class KeepsItsConnection(SqlUnitOfWork):
     """A unit that does not give its connection back when it has failed."""
 
     def _roll_back(self) -> None:
-        self._kept, self._connection = self._connection, None
+        self._kept, self._transaction = self._transaction, Transaction(self._engine)
         super()._roll_back()
 
 

@@ -10,8 +10,9 @@ from unittest.mock import patch
 
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql import transaction as sql_transaction
 from adapters.sql.errors import ALONE
+from adapters.sql.transaction import Transaction
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown
 from tests.planted_bugs.registry import around, bug, instead
@@ -20,7 +21,7 @@ from tests.planted_bugs.registry import around, bug, instead
 @bug("sql", "postgres")
 def a_lost_statement_that_went_alone_is_taken_for_a_failure() -> None:
     """A connection that dies while a statement goes alone is StorageUnavailable, as if nothing had been stored."""
-    instead(sql_unit_of_work, "translated_alone", sql_errors.translated)
+    instead(sql_transaction, "translated_alone", sql_errors.translated)
 
 
 @bug("sql", "postgres")
@@ -30,7 +31,7 @@ def a_refused_statement_that_went_alone_is_an_unknown_outcome() -> None:
     def unknown(error: Any, _engine: Any) -> CommitOutcomeUnknown:
         return CommitOutcomeUnknown(str(error))
 
-    instead(sql_unit_of_work, "translated_alone", unknown)
+    instead(sql_transaction, "translated_alone", unknown)
 
 
 @bug("sql")
@@ -59,14 +60,14 @@ def an_error_of_the_disk_is_taken_for_a_failure_of_what_went_alone() -> None:
 @bug("sql", "postgres")
 def what_goes_alone_is_never_committed() -> None:
     """A statement that goes alone is sent in a transaction, which nobody commits."""
-    instead(sql_unit_of_work, "ALONE", "no such key")
+    instead(sql_transaction, "ALONE", "no such key")
 
 
 @bug("sql", "postgres")
 def several_statements_go_alone() -> None:
     """Where several aggregates were changed, each statement of the commit is a transaction by itself."""
 
-    def can_write_alone(original: Any, unit: Any) -> bool:
+    def has_one_statement(original: Any, unit: Any) -> bool:
         left = unit._objects.changed()
         waiting = None if left else unit._waiting
         # Of this unit alone: other threads have theirs at the same time.
@@ -74,7 +75,7 @@ def several_statements_go_alone() -> None:
         with patch.object(unit, "_objects", first), patch.object(unit, "_waiting", waiting):
             return bool(original(unit))
 
-    around(SqlUnitOfWork, "_can_write_alone", can_write_alone)
+    around(SqlUnitOfWork, "_has_one_statement", has_one_statement)
 
 
 @bug("sql", "postgres")
@@ -143,41 +144,41 @@ def a_servers_farewell_is_taken_for_a_sign_of_life() -> None:
 
 
 def _may_go_alone(can_write_alone: Any) -> None:
-    possible = sql_unit_of_work._CAN_WRITE_ALONE
+    possible = sql_transaction._CAN_WRITE_ALONE
     changed = {name: partial(can_write_alone, original) for name, original in possible.items()}
-    instead(sql_unit_of_work, "_CAN_WRITE_ALONE", changed)
+    instead(sql_transaction, "_CAN_WRITE_ALONE", changed)
 
 
 @bug("postgres")
 def nothing_goes_alone() -> None:
     """A commit with one statement left needs three round trips for it."""
-    instead(SqlUnitOfWork, "_can_write_alone", lambda _: False)
+    instead(SqlUnitOfWork, "_has_one_statement", lambda _: False)
 
 
 @bug("sql", "postgres")
 def a_connection_goes_on_alone() -> None:
     """After a statement that went alone, each statement of the next unit on that connection is stored at once."""
 
-    def write_alone(original: Any, unit: Any) -> None:
-        original(unit)
-        unit._connection.info[ALONE] = True
+    def write_alone(original: Any, transaction: Any, write: Any) -> None:
+        original(transaction, write)
+        transaction.connection().info[ALONE] = True
 
-    around(SqlUnitOfWork, "_write_alone", write_alone)
+    around(Transaction, "write_alone", write_alone)
 
 
 @bug("sql", "postgres")
 def a_connection_goes_on_alone_after_an_error() -> None:
     """Likewise, if the statement was refused."""
 
-    def write_alone(original: Any, unit: Any) -> None:
+    def write_alone(original: Any, transaction: Any, write: Any) -> None:
         try:
-            original(unit)
+            original(transaction, write)
         except BaseException:
-            if not unit._connection.invalidated:
-                unit._connection.info[ALONE] = True
+            if not transaction.connection().invalidated:
+                transaction.connection().info[ALONE] = True
             raise
 
-    around(SqlUnitOfWork, "_write_alone", write_alone)
+    around(Transaction, "write_alone", write_alone)
 
 
 @bug("sql")

@@ -136,8 +136,8 @@ def children_outlive_their_root() -> None:
 def a_root_and_its_children_are_no_transaction() -> None:
     """A root that a commit writes last is stored before its children, even if these cannot be stored."""
 
-    def can_write_alone(original: Any, unit: Any) -> bool:
+    def has_one_statement(original: Any, unit: Any) -> bool:
         with patch.object(sql_unit_of_work, "children_of", lambda _: {}):
             return bool(original(unit))
 
-    around(SqlUnitOfWork, "_can_write_alone", can_write_alone)
+    around(SqlUnitOfWork, "_has_one_statement", has_one_statement)

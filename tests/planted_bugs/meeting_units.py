@@ -14,7 +14,7 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql import transaction as sql_transaction
 from adapters.sql.statements import Statements
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
@@ -178,7 +178,7 @@ def a_turn_ends_before_its_transaction() -> None:
 @bug("sql")
 def a_turn_of_a_unit_that_has_failed_lasts_until_its_block_is_left() -> None:
     """Others wait for it, though its transaction is over."""
-    instead(sql_unit_of_work, "sqlite", SimpleNamespace(end_turn=lambda _: None))
+    instead(sql_transaction, "sqlite", SimpleNamespace(end_turn=lambda _: None))
 
 
 @bug("sql")

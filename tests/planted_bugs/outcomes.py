@@ -9,7 +9,8 @@ from unittest.mock import patch
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql import transaction as sql_transaction
+from adapters.sql.transaction import Transaction
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
@@ -56,7 +57,7 @@ def an_unknown_outcome_is_taken_for_success() -> None:
 @bug("sql")
 def an_unknown_outcome_is_taken_for_a_failure() -> None:
     """A connection that dies while committing is StorageUnavailable, as if nothing had been stored."""
-    instead(sql_unit_of_work, "translated_at_commit", sql_errors.translated)
+    instead(sql_transaction, "translated_at_commit", sql_errors.translated)
 
 
 @bug("fake", "sql")
@@ -94,9 +95,9 @@ def a_connection_stays_in_use_after_a_rollback() -> None:
 
     def let_go(unit: Any) -> None:
         unit._objects.clear()
-        unit._nested.clear()
-        if unit._connection is not None:
-            unit._connection.rollback()
+        unit._transaction._nested.clear()
+        if unit._transaction._connection is not None:
+            unit._transaction._connection.rollback()
 
     def roll_back(original: Any, unit: Any) -> None:
         with patch.object(unit, "_let_go", lambda: let_go(unit)):
@@ -109,20 +110,20 @@ def a_connection_stays_in_use_after_a_rollback() -> None:
 def a_rollback_that_fails_hides_the_callers_error() -> None:
     """Where the connection is gone, the block is left by an error of the rollback, and not by the caller's own."""
 
-    def let_go(original: Any, unit: Any) -> None:
+    def close(original: Any, transaction: Any) -> None:
         try:
-            if unit._connection is not None:
-                unit._connection.rollback()
+            if transaction._connection is not None:
+                transaction._connection.rollback()
         finally:
-            original(unit)
+            original(transaction)
 
-    around(SqlUnitOfWork, "_let_go", let_go)
+    around(Transaction, "close", close)
 
 
 @bug("postgres")
 def a_commit_of_a_transaction_that_was_given_up_returns() -> None:
     """A commit returns although PostgreSQL has answered it with a rollback, for an error that was swallowed."""
-    instead(SqlUnitOfWork, "_refuse_if_ended", lambda *_: None)
+    instead(Transaction, "_refuse_if_ended", lambda *_: None)
 
 
 @bug("sql")

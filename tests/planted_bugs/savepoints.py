@@ -11,6 +11,7 @@ from sqlalchemy.engine import NestedTransaction
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.identity_map import values_of
+from adapters.sql.transaction import Transaction
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork, _State
@@ -40,12 +41,12 @@ def an_undone_savepoint_leaks_in_the_fake() -> None:
 def an_undone_savepoint_leaks_in_the_database() -> None:
     """What was written in an undone savepoint is stored by the commit."""
 
-    def undo(original: Any, unit: Any) -> None:
-        if unit._nested[-1].is_active:  # no statement has failed in it: PostgreSQL could not keep it then
-            unit._nested[-1].commit()
-        original(unit)
+    def undo(original: Any, transaction: Any) -> None:
+        if transaction._nested[-1].is_active:  # no statement has failed in it: PostgreSQL could not keep it then
+            transaction._nested[-1].commit()
+        original(transaction)
 
-    around(SqlUnitOfWork, "_undo_savepoint", undo)
+    around(Transaction, "undo_savepoint", undo)
 
 
 @bug("fake")
@@ -140,11 +141,11 @@ def after_an_undone_savepoint_objects_are_compared_with_what_it_stored() -> None
 def a_write_that_fails_in_a_savepoint_gives_up_what_came_before_it() -> None:
     """After a conflict in a savepoint, the unit goes on without what it had written before that."""
 
-    def failed(original: Any, unit: Any, error: Any) -> Any:
-        with patch.object(unit, "_nested", []):
-            return original(unit, error)
+    def give_up(original: Any, transaction: Any) -> None:
+        with patch.object(transaction, "_nested", []):
+            original(transaction)
 
-    around(SqlUnitOfWork, "_failed", failed)
+    around(Transaction, "give_up", give_up)
 
 
 @bug("fake", "sql")

@@ -56,8 +56,8 @@ def rollback_stores_in_the_database() -> None:
     """A rollback stores what was written before it."""
 
     def roll_back(original: Any, unit: Any) -> None:
-        if unit._connection is not None:
-            unit._connection.commit()
+        if unit._transaction._connection is not None:
+            unit._transaction._connection.commit()
         original(unit)
 
     around(SqlUnitOfWork, "_roll_back", roll_back)
