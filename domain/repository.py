@@ -28,7 +28,7 @@ STREAM_BATCH = 500
 """How many aggregates a stream reads at once: few round trips, in little memory."""
 
 BULK_BATCH = 2000
-"""How many aggregates of an iterator a bulk addition stores at once, likewise."""
+"""How many aggregates a bulk addition takes from an iterator at once: as many as still make a difference."""
 
 
 @frozen
@@ -74,16 +74,16 @@ class Repository(ABC, Generic[A]):
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        Those of a list or a tuple are one batch; others are read and stored a batch at a time, so an iterator of any
-        length will do. They are let go: the unit does not track them, and they are not changed. When reading them
-        fails, the batches before are in the unit, to be committed or not. Of none at all, nothing comes. Raises
-        :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value, the latter
-        also for an object that this unit holds, and ``TypeError``.
+        Those of a list or a tuple are one batch, which PostgreSQL gets in one statement; others are read and stored
+        2,000 at a time, so an iterator of any length will do. They are let go: the unit does not track them, and they
+        are not changed. When reading them fails, the batches before are in the unit, to be committed or not. Of none
+        at all, nothing comes. Raises :class:`~domain.errors.ValueTaken` and
+        :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit
+        holds, and ``TypeError``; on PostgreSQL, the first two come when the whole batch was sent.
         """
         count = 0
         remaining = map(self._checked, aggregates)
-        # What is in a list needs no more memory at once, and nothing else can happen while it is read.
-        size = None if type(aggregates) in (list, tuple) else BULK_BATCH
+        size = None if isinstance(aggregates, list | tuple) else BULK_BATCH  # a list is in memory as a whole anyway
         while batch := list(islice(remaining, size)):
             self._add_batch(batch)
             count += len(batch)

@@ -68,8 +68,11 @@ TRANSACTION_LOST = "transaction_lost"
 ALONE = "alone"
 """The key in a connection's ``info`` that says that a statement is to be a transaction by itself."""
 
-BULK = {"bulk": True}
-"""The execution options of a statement that stores many rows: which of them was refused is then not said."""
+BULK = "bulk"
+"""The execution option of a statement that stores many rows: the names of its parameters, in the order of their places.
+
+Which of the rows was refused is then not said.
+"""
 
 
 def translated(error: BaseException, engine: Engine) -> BaseException:

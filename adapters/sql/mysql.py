@@ -166,7 +166,7 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     told = re.match(r"(?:INSERT INTO|UPDATE) `?(\w+)`?", context.statement or "")
     if key is None or told is None or execution is None:
         return None
-    is_bulk = BULK.items() <= execution.execution_options.items()
+    is_bulk = BULK in execution.execution_options
     row = {} if is_bulk or not isinstance(context.parameters, dict) else context.parameters
     for constraint in (one for table in mapped_tables() if table.name == told[1] for one in unique_constraints(table)):
         if key == ("PRIMARY" if isinstance(constraint, PrimaryKeyConstraint) else constraint.name):

@@ -1,4 +1,4 @@
-"""All that is special about PostgreSQL: how its transactions begin, if at all, and how it stores many rows at once."""
+"""What is special about PostgreSQL's transactions: how they begin, if at all."""
 
 from __future__ import annotations
 
@@ -6,32 +6,16 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
-from sqlalchemy import (
-    Boolean,
-    Date,
-    DateTime,
-    Float,
-    Integer,
-    Numeric,
-    Select,
-    String,
-    TypeDecorator,
-    Uuid,
-    bindparam,
-    create_engine,
-    event,
-)
+from sqlalchemy import Select, create_engine, event
 
 from adapters.sql.errors import ALONE, is_autocommit
-from adapters.sql.types import driver_values
+from adapters.sql.postgres_copy import run_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from sqlalchemy import URL, Column, Connection, Dialect, Engine, Table
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
-    from sqlalchemy.types import TypeEngine
 
 # A query that locks rows, or that calls a function, may mean to do so for as long as the transaction lasts.
 _READING = re.compile(r"SELECT (?!.*(?:\bFOR\b|\bINTO\b|;|[\"\w]\())", re.DOTALL | re.IGNORECASE)
@@ -55,7 +39,7 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
-    event.listen(engine, "do_execute_no_params", _copy)
+    event.listen(engine, "do_execute_no_params", run_copy)
     event.listen(engine, "do_executemany", _begin_before_writing)
     event.listen(engine, "checkin", _end)
     return engine
@@ -143,92 +127,3 @@ def _end(connection: DBAPIConnection | None, record: Any) -> None:
     # Setting it lets go of the interpreter's lock, and each time that costs eight threads more than all the rest here.
     if connection is not None and connection.autocommit != record.info["begins_late"]:
         connection.autocommit = record.info["begins_late"]
-
-
-# Whose values COPY takes as Python prints them.
-_PRINTED = (Boolean, Date, DateTime, Float, Integer, Numeric, String, Uuid)
-
-
-def can_copy(table: Table, dialect: Dialect) -> bool:
-    """Tell whether the rows of a table can be stored by :func:`copy_rows`."""
-    return dialect.name == "postgresql" and all(
-        isinstance(_stored_type(column, dialect), _PRINTED)
-        and column.type.dialect_impl(dialect).bind_expression(bindparam("value")) is None  # COPY has no expressions
-        for column in table.columns
-    )
-
-
-def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
-    """Return the type that a column has here, below what a class of our own adds to it."""
-    kind = column.type.dialect_impl(dialect)
-    return kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
-
-
-def copy_rows(connection: Connection, table: Table, slices: Iterator[Sequence[Mapping[str, Any]]]) -> None:
-    """Insert rows by one COPY, in a third of the time of an INSERT (PostgreSQL manual, *Populating a Database*).
-
-    Each slice of them is printed when those before are on their way, so the server is at work at the same time.
-    """
-    quoted = connection.dialect.identifier_preparer
-    names = ", ".join(quoted.quote(column.name) for column in table.columns)
-    connection.exec_driver_sql(
-        f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
-        execution_options={
-            _COPIED: _Lines(_printed(table, rows, connection.dialect) for rows in slices),
-            "no_parameters": True,
-        },
-    )
-
-
-_COPIED = "copied"  # the execution option that holds what is sent along with a COPY
-
-
-@define(eq=False)
-class _Lines:
-    """What COPY reads as if from a file, and the error that has stopped it, of which the driver would say little."""
-
-    _texts: Iterator[str]
-    error: BaseException | None = field(default=None, init=False)
-
-    def read(self, _size: int) -> str:
-        """Return the next text, however long; none at the end."""
-        try:
-            return next(self._texts, "")
-        except BaseException as error:
-            self.error = error
-            raise
-
-
-_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def _printed(table: Table, rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> str:
-    """Return the lines that COPY takes for rows."""
-    columns = [_printed_column(column, rows, dialect) for column in table.columns]
-    return "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])
-
-
-def _printed_column(column: Column[Any], rows: Sequence[Mapping[str, Any]], dialect: Dialect) -> Iterable[str]:
-    values = driver_values(column, rows, dialect)
-    as_text = isinstance(_stored_type(column, dialect), String) or None in values
-    return map(_text if as_text else str, values)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        return r"\N" if value is None else str(value)
-    text = str.__str__(value)  # what a subclass shows of itself is not what it holds
-    has_none = text.isprintable() and "\\" not in text  # of what must be escaped; most texts have none
-    return text if has_none else text.translate(_ESCAPED)
-
-
-def _copy(cursor: Any, statement: str, context: Any) -> bool:
-    """Run a COPY in the place of SQLAlchemy, which knows none, but wraps its errors like those of any statement."""
-    lines = context.execution_options.get(_COPIED)
-    if lines is None:
-        return False
-    try:
-        cursor.copy_expert(statement.replace("%%", "%"), lines)  # doubled for parameters, of which it has none
-    except context.dialect.loaded_dbapi.Error as error:
-        raise lines.error or error from None
-    return True

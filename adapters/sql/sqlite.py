@@ -221,19 +221,20 @@ def _name_constraint(context: ExceptionContext) -> Exception | None:
     table = next((one for one in mapped_tables() if told and told[2] == one.name), None)
     if told is None or table is None or connection is None or execution is None:
         return None
-    is_bulk = BULK.items() <= execution.execution_options.items()
     row: Any = context.parameters
     if isinstance(row, list):
         driver: Any = connection.connection.dbapi_connection
-        row = row[driver.total_changes - connection.info["rows_before"]]
-    if not isinstance(row, dict):  # of a bulk, a value for each column; of somebody's own statement, nobody knows
-        row = dict(zip(table.columns.keys(), row, strict=True)) if is_bulk else {}
+        stored = driver.total_changes - connection.info["rows_before"]  # more than rows, where a trigger writes, too
+        row = row[stored] if stored < len(row) else {}
+    names = execution.execution_options.get(BULK)
+    if not isinstance(row, dict):
+        row = dict(zip(names, row, strict=True)) if names else {}  # of a statement of somebody's own, nobody knows
     unique = unique_constraints(table)
     named = (one for one in unique if [f"{table.name}.{column.name}" for column in one.columns] == told[1].split(", "))
     broken = next((one for one in unique if _is_broken(one, row, connection)), None) or next(named, None)
     if broken is None:
         return None
-    return declared_error(broken, {} if is_bulk else row)
+    return declared_error(broken, {} if names else row)
 
 
 def _is_broken(

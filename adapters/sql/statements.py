@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,11 @@ from attrs import define, field, frozen
 from sqlalchemy import bindparam, delete, insert, update
 
 from adapters.sql.errors import BULK
-from adapters.sql.postgres import can_copy, copy_rows
+from adapters.sql.postgres_copy import can_copy, copy_rows
 from adapters.sql.types import bind_processor, driver_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, CursorResult, Delete, Dialect, Engine, Insert, Table, Update
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 # The parameters for what is stored, with names that no attribute has.
 _OLD = {"__old_id": "id", "__old_version": "version"}
 
-_POSITIONAL = {"sqlite": "qmark", "mysql": "format"}  # how each driver marks a value that it finds by its position
+_BY_PLACE = {"sqlite": "qmark", "mysql": "format"}  # how each driver marks a parameter that has no name
 
-# How many rows of a bulk are made ready at once: enough for a column at a time to pay.
+# How many rows of a bulk are made ready together: enough for a column at a time to pay.
 _SLICE = 500
 
 
@@ -67,10 +68,16 @@ class Statements:
         """Insert a row."""
         self._insert.run(connection, row)
 
+    @cached_property
+    def can_copy(self) -> bool:
+        """Tell whether the rows can be inserted by COPY."""
+        return can_copy(self.table, self._dialect)
+
     def run_inserts(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert many rows."""
-        columns = [driver_values(column, rows, self._dialect) for column in self.table.columns]
-        connection.exec_driver_sql(self._bulk_insert, list(zip(*columns, strict=True)), BULK)
+        text, places = self._bulk_insert
+        columns = [driver_values(self.table.c[name], rows, self._dialect) for name in places]
+        connection.exec_driver_sql(text, list(zip(*columns, strict=True)), {BULK: places})
 
     def run_update(self, connection: Connection, old: Row, new: Row) -> bool:
         """Write what is different in a row; false when what is stored is no longer ``old``."""
@@ -89,11 +96,12 @@ class Statements:
         return self._compiled(insert(self.table).inline(), self.table.c.keys())
 
     @cached_property
-    def _bulk_insert(self) -> str:
-        """The statement with values by their position, which drivers take in less time than by name."""
-        kind: Any = type(self._dialect)
-        dialect = kind(paramstyle=_POSITIONAL[self._dialect.name])
-        return str(insert(self.table).inline().compile(dialect=dialect, column_keys=self.table.c.keys()))
+    def _bulk_insert(self) -> tuple[str, list[str]]:
+        """The statement with parameters by place, which drivers take in less time than by name, and whose they are."""
+        dialect = copy(self._dialect)  # with what it has learnt of its server
+        dialect.paramstyle, dialect.positional = _BY_PLACE[dialect.name], True
+        compiled: Any = insert(self.table).inline().compile(dialect=dialect, column_keys=self.table.c.keys())
+        return str(compiled), list(compiled.positiontup)
 
     @cached_property
     def _delete(self) -> _Statement:
@@ -138,17 +146,20 @@ def statements_on(engine: Engine) -> Mapping[Table, Statements]:
 
 
 def insert_many(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    """Insert any number of rows at once, of which few need to be in memory at a time."""
-    remaining = iter(rows)
-    slices = iter(lambda: list(islice(remaining, _SLICE)), [])
-    if can_copy(table, connection.dialect):
-        first = next(slices, None)
-        if first is not None:
-            copy_rows(connection, table, chain([first], slices))
-        return
+    """Insert any number of rows, few of which are in memory at a time if they come one by one."""
+    statements = statements_on(connection.engine)[table]
+    slices = _slices(rows)
     for some in slices:
-        if connection.dialect.name == "postgresql":
+        if statements.can_copy:
+            copy_rows(connection, table, chain([some], slices))  # which takes all the others, too
+        elif connection.dialect.name == "postgresql":
             # By SQLAlchemy's own way to send many rows together: the driver's would wait for an answer after each.
-            connection.execute(insert(table), some, execution_options=BULK)
+            connection.execute(insert(table), some, execution_options={BULK: table.c.keys()})
         else:
-            statements_on(connection.engine)[table].run_inserts(connection, some)
+            statements.run_inserts(connection, some)
+
+
+def _slices(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _SLICE)):
+        yield some

@@ -30,8 +30,13 @@ def driver_values(column: Column[Any], rows: Iterable[Mapping[str, Any]], dialec
     """
     values = [row[column.key] for row in rows]
     process = bind_processor(column, dialect)
+    return converted(values, process) if process else values
+
+
+def converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Return what a function makes of each value; raise ``ValueError`` for one that it cannot take."""
     try:
-        return list(map(process, values)) if process else values
+        return list(map(convert, values))
     except Exception as error:  # whatever a type does with a value that is not of it
         raise ValueError(error) from error
 

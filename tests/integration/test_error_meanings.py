@@ -18,6 +18,7 @@ from domain.errors import (
     IntegrityViolation,
     StorageError,
     StorageUnavailable,
+    ValueTaken,
 )
 from tests.contract.orders import SqlShop, order_lines
 from tests.contract.users import new_user, stored_names, stored_user
@@ -212,6 +213,21 @@ def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(ow
             uow.commit()
         assert isinstance(caught.value.__cause__, DBAPIError)
         assert {"uq_users_username", "uq_users_email"} <= set(caught.value.declared)
+
+
+@pytest.mark.promise(7)
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_taken_value_of_a_bulk_is_told_where_a_trigger_writes_too(own_engine: Engine) -> None:
+    """SQLite counts what a trigger has stored among the rows of the bulk."""
+    storage = sql_storage(own_engine)
+    stored_user(storage, "bob")
+    with own_engine.begin() as connection:
+        connection.execute(text("CREATE TABLE seen (id TEXT)"))
+        connection.execute(
+            text("CREATE TRIGGER see AFTER INSERT ON users BEGIN INSERT INTO seen VALUES (1), (2), (3); END")
+        )
+    with pytest.raises(ValueTaken), storage.unit() as uow:
+        uow.users.add_many([new_user("ann"), new_user("bob")])
 
 
 @pytest.mark.promise(7)

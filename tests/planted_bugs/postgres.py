@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from adapters.sql import postgres as sql_postgres
-from adapters.sql import statements
+from adapters.sql import postgres_copy, statements
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -87,23 +87,23 @@ def backslashes_are_not_escaped_in_a_bulk() -> None:
 
 
 def _unescaped(character: str) -> None:
-    escaped = {code: text for code, text in sql_postgres._ESCAPED.items() if code != ord(character)}
-    instead(sql_postgres, "_ESCAPED", escaped)
+    escaped = {code: text for code, text in postgres_copy._ESCAPED.items() if code != ord(character)}
+    instead(postgres_copy, "_ESCAPED", escaped)
 
 
 @bug("postgres")
 def nothing_is_an_empty_text_in_a_bulk() -> None:
     """An attribute that is None comes back as an empty text, or is refused, when it was added in bulk."""
-    around(sql_postgres, "_text", lambda original, value: "" if value is None else original(value))
+    around(postgres_copy, "_or_nothing", lambda original, *args: original(*args).replace(r"\N", ""))
 
 
 @bug("postgres")
 def a_bulk_stores_no_expressions() -> None:
     """A value that the database is to make something of is stored as it is when it was added in bulk."""
-    printed = sql_postgres._PRINTED
+    printed = tuple(postgres_copy._PRINTERS)
 
     def can_copy(_original: Any, table: Any, dialect: Any) -> bool:
-        kinds = [sql_postgres._stored_type(column, dialect) for column in table.columns]
+        kinds = [postgres_copy._stored_type(column, dialect) for column in table.columns]
         return dialect.name == "postgresql" and all(isinstance(kind, printed) for kind in kinds)
 
     around(statements, "can_copy", can_copy)
@@ -113,10 +113,26 @@ def a_bulk_stores_no_expressions() -> None:
 def what_stops_a_bulk_is_hidden() -> None:
     """What is raised in the rows of a bulk is told as an error of the database, and an interrupt likewise."""
 
-    def read(original: Any, lines: Any, size: int) -> Any:
+    def reading(original: Any, lines: Any, texts: Any) -> Any:
         try:
-            return original(lines, size)
+            yield from original(lines, texts)
         finally:
             lines.error = None
 
-    around(sql_postgres._Lines, "read", read)
+    around(postgres_copy._Lines, "_reading", reading)
+
+
+@bug("postgres")
+def an_interrupt_of_a_bulk_may_be_hidden() -> None:
+    """Likewise, but only where an interrupt comes while the driver sends."""
+
+    def init(original: Any, lines: Any, texts: Any) -> None:
+        original(lines, texts)
+        send = lines.read
+
+        def read(size: int) -> str:
+            return str(send(size))
+
+        lines.read = read
+
+    around(postgres_copy._Lines, "__init__", init)

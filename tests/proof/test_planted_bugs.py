@@ -49,6 +49,7 @@ ALONE = {
             "single_statements",
             "postgres_transactions",
             "bulk",
+            "bulk_stopped",
             "failures",
             "unknown_outcomes",
             "idle_connections",

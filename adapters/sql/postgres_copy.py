@@ -1,0 +1,146 @@
+"""How many rows are stored at once on PostgreSQL: by COPY, as a text that is printed while it is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Boolean, Date, DateTime, Float, Integer, Numeric, String, TypeDecorator, Uuid, bindparam
+
+from adapters.sql.types import converted, driver_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Column, Connection, Dialect, Table
+    from sqlalchemy.types import TypeEngine
+
+    _Printer = Callable[[Any], str]
+
+
+def can_copy(table: Table, dialect: Dialect) -> bool:
+    """Tell whether the rows of a table can be stored by :func:`copy_rows`."""
+    return dialect.name == "postgresql" and all(
+        isinstance(_stored_type(column, dialect), tuple(_PRINTERS))
+        and column.type.dialect_impl(dialect).bind_expression(bindparam("value")) is None  # COPY has no expressions
+        for column in table.columns
+    )
+
+
+def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """Return the type that a column has here, below what a class of our own adds to it."""
+    kind = column.type.dialect_impl(dialect)
+    return kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
+
+
+def copy_rows(connection: Connection, table: Table, slices: Iterable[Sequence[Mapping[str, Any]]]) -> None:
+    """Insert rows by one COPY, in a third of the time of an INSERT (PostgreSQL manual, *Populating a Database*).
+
+    Each slice of them is printed when those before are on their way, so the server is at work at the same time.
+    """
+    quoted = connection.dialect.identifier_preparer
+    names = ", ".join(quoted.quote(column.name) for column in table.columns)
+    connection.exec_driver_sql(
+        f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
+        execution_options={
+            _COPIED: _Lines(_printed(table, slices, connection.dialect)),
+            "no_parameters": True,
+        },
+    )
+
+
+_COPIED = "copied"  # the execution option that holds what is sent along with a COPY
+
+
+class _Lines:
+    """Texts as the file that COPY reads, and the error that has stopped it.
+
+    The driver tells any error of a file as one of the server's.
+    """
+
+    def __init__(self, texts: Generator[str, object]) -> None:
+        self.error: BaseException | None = None
+        reading = self._reading(texts)
+        next(reading)
+        # No function of Python's: an interrupt at its very beginning would be raised before any of its lines.
+        self.read = reading.send
+
+    def _reading(self, texts: Generator[str, object]) -> Generator[str, int]:
+        try:
+            yield ""  # from here on it is read; how much is asked for makes no difference
+            yield from texts
+            yield ""
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+# How much is sent at once, in characters: the driver takes no more than 2 GiB.
+_PIECE = 2**20
+
+
+def _printed(table: Table, slices: Iterable[Sequence[Mapping[str, Any]]], dialect: Dialect) -> Generator[str, object]:
+    """Yield the lines that COPY takes for rows, in pieces that end anywhere."""
+    printers = {column: _printer(column, dialect) for column in table.columns}
+    for rows in slices:
+        columns = [_printed_column(driver_values(one, rows, dialect), printers[one]) for one in table.columns]
+        text = "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])
+        for at in range(0, len(text), _PIECE):
+            yield text[at : at + _PIECE]
+
+
+def _printer(column: Column[Any], dialect: Dialect) -> _Printer:
+    stored = _stored_type(column, dialect)
+    return next(printer for kind, printer in _PRINTERS.items() if isinstance(stored, kind))
+
+
+def _printed_column(values: list[Any], printer: _Printer) -> list[str]:
+    return converted(values, partial(_or_nothing, printer) if None in values else printer)
+
+
+def _or_nothing(printer: _Printer, value: Any) -> str:
+    return r"\N" if value is None else printer(value)
+
+
+_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _text(value: str) -> str:
+    text = str.__str__(value)  # what a subclass shows of itself is not what it holds
+    is_plain = text.isprintable() and "\\" not in text
+    return text if is_plain else text.translate(_ESCAPED)
+
+
+def _time(value: date) -> str:
+    if not isinstance(value, datetime):
+        return date.isoformat(value)
+    # In UTC, as the driver sends a time with a zone: a column without one would pass over the zone.
+    return datetime.isoformat(value if value.tzinfo in (None, UTC) else value.astimezone(UTC))
+
+
+# How the values of a column are printed, so that the server takes them for what the driver would have sent.
+_PRINTERS: dict[type[TypeEngine[Any]], _Printer] = {
+    Boolean: str,
+    Date: _time,
+    DateTime: _time,
+    Float: str,
+    Integer: int.__repr__,
+    Numeric: str,
+    String: _text,
+    Uuid: str,
+}
+
+
+def run_copy(cursor: Any, statement: str, context: Any) -> bool:
+    """Run what :func:`copy_rows` sends: SQLAlchemy calls this instead of running it, and wraps its errors as usual."""
+    lines = context.execution_options.get(_COPIED)
+    if lines is None:
+        return False
+    try:
+        cursor.copy_expert(statement.replace("%%", "%"), lines)  # doubled for parameters, of which it has none
+    except context.dialect.loaded_dbapi.Error:
+        if lines.error is None:
+            raise
+        raise lines.error from lines.error.__cause__
+    return True

@@ -1,0 +1,32 @@
+"""A table with every type of column that COPY takes."""
+
+from __future__ import annotations
+
+import enum
+
+from sqlalchemy import Boolean, Column, Date, Enum, Float, Integer, MetaData, Numeric, String, Table
+
+from adapters.sql.types import Text, UtcDateTime
+from domain.user import Username
+
+
+class Colour(enum.Enum):
+    """A type that SQLAlchemy stores by its members' names."""
+
+    RED = 1
+
+
+PLAIN = Table(
+    "plain values",  # a name that has to be quoted, as that of a column below
+    MetaData(),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text(Username, 64)),
+    Column("text", String(100)),
+    Column("at", UtcDateTime),
+    Column("day", Date),
+    Column("is_true", Boolean),
+    Column("price", Numeric(10, 2)),
+    Column("size", Float),
+    Column("colour", Enum(Colour, native_enum=False)),
+    Column("offset", Integer),  # a word of MariaDB's alone
+)

@@ -1,0 +1,150 @@
+"""Bulks that end before all of their rows are stored: by an error in the rows, of the database, or by an interrupt."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from adapters.sql.statements import insert_many
+from tests.integration.plain_values import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def plain(engine: Engine) -> Iterator[Connection]:
+    """A connection to a database with the table of plain values."""
+    with engine.connect() as connection:
+        PLAIN.create(connection)
+        connection.commit()
+        yield connection
+    with engine.begin() as connection:
+        PLAIN.drop(connection)
+
+
+@pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
+def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(plain: Connection, wrong: dict[str, Any]) -> None:
+    """By one error, whatever the column's type makes of it, and whichever way the rows go."""
+    with pytest.raises(ValueError, match=r"str|int"):
+        insert_many(plain, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
+
+
+MANY = 3000
+"""Rows of a bulk that does not end before the server is at work."""
+
+
+def rows_until(end: Callable[[], object]) -> Iterator[dict[str, Any]]:
+    """Yield many rows, and call something before the last of them."""
+    nothing = dict.fromkeys(PLAIN.columns.keys())
+    for number in range(MANY):
+        yield {**nothing, "order": number, "text": "some text"}
+    end()
+    yield {**nothing, "order": MANY}
+
+
+def stop(error: BaseException) -> None:
+    """Raise an error."""
+    raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("in the rows"), KeyboardInterrupt()], ids=type)
+def test_what_stops_the_rows_of_a_bulk_stops_the_bulk(plain: Connection, error: BaseException) -> None:
+    """As it was raised, however many rows have been sent; none of them is stored."""
+    with pytest.raises(type(error)) as caught:
+        insert_many(plain, PLAIN, rows_until(lambda: stop(error)))
+    assert error is caught.value
+    plain.rollback()
+    assert [] == plain.execute(select(PLAIN.c.order)).all()
+
+
+class Alarm(BaseException):
+    """What a handler of a signal raises, like an interrupt."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[float], None]]:
+    """What lets an alarm be raised in so many seconds; in none, never."""
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    def wind(seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield wind
+    wind(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+# Python cannot raise an alarm that comes in the callback of a weak reference, and warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_an_interrupt_stops_a_bulk_wherever_it_comes(own_engine: Engine, alarm: Callable[[float], None]) -> None:
+    """Also while the driver is at work, as it is most of the time."""
+    with own_engine.begin() as connection:
+        PLAIN.create(connection)
+    for attempt in range(20):
+        with suppress(Alarm), own_engine.connect() as connection:
+            alarm(0.001 + attempt * 0.001)
+            insert_many(connection, PLAIN, rows_until(lambda: None))
+            alarm(0)
+    with own_engine.connect() as connection:
+        assert [] == connection.execute(select(PLAIN.c.order)).all()
+
+
+def test_a_value_that_comes_late_in_a_bulk_is_refused_like_any_other(plain: Connection) -> None:
+    """With its cause, and not by what the database says of a bulk that ends too early."""
+    wrong = {**dict.fromkeys(PLAIN.columns.keys()), "order": MANY + 1, "at": "today"}
+    with pytest.raises(ValueError, match="str") as caught:
+        insert_many(plain, PLAIN, [*rows_until(lambda: None), wrong])
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
+def test_a_broken_constraint_of_a_long_bulk_is_told(plain: Connection) -> None:
+    """Though the database finds it while more is on its way."""
+    again = {**dict.fromkeys(PLAIN.columns.keys()), "order": 0}
+    with pytest.raises(IntegrityError):
+        insert_many(plain, PLAIN, [again, *rows_until(lambda: None)])
+
+
+def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
+    """In the middle of it: what was sent before is not stored."""
+    with postgres_engine.connect() as connection, postgres_engine.connect() as other:
+        PLAIN.create(other)
+        other.commit()
+        own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        end = text("SELECT pg_terminate_backend(:own, 5000)")
+        with pytest.raises(OperationalError):
+            insert_many(connection, PLAIN, rows_until(lambda: other.execute(end, {"own": own})))
+        assert connection.invalidated
+        assert [] == other.execute(select(PLAIN.c.order)).all()
+        PLAIN.drop(other)
+        other.commit()
+
+
+def test_a_bulk_holds_few_of_its_rows_at_a_time(plain: Connection) -> None:
+    """They are made as they are sent."""
+    alive = [0]
+    most = [0]
+
+    class Row(dict[str, Any]):
+        """A row that counts those that are there."""
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            alive[0] += 1
+            most[0] = max(alive[0], most[0])
+
+        def __del__(self) -> None:
+            alive[0] -= 1
+
+    insert_many(plain, PLAIN, map(Row, rows_until(lambda: None)))
+    plain.rollback()
+    assert most[0] <= MANY // 2
