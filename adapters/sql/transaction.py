@@ -72,7 +72,7 @@ class Transaction:
             info.pop(ALONE, None)  # a connection that is lost has an empty one
 
     def commit(self) -> None:
-        """Commit, if there is a connection. Raises what has happened to the transaction instead."""
+        """Commit, if there is a connection. Raises what :meth:`UnitOfWork.commit` raises, in words of domain.errors."""
         if self._connection is None:
             return
         self._refuse_if_ended(self._connection)
