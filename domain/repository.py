@@ -28,7 +28,7 @@ STREAM_BATCH = 500
 """How many aggregates a stream reads at once: few round trips, in little memory."""
 
 BULK_BATCH = 2000
-"""How many aggregates a bulk addition takes from an iterator at once: as many as still make a difference."""
+"""How many aggregates a bulk addition takes from an iterator at once: more would hardly be quicker."""
 
 
 @frozen
@@ -74,7 +74,7 @@ class Repository(ABC, Generic[A]):
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        Those of a list or a tuple are one batch, which PostgreSQL gets in one statement; others are read and stored
+        Those of a list or a tuple are one batch, which PostgreSQL gets by one COPY; others are read and stored
         2,000 at a time, so an iterator of any length will do. They are let go: the unit does not track them, and they
         are not changed. When reading them fails, the batches before are in the unit, to be committed or not. Of none
         at all, nothing comes. Raises :class:`~domain.errors.ValueTaken` and

@@ -29,15 +29,15 @@ def can_copy(table: Table, dialect: Dialect) -> bool:
 
 
 def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
-    """Return the type that a column has here, below what a class of our own adds to it."""
+    """Return the type that a column has here; of a ``TypeDecorator``, the type below it."""
     kind = column.type.dialect_impl(dialect)
     return kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
 
 
 def copy_rows(connection: Connection, table: Table, slices: Iterable[Sequence[Mapping[str, Any]]]) -> None:
-    """Insert rows by one COPY, in a third of the time of an INSERT (PostgreSQL manual, *Populating a Database*).
+    """Insert rows by one COPY (PostgreSQL manual, *Populating a Database*).
 
-    Each slice of them is printed when those before are on their way, so the server is at work at the same time.
+    Each slice of them is printed when those before are on their way, so that the server is at work at the same time.
     """
     quoted = connection.dialect.identifier_preparer
     names = ", ".join(quoted.quote(column.name) for column in table.columns)
@@ -54,9 +54,9 @@ _COPIED = "copied"  # the execution option that holds what is sent along with a 
 
 
 class _Lines:
-    """Texts as the file that COPY reads, and the error that has stopped it.
+    """Texts as the file that COPY reads, and the error that has stopped the reading.
 
-    The driver tells any error of a file as one of the server's.
+    It is kept here, because the driver raises an error of the server's in its place.
     """
 
     def __init__(self, texts: Generator[str, object]) -> None:
@@ -112,21 +112,26 @@ def _text(value: str) -> str:
     return text if is_plain else text.translate(_ESCAPED)
 
 
+def _number(value: Any) -> str:
+    return float.__repr__(value) if isinstance(value, float) else str(value)
+
+
 def _time(value: date) -> str:
     if not isinstance(value, datetime):
         return date.isoformat(value)
-    # In UTC, as the driver sends a time with a zone: a column without one would pass over the zone.
+    # In UTC, as the session is: a column without a zone would pass over the one of the value.
     return datetime.isoformat(value if value.tzinfo in (None, UTC) else value.astimezone(UTC))
 
 
-# How the values of a column are printed, so that the server takes them for what the driver would have sent.
+# How the values of a column are printed, so that the server takes them for what the driver would have sent. What is not
+# of the column's type is refused rather than stored as something else.
 _PRINTERS: dict[type[TypeEngine[Any]], _Printer] = {
     Boolean: str,
     Date: _time,
     DateTime: _time,
-    Float: str,
+    Float: _number,
     Integer: int.__repr__,
-    Numeric: str,
+    Numeric: _number,
     String: _text,
     Uuid: str,
 }

@@ -51,7 +51,7 @@ class Transaction:
         return self._session
 
     def was_ended(self) -> bool:
-        """Tell whether the transaction is over, though neither :meth:`commit` nor :meth:`close` has ended it."""
+        """Tell whether there is a connection without an active transaction: it has ended, or was never begun."""
         return self._connection is not None and (self._root is None or not self._root.is_active)
 
     def can_write_alone(self) -> bool:

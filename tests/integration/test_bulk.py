@@ -55,7 +55,7 @@ BINARY = Table(
 
 
 class Lowered(TypeDecorator[str]):
-    """A text that the database itself makes what is stored of."""
+    """A text that an expression of SQL changes when it is stored."""
 
     impl = String
     cache_ok = True
@@ -199,7 +199,7 @@ EAST = datetime(2026, 1, 2, 1, 30, 0, 5, tzinfo=timezone(timedelta(hours=2)))
 
 
 def test_what_is_stored_in_bulk_is_what_is_stored_alone(engine: Engine) -> None:
-    """Whatever zone a time is in, and whatever a column is called a day of."""
+    """A time of any zone, also in a column without one or in a DATE column."""
     values: list[dict[str, Any]] = [{"at": EAST, "zoned": EAST}, {"at": EAST.replace(tzinfo=None)}]
     if engine.dialect.name == "postgresql":  # whose driver takes them
         values += [{"day": EAST}, {"level": Level.TOP}]

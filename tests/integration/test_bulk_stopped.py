@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from contextlib import suppress
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.sql.statements import insert_many
@@ -83,20 +83,30 @@ def alarm() -> Iterator[Callable[[float], None]]:
     signal.signal(signal.SIGALRM, before)
 
 
-# Python cannot raise an alarm that comes in the callback of a weak reference, and warns.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+LONG = Table(
+    "long_texts",
+    MetaData(),
+    Column("order", Integer, primary_key=True, autoincrement=False),
+    Column("text", String),
+)
+
+
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
-def test_an_interrupt_stops_a_bulk_wherever_it_comes(own_engine: Engine, alarm: Callable[[float], None]) -> None:
-    """Also while the driver is at work, as it is most of the time."""
-    with own_engine.begin() as connection:
-        PLAIN.create(connection)
-    for attempt in range(20):
-        with suppress(Alarm), own_engine.connect() as connection:
-            alarm(0.001 + attempt * 0.001)
-            insert_many(connection, PLAIN, rows_until(lambda: None))
-            alarm(0)
+def test_an_interrupt_stops_a_bulk_while_the_driver_sends(own_engine: Engine, alarm: Callable[[float], None]) -> None:
+    """It comes when the driver waits, for a server that waits for another transaction, and is raised by itself."""
+    rows = [{"order": number, "text": "x" * 100_000} for number in range(300)]  # more than any socket holds
+    with own_engine.connect() as holder, own_engine.connect() as connection:
+        LONG.create(holder)
+        holder.commit()
+        holder.execute(LONG.insert(), rows[0])
+        release = Timer(1, holder.rollback)
+        release.start()
+        alarm(0.5)
+        with pytest.raises(Alarm):
+            insert_many(connection, LONG, rows)
+        release.join()
     with own_engine.connect() as connection:
-        assert [] == connection.execute(select(PLAIN.c.order)).all()
+        assert [] == connection.execute(select(LONG.c.order)).all()
 
 
 def test_a_value_that_comes_late_in_a_bulk_is_refused_like_any_other(plain: Connection) -> None:
