@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import enum
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, Column, Date, Enum, Float, Integer, MetaData, Numeric, String, Table
 
 from adapters.sql.types import Text, UtcDateTime
 from domain.user import Username
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+
+@contextmanager
+def connected_with(table: Table, engine: Engine) -> Iterator[Connection]:
+    """Yield a connection to a database that has a table meanwhile."""
+    with engine.begin() as connection:
+        table.create(connection)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        with engine.begin() as connection:
+            table.drop(connection)
 
 
 class Colour(enum.Enum):

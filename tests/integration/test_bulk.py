@@ -33,7 +33,7 @@ from adapters.sql import postgres_copy
 from adapters.sql.statements import insert_many
 from domain.aggregate import new_id
 from domain.user import Username
-from tests.integration.plain_values import PLAIN, Colour
+from tests.integration.plain_values import PLAIN, Colour, connected_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +94,9 @@ def test_what_is_stored_in_bulk_comes_back_as_it_was(
     nothing = dict.fromkeys(column.name for column in table.columns)
     each = [{**nothing, name: value} for name, found in values.items() for value in found]
     rows = [{**row, "order": number} for number, row in enumerate([nothing, *each])]
-    with engine.connect() as connection:
-        table.create(connection)
+    with connected_with(table, engine) as connection:
         insert_many(connection, table, rows)
         stored = connection.execute(select(table).order_by(table.c.order)).all()
-        table.drop(connection)
-        connection.commit()
     assert rows == [dict(row._mapping) for row in stored]  # noqa: SLF001  # public, the name only avoids a clash
     assert [[type(value) for value in row.values()] for row in rows] == [
         [type(value) for value in row] for row in stored
@@ -117,13 +114,8 @@ IDS = Table(
 @pytest.fixture
 def ids(engine: Engine) -> Iterator[Connection]:
     """A connection to a database with the table of ids."""
-    with engine.connect() as connection:
-        IDS.create(connection)
-        connection.commit()
+    with connected_with(IDS, engine) as connection:
         yield connection
-        connection.rollback()
-        IDS.drop(connection)
-        connection.commit()
 
 
 def test_ids_that_are_stored_in_bulk_come_back_as_they_were(ids: Connection) -> None:
@@ -157,25 +149,19 @@ def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
 
 def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engine) -> None:
     """In bulk as alone."""
-    with engine.connect() as connection:
-        PLAIN.create(connection)
+    with connected_with(PLAIN, engine) as connection:
         nothing = dict.fromkeys(PLAIN.columns.keys())
         insert_many(connection, PLAIN, [{**nothing, "order": 1, "text": Loud.YES, "name": Loud.YES}])
         connection.execute(PLAIN.insert(), {**nothing, "order": 2, "text": Loud.YES, "name": Loud.YES})
         stored = connection.execute(select(PLAIN.c.text, PLAIN.c.name)).all()
-        PLAIN.drop(connection)
-        connection.commit()
     assert [("yes", "yes")] * 2 == [tuple(row) for row in stored]
 
 
 def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engine) -> None:
     """A column whose type has an expression of SQL is stored by it."""
-    with engine.connect() as connection:
-        LOWERED.create(connection)
+    with connected_with(LOWERED, engine) as connection:
         insert_many(connection, LOWERED, [{"order": number, "text": "ANN"} for number in (1, 2)])
         stored = connection.execute(select(LOWERED.c.text)).scalars().all()
-        LOWERED.drop(connection)
-        connection.commit()
     assert ["ann", "ann"] == stored
 
 
@@ -204,14 +190,11 @@ def test_what_is_stored_in_bulk_is_what_is_stored_alone(engine: Engine) -> None:
     if engine.dialect.name == "postgresql":  # whose driver takes them
         values += [{"day": EAST}, {"level": Level.TOP}]
     nothing = dict.fromkeys(TIMES.columns.keys())
-    with engine.connect() as connection:
-        TIMES.create(connection)
+    with connected_with(TIMES, engine) as connection:
         insert_many(connection, TIMES, [{**nothing, **row, "order": place} for place, row in enumerate(values)])
         for place, row in enumerate(values):
             connection.execute(TIMES.insert(), {**nothing, **row, "order": 100 + place})
         stored = [row[1:] for row in connection.execute(select(TIMES).order_by(TIMES.c.order))]
-        TIMES.drop(connection)
-        connection.commit()
     assert stored[: len(values)] == stored[len(values) :]
 
 

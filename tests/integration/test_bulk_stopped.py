@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Ta
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from adapters.sql.statements import insert_many
-from tests.integration.plain_values import PLAIN
+from tests.integration.plain_values import PLAIN, connected_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def plain(engine: Engine) -> Iterator[Connection]:
     """A connection to a database with the table of plain values."""
-    with engine.connect() as connection:
-        PLAIN.create(connection)
-        connection.commit()
+    with connected_with(PLAIN, engine) as connection:
         yield connection
-    with engine.begin() as connection:
-        PLAIN.drop(connection)
 
 
 @pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
@@ -126,17 +122,13 @@ def test_a_broken_constraint_of_a_long_bulk_is_told(plain: Connection) -> None:
 
 def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
     """In the middle of it: what was sent before is not stored."""
-    with postgres_engine.connect() as connection, postgres_engine.connect() as other:
-        PLAIN.create(other)
-        other.commit()
+    with connected_with(PLAIN, postgres_engine) as other, postgres_engine.connect() as connection:
         own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         end = text("SELECT pg_terminate_backend(:own, 5000)")
         with pytest.raises(OperationalError):
             insert_many(connection, PLAIN, rows_until(lambda: other.execute(end, {"own": own})))
         assert connection.invalidated
         assert [] == other.execute(select(PLAIN.c.order)).all()
-        PLAIN.drop(other)
-        other.commit()
 
 
 def test_a_bulk_holds_few_of_its_rows_at_a_time(plain: Connection) -> None:
