@@ -16,25 +16,28 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Dialect, Table
     from sqlalchemy.types import TypeEngine
 
-    _Printer = Callable[[Any], str]
+    Printer = Callable[[Any], str]
 
 
-def can_copy(table: Table, dialect: Dialect) -> bool:
-    """Tell whether the rows of a table can be stored by :func:`copy_rows`."""
-    return dialect.name == "postgresql" and all(
-        isinstance(_stored_type(column, dialect), tuple(_PRINTERS))
-        and column.type.dialect_impl(dialect).bind_expression(bindparam("value")) is None  # COPY has no expressions
-        for column in table.columns
-    )
+def printers_of(table: Table, dialect: Dialect) -> list[Printer] | None:
+    """Return what prints the values of each column for COPY; ``None`` where it cannot take the rows of the table."""
+    if dialect.name != "postgresql":
+        return None
+    printers = [printer for column in table.columns if (printer := _printer(column, dialect))]
+    return printers if len(printers) == len(table.columns) else None
 
 
-def _stored_type(column: Column[Any], dialect: Dialect) -> TypeEngine[Any]:
-    """Return the type that a column has here; of a ``TypeDecorator``, the type below it."""
+def _printer(column: Column[Any], dialect: Dialect) -> Printer | None:
     kind = column.type.dialect_impl(dialect)
-    return kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
+    if kind.bind_expression(bindparam("value")) is not None:
+        return None  # COPY has no expressions
+    stored = kind.type_engine(dialect) if isinstance(kind, TypeDecorator) else kind
+    return next((printer for one, printer in _PRINTERS.items() if isinstance(stored, one)), None)
 
 
-def copy_rows(connection: Connection, table: Table, slices: Iterable[Sequence[Mapping[str, Any]]]) -> None:
+def copy_rows(
+    connection: Connection, table: Table, printers: list[Printer], slices: Iterable[Sequence[Mapping[str, Any]]]
+) -> None:
     """Insert rows by one COPY (PostgreSQL manual, *Populating a Database*).
 
     Each slice of them is printed when those before are on their way, so that the server is at work at the same time.
@@ -44,7 +47,7 @@ def copy_rows(connection: Connection, table: Table, slices: Iterable[Sequence[Ma
     connection.exec_driver_sql(
         f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
         execution_options={
-            _COPIED: _Lines(_printed(table, slices, connection.dialect)),
+            _COPIED: _Lines(_printed(table, printers, slices, connection.dialect)),
             "no_parameters": True,
         },
     )
@@ -80,26 +83,23 @@ class _Lines:
 _PIECE = 2**20
 
 
-def _printed(table: Table, slices: Iterable[Sequence[Mapping[str, Any]]], dialect: Dialect) -> Generator[str, object]:
+def _printed(
+    table: Table, printers: list[Printer], slices: Iterable[Sequence[Mapping[str, Any]]], dialect: Dialect
+) -> Generator[str, object]:
     """Yield the lines that COPY takes for rows, in pieces that end anywhere."""
-    printers = {column: _printer(column, dialect) for column in table.columns}
     for rows in slices:
-        columns = [_printed_column(driver_values(one, rows, dialect), printers[one]) for one in table.columns]
+        values = [driver_values(column, rows, dialect) for column in table.columns]
+        columns = map(_printed_column, values, printers)
         text = "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])
         for at in range(0, len(text), _PIECE):
             yield text[at : at + _PIECE]
 
 
-def _printer(column: Column[Any], dialect: Dialect) -> _Printer:
-    stored = _stored_type(column, dialect)
-    return next(printer for kind, printer in _PRINTERS.items() if isinstance(stored, kind))
-
-
-def _printed_column(values: list[Any], printer: _Printer) -> list[str]:
+def _printed_column(values: list[Any], printer: Printer) -> list[str]:
     return converted(values, partial(_or_nothing, printer) if None in values else printer)
 
 
-def _or_nothing(printer: _Printer, value: Any) -> str:
+def _or_nothing(printer: Printer, value: Any) -> str:
     return r"\N" if value is None else printer(value)
 
 
@@ -125,7 +125,7 @@ def _time(value: date) -> str:
 
 # How the values of a column are printed, so that the server takes them for what the driver would have sent. What is not
 # of the column's type is refused rather than stored as something else.
-_PRINTERS: dict[type[TypeEngine[Any]], _Printer] = {
+_PRINTERS: dict[type[TypeEngine[Any]], Printer] = {
     Boolean: str,
     Date: _time,
     DateTime: _time,

