@@ -36,7 +36,7 @@ def sqlite() -> UnitOfWork:
     """Return a unit of work on SQLite in memory."""
     from sqlalchemy import StaticPool, create_engine
 
-    from adapters.sql.metadata import metadata
+    from adapters.sql.mapping import metadata
     from adapters.sql.sqlite import PARAMSTYLE, in_charge
     from adapters.sql.unit_of_work import SqlUnitOfWork
 

@@ -1,20 +1,17 @@
-"""What aggregates are made of: roots with an identity and a version, and the child entities inside of them."""
+"""What every aggregate root has: an identity and a version."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from itertools import pairwise
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from attrs import define, evolve, field, frozen, setters
+from attrs import define, evolve, field, setters
 from attrs.validators import instance_of
 
-from domain.errors import InvalidValue, shown
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
 
 def new_id() -> UUID:
@@ -33,8 +30,9 @@ def new_id() -> UUID:
 class Aggregate:
     """What is loaded, changed and stored as a whole (Evans, *Domain-Driven Design*, 2003, chapter 6).
 
-    ``id`` is made at creation. ``version`` is 0 until the aggregate is stored; every unit of work that writes it raises
-    it by one, and refuses to when the stored version is no longer the one it read.
+    ``id`` is made at creation. ``version`` is 0 until the aggregate is stored. Every unit of work that writes the
+    aggregate, or any part of it, raises the version by one, and refuses to when the stored version is no longer the
+    one it read.
     """
 
     id: UUID = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)
@@ -54,33 +52,11 @@ class Aggregate:
         return hash((type(self), self.id))
 
 
-@frozen(kw_only=True)
-class Entity:
-    """A child entity: a part of an aggregate that has an identity inside of it, such as a line of an order.
-
-    It is frozen, and its root holds all children of one kind in a tuple. So the root alone can change them, by putting
-    another tuple in place of that one: it can check its rules whenever it does, and no change can pass its version by.
-    Children are equal when all that they hold is equal.
-    """
-
-    id: UUID = field(factory=new_id, validator=instance_of(UUID))
+makers: dict[type, Callable[[], Any]] = {}
+"""How to make an empty object of a class for which ``__new__`` is not enough: a mapped class needs more on it."""
 
 
-E = TypeVar("E", bound=Entity)
-
-
-def in_order(kind: type[E], children: Iterable[E]) -> tuple[E, ...]:
-    """Return children of one kind in the order of their ids, which is that of their making.
-
-    It is what the converter of a root's attribute does. Raises ``TypeError`` for anything that is no ``kind``, and
-    :class:`~domain.errors.InvalidValue` when two children have the same id.
-    """
-    ordered = tuple(children)
-    for one in ordered:
-        if type(one) is not kind:  # what a subclass adds has no column
-            raise TypeError(f"the children here are {kind.__name__} objects, not {shown(one)}")
-    ordered = tuple(sorted(ordered, key=lambda child: child.id))
-    for one, following in pairwise(ordered):
-        if one.id == following.id:
-            raise InvalidValue(one, f"another child of the same aggregate has the id {one.id} too")
-    return ordered
+def empty(kind: type[Any]) -> Any:
+    """Return an object of a class without its attributes; ``__init__`` does not run."""
+    maker = makers.get(kind)
+    return kind.__new__(kind) if maker is None else maker()

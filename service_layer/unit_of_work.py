@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from domain.errors import StorageUnavailable, TransactionLost, UncommittedChanges, UnitOfWorkMisuse
-from service_layer.undo_log import UndoLog
+from domain.errors import UncommittedChanges, UnitOfWorkMisuse
+from service_layer.versions import Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
@@ -39,13 +39,13 @@ class _State(Enum):
     ROLLED_BACK = "has been rolled back: leave the block, and do further work in a new one"
 
 
-def write_order(aggregate: Aggregate) -> tuple[str, UUID]:
-    """Return what changed aggregates are sorted by before they are written: their class, then their id.
+def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[str, bool, UUID]:
+    """Return what aggregates are sorted by before they are written: class, additions first, then id.
 
     Where several cannot be written, it decides which of them is refused.
     """
     kind = type(aggregate)
-    return f"{kind.__module__}.{kind.__name__}", aggregate.id
+    return f"{kind.__module__}.{kind.__name__}", not is_new, aggregate.id
 
 
 class _Failing:
@@ -63,7 +63,7 @@ class _Failing:
 
 
 class _Call(_Failing):
-    """Surrounds a call: checks that it is allowed, and writes what waits. A generator would take twice as long."""
+    """Surrounds a call: checks that it is allowed, and flushes. A generator would take twice as long."""
 
     def __init__(self, unit: UnitOfWork, *, writes: bool) -> None:
         super().__init__(unit)
@@ -73,6 +73,21 @@ class _Call(_Failing):
         self._unit._begin_call(writes=self._writes)  # noqa: SLF001  # a part of the unit
 
 
+class Savepoint(ABC):
+    """A savepoint of a storage, from its beginning to one of its two ends."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Keep what was written since the savepoint began."""
+
+    @abstractmethod
+    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+        """Take back what was written since, and read the objects that were changed since again.
+
+        ``written`` are the aggregates that were flushed since, each with its version before. Additions are new again.
+        """
+
+
 class UnitOfWork(ABC):
     """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
 
@@ -80,8 +95,8 @@ class UnitOfWork(ABC):
     raises :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead. ``read_only`` units refuse every
     write. What all of this promises is written down in docs/promises.md.
 
-    Use cases need the repositories, :meth:`commit`, :meth:`rollback` and :meth:`savepoint`; the other public methods
-    are for the repositories themselves.
+    Use cases need the repositories, :meth:`commit`, :meth:`rollback`, :meth:`flush` and :meth:`savepoint`; the other
+    public members are for the repositories themselves.
     """
 
     users: UserRepository
@@ -92,6 +107,8 @@ class UnitOfWork(ABC):
         self._entered = threading.Lock()
         self._thread: int | None = None
         self._failure: BaseException | None = None
+        self._loss: BaseException | None = None  # of the whole transaction, its savepoints too
+        self._versions = Versions()
         self.reading: AbstractContextManager[None] = _Call(self, writes=False)
         """Surrounds a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
 
@@ -101,10 +118,6 @@ class UnitOfWork(ABC):
         self.failing: AbstractContextManager[None] = _Failing(self)
         """Surrounds what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
 
-        self._log = UndoLog()
-        # What waits to be written, and what writes it.
-        self._waiting: tuple[Aggregate, Callable[[], None]] | None = None
-
     def __enter__(self) -> Self:
         """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""
         if not self._entered.acquire(blocking=False):
@@ -112,7 +125,7 @@ class UnitOfWork(ABC):
                 "this unit of work is open already: pass it on without a second `with`, or use another unit"
             )
         self._thread = threading.get_ident()
-        self._failure = None
+        self._failure = self._loss = None
         self._state = _State.OPEN
         return self
 
@@ -126,11 +139,11 @@ class UnitOfWork(ABC):
         try:
             self._check_thread()
         except UnitOfWorkMisuse:
-            self._close()  # a generator's block that was left by another thread; nobody else will ever close it
+            self._close()  # a generator's block that was left by another thread; nothing else will ever close it
             raise
         forgotten = False
         try:
-            forgotten = kind is None and self._state is _State.OPEN and self._has_changes()
+            forgotten = kind is None and self._state is _State.OPEN and (self._versions.wrote or self._has_unwritten())
         finally:
             self._close()
         if forgotten:
@@ -141,6 +154,8 @@ class UnitOfWork(ABC):
                 UncommittedChanges,
                 stacklevel=2,
             )
+        if error is not None and (told := self._told(error)) is not error:
+            raise told from error
 
     def _close(self) -> None:
         try:
@@ -148,8 +163,7 @@ class UnitOfWork(ABC):
                 self._roll_back()
         finally:
             self._state = _State.CLOSED
-            self._log = UndoLog()
-            self._waiting = None
+            self._versions = Versions()
             self._thread = None
             self._entered.release()
 
@@ -158,18 +172,18 @@ class UnitOfWork(ABC):
 
         Raises :class:`~domain.errors.ValueTaken` or :class:`~domain.errors.ConcurrentChange` when the work clashes with
         that of others, :class:`~domain.errors.StorageUnavailable` or another :class:`~domain.errors.StorageError` when
-        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when nobody can know, and
+        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when nothing can tell, and
         :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit or inside a savepoint.
         """
         self._check_usable()
         self._check_no_savepoint("commit")
-        self._check_writable("commit")
+        self.check_writable("commit")
         with self.failing:
             self._commit()
         self._state = _State.COMMITTED
 
     def rollback(self) -> None:
-        """Undo all that the unit has done, in the storage and in its objects. Then only leaving the block remains.
+        """Undo all that the unit has stored. Its objects keep their values. Then only leaving the block remains.
 
         Raises :class:`~domain.errors.UnitOfWorkMisuse` inside a savepoint.
         """
@@ -180,78 +194,78 @@ class UnitOfWork(ABC):
         self._state = _State.ROLLED_BACK
         self._roll_back()
 
+    def flush(self) -> None:
+        """Write what the unit has added and changed so far, without a query: its errors come now.
+
+        Raises what a repository's next call would raise.
+        """
+        self._begin_call(writes=False)
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Make the block inside a part that is undone alone when an error leaves it, in storage and objects.
+        """Make the block a part that is undone alone when an error leaves it, in the storage and in the objects.
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
         Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a conflict was caught inside of
-        the block. After a :class:`~domain.errors.StorageUnavailable`, a :class:`~domain.errors.TransactionLost`, or a
-        :class:`~domain.errors.StorageError` that ended the transaction, such as a full disk, the whole unit can only be
-        left.
+        the block. Where the savepoint cannot be undone because the connection or the transaction is gone, it raises
+        that error instead, and the whole unit can only be left.
         """
-        self._check_usable()
+        self.flush()
         with self.failing:
-            self._write()
-            self._begin_savepoint()
-        log = self._log
-        log.open_level()
-        log.savepoints += 1
+            savepoint = self._begin_savepoint()
+        versions = self._versions
+        versions.begin_level()
         try:
             yield
             self._check_usable()
-            self._check_savepoint_of(log)
+            if self._versions is not versions:
+                raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
+            self.flush()
             with self.failing:
-                self._write()
-                self._release_savepoint()
-            log.merge_level()
-        except BaseException:
-            if self._log is not log:
-                raise  # the unit has ended meanwhile, and its savepoints with it
-            if self._state is _State.FAILED and self._has_lost_transaction():
-                raise  # there is none left to go on with
-            self._waiting = None
-            with self.failing:
-                self._undo_savepoint()
-            self._state = _State.OPEN
+                savepoint.release()
+            versions.keep_level()
+        except BaseException as error:
+            if self._versions is versions:  # and has not ended together with the unit
+                self._undo(savepoint, versions.drop_level(), error)
             raise
-        finally:
-            log.savepoints -= 1
+
+    def _undo(self, savepoint: Savepoint, written: list[tuple[Aggregate, int]], error: BaseException) -> None:
+        if self._loss is None:
+            with self.failing:
+                savepoint.undo(written)
+            self._state = _State.OPEN
+        elif error is not self._loss and isinstance(error, Exception):
+            raise self._loss from error
 
     def _begin_call(self, *, writes: bool) -> None:
         self._check_usable()
         if writes:
-            self._check_writable("write")
-        if self._waiting is not None or self._may_have_changed():
+            self.check_writable("write")
+        if self._has_unwritten():
+            self.check_writable("write")
             with self.failing:
-                self._write()
+                self._flush()
 
     def register_new(self, aggregate: Aggregate) -> None:
-        """Track an aggregate for its repository, to be inserted; one that is tracked already is left alone."""
+        """Track an aggregate for its repository, to be inserted; one that is tracked already stays as it is."""
         with self.writing:
-            if self.holds(aggregate):
-                return
-            if self._is_held_elsewhere(aggregate):
-                raise UnitOfWorkMisuse(
-                    f"{aggregate!r} belongs to another unit of work that is still open: end that one first"
-                )
-            self._waiting = aggregate, self._insertion(aggregate)
+            if not self.holds(aggregate):
+                self._insert(aggregate)
 
     def register_removed(self, aggregate: Aggregate) -> None:
-        """Let go of a tracked aggregate for its repository, to be deleted."""
+        """Delete a tracked aggregate for its repository, now, so that another one can take its values."""
         with self.writing:
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
                     f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
                 )
-            self._waiting = aggregate, self._deletion(aggregate)
+            self._versions.note_write()
+            with self.failing:
+                self._delete(aggregate)
 
-    def _write(self) -> None:
-        """Write what waits: the last addition or removal, then all that has been changed since."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting[1]()
-        self._write_changes()
+    def register_bulk(self) -> None:
+        """Note that a repository writes rows in bulk, without objects that the unit tracks."""
+        self._versions.note_write()
 
     def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
@@ -266,80 +280,60 @@ class UnitOfWork(ABC):
             raise UnitOfWorkMisuse("this unit of work was opened by another thread: give each thread a unit of its own")
 
     def _check_no_savepoint(self, action: str) -> None:
-        if self._log.savepoints:
+        if self._versions.depth:
             raise UnitOfWorkMisuse(f"cannot {action} inside a savepoint: leave its block first")
 
-    def _check_savepoint_of(self, log: UndoLog) -> None:
-        if self._log is not log:
-            raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
-
-    def _check_writable(self, action: str) -> None:
+    def check_writable(self, action: str) -> None:
+        """Raise :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit."""
         if self.read_only:
             raise UnitOfWorkMisuse(f"cannot {action} in a read-only unit of work: open one without read_only=True")
 
     def _fail(self, error: BaseException) -> None:
-        """Take note of the error that has failed the unit; raise it in the domain's words, unless it is in them."""
+        """Note the error that has failed the unit; raise it in the domain's words, unless it is in them."""
         self._state = _State.FAILED
         self._failure = self._failed(error)
         if self._failure is not error:
             raise self._failure from error
 
-    def _has_lost_transaction(self) -> bool:
-        """Tell whether the failure of the unit has ended its whole transaction, savepoints too."""
-        return isinstance(self._failure, StorageUnavailable | TransactionLost)
-
-    def _has_changes(self) -> bool:
-        """Tell whether anything has been changed or written that a rollback would undo."""
-        return self._log.has_writes() or (self._may_have_changed() and bool(self._changed()))
-
     @abstractmethod
     def _failed(self, error: BaseException) -> BaseException:
-        """Take note that the unit, or its savepoint, has failed; return what the error is in domain.errors."""
+        """Give up what an error has spoilt, and return the error in the words of domain.errors.
+
+        Sets ``_loss`` where the whole transaction is gone.
+        """
+
+    def _told(self, error: BaseException) -> BaseException:
+        """Return an error that leaves the block in the words of domain.errors, if it is one of the storage."""
+        return error
 
     @abstractmethod
-    def _may_have_changed(self) -> bool:
-        """Tell quickly whether there may be anything for :meth:`_write_changes` to do."""
+    def _has_unwritten(self) -> bool:
+        """Tell whether a flush would write anything."""
 
     @abstractmethod
-    def _changed(self) -> Sequence[object]:
-        """Return what stands for the tracked aggregates that have been changed and not written, in their order."""
-
-    @abstractmethod
-    def _write_changes(self) -> None:
-        """Write the changed attributes of tracked aggregates, in the order of :func:`write_order`."""
+    def _flush(self) -> None:
+        """Write the pending addition and all changes: by class; in a class additions first, then by id."""
 
     @abstractmethod
     def holds(self, aggregate: Aggregate) -> bool:
         """Tell whether this very object was read or added here, and not removed."""
 
     @abstractmethod
-    def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        """Tell whether another open unit holds this very object, or has removed it."""
+    def _insert(self, aggregate: Aggregate) -> None:
+        """Track a new aggregate, to be written by the next flush; refuse one that another open unit holds."""
 
     @abstractmethod
-    def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:
-        """Track a new aggregate, and return what writes it."""
-
-    @abstractmethod
-    def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
-        """Track an aggregate no longer, and return what removes it."""
+    def _delete(self, aggregate: Aggregate) -> None:
+        """Delete an aggregate, and track it no longer."""
 
     @abstractmethod
     def _commit(self) -> None:
-        """Write what waits, make all writes last, then let go of all objects and resources."""
+        """Flush, make all writes last, then give up all objects and resources."""
 
     @abstractmethod
     def _roll_back(self) -> None:
-        """Undo the writes, restore the objects, then let go of all objects and resources."""
+        """Undo the writes, then give up all objects, as they are, and all resources."""
 
     @abstractmethod
-    def _begin_savepoint(self) -> None:
+    def _begin_savepoint(self) -> Savepoint:
         """Begin a savepoint inside the innermost open one."""
-
-    @abstractmethod
-    def _release_savepoint(self) -> None:
-        """End the innermost savepoint and keep its writes."""
-
-    @abstractmethod
-    def _undo_savepoint(self) -> None:
-        """End the innermost savepoint, undo its writes and restore its objects."""

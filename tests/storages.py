@@ -10,10 +10,10 @@ from sqlalchemy import event
 
 from adapters.fake.database import FakeDatabase
 from adapters.sql.engine import make_engine
-from adapters.sql.metadata import metadata
+from adapters.sql.mapping import metadata
 from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from tests.contract.orders import FakeShop, SqlShop, orders_metadata
+from tests.contract.shop import SHOP_METADATA, FakeShop, SqlShop
 from tests.contract.users import written
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def sql_storage(engine: Engine) -> Storage:
 def empty(engine: Engine) -> None:
     """Delete all rows: cheaper than new tables for each test."""
     with engine.begin() as connection:
-        for table in reversed([*metadata.sorted_tables, *orders_metadata.sorted_tables]):
+        for table in reversed([table for one in (metadata, *SHOP_METADATA) for table in one.sorted_tables]):
             connection.execute(table.delete())
 
 
@@ -78,11 +78,12 @@ def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]
 
 @contextmanager
 def shop_engine(url: str) -> Iterator[Engine]:
-    """Yield an engine with the tables of the tests' own aggregate too."""
+    """Yield an engine with the tables of the tests' own aggregates too."""
     with migrated_engine(url) as engine:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", without_the_disk)
-        orders_metadata.create_all(engine)
+        for one in SHOP_METADATA:
+            one.create_all(engine)
         yield engine
 
 

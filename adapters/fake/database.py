@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from attrs import define, field
 
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
-    from adapters.fake.unit_of_work import FakeUnitOfWork
+    from adapters.fake.copies import Part, Snapshot
 
 RowKey = tuple[type, UUID]
 """The class of an aggregate, and its id."""
 
 IndexKey = tuple[type, str, object]
-"""The class of an aggregate, the name of a unique attribute, and a value of it."""
+"""The class of an aggregate, the name of a unique attribute, or its path in the parts, and a value of it."""
 
-Row = dict[str, Any]
-"""The attribute values of one aggregate; never changed, only replaced."""
+
+class Owner(Protocol):
+    """The session of an open unit of work."""
+
+    def owns(self, one: object) -> bool:
+        """Tell whether the unit holds this very object, or has removed it."""
 
 
 @define(eq=False)
@@ -51,11 +56,12 @@ class FakeDatabase:
     """
 
     lock_timeout: float = 5.0
-    rows: dict[RowKey, Row] = field(factory=dict, init=False)
+    rows: dict[RowKey, Snapshot] = field(factory=dict, init=False)
     index: dict[IndexKey, UUID] = field(factory=dict, init=False)
     _failures: list[Failure] = field(factory=list, init=False)
     _locks: dict[RowKey | IndexKey, _Lock] = field(factory=dict, init=False)
-    _open_units: set[FakeUnitOfWork] = field(factory=set, init=False)
+    _open: list[Owner] = field(factory=list, init=False)
+    _parts: WeakValueDictionary[int, Any] = field(factory=WeakValueDictionary, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
     def fail(
@@ -95,20 +101,34 @@ class FakeDatabase:
                 self._failures.remove(due)
             return due
 
-    def opened(self, unit: FakeUnitOfWork) -> None:
-        """Take note of a unit of work that begins."""
+    def opened(self, session: Owner) -> None:
+        """Note a session that begins."""
         with self._changed:
-            self._open_units.add(unit)
+            self._open.append(session)
 
-    def closed(self, unit: FakeUnitOfWork) -> None:
-        """Take note of a unit of work that has ended."""
+    def closed(self, session: Owner) -> None:
+        """Note a session that has ended."""
         with self._changed:
-            self._open_units.discard(unit)
+            self._open.remove(session)
 
-    def open_units(self) -> list[FakeUnitOfWork]:
-        """Return the units of work that have begun and not ended."""
+    def open_sessions(self) -> list[Owner]:
+        """Return the sessions that have begun and not ended."""
         with self._changed:
-            return list(self._open_units)
+            return list(self._open)
+
+    def note_parts(self, parts: Iterable[Part]) -> None:
+        """Note part objects that are stored."""
+        for part in parts:
+            self._parts[id(part.object)] = part.object
+
+    def forget_parts(self, parts: Iterable[Part]) -> None:
+        """Note that parts are stored no longer: their objects are new ones again."""
+        for part in parts:
+            self._parts.pop(id(part.object), None)
+
+    def knows_part(self, part: object) -> bool:
+        """Tell whether this very object was read or stored as a part, by any unit."""
+        return self._parts.get(id(part)) is part
 
     def still(self) -> AbstractContextManager[object]:
         """Hold the committed rows still while they are being read."""
@@ -142,7 +162,7 @@ class FakeDatabase:
                 del self._locks[key]
             self._changed.notify_all()
 
-    def store(self, rows: Mapping[RowKey, Row | None], index: Mapping[IndexKey, UUID | None]) -> None:
+    def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, UUID | None]) -> None:
         """Make the writes of one unit visible to all, at once; ``None`` stands for what was removed."""
         with self._changed:
             _apply(rows, self.rows)

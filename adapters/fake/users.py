@@ -17,4 +17,4 @@ class FakeUserRepository(FakeRepository[User], UserRepository):
     unique: ClassVar[Unique] = {"username": UsernameTaken, "email": EmailTaken}
 
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
-        return self._list_where(lambda row: row["username"] in usernames or row["email"] in emails)
+        return self._list_where(lambda user: user.username in usernames or user.email in emails)

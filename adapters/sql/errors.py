@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, Uuid
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from adapters.sql.metadata import mapped_tables
+from adapters.sql.mapping import mapped_tables
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -131,14 +131,21 @@ def integrity_error(error: DBAPIError) -> Exception:
     for table in mapped_tables():
         for constraint in unique_constraints(table):
             if name is not None and constraint.name == name:
-                return declared_error(constraint, error.params if isinstance(error.params, dict) else {})
+                return declared_error(constraint, _row_of(error.params))
     return IntegrityViolation(name or mysql_key(error.orig) or _first_line(error), _declared())
+
+
+def _row_of(parameters: Any) -> Mapping[str, Any]:
+    if isinstance(parameters, list) and len(parameters) == 1:  # as a flush sends a single row
+        parameters = parameters[0]
+    return parameters if isinstance(parameters, dict) else {}
 
 
 def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
     """Return the domain's error for a broken constraint, with the value in ``row`` (by column) if that is known."""
     if isinstance(constraint, PrimaryKeyConstraint):
-        return DuplicateIdentity(UUID(str(row["id"])) if "id" in row else None)
+        is_uuid = isinstance(constraint.columns[0].type, Uuid)  # which some databases store as a text
+        return DuplicateIdentity(UUID(str(row["id"])) if is_uuid and "id" in row else None)
     values = [str(row[column.name]) for column in constraint.columns if column.name in row]
     value = ", ".join(values) if values else None
     if "error" not in constraint.info:

@@ -22,7 +22,7 @@ from adapters.sql.errors import (
     name_of,
     unique_constraints,
 )
-from adapters.sql.metadata import mapped_tables
+from adapters.sql.mapping import mapped_tables
 from adapters.sql.mysql_connect import driver_of
 from domain.errors import TransactionLost
 

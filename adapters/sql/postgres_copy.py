@@ -13,18 +13,18 @@ from adapters.sql.types import converted, driver_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Column, Connection, Dialect, Table
+    from sqlalchemy import Column, Connection, Dialect
     from sqlalchemy.types import TypeEngine
 
     Printer = Callable[[Any], str]
 
 
-def printers_of(table: Table, dialect: Dialect) -> list[Printer] | None:
-    """Return what prints the values of each column for COPY; ``None`` where it cannot take the rows of the table."""
+def printers_of(columns: Sequence[Column[Any]], dialect: Dialect) -> list[Printer] | None:
+    """Return what prints the values of each column for COPY; ``None`` where it cannot take all of them."""
     if dialect.name != "postgresql":
         return None
-    printers = [printer for column in table.columns if (printer := _printer(column, dialect))]
-    return printers if len(printers) == len(table.columns) else None
+    printers = [printer for column in columns if (printer := _printer(column, dialect))]
+    return printers if len(printers) == len(columns) else None
 
 
 def _printer(column: Column[Any], dialect: Dialect) -> Printer | None:
@@ -36,18 +36,21 @@ def _printer(column: Column[Any], dialect: Dialect) -> Printer | None:
 
 
 def copy_rows(
-    connection: Connection, table: Table, printers: list[Printer], slices: Iterable[Sequence[Mapping[str, Any]]]
+    connection: Connection,
+    columns: Sequence[Column[Any]],
+    printers: list[Printer],
+    slices: Iterable[Sequence[Mapping[str, Any]]],
 ) -> None:
-    """Insert rows by one COPY (PostgreSQL manual, *Populating a Database*).
+    """Insert rows into columns of one table by one COPY (PostgreSQL manual, *Populating a Database*).
 
     Each slice of them is printed when those before are on their way, so that the server is at work at the same time.
     """
     quoted = connection.dialect.identifier_preparer
-    names = ", ".join(quoted.quote(column.name) for column in table.columns)
+    names = ", ".join(quoted.quote(column.name) for column in columns)
     connection.exec_driver_sql(
-        f"COPY {quoted.format_table(table)} ({names}) FROM STDIN",
+        f"COPY {quoted.format_table(columns[0].table)} ({names}) FROM STDIN",
         execution_options={
-            _COPIED: _Lines(_printed(table, printers, slices, connection.dialect)),
+            _COPIED: _Lines(_printed(columns, printers, slices, connection.dialect)),
             "no_parameters": True,
         },
     )
@@ -84,13 +87,16 @@ _PIECE = 2**20
 
 
 def _printed(
-    table: Table, printers: list[Printer], slices: Iterable[Sequence[Mapping[str, Any]]], dialect: Dialect
+    columns: Sequence[Column[Any]],
+    printers: list[Printer],
+    slices: Iterable[Sequence[Mapping[str, Any]]],
+    dialect: Dialect,
 ) -> Generator[str, object]:
     """Yield the lines that COPY takes for rows, in pieces that end anywhere."""
     for rows in slices:
-        values = [driver_values(column, rows, dialect) for column in table.columns]
-        columns = map(_printed_column, values, printers)
-        text = "".join([f"{line}\n" for line in map("\t".join, zip(*columns, strict=True))])
+        values = [driver_values(column, rows, dialect) for column in columns]
+        printed = map(_printed_column, values, printers)
+        text = "".join([f"{line}\n" for line in map("\t".join, zip(*printed, strict=True))])
         for at in range(0, len(text), _PIECE):
             yield text[at : at + _PIECE]
 

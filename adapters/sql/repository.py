@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import bindparam, select
 
+from adapters.sql.bulk import insert_many
+from adapters.sql.reading import STREAM
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from uuid import UUID
 
     from sqlalchemy import Select, Table
 
-    from adapters.sql.unit_of_work import SqlUnitOfWork
+    from adapters.sql.session import UnitSession
+    from service_layer.unit_of_work import UnitOfWork
 
 
 class SqlRepository(Repository[A]):
-    """A repository over the table of its aggregate, in a :class:`~adapters.sql.unit_of_work.SqlUnitOfWork`.
+    """A repository over the table of its aggregate.
 
-    Its statements are built once for the class, not at each call, because building one costs more than most of the
-    rest.
+    A query of its own is any ``select()`` on ``session``: it sees what the unit has changed, raises the errors of the
+    domain, and reads each aggregate whole. The standard statements are built once for the class, not at each call,
+    because building one costs more than most of the rest.
     """
 
     table: ClassVar[Table]
@@ -36,43 +40,38 @@ class SqlRepository(Repository[A]):
         cls._first = everything.order_by(cls.table.c.id).limit(bindparam("limit"))
         cls._next = cls._first.where(cls.table.c.id > bindparam("after"))
 
-    def __init__(self, unit: SqlUnitOfWork) -> None:
+    def __init__(self, unit: UnitOfWork, session: UnitSession) -> None:
         self._unit = unit
+        self.session = session
 
     def _add(self, aggregate: A) -> None:
         self._unit.register_new(aggregate)
 
     def _add_batch(self, aggregates: list[A]) -> None:
         with self._unit.writing:
-            self._unit.insert_batch(self.aggregate, aggregates)
+            self._unit.register_bulk()
+            insert_many(self.session, aggregates)
 
     def _remove(self, aggregate: A) -> None:
         self._unit.register_removed(aggregate)
 
     def _find(self, key: str, value: object) -> A | None:
-        found = self._list(self._by_key[key], {"value": value})
-        return found[0] if found else None
+        found: A | None = self.session.scalars(self._by_key[key], {"value": value}).first()
+        return found
 
     def _after(self, after: UUID | None, limit: int) -> list[A]:
-        return self._list(*self._following(after, limit))
+        return self._page(after, limit, {})
 
     def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
-        with self._unit.reading:
-            slices = self._unit.load_slices(self.aggregate, *self._following(after, limit))
-        while True:
-            with self._unit.failing:
-                items = next(slices, None)
-            if items is None:
-                return
-            yield items
-            del items
+        found = self._page(after, limit, {STREAM: True})
+        if found:
+            yield found
+            if len(found) == limit:  # another batch will be read
+                self._unit.flush()  # what the caller has changed, while the objects are still here
 
-    def _following(self, after: UUID | None, limit: int) -> tuple[Select[Any], dict[str, Any]]:
+    def _page(self, after: UUID | None, limit: int, options: dict[str, Any]) -> list[A]:
         if after is None:
-            return self._first, {"limit": limit}
-        return self._next, {"after": after, "limit": limit}
-
-    def _list(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[A]:
-        """Return what a query of this repository's aggregates finds: the way to run a query of one's own."""
-        with self._unit.reading:
-            return self._unit.load(self.aggregate, statement, parameters)
+            found = self.session.scalars(self._first, {"limit": limit}, execution_options=options)
+        else:
+            found = self.session.scalars(self._next, {"after": after, "limit": limit}, execution_options=options)
+        return list(found)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from sqlalchemy import create_engine, event
 
 from adapters.sql.errors import ALONE, BULK, TRANSACTION_LOST, declared_error, is_autocommit, unique_constraints
-from adapters.sql.metadata import mapped_tables
+from adapters.sql.mapping import mapped_tables
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -1,39 +1,47 @@
-"""The unit of work over a SQL database: a connection, a transaction and an identity map for each block."""
+"""The unit of work over a SQL database: it wraps the life of a SQLAlchemy session."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.util import identity_key
+
 from adapters.sql import postgres
-from adapters.sql.children import read_with_children
-from adapters.sql.errors import translated
-from adapters.sql.identity_map import SLICE, IdentityMap, is_owned_elsewhere, values_of
-from adapters.sql.metadata import children_of, table_of
-from adapters.sql.statements import insert_many, statements_on
-from adapters.sql.transaction import Transaction
+from adapters.sql.errors import ALONE, translated, translated_alone, translated_at_commit
+from adapters.sql.parts import (
+    check_parts,
+    hold_back,
+    keep_equal,
+    make_new,
+    make_parts_new,
+    note_root,
+    put_back,
+    relations_of,
+    resettle,
+)
+from adapters.sql.reading import UNDOING, read_whole
+from adapters.sql.savepoint import SqlSavepoint
+from adapters.sql.session import new_session
 from adapters.sql.users import SqlUserRepository
-from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity
-from service_layer.unit_of_work import UnitOfWork, write_order
+from domain.aggregate import Aggregate
+from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageUnavailable, TransactionLost, UnitOfWorkMisuse
+from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.orm import ORMExecuteState
 
-    from sqlalchemy import Connection, Engine, Select
 
-    from adapters.sql.identity_map import Row
-    from domain.aggregate import Aggregate
-
-# Whose drivers hold all rows of a query when it has run, unless they are told to stream them. SQLite would keep the
-# query open, and go on to see what was stored when it began.
-_READ_AT_ONCE = {"postgresql", "mysql"}
+_REMOVED_BY = "removed_by"  # the key in SQLAlchemy's ``info`` of an object that holds the session it was removed in
 
 
 class SqlUnitOfWork(UnitOfWork):
-    """A unit of work over the database of ``engine``: one connection and one transaction for each block.
+    """A unit of work over the database of ``engine``: a session that is opened and closed with each block.
 
-    The objects are the unit's own, too: it keeps one for each row, and writes each that was changed by itself,
-    so that an error is met where it can be translated, and leaves every object as it is. Raises
+    Repositories query ``session`` as SQLAlchemy's users know it. Raises
     :class:`~domain.errors.ConfigurationError` for an engine that would read and write in different schemas.
     """
 
@@ -45,183 +53,182 @@ class SqlUnitOfWork(UnitOfWork):
                 " ?options=-csearch_path=tenant"
             )
         self._engine = engine
-        self._transaction = Transaction(engine)
-        self._objects = IdentityMap()
-        self._statements = statements_on(engine)
-        self.users = SqlUserRepository(self)
+        self.session = new_session(bind=engine, run=self._run)
+        self._removed: list[Any] = []
+        self._savepoints: list[SqlSavepoint] = []
+        self.users = SqlUserRepository(self, self.session)
+
+    def _told(self, error: BaseException) -> BaseException:
+        # SQLAlchemy's own come from statements that a repository has run past its session.
+        return translated(error, self._engine) if isinstance(error, SQLAlchemyError) else error
 
     @property
     def connection(self) -> Connection:
-        """The connection of this block, in its transaction: for statements of one's own.
+        """The connection of this block, in its transaction, for statements that are not the session's.
 
-        Asking for it writes what the unit has left to write, so that they see it. They are done and undone with the
-        rest of the block, and change none of its objects. The transaction is the unit's: who ends it here makes its
-        commit fail.
+        Asking for it flushes. What is done on it lasts or is undone with the rest of the block, and changes none of
+        its objects. The transaction is the unit's: its commit fails when another call has ended it.
         """
         with self.reading:
-            connection = self._transaction.connection()
+            connection = self.session.connection()
         if connection.dialect.name == "postgresql":
             postgres.begin_with_next(connection)
         return connection
 
-    def load(self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]) -> list[Any]:
-        """Return the aggregates of one class that a query finds."""
-        children = children_of(kind)
-        if children:
-            session = self._transaction.session()
-            roots = session.scalars(statement, parameters).unique()  # one comes once for each of its children
-            rows = [read_with_children(root, children, session) for root in roots]
-            return self._objects.made(kind, list(rows[0]), [list(row.values()) for row in rows]) if rows else []
-        found = self._transaction.connection().execute(statement, parameters)
-        return self._objects.made(kind, list(found.keys()), found.all())
+    # Reading.
 
-    def load_slices(
-        self, kind: type[Aggregate], statement: Select[Any], parameters: Mapping[str, Any]
-    ) -> Iterator[list[Any]]:
-        """Run such a query at once, and return an iterator over lists of what it finds, of which none is empty.
+    def _run(self, state: ORMExecuteState) -> Any:
+        """Run a statement of a repository: after a flush, with its errors in the domain's words."""
+        if not state.is_select:
+            with self.writing:
+                self.register_bulk()
+                return state.invoke_statement()
+        if UNDOING in state.execution_options:
+            return state.invoke_statement()
+        with self.reading:
+            return read_whole(state)
 
-        Each list is made when it is asked for, but before anything else is done with the unit: nobody can tell.
-        """
-        if children_of(kind):
-            aggregates = self.load(kind, statement, parameters)
-            return iter([aggregates] if aggregates else [])
-        connection = self._transaction.connection()
-        found = connection.execute(statement, parameters)
-        names = list(found.keys())
-        is_streamed = not postgres.STREAMED.isdisjoint(connection.get_execution_options())
-        if connection.dialect.name in _READ_AT_ONCE and not is_streamed:
-            return self._objects.making(kind, names, found.partitions(SLICE))
-        rows = found.all()
-        return self._objects.making(kind, names, (rows[at : at + SLICE] for at in range(0, len(rows), SLICE)))
+    # Writing.
 
-    def insert_batch(self, kind: type[Aggregate], aggregates: Sequence[Aggregate]) -> None:
-        """Insert the rows of new aggregates together, without tracking the objects."""
-        self._log.note_bulk()
-        insert_many(self._transaction.connection(), table_of(kind), map(_new_row, aggregates))
-        for name, children in children_of(kind).items():
-            rows = (children.row_of(root.id, child) for root in aggregates for child in getattr(root, name))
-            insert_many(self._transaction.connection(), children.table, rows)
+    def _has_unwritten(self) -> bool:
+        session = self.session
+        session.renumber()
+        keep_equal(session.dirty)
+        return bool(session.new) or any(map(session.is_changed, session.dirty))
 
-    def _failed(self, error: BaseException) -> BaseException:
-        self._transaction.give_up()
-        return translated(error, self._engine)
+    def _flush(self) -> None:
+        changed = self.session.changed()
+        stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
+        check_parts(changed)
+        for one in (*self.session.new, *self.session.dirty):
+            resettle(one)
+        try:
+            with self._versions.raised(changed):
+                self._delete_before_insert(changed)
+                self.session.flush()
+        except StaleDataError as error:
+            raise stale from error
+        self._forget_removed()
+        for root in changed:
+            note_root(root)
 
-    def _has_lost_transaction(self) -> bool:
-        return self._transaction.was_ended() or super()._has_lost_transaction()
+    def _delete_before_insert(self, changed: list[Aggregate]) -> None:
+        held = hold_back(changed, self.session)
+        if held:
+            try:
+                self.session.flush()
+                self._forget_removed()
+            finally:
+                put_back(held)
+            self.session.renumber()
 
     def holds(self, aggregate: Aggregate) -> bool:
-        return self._objects.holds(aggregate)
-
-    def _is_held_elsewhere(self, aggregate: Aggregate) -> bool:
-        return is_owned_elsewhere(aggregate, self._objects)
-
-    def _may_have_changed(self) -> bool:
-        return self._objects.may_have_changed()
-
-    def _changed(self) -> list[Aggregate]:
-        return sorted(self._objects.changed(), key=write_order)
-
-    def _write_changes(self) -> None:
-        if not self._may_have_changed():
-            return
-        self._objects.finish_making()
-        changed = self._changed()
-        if not changed:
-            return
-        self._check_writable("write")
-        self._note(changed)
-        written = []
-        for aggregate in changed:
-            old = self._objects.row_of(aggregate)
-            row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-            if not self._statements[table_of(type(aggregate))].run_update(self._transaction.connection(), old, row):
-                raise ConcurrentChange.of(changed)
-            self._write_children(aggregate, old, row)
-            written.append((aggregate, row))
-        for aggregate, row in written:
-            self._stored(aggregate, row)
-
-    def _write_children(self, aggregate: Aggregate, old: Row, row: Row) -> None:
-        for name, children in children_of(type(aggregate)).items():
-            children.write(aggregate.id, old.get(name, ()), row[name], self._transaction.connection())
-
-    def _stored(self, aggregate: Aggregate, row: Row) -> None:
-        vars(aggregate)["version"] = row["version"]
-        self._objects.track(aggregate)
-
-    def _note(self, changed: list[Aggregate]) -> None:
-        for aggregate in changed:
-            self._log.note(aggregate, self._objects.row_of(aggregate), stored=True)
-
-    def _insertion(self, aggregate: Aggregate) -> Callable[[], None]:
-        if self._objects.get(type(aggregate), aggregate.id) is not None:
-            raise DuplicateIdentity(aggregate.id)
-        self._log.note(aggregate, values_of(aggregate), stored=False)
-        self._objects.track(aggregate)
-        return partial(self._insert, aggregate)
+        state = inspect(aggregate, raiseerr=False)
+        return state is not None and state.session is self.session
 
     def _insert(self, aggregate: Aggregate) -> None:
-        row = {**values_of(aggregate), "version": self._log.next_version(aggregate)}
-        self._statements[table_of(type(aggregate))].run_insert(self._transaction.connection(), row)
-        self._write_children(aggregate, {}, row)
-        self._stored(aggregate, row)
+        state = inspect(aggregate, raiseerr=False)
+        if state is None:
+            raise UnitOfWorkMisuse(
+                f"{aggregate!r} was made before its class was mapped: import adapters.sql.unit_of_work before you make it"
+            )
+        if (state.session or state.info.get(_REMOVED_BY)) not in (None, self.session):
+            raise UnitOfWorkMisuse(
+                f"{aggregate!r} belongs to another unit of work that is still open: end that one first"
+            )
+        if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
+            raise DuplicateIdentity(aggregate.id)
+        make_new(aggregate, self.session)
+        self.session.add(aggregate)
+        self.session.keep([aggregate])
 
-    def _deletion(self, aggregate: Aggregate) -> Callable[[], None]:
-        row = self._objects.row_of(aggregate)
-        self._log.note(aggregate, row, stored=True)
-        self._objects.remove(aggregate)
-        return partial(self._delete, aggregate, row)
+    def _delete(self, aggregate: Aggregate) -> None:
+        version, stale = aggregate.version, ConcurrentChange.of([aggregate])
+        try:
+            if relations_of(type(aggregate)):  # lock and check the root before its parts are deleted
+                aggregate.version += 1
+                self.session.flush()
+            self.session.delete(aggregate)
+            self.session.flush()
+        except StaleDataError as error:
+            raise stale from error
+        finally:
+            aggregate.version = version
+        self._forget_removed()
 
-    def _delete(self, aggregate: Aggregate, row: Row) -> None:
-        if not self._statements[table_of(type(aggregate))].run_delete(self._transaction.connection(), row):
-            raise ConcurrentChange.of([aggregate])
+    def _forget_removed(self) -> None:
+        """Expunge what was deleted: SQLAlchemy's memory of it would stand in the way of adding it once more."""
+        for one in self.session.removed:
+            for savepoint in self._savepoints[-1:]:
+                savepoint.note_removed(one)
+        self.session.expunge_each(self.session.removed)
+        for one in self.session.removed:
+            if isinstance(one, Aggregate):
+                inspect(one).info[_REMOVED_BY] = self.session
+                self._removed.append(one)
+        make_parts_new(one for one in self.session.removed if not isinstance(one, Aggregate))
+        self.session.removed.clear()
 
     def _commit(self) -> None:
-        if self._has_one_statement() and self._transaction.can_write_alone():
-            self._transaction.write_alone(self._write)
+        if self.session.was_ended():
+            self.session.refuse_if_ended()
+        if self._is_one_statement() and self.session.can_write_alone():
+            info = self.session.connection().info
+            info[ALONE] = True
+            try:
+                self._flush()
+            except DBAPIError as error:
+                raise translated_alone(error, self._engine) from error
+            finally:
+                info.pop(ALONE, None)  # a connection that is lost has an empty one
         else:
-            self._write()
-            self._transaction.commit()
-        self._let_go()
+            if self._has_unwritten():
+                self._flush()
+            self.session.refuse_if_ended()
+            try:
+                self.session.commit_or_raise()
+            except DBAPIError as error:
+                raise translated_at_commit(error, self._engine) from error
+        self._end()
 
-    def _has_one_statement(self) -> bool:
+    def _is_one_statement(self) -> bool:
         """Tell whether all that there is to write takes one statement."""
-        left = self._objects.changed()
-        if self._waiting is not None and self._waiting[0] not in left:
-            left.append(self._waiting[0])
-        return len(left) == 1 and not children_of(type(left[0]))
+        if not self._has_unwritten():
+            return False
+        changed = self.session.changed()
+        return len(changed) == 1 and not relations_of(type(changed[0]))
 
     def _roll_back(self) -> None:
-        self._note(self._objects.changed())
+        self._end()
+
+    def _end(self) -> None:
+        self.session.end()
+        for one in self._removed:
+            inspect(one).info.pop(_REMOVED_BY, None)
+        self._removed.clear()
+        self._savepoints.clear()
+
+    def _begin_savepoint(self) -> SqlSavepoint:
+        savepoint = SqlSavepoint(self.session, self._savepoints)
+        self._savepoints.append(savepoint)
+        return savepoint
+
+    def _failed(self, error: BaseException) -> BaseException:
+        # Now, and not when the block is left: others may wait for its locks.
+        told = translated(error, self._engine)
+        if self._savepoints:
+            self._loss = self._given_up_with(told)
+        if not self._savepoints or self._loss is not None:
+            self.session.end()
+        return told
+
+    def _given_up_with(self, told: BaseException) -> BaseException | None:
+        """Roll back the innermost savepoint; return what has ended the whole transaction, if that cannot be done."""
         try:
-            self._let_go()
-        finally:
-            for original in self._log.clear():
-                vars(original.aggregate).update(original.values)
-
-    def _let_go(self) -> None:
-        self._objects.clear()
-        self._transaction.close()
-
-    def _begin_savepoint(self) -> None:
-        self._transaction.begin_savepoint()
-
-    def _release_savepoint(self) -> None:
-        self._transaction.release_savepoint()
-
-    def _undo_savepoint(self) -> None:
-        self._objects.finish_making()
-        self._note(self._changed())
-        self._transaction.undo_savepoint()
-        for original in self._log.drop_level():
-            self._objects.forget(original.aggregate)
-            # Past the class, some of whose attributes are frozen, and past SQLAlchemy, which would report a change.
-            vars(original.aggregate).update(original.values)
-            if original.stored:
-                self._objects.track(original.aggregate)
-
-
-def _new_row(aggregate: Aggregate) -> Row:
-    row = values_of(aggregate)
-    row["version"] += 1
-    return row
+            if not self.session.was_ended():
+                self._savepoints[-1].roll_back()
+                return None
+        except (SQLAlchemyError, TransactionLost) as error:
+            if not isinstance(told, StorageUnavailable | TransactionLost):
+                return translated(error, self._engine)
+        return told

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint, Uuid, bindparam, or_, select
 
-from adapters.sql.metadata import map_aggregate, metadata
+from adapters.sql.mapping import map_aggregate, metadata
 from adapters.sql.repository import SqlRepository
 from adapters.sql.types import Text, UtcDateTime
 from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken, UserRepository
@@ -36,7 +36,7 @@ class SqlUserRepository(SqlRepository[User], UserRepository):
     table = users
 
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
-        return self._list(_HOLDING, {"usernames": list(usernames), "emails": list(emails)})
+        return list(self.session.scalars(_HOLDING, {"usernames": list(usernames), "emails": list(emails)}))
 
 
 _HOLDING = (

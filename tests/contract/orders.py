@@ -1,4 +1,4 @@
-"""An aggregate of the tests alone, with child entities: its domain, its two adapters, and its sample.
+"""An aggregate of the tests alone, with parts: its domain, its two adapters, and its sample.
 
 In a project these are files of their own, as docs/extending.md has it.
 """
@@ -6,28 +6,22 @@ In a project these are files of their own, as docs/extending.md has it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
+from uuid import UUID
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field, setters
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid, select
+from sqlalchemy.orm import relationship
 
-from adapters.fake.database import FakeDatabase
 from adapters.fake.repository import FakeRepository
 from adapters.fake.repository import Unique as UniqueAttributes
-from adapters.fake.unit_of_work import FakeUnitOfWork
-from adapters.sql.children import Children
-from adapters.sql.metadata import map_aggregate, metadata
+from adapters.sql.mapping import map_aggregate, map_part, metadata
 from adapters.sql.repository import SqlRepository
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.aggregate import Aggregate, Entity, in_order
+from domain.aggregate import Aggregate, new_id
 from domain.errors import NotFound, ValueTaken
 from domain.repository import Repository
 from tests.contract.sample import Sample, Unique
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sqlalchemy import Engine
 
 # The domain.
 
@@ -44,16 +38,13 @@ class ReferenceTaken(ValueTaken):
     kind: ClassVar[str] = "reference"
 
 
-@frozen(kw_only=True)
-class OrderLine(Entity):
-    """So many of one thing."""
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
+class OrderLine:
+    """So many of one thing; it has an id inside of its order, which another quantity does not change."""
 
+    id: UUID = field(factory=new_id)
     sku: str
     quantity: int
-
-
-def _lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
-    return in_order(OrderLine, lines)
 
 
 @define(slots=False, eq=False, kw_only=True)
@@ -61,13 +52,17 @@ class Order(Aggregate):
     """What somebody wants to have. ``reference`` is any text; ``lines`` has a line for each thing."""
 
     reference: str
-    lines: tuple[OrderLine, ...] = field(default=(), converter=_lines)
+    lines: set[OrderLine] = field(factory=set)
 
     def set_quantity(self, sku: str, quantity: int) -> None:
         """Want so many of a thing; none at all takes its line away."""
-        line = next((line for line in self.lines if line.sku == sku), OrderLine(sku=sku, quantity=quantity))
-        others = [one for one in self.lines if one.sku != sku]
-        self.lines = _lines([*others, evolve(line, quantity=quantity)] if quantity else others)
+        for line in [line for line in self.lines if line.sku == sku]:
+            self.lines.remove(line)
+            if quantity:
+                self.lines.add(evolve(line, quantity=quantity))
+            return
+        if quantity:
+            self.lines.add(OrderLine(sku=sku, quantity=quantity))
 
     def change_reference(self, reference: str) -> None:
         """Take another reference."""
@@ -107,13 +102,18 @@ orders = Table(
 order_lines = Table(
     "order_lines",
     orders_metadata,
-    Column("order_id", ForeignKey(orders.c.id, ondelete="CASCADE"), primary_key=True),
     Column("id", Uuid, primary_key=True),
+    Column("order_id", ForeignKey(orders.c.id), nullable=False, index=True),
     Column("sku", String(40), nullable=False),
     Column("quantity", Integer, nullable=False),
 )
 
-map_aggregate(Order, orders, lines=Children(OrderLine, order_lines))
+map_part(OrderLine, order_lines)
+map_aggregate(
+    Order,
+    orders,
+    properties={"lines": relationship(OrderLine, collection_class=set, lazy="selectin", cascade="all, delete-orphan")},
+)
 
 
 class SqlOrderRepository(SqlRepository[Order], OrderRepository):
@@ -122,16 +122,8 @@ class SqlOrderRepository(SqlRepository[Order], OrderRepository):
     table = orders
 
     def list_with(self, sku: str) -> list[Order]:  # noqa: D102  # the port says it
-        having = select(order_lines.c.order_id).where(order_lines.c.sku == sku)
-        return self._list(select(Order).where(orders.c.id.in_(having)).order_by(orders.c.id), {})
-
-
-class SqlShop(SqlUnitOfWork):
-    """A SQL unit of work that has orders too."""
-
-    def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
-        super().__init__(engine, read_only=read_only)
-        self.orders = SqlOrderRepository(self)
+        having = select(Order).join(order_lines).where(order_lines.c.sku == sku).order_by(orders.c.id)
+        return list(self.session.scalars(having).unique().all())
 
 
 # The fake.
@@ -143,15 +135,7 @@ class FakeOrderRepository(FakeRepository[Order], OrderRepository):
     unique: ClassVar[UniqueAttributes] = {"reference": ReferenceTaken}
 
     def list_with(self, sku: str) -> list[Order]:  # noqa: D102  # likewise
-        return self._list_where(lambda row: any(line.sku == sku for line in row["lines"]))
-
-
-class FakeShop(FakeUnitOfWork):
-    """A fake unit of work that has orders too."""
-
-    def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
-        super().__init__(database, read_only=read_only)
-        self.orders = FakeOrderRepository(self)
+        return self._list_where(lambda order: any(line.sku == sku for line in order.lines))
 
 
 def new_order(reference: str) -> Order:
@@ -168,6 +152,33 @@ def change(order: Order, state: int) -> None:
     order.set_quantity("cup", 0 if state % 3 == 2 else 10)
 
 
+def add_thing(order: Order, number: int) -> None:
+    """Want one more thing."""
+    order.set_quantity(f"thing {number}", number)
+
+
+def remove_line(order: Order, number: int) -> None:
+    """Want a thing no longer."""
+    for line in _sorted(order)[number : number + 1]:
+        order.lines.remove(line)
+
+
+def replace_all(order: Order, number: int) -> None:
+    """Want other things."""
+    order.lines = {OrderLine(sku=f"other {each}", quantity=number) for each in range(number)}
+
+
+def move_line(source: Order, target: Order, number: int) -> None:
+    """Let another order have a line."""
+    for line in _sorted(source)[number : number + 1]:
+        source.lines.remove(line)
+        target.lines.add(line)
+
+
+def _sorted(order: Order) -> list[OrderLine]:
+    return sorted(order.lines, key=attrgetter("sku", "quantity", "id"))
+
+
 ORDERS: Sample[Any] = Sample(
     repository="orders",
     make=new_order,
@@ -180,4 +191,11 @@ ORDERS: Sample[Any] = Sample(
         ),
     ],
     queries=[lambda orders, _: orders.list_with("cup")],
+    edits={
+        "change a line": lambda order, number: order.set_quantity("tea", 2 + number),
+        "add a line": add_thing,
+        "remove a line": remove_line,
+        "replace all lines": replace_all,
+    },
+    moves=move_line,
 )

@@ -2,18 +2,19 @@
 
 Whoever adds an aggregate writes a :class:`Sample` of it, about ten lines as in tests/contract/users.py, and adds it to
 the list in tests/contract/samples.py. Every test of the suite, and the random histories, then run on it too, on every
-storage.
+storage. tests/contract/sample_check.py says what is wrong with a sample, before any of them does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from domain.errors import ValueTaken
 from domain.repository import A, Repository
+from tests.contract.graphs import twin, values
 
 if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
@@ -22,16 +23,35 @@ if TYPE_CHECKING:
 
 @frozen
 class Unique(Generic[A]):
-    """A unique ``attribute``: how to give it a value, how to find an aggregate by it, and the error for a taken one."""
+    """A unique value of an aggregate, or of one of its parts, and the error for a taken one.
+
+    ``attribute`` names it in the tests. ``set`` changes it, ``find`` asks the repository for the aggregate that has a
+    value; each is ``None`` where the domain does not offer that. ``read`` returns the value: the root's ``attribute``
+    unless it is given. Where there is no ``set``, ``give`` puts a value into an aggregate that was just made: into the
+    root's ``attribute``, past its being frozen, unless it is given.
+
+    A value of a part belongs to one part that the functions choose, such as the first. Where there is no such part,
+    ``read`` returns ``None``, and ``set`` and ``give`` do nothing.
+    """
 
     attribute: str
-    set: Callable[[A, Any], None]
-    find: Callable[[Any, Any], A]
+    set: Callable[[A, Any], None] | None
+    find: Callable[[Any, Any], A] | None
     taken: type[ValueTaken]
+    read: Callable[[A], Any] | None = None
+    give: Callable[[A, Any], None] | None = None
 
     def value(self, aggregate: A) -> Any:
         """Return the value that an aggregate has."""
-        return getattr(aggregate, self.attribute)
+        return getattr(aggregate, self.attribute) if self.read is None else self.read(aggregate)
+
+    def put(self, new: A, value: Any) -> None:
+        """Put a value into an aggregate that was just made and is in no unit."""
+        give = self.give or self.set
+        if give is None:
+            object.__setattr__(new, self.attribute, value)
+        else:
+            give(new, value)
 
 
 @frozen
@@ -39,19 +59,30 @@ class Sample(Generic[A]):
     """An aggregate of the contract suite.
 
     ``repository`` is the name of its attribute in the unit of work. ``make`` returns a new aggregate for a word, such
-    as ``"ann"``; those of different words share no unique value. ``word`` reads the word back, ``rename`` changes it,
-    and ``change`` puts the aggregate into the state of a number, without touching a unique value: it is made in state
-    0, and 0 and 1 differ. ``unique`` lists the unique attributes in the order of their columns, ``queries`` what else
-    the repository can be asked, each with a word.
+    as ``"ann"``; those of different words share neither an id nor a unique value, and the ids of words in alphabetical
+    order that are made in this order are in order, too. ``word`` reads the word back, and
+    ``rename`` changes it, unless it is ``None``, as for an aggregate whose key says the word. ``change`` puts the
+    aggregate into the state of a number, without touching a unique value: it is made in state 0, and 0 and 1 differ.
+
+    ``unique`` lists the unique values, in the order in which they are checked. ``queries`` are what else the repository
+    can be asked, each with a word. ``edits`` are the ways to change the inside of an aggregate, by name: add, change,
+    move and remove a part, at each level, sort and reverse a list. Each gets a number, does the same for the same
+    number, and does nothing where there is nothing to do it to. ``moves`` moves a part from one aggregate to another.
     """
 
     repository: str
     make: Callable[[str], A] = field(repr=False)
     word: Callable[[A], str] = field(repr=False)
-    rename: Callable[[A, str], None] = field(repr=False)
     change: Callable[[A, int], None] = field(repr=False)
+    rename: Callable[[A, str], None] | None = field(repr=False, default=None)
     unique: Sequence[Unique[A]] = field(repr=False, default=())
     queries: Sequence[Callable[[Any, str], list[A]]] = field(repr=False, default=())
+    edits: Mapping[str, Callable[[A, int], None]] = field(repr=False, factory=dict)
+    moves: Callable[[A, A, int], None] | None = field(repr=False, default=None)
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Let Hypothesis show a sample by its name alone: it asks this method, and not ``repr``."""
+        printer.text(f"<{self.repository}>")
 
 
 WRITES = ("an addition", "a removal", "a change")
@@ -93,25 +124,61 @@ class Kit(Generic[A]):
             self.sample.change(self.of(uow).get(aggregate.id), 1)
             uow.commit()
 
+    def rename(self, aggregate: A, word: str) -> None:
+        """Rename an aggregate; for tests that run on samples that can be renamed alone."""
+        assert self.sample.rename is not None, "mark the test with over_renamed"
+        self.sample.rename(aggregate, word)
+
+    def set(self, unique: Unique[A], aggregate: A, value: Any) -> None:
+        """Change a unique value; for tests that run on those alone that can be changed."""
+        assert unique.set is not None, "mark the test with each_unique_that_changes"
+        unique.set(aggregate, value)
+
+    def find(self, unique: Unique[A], uow: UnitOfWork, value: Any) -> A:
+        """Ask the repository for a unique value; for tests that run on those alone that can be found."""
+        assert unique.find is not None, "mark the test with each_unique_that_is_found"
+        return unique.find(self.of(uow), value)
+
+    def found_by_all(self, uow: UnitOfWork, aggregate: A) -> list[A]:
+        """Return what the repository finds by each unique value of an aggregate."""
+        found = [unique for unique in self.sample.unique if unique.find is not None]
+        return [self.find(unique, uow, unique.value(aggregate)) for unique in found]
+
     def write(self, uow: UnitOfWork, mine: A, what: str) -> None:
-        """Tell a unit one of :data:`WRITES`; ``mine`` is the object that it removes or renames."""
+        """Tell a unit one of :data:`WRITES`; ``mine`` is the object that it removes or changes."""
         if what == "an addition":
             self.of(uow).add(self.sample.make("cid"))
         elif what == "a removal":
             self.of(uow).remove(mine)
         else:
-            self.sample.rename(mine, "anna")
+            self.sample.change(mine, 1)
 
     def like(self, holder: A, unique: Unique[A], word: str) -> A:
         """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""
         made = self.sample.make(word)
-        unique.set(made, unique.value(holder))
+        unique.put(made, unique.value(holder))
         return made
+
+    def heir(self, holder: A, word: str) -> A:
+        """Return a new aggregate for a word that shares all unique values with a holder."""
+        made = self.sample.make(word)
+        for unique in self.sample.unique:
+            unique.put(made, unique.value(holder))
+        return made
+
+    def with_id(self, id: Any, word: str) -> A:
+        """Return a new aggregate for a word that has the id of another one."""
+        return twin(self.sample.make(word), id=id)
 
     def all_values(self) -> list[dict[str, Any]]:
         """Return the values of all that is stored, in the order of ids."""
         with self.unit(read_only=True) as uow:
             return [values(one) for one in self.of(uow).stream()]
+
+    def unique_values(self, unique: Unique[A]) -> dict[Any, Any]:
+        """Return the value that each stored aggregate has, by its id."""
+        with self.unit(read_only=True) as uow:
+            return {one.id: unique.value(one) for one in self.of(uow).stream()}
 
     def words(self) -> list[str]:
         """Return the words of all that is stored, sorted."""
@@ -121,8 +188,3 @@ class Kit(Generic[A]):
     def versions(self) -> list[int]:
         """Return the versions of all that is stored, in the order of ids."""
         return [row["version"] for row in self.all_values()]
-
-
-def values(aggregate: Any) -> dict[str, Any]:
-    """Return all attributes of an aggregate and its children; fails when one of them cannot be read any more."""
-    return asdict(aggregate)

@@ -7,17 +7,42 @@ from typing import Any
 import pytest
 
 from tests.contract.orders import ORDERS
+from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
 
-SAMPLES: tuple[Sample[Any], ...] = (USERS, ORDERS)
+SAMPLES: tuple[Sample[Any], ...] = (USERS, ORDERS, PRODUCTS)
 
-each_unique = pytest.mark.parametrize(
-    ("sample", "unique"),
-    [
-        pytest.param(sample, unique, id=f"{sample.repository}.{unique.attribute}")
-        for sample in SAMPLES
-        for unique in sample.unique
-    ],
+over_renamed = pytest.mark.parametrize(
+    "sample",
+    [pytest.param(sample, id=sample.repository) for sample in SAMPLES if sample.rename is not None],
 )
-"""Runs a test over ``kit`` and ``unique`` for each unique attribute of every aggregate."""
+"""Runs a test over ``kit`` for each aggregate that can be renamed."""
+
+
+def each_unique_with(*functions: str) -> pytest.MarkDecorator:
+    """Run a test over ``kit`` and ``unique`` for each unique value that has ``"set"``, ``"find"`` or both."""
+    return pytest.mark.parametrize(
+        ("sample", "unique"),
+        [
+            pytest.param(sample, unique, id=f"{sample.repository}.{unique.attribute}")
+            for sample in SAMPLES
+            for unique in sample.unique
+            if all(getattr(unique, name) is not None for name in functions)
+        ],
+    )
+
+
+each_unique = each_unique_with()
+"""Runs a test over ``kit`` and ``unique`` for each unique value of every aggregate."""
+
+each_unique_of_the_root = pytest.mark.parametrize(
+    each_unique.args[0], [one for one in each_unique.args[1] if "." not in str(one.id).partition(".")[2]]
+)
+"""Likewise, for each one of a root: its row is written before those of its parts."""
+
+each_unique_that_changes = each_unique_with("set")
+"""Likewise, for each one that can be changed."""
+
+each_unique_that_is_found = each_unique_with("find")
+"""Likewise, for each one that the repository can be asked for."""

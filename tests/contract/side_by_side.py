@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from tests.contract.sample import Sample, values
+from tests.contract.graphs import exact, same_ids
+from tests.contract.sample import Sample
 from tests.contract.worlds import KINDS, Block, Oops, World, ends_a_unit, leave, leave_block, new_world, stored
 from tests.storages import Storage, fake_storage
 
@@ -30,11 +31,14 @@ class SideBySide(RuleBasedStateMachine):
         self.open: set[int] = set()
         self.touched: set[int] = set()  # those that may hold an object with a change to write
         self.writer: int | None = None  # the one that has written last, and not ended
+        self.met: dict[int, set[int]] = {unit: set() for unit in range(self.units)}  # places of what each unit has held
+        self.failed: set[int] = set()  # those that can only be rolled back or left, or whose savepoint must be
+        self.unversioned: set[int] = set()  # places of objects whose unit ended without a commit
 
     def both(self, step: Callable[[World], Any]) -> Any:
         """Make a step in both worlds and compare."""
         fake, real = (world.outcome(step) for world in self.worlds)
-        assert fake == real
+        assert_alike(fake, real)
         return fake
 
     def within(self, unit: int, step: Callable[[Block, World], Any], *, writes: bool) -> bool:
@@ -47,7 +51,11 @@ class SideBySide(RuleBasedStateMachine):
         self.enter(unit)
         if writes or unit in self.touched:
             self.writer = unit
+        self.meet_held(unit)
         outcome = self.both(lambda world: step(world.blocks[unit], world))
+        self.meet_held(unit)
+        if ends_a_unit(outcome):
+            self.failed.add(unit)
         if self.units > 1 and ends_a_unit(outcome):
             self.give_up(unit)
         return not isinstance(outcome, tuple)
@@ -61,10 +69,26 @@ class SideBySide(RuleBasedStateMachine):
     def give_up(self, unit: int) -> None:
         """Go back to the savepoint that the unit is in, or roll it back and leave it."""
         if self.worlds[0].blocks[unit].savepoints:
-            self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), Oops()))
+            self.undo_savepoint(unit, Oops())
         else:
             self.both(lambda world: world.blocks[unit].uow.rollback())
             self.close(unit, by_error=False, after="again")
+
+    def undo_savepoint(self, unit: int, error: Oops | None) -> None:
+        """Leave the innermost savepoint, which is undone by an error, or when the unit has failed in it."""
+        if not ends_a_unit(self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), error))):
+            self.failed.discard(unit)
+
+    def change(self, places: list[int], change: Callable[..., None]) -> None:
+        """Make a change to objects in both worlds, in which new parts get the same ids."""
+        self.touched |= self.open
+        with same_ids() as again:
+
+            def step(world: World) -> None:
+                again()
+                change(*(world.objects[place] for place in places))
+
+            self.both(step)
 
     def close(self, unit: int, *, by_error: bool, after: str) -> None:
         """Leave all savepoints and the block of a unit, if it is open; then compare what is stored."""
@@ -75,9 +99,24 @@ class SideBySide(RuleBasedStateMachine):
             self.next[unit] = after
             self.both(stored)
 
-    def forget(self, unit: int) -> None:
-        """Note that the transaction of a unit is over."""
+    def meet_held(self, unit: int) -> None:
+        """Remember what a unit holds now."""
+        self.met[unit].update(self.places_held(unit))
+
+    def places_held(self, unit: int) -> list[int]:
+        """Return the places of the objects that a unit holds."""
+        world = self.worlds[0]
+        return [place for place, one in enumerate(world.objects) if world.blocks[unit].uow.holds(one)]
+
+    def forget(self, unit: int, stored: list[int] | None = None) -> None:
+        """Note that the transaction of a unit is over; ``stored`` are the places of what a commit has stored."""
         self.touched.discard(unit)
+        self.failed.discard(unit)
+        if stored is None:
+            self.unversioned |= self.met[unit]
+        else:
+            self.unversioned.difference_update(stored)
+        self.met[unit] = set()
         self.writer = None if self.writer == unit else self.writer
 
     def pick(self, number: int) -> tuple[Sample[Any], int] | None:
@@ -90,18 +129,24 @@ class SideBySide(RuleBasedStateMachine):
 
     def held(self, unit: int, number: int) -> tuple[Sample[Any], int] | None:
         """Return the sample and the place of one of the objects that a unit holds."""
-        world = self.worlds[0]
-        places = [place for place, one in enumerate(world.objects) if world.blocks[unit].uow.holds(one)]
+        places = self.places_held(unit)
         if not places:
             return None
         place = places[number % len(places)]
-        return KINDS[type(world.objects[place])], place
+        return KINDS[type(self.worlds[0].objects[place])], place
 
     @invariant()
     def objects_look_alike(self) -> None:
-        """Every object can be read, and has the same values in both worlds."""
-        fake, real = ([values(one) for one in world.objects] for world in self.worlds)
-        assert fake == real
+        """Every object can be read, and has the same values in both worlds, and the same version where it has one."""
+        assert_alike(*(self.looks(world) for world in self.worlds))
+
+    def looks(self, world: World) -> list[dict[str, Any]]:
+        """Return what the objects of a world hold; a version means nothing after a failure or without a commit."""
+        free = self.unversioned.union(*(self.met[unit] for unit in self.failed))
+        looks = [exact(one) for one in world.objects]
+        for place in free:
+            del looks[place]["version"]
+        return looks
 
     def teardown(self) -> None:
         """Leave what is open, whatever was different, so that the next history finds no transaction of this one."""
@@ -109,3 +154,13 @@ class SideBySide(RuleBasedStateMachine):
             for unit in self.open:
                 with suppress(Exception):
                     leave_block(world.blocks[unit], by_error=True)
+
+
+def assert_alike(fake: Any, real: Any) -> None:
+    """Fail unless both worlds say the same, showing what they say where they differ."""
+    if isinstance(fake, list) and isinstance(real, list) and len(fake) == len(real):
+        differing = [number for number, (one, other) in enumerate(zip(fake, real, strict=True)) if one != other]
+        for number in differing[:1]:
+            raise AssertionError(f"number {number}\non the fake:     {fake[number]}\non the database: {real[number]}")
+    if fake != real:
+        raise AssertionError(f"on the fake:     {fake}\non the database: {real}")

@@ -20,12 +20,14 @@ from attrs import define, field
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from adapters.fake.database import FakeDatabase, Row
+from adapters.fake.copies import Copy
+from adapters.fake.database import FakeDatabase
+from adapters.fake.rows import Rows
 from adapters.sql.engine import make_engine
 from domain.errors import ConcurrentChange
 from domain.user import EmailAddress, User, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.orders import FakeShop
+from tests.contract.shop import FakeShop
 from tests.contract.users import written
 from tests.storages import Storage, empty, fake_storage, sql_storage
 
@@ -509,15 +511,35 @@ def test_dirty_reads_are_seen_where_the_level_allows_them(new_storage: Callable[
     assert dict.fromkeys(dirty, "yes") == {name: found[name] for name in dirty}
 
 
+class CarelessRows(Rows):
+    """Rows that do all that rows must not: they write for all to see, without locks, versions or a way back."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        super().__init__(database)
+        self._all = database
+
+    def insert(self, new: Copy) -> None:
+        """Write."""
+        self._all.store({(new.row[0], new.row.id): new.row}, {})
+
+    def update(self, old: Copy, new: Copy) -> None:
+        """Write."""
+        self._all.store({(old.row[0], old.row.id): new.row}, {})
+
+    def delete(self, old: Copy) -> None:
+        """Write."""
+        self._all.store({(old.row[0], old.row.id): None}, {})
+
+
 class CarelessUnit(FakeShop):
-    """A unit that does all that a unit must not: it writes for all to see, without locks, versions or a way back."""
+    """A unit over such rows."""
 
-    def _insert_row(self, kind: type, row: Row, *, bulk: bool = False) -> None:  # noqa: ARG002  # as it is called
-        self._database.store({(kind, row["id"]): row}, {})
-
-    def _replace_row(self, kind: type, old: Row, new: Row | None) -> bool:
-        self._database.store({(kind, old["id"]): new}, {})
-        return True
+    def __init__(self, database: FakeDatabase, *, read_only: bool = False) -> None:
+        super().__init__(database, read_only=read_only)
+        unique = self.session.rows.unique
+        self.session.rows = CarelessRows(database)
+        for kind, attributes in unique.items():
+            self.session.rows.declare_unique(kind, attributes)
 
 
 @pytest.mark.promise(1, 8)

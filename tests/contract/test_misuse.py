@@ -32,7 +32,9 @@ def uses_of(sample: Sample[Any]) -> dict[str, Use]:
         "page": lambda repository: repository.page(),
         "stream": lambda repository: list(repository.stream()),
     }
-    finds = {unique.attribute: (unique.find, unique.value(sample.make("ann"))) for unique in sample.unique}
+    finds = {
+        unique.attribute: (unique.find, unique.value(sample.make("ann"))) for unique in sample.unique if unique.find
+    }
     finds |= {f"query{number}": (query, "ann") for number, query in enumerate(sample.queries)}
 
     def call(name: str, uow: UnitOfWork) -> object:

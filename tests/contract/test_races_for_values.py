@@ -71,7 +71,7 @@ def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any],
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(register, range(4)))
     assert ["refused", "refused", "refused", "stored"] == sorted(outcomes)
-    assert [unique.value(ann)] == [row[unique.attribute] for row in kit.all_values()]
+    assert [unique.value(ann)] == list(kit.unique_values(unique).values())
 
 
 @pytest.mark.promise(7)
@@ -98,7 +98,7 @@ def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
         if given_up == "changed":
-            unique.set(mine, unique.value(kit.sample.make("dan")))
+            kit.set(unique, mine, unique.value(kit.sample.make("dan")))
         else:
             kit.of(uow).remove(mine)
         written(uow)
@@ -139,7 +139,7 @@ def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique:
     """Whatever it does after the write: who wants to change the same waits, and in vain."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
-        unique.set(kit.of(uow).get(ann.id), unique.value(kit.sample.make("eve")))
+        kit.set(unique, kit.of(uow).get(ann.id), unique.value(kit.sample.make("eve")))
         kit.of(uow).page()
         if then == "query":
             kit.of(uow).page()
@@ -153,4 +153,5 @@ def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique:
             kit.sample.change(kit.of(other).get(ann.id), 1)
             other.commit()
         uow.commit()
-    assert (unique.value(kit.sample.make("eve")), 2) == (kit.all_values()[0][unique.attribute], kit.versions()[0])
+    assert unique.value(kit.sample.make("eve")) == kit.unique_values(unique)[ann.id]
+    assert 2 == kit.versions()[0]

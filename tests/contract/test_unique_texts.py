@@ -55,7 +55,7 @@ def orders(storage: Storage) -> Kit[Any]:
 def by_reference(orders: Kit[Any], reference: str) -> Any:
     """Return the order of a reference."""
     with orders.unit(read_only=True) as uow:
-        return ORDERS.unique[0].find(orders.of(uow), reference)
+        return orders.find(ORDERS.unique[0], uow, reference)
 
 
 @pytest.mark.promise(7)
@@ -85,7 +85,7 @@ def test_a_taken_text_is_refused_with_exactly_that_text(orders: Kit[Any], texts:
             orders.of(uow).add(orders.sample.make(text))
             uow.commit()
         with pytest.raises(ReferenceTaken) as at_change, orders.unit() as uow:
-            orders.sample.rename(orders.of(uow).get(other.id), text)
+            orders.rename(orders.of(uow).get(other.id), text)
             uow.commit()
         with pytest.raises(ReferenceTaken) as in_bulk, orders.unit() as uow:
             orders.of(uow).add_many([orders.sample.make("new"), orders.sample.make(text)])
@@ -112,7 +112,7 @@ def test_a_text_can_be_changed_to_one_that_looks_alike(orders: Kit[Any], texts: 
     stored = []
     for text in texts[1:]:
         with orders.unit() as uow:
-            orders.sample.rename(orders.of(uow).get(one.id), text)
+            orders.rename(orders.of(uow).get(one.id), text)
             uow.commit()
         stored += [(row["reference"], row["version"]) for row in orders.all_values()]
     assert [(text, version) for version, text in enumerate(texts[1:], 2)] == stored

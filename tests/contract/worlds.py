@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack, suppress
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, fields
+from attrs import define, field
 
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, Conflict, StorageError
-from tests.contract.sample import Sample, values
+from tests.contract.graphs import exact
+from tests.contract.sample import Sample, Unique
 from tests.contract.samples import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
-    from uuid import UUID
 
     from service_layer.unit_of_work import UnitOfWork
     from tests.storages import Storage
@@ -103,24 +102,13 @@ def mixed(sample: Sample[Any], words: Sequence[str]) -> Any:
     """Return a new aggregate whose unique values come from one word each."""
     made = sample.make(words[0])
     for unique, word in zip(sample.unique, words, strict=False):
-        unique.set(made, unique_value(sample, unique.attribute, word))
+        unique.put(made, unique_value(sample, unique, word))
     return made
 
 
-def unique_value(sample: Sample[Any], attribute: str, word: str) -> Any:
-    """Return the value that an aggregate of a word has in a unique attribute."""
-    return getattr(sample.make(word), attribute)
-
-
-def change_alike(objects: Sequence[Any], change: Callable[[Any], None]) -> None:
-    """Make a change to objects that look alike; new children, too, get the same ids in all of them."""
-    changed = copy(objects[0])
-    change(changed)
-    for one in fields(type(changed)):
-        value = getattr(changed, one.name)
-        for target in objects:
-            if getattr(target, one.name) != value:
-                setattr(target, one.name, value)
+def unique_value(sample: Sample[Any], unique: Unique[Any], word: str) -> Any:
+    """Return the unique value that an aggregate of a word has."""
+    return unique.value(sample.make(word))
 
 
 def leave(savepoint: AbstractContextManager[None], error: Oops | None) -> None:
@@ -144,20 +132,24 @@ def leave_block(block: Block, *, by_error: bool) -> None:
 def stored(world: World) -> list[dict[str, Any]]:
     """Return all that is stored."""
     with world.storage.unit(read_only=True) as uow:
-        return [values(one) for sample in SAMPLES for one in repository(uow, sample).stream()]
+        return [exact(one) for sample in SAMPLES for one in repository(uow, sample).stream()]
 
 
-def ask(items: Any, sample: Sample[Any], query: int, key: UUID | None, word: str) -> Any:
+def ask(items: Any, sample: Sample[Any], query: int, key: Any, word: str) -> Any:
     """Ask a repository one of its queries, by a number, with the id of an aggregate and with a word."""
     queries: list[Callable[[], Any]] = [lambda: _page(items, key), lambda: list(items.stream())]
     if key is not None:
         queries.append(lambda: items.get(key))
-    queries += [partial(unique.find, items, unique_value(sample, unique.attribute, word)) for unique in sample.unique]
+    queries += [
+        partial(unique.find, items, unique_value(sample, unique, word))
+        for unique in sample.unique
+        if unique.find is not None
+    ]
     queries += [partial(one, items, word) for one in sample.queries]
     return queries[query % len(queries)]()
 
 
-def _page(items: Any, key: UUID | None) -> Any:
+def _page(items: Any, key: Any) -> Any:
     page = items.page(key, limit=2)
     return [*page.items, page.next]
 

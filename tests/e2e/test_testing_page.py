@@ -44,6 +44,7 @@ def test_the_sample_of_the_page_is_that_of_the_suite(program: ModuleType) -> Non
     """Made from it, changed by it, and read back by it, users are the same."""
     for sample in (program.USERS, USERS):
         user = sample.make("ann")
+        assert sample.rename is not None
         sample.rename(user, "bob")
         sample.change(user, 1)
         assert ("bob", "ann@example.com", False) == (sample.word(user), user.email, user.active)

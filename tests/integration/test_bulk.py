@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import postgres_copy
-from adapters.sql.statements import insert_many
+from adapters.sql.bulk import insert_many
 from domain.aggregate import new_id
 from domain.user import Username
 from tests.integration.plain_values import PLAIN, Colour, connected_with

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from adapters.sql.statements import insert_many
+from adapters.sql.bulk import insert_many
 from tests.integration.plain_values import PLAIN, connected_with
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from domain.errors import (
     StorageUnavailable,
     ValueTaken,
 )
-from tests.contract.orders import SqlShop, order_lines
+from tests.contract.orders import order_lines
+from tests.contract.shop import SqlShop
 from tests.contract.users import new_user, stored_names, stored_user
 from tests.storages import sql_storage
 

@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 from sqlalchemy import Engine
 
-from adapters.sql.transaction import Transaction
+from adapters.sql.session import session_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import (
@@ -305,17 +305,16 @@ class TakesFailureForUnknown(SqlUnitOfWork):
 class StoresStepByStep(SqlUnitOfWork):
     """A unit that commits each addition."""
 
-    def _insert(self, aggregate: Aggregate) -> None:
-        super()._insert(aggregate)
-        self._transaction.commit()
-        self._transaction.close()
+    def _write_first(self, aggregate: Aggregate, written: list[Aggregate]) -> None:
+        super()._write_first(aggregate, written)
+        self.session.commit()
 
 
 class KeepsItsConnection(SqlUnitOfWork):
     """A unit that does not give its connection back when it has failed."""
 
     def _roll_back(self) -> None:
-        self._kept, self._transaction = self._transaction, Transaction(self._engine)
+        self._kept, self.session = self.session, session_of(bind=self._engine)
         super()._roll_back()
 
 

@@ -28,7 +28,8 @@ from domain.user import EmailTaken, User, UsernameTaken
 from entrypoints.bootstrap import bootstrap
 from tests import mariadb_server as programs
 from tests.conftest import required
-from tests.contract.orders import ORDERS, SqlShop
+from tests.contract.orders import ORDERS
+from tests.contract.shop import SqlShop
 from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
 from tests.servers import administrator
 from tests.storages import shop_engine, sql_storage

@@ -10,8 +10,6 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
-from adapters.sql.identity_map import SLICE
-from adapters.sql.statements import statements_on
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.repository import STREAM_BATCH
@@ -42,7 +40,7 @@ def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None
         held += [len(alive) for _ in watched(uow.users.stream())]
         uow.commit()
     assert COUNT + 1 == len(held)
-    assert max(held) <= SLICE + 1  # and the one at hand
+    assert max(held) <= STREAM_BATCH + 1  # and the one at hand
 
 
 @pytest.mark.promise(16)
@@ -60,14 +58,3 @@ def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) ->
 def dead_references() -> int:
     """Return how many references there are to objects that are gone."""
     return sum(type(one) is ref and one() is None for one in gc.get_objects())
-
-
-def test_the_statements_for_an_engine_are_gone_with_it(engine: Engine) -> None:
-    """A program may make as many engines as it likes, one after the other."""
-    own = make_engine(engine.url.render_as_string(hide_password=False))
-    create_user("ann", "ann@example.com", SqlUnitOfWork(own))
-    statements = ref(statements_on(own)[users])
-    own.dispose()
-    del own
-    gc.collect()
-    assert statements() is None

@@ -7,7 +7,7 @@ from inspect import getmembers
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Uuid, inspect
 
-from adapters.sql.metadata import map_aggregate
+from adapters.sql.mapping import map_aggregate
 from domain.aggregate import Aggregate
 from domain.user import User
 

@@ -15,8 +15,8 @@ from domain.aggregate import new_id
 from domain.errors import ConfigurationError, StorageError, UnitOfWorkMisuse
 from domain.user import UsernameTaken
 from service_layer.users import get_user
-from tests.contract.children import order_of
-from tests.contract.orders import OrderLine, SqlShop, new_order
+from tests.contract.orders import Order, OrderLine, new_order
+from tests.contract.shop import SqlShop
 from tests.contract.users import new_user, stored_names, stored_user
 from tests.storages import impatient, sql_storage
 
@@ -232,7 +232,7 @@ def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool)
 @pytest.mark.parametrize("bulk", [False, True])
 def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool) -> None:
     """Likewise."""
-    order = order_of("first", [OrderLine(sku="tea", quantity=2**64)])
+    order = Order(reference="first", lines={OrderLine(sku="tea", quantity=2**64)})
     with SqlShop(engine) as uow, pytest.raises(StorageError, match=r"cannot be given a value|refused a statement"):
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
         uow.commit()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -15,18 +16,20 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, PrimaryKeyConstraint, String, inspect, text
+from sqlalchemy.orm import Mapper
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
-from adapters.sql.metadata import map_aggregate, mapper_registry, metadata
+from adapters.sql.mapping import map_aggregate, mapper_registry, metadata
 from adapters.sql.schema import Schema, alembic_config, known_revisions, migrating
 from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
 from entrypoints.bootstrap import Application, bootstrap, open_schema
 from service_layer.retrying import retrying
 from service_layer.users import create_user, get_user
-from tests.contract.orders import ORDERS, FakeShop, SqlShop
+from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit
+from tests.contract.shop import FakeShop, SqlShop
 from tests.storages import BACKENDS, LOCK_TIMEOUT, sql_storage
 
 
@@ -112,16 +115,24 @@ def test_postgres_checks_unique_constraints_in_the_order_of_their_columns(postgr
         assert [str(constraint.name) for constraint in unique_constraints(table)] == found
 
 
+def declared_unique(mapper: Mapper[Any], path: str = "") -> list[tuple[str, Any]]:
+    """Return the unique attributes of a table and of the tables of its parts, with their errors, the root's first."""
+    found: list[tuple[str, Any]] = [
+        (path + ", ".join(column.name for column in one.columns), one.info["error"])
+        for one in unique_constraints(mapper.local_table)[1:]  # type: ignore[arg-type]  # a table, and no join
+    ]
+    for relation in mapper.relationships:
+        found += declared_unique(relation.mapper, f"{path}{relation.key}.")
+    return found
+
+
 def test_fake_and_table_declare_the_same_unique_attributes(sqlite_engine: Engine) -> None:
     """For every repository of a unit: the same attributes, in the same order, with the same errors."""
     fake, sql = vars(FakeShop()), vars(SqlShop(sqlite_engine))
     names = [name for name, value in sql.items() if isinstance(value, Repository)]
-    assert {"users", "orders"} <= set(names)
+    assert {"users", "orders", "products"} <= set(names)
     for name in names:
-        constraints = unique_constraints(sql[name].table)[1:]
-        assert list(fake[name].unique.items()) == [
-            (", ".join(column.name for column in one.columns), one.info["error"]) for one in constraints
-        ]
+        assert list(fake[name].unique.items()) == declared_unique(inspect(sql[name].aggregate))
 
 
 def test_mapping_a_class_again_changes_nothing() -> None:

@@ -15,7 +15,8 @@ from adapters.sql.engine import make_engine
 from adapters.sql.users import users
 from domain.errors import ConcurrentChange
 from domain.user import User
-from tests.contract.orders import SqlShop, new_order
+from tests.contract.orders import new_order
+from tests.contract.shop import SqlShop
 from tests.contract.users import new_user, stored_names, stored_user, written
 from tests.counting_proxy import Link, Proxy, proxy_to
 from tests.storages import sql_storage

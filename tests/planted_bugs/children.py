@@ -10,7 +10,7 @@ from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.children import Children
 from adapters.sql.identity_map import IdentityMap, values_of
-from adapters.sql.metadata import children_of
+from adapters.sql.mapping import children_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.undo_log import UndoLog
 from tests.planted_bugs.registry import around, bug

@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator
 
 import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table, which --autogenerate compares with
 from adapters.sql.engine import make_engine
-from adapters.sql.metadata import metadata
+from adapters.sql.mapping import metadata
 from adapters.sql.schema import known_revisions, migrating
 
 if TYPE_CHECKING:

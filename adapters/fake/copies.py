@@ -1,0 +1,203 @@
+"""Deep copies of aggregates: snapshots, which never change, and objects that are made of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import attrs
+from attrs import define, field
+
+from domain.aggregate import empty, makers
+from domain.errors import StorageError
+
+_ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
+
+
+class Snapshot(tuple[Any, ...]):
+    """What an aggregate or a part of it held at one moment: its class, then its attributes, which can be read by name."""
+
+    __slots__ = ()
+    count = property(lambda self: self.__getattr__("count"))  # as an attribute of the aggregate, not the tuple's own
+    index = property(lambda self: self.__getattr__("index"))
+
+    def __getattr__(self, name: str) -> Any:
+        names = stored_names(self[0])
+        if name not in names:
+            raise AttributeError(f"{self[0].__name__} has no attribute {name!r} that is stored")
+        return self[1 + names.index(name)]
+
+
+class _List(tuple[Any, ...]):
+    __slots__ = ()
+
+
+class _Set(frozenset[Any]):
+    __slots__ = ()
+
+
+class _Dict(tuple[Any, ...]):
+    __slots__ = ()
+
+
+@define(eq=False)
+class Part:
+    """A part of an aggregate: where it is, as in ``"batches.lines"``, the object, and what it holds."""
+
+    path: str
+    object: Any
+    snapshot: Snapshot
+    in_set: bool = False
+
+
+@define(eq=False)
+class Copy:
+    """What an aggregate holds, and its parts, each before its own parts."""
+
+    row: Snapshot
+    parts: list[Part] = field(factory=list)
+
+
+@cache
+def stored_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the attributes that are stored: all but those whose metadata say ``"stored": False``."""
+    return tuple(one.name for one in attrs.fields(kind) if one.metadata.get("stored", True))
+
+
+def copy_of(root: Any) -> Copy:
+    """Return what an aggregate holds now, at any depth.
+
+    Raises :class:`~domain.errors.StorageError` for a value that could change without notice.
+    """
+    parts: list[Part] = []
+    return Copy(_snapshot(root, "", parts), parts)
+
+
+def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
+    values = [type(one)]
+    for name in stored_names(type(one)):
+        value = getattr(one, name)
+        if type(value) not in _plain:
+            if name in _orders(type(one)):  # as a database returns it
+                value = sorted(value, key=_orders(type(one))[name])
+            value = _copied(value, name if not path else f"{path}.{name}", parts)
+        values.append(value)
+    return Snapshot(values)
+
+
+@cache
+def _orders(kind: Any) -> dict[str, attrgetter[Any]]:
+    """Return by what the lists of parts are sorted that say ``metadata={"order_by": (...)}``."""
+    found = ((one.name, one.metadata.get("order_by", ())) for one in attrs.fields(kind))
+    return {name: attrgetter(*order) for name, order in found if order}
+
+
+_plain: set[type] = set()  # the classes of plain values that were met: most attributes hold nothing else
+
+
+def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False) -> Any:
+    kind = type(value)
+    if isinstance(value, _ATOMS):
+        _plain.add(kind)
+        return value
+    if isinstance(value, list):
+        return _List(_copied(one, path, parts, is_owned=True) for one in value)
+    if isinstance(value, set):
+        return _copied_set(value, path, parts)
+    if kind in (tuple, frozenset):
+        return kind(_copied(one, path, parts) for one in value)
+    if isinstance(value, Mapping):
+        return _Dict((key, _copied(one, path, parts)) for key, one in value.items())
+    if not attrs.has(kind):
+        raise StorageError(
+            f"the fake cannot be given a value: {path} holds a {kind.__name__}, which is neither plain nor an attrs class"
+        )
+    if not is_owned and not _can_change(kind):
+        return _snapshot(value, path, [])  # a value that is no part
+    at = len(parts)
+    snapshot = _snapshot(value, path, parts)
+    parts.insert(at, Part(path, value, snapshot))
+    return snapshot
+
+
+def _copied_set(value: set[Any], path: str, parts: list[Part]) -> _Set:
+    own: dict[Any, list[Part]] = {}
+    for one in value:
+        inner: list[Part] = []
+        snapshot = _copied(one, path, inner, is_owned=True)
+        for part in inner:
+            part.in_set = True
+        own[snapshot] = inner
+    made = _Set(own)
+    for one in made:  # in this order they are restored
+        parts += own[one]
+    return made
+
+
+@cache
+def _can_change(kind: type) -> bool:
+    return kind.__hash__ in (None, object.__hash__)
+
+
+def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
+    """Give an aggregate what a snapshot holds; its parts become those objects, as far as there are any.
+
+    ``__init__`` and validators do not run.
+    """
+    copy = Copy(row)
+    _fill(root, row, "", copy.parts, iter(parts))
+    return copy
+
+
+def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) -> Any:
+    for name, value in zip(stored_names(row[0]), row[1:], strict=True):
+        if type(value) not in _plain:
+            value = _restored(value, name if not path else f"{path}.{name}", made, objects)  # noqa: PLW2901  # its copy
+        if type(one) in makers or not hasattr(one, "__dict__"):  # SQLAlchemy watches it, or it has slots
+            object.__setattr__(one, name, value)
+        else:
+            vars(one)[name] = value
+    return one
+
+
+def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned: bool = False) -> Any:
+    if isinstance(value, _List):
+        return [_restored(one, path, made, objects, is_owned=True) for one in value]
+    if isinstance(value, _Dict):
+        return {key: _restored(one, path, made, objects) for key, one in value}
+    if isinstance(value, Snapshot):
+        if not is_owned and not _can_change(value[0]):
+            return _fill(new(value[0]), value, path, [], iter(()))
+        part = Part(path, next(objects, None), value)
+        if type(part.object) is not value[0]:
+            part.object = new(value[0])
+        made.append(part)
+        return _fill(part.object, value, path, made, objects)
+    if isinstance(value, _Set):
+        at = len(made)
+        restored = {_restored(one, path, made, objects, is_owned=True) for one in value}
+        for part in made[at:]:
+            part.in_set = True
+        return restored
+    if type(value) in (tuple, frozenset):
+        return type(value)(_restored(one, path, made, objects) for one in value)
+    return value
+
+
+def new(kind: Any) -> Any:
+    """Return an empty object, but for the defaults of what is not stored."""
+    one = empty(kind)
+    for name, default in _unstored(kind):
+        object.__setattr__(one, name, default.factory() if isinstance(default, attrs.Factory) else default)  # type: ignore[arg-type]  # attrs types Factory as a function
+    return one
+
+
+@cache
+def _unstored(kind: Any) -> list[tuple[str, Any]]:
+    return [(one.name, one.default) for one in attrs.fields(kind) if one.name not in stored_names(kind)]

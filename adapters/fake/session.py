@@ -1,0 +1,264 @@
+"""The session of a fake unit of work: the objects that it holds, and what was stored of them when it last looked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import define
+
+from adapters.fake.copies import Copy, copy_of, fill, new
+from adapters.fake.rows import Rows, Stale, write_graphs
+from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
+from service_layer.unit_of_work import write_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from adapters.fake.copies import Snapshot
+    from adapters.fake.database import FakeDatabase, RowKey
+    from domain.aggregate import Aggregate
+    from service_layer.versions import Versions
+
+
+@define(eq=False)
+class _Tracked:
+    """An object of the unit, and a copy of it when it was last read or written; ``None`` for one that is new."""
+
+    aggregate: Aggregate
+    stored: Copy | None
+
+
+class FakeSession:
+    """The objects and the rows of one block of a fake unit of work after another."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self.database = database
+        self.rows = Rows(database)
+        self._tracked: dict[RowKey, _Tracked] = {}
+        self._removed: dict[int, Aggregate] = {}
+        # What was tracked when each savepoint began, of all that was written since.
+        self._before: list[dict[RowKey, _Tracked | None]] = []
+
+    def begin(self) -> None:
+        """Begin a block."""
+        self._before = [{}]
+        self.rows.begin_layer()
+        self.database.opened(self)
+
+    # Reading.
+
+    def find(self, kind: type, key: str, value: object) -> Any:
+        """Return the object of the aggregate with this id or unique value, or ``None``."""
+        self.call("read")
+        with self.database.still():
+            id = value if key == "id" else self.rows.holder((kind, key, value))
+            row = None if id is None else self.rows.get((kind, cast("UUID", id)))
+        return None if row is None else self.object_of(kind, row)
+
+    def all_rows(self, kind: type) -> list[Snapshot]:
+        """Return all rows of one class, in no order."""
+        self.call("read")
+        return self.rows.of_kind(kind)
+
+    def object_of(self, kind: type[Aggregate], row: Snapshot) -> Any:
+        """Return the one object that stands for a row in this unit; a new one the first time."""
+        key = (kind, row.id)
+        if key not in self._tracked:
+            one = new(kind)
+            stored = fill(one, row, [])
+            self.database.note_parts(stored.parts)
+            self._tracked[key] = _Tracked(one, stored)
+        return self._tracked[key].aggregate
+
+    def call(self, at: str) -> None:
+        """Raise what the database was told to raise at such a call."""
+        failure = self.database.failure(at)
+        if failure is not None:
+            raise failure.error
+
+    # Writing.
+
+    def holds(self, aggregate: Aggregate) -> bool:
+        """Tell whether this very object was read or added here, and not removed."""
+        tracked = self._tracked.get((type(aggregate), aggregate.id))
+        return tracked is not None and tracked.aggregate is aggregate
+
+    def owns(self, one: object) -> bool:
+        """Tell whether this unit holds this very object, as a part too, or has removed it."""
+        return id(one) in self._removed or any(
+            tracked.aggregate is one or _has(tracked.stored, one) for tracked in self._tracked.values()
+        )
+
+    def add(self, aggregate: Aggregate) -> None:
+        """Track a new aggregate, to be inserted by the next flush."""
+        self._check_no_other_unit_owns(aggregate)
+        key = (type(aggregate), aggregate.id)
+        if key in self._tracked:
+            raise DuplicateIdentity(aggregate.id)
+        self._track(key, _Tracked(aggregate, None))
+
+    def has_unwritten(self) -> bool:
+        """Tell whether a flush would write anything."""
+        return any(_is_changed(one) for one in self._tracked.values())
+
+    def changed(self) -> list[_Tracked]:
+        """Return what a flush would write, in its order."""
+        found = [one for one in self._tracked.values() if _is_changed(one)]
+        found.sort(key=lambda one: write_order(one.aggregate, is_new=one.stored is None))
+        return found
+
+    def flush(self, versions: Versions) -> None:
+        """Write the pending addition and all that was changed."""
+        changed = self.changed()
+        stale = ConcurrentChange.of(one.aggregate for one in changed if one.stored is not None)
+        with versions.raised([one.aggregate for one in changed]):
+            copies = [copy_of(one.aggregate) for one in changed]
+            seen: dict[int, Aggregate] = {}
+            for one, copy in zip(changed, copies, strict=True):
+                self._check_parts(one, copy, seen)
+            for _ in {one.stored is None for one in changed}:  # all that were changed are one call
+                self.call("write")
+            try:
+                write_graphs(self.rows, [(one.stored, copy) for one, copy in zip(changed, copies, strict=True)])
+            except Stale as error:
+                raise stale from error
+        for one, copy in zip(changed, copies, strict=True):
+            self.database.forget_parts(one.stored.parts if one.stored else [])
+            self._track((type(one.aggregate), one.aggregate.id), _Tracked(one.aggregate, copy))
+        for copy in copies:
+            self.database.note_parts(copy.parts)
+
+    def _check_parts(self, one: _Tracked, copy: Copy, seen: dict[int, Aggregate]) -> None:
+        """Refuse parts that are in two places, or of another unit of work; those of a new root are taken as new."""
+        own = {id(part.object) for part in one.stored.parts} if one.stored else set()
+        for part in (part.object for part in copy.parts):
+            other = seen.get(id(part))
+            if id(part) not in own and self.database.knows_part(part):
+                self._check_no_other_unit_owns(part)
+                before = next((root for root in self._tracked.values() if _has(root.stored, part)), None)
+                if before is None and one.stored is not None:
+                    raise UnitOfWorkMisuse(f"{part!r} is of another unit of work: make a new part with its values")
+                if before is not None and _has(copy_of(before.aggregate), part):
+                    other = before.aggregate
+            if other is not None:
+                raise UnitOfWorkMisuse(
+                    f"{part!r} is in two places, of {other!r} and of {one.aggregate!r}: make another part"
+                )
+            seen[id(part)] = one.aggregate
+
+    def _check_no_other_unit_owns(self, one: object) -> None:
+        if any(session.owns(one) for session in self.database.open_sessions() if session is not self):
+            raise UnitOfWorkMisuse(f"{one!r} belongs to another unit of work that is still open: end that one first")
+
+    def insert_many(self, aggregates: Sequence[Aggregate]) -> None:
+        """Write new aggregates without tracking the objects. Raises what is taken without the value."""
+        self.call("write")
+        if any(self.holds(one) for one in aggregates):
+            raise DuplicateIdentity(None)
+        copies = []
+        for one in aggregates:
+            one.version += 1
+            copies.append(copy_of(one))
+            one.version -= 1
+        seen: dict[int, Aggregate] = {}
+        for one, copy in zip(aggregates, copies, strict=True):
+            self._check_parts(_Tracked(one, None), copy, seen)
+        try:
+            for copy in copies:
+                write_graphs(self.rows, [(None, copy)])
+        except (DuplicateIdentity, ValueTaken) as error:
+            raise type(error)(None) from error
+
+    def delete(self, aggregate: Aggregate) -> None:
+        """Delete an aggregate with its parts, and track it no longer."""
+        self.call("write")
+        key = (type(aggregate), aggregate.id)
+        stored = cast("Copy", self._tracked[key].stored)
+        try:
+            self.rows.delete(stored)
+        except Stale as error:
+            raise ConcurrentChange.of([aggregate]) from error
+        self._track(key, None)
+        self.database.forget_parts(stored.parts)
+        self._removed[id(aggregate)] = aggregate
+
+    def _track(self, key: RowKey, tracked: _Tracked | None) -> None:
+        before = self._tracked.pop(key, None)
+        self._before[-1].setdefault(key, None if before is None or before.stored is None else before)
+        if tracked is not None:
+            self._tracked[key] = tracked
+
+    # The ends.
+
+    def commit(self) -> None:
+        """Make what was written visible to all, and end the block."""
+        failure = self.database.failure("commit")
+        if failure is None or failure.stored:
+            self.rows.store()
+        if failure is not None:
+            raise failure.error
+        self.end()
+
+    def end(self) -> None:
+        """Give up all writes, locks and objects."""
+        self.rows.end()
+        self._tracked.clear()
+        self._removed.clear()
+        self.database.closed(self)
+
+    def release_locks(self, *, whole: bool) -> None:
+        """Give back the locks of the innermost savepoint, or all of them, since its writes are given up."""
+        self.rows.release(whole=whole)
+
+    def begin_savepoint(self) -> None:
+        """Begin a savepoint inside the innermost one."""
+        self._before.append({})
+        self.rows.begin_layer()
+
+    def release_savepoint(self) -> None:
+        """Keep what was written since the innermost savepoint began."""
+        inner = self._before.pop()
+        self._before[-1] = inner | self._before[-1]
+        self.rows.keep_layer()
+
+    def undo_savepoint(self, written: Iterable[tuple[Aggregate, int]]) -> None:
+        """Undo what was written since the innermost savepoint began, and read its objects again."""
+        self.rows.drop_layer()
+        undone = self._before.pop()
+        for key, before in undone.items():
+            now = self._tracked.pop(key, None)
+            self.database.forget_parts(now.stored.parts if now and now.stored else [])
+            if before is not None:
+                self._tracked[key] = before
+                self._removed.pop(id(before.aggregate), None)
+        for key, one in list(self._tracked.items()):
+            if key in undone or _is_changed(one):
+                self._read_again(key, one)
+        for aggregate, version in written:
+            if not self.holds(aggregate):
+                aggregate.version = version
+
+    def _read_again(self, key: RowKey, one: _Tracked) -> None:
+        row, stored = self.rows.get(key), cast("Copy", one.stored)
+        if row is None:  # another unit has removed it
+            del self._tracked[key]
+            return
+        one.stored = fill(one.aggregate, row, [part.object for part in stored.parts] if row is stored.row else [])
+        self.database.note_parts(one.stored.parts)
+
+
+def _is_changed(one: _Tracked) -> bool:
+    """Tell whether an object holds other values than what is stored, or other parts in a list."""
+    if one.stored is None:
+        return True
+    now = copy_of(one.aggregate)
+    return now.row != one.stored.row or _objects(now) != _objects(one.stored)
+
+
+def _objects(copy: Copy) -> set[int]:
+    return {id(part.object) for part in copy.parts if not part.in_set}
+
+
+def _has(copy: Copy | None, part: object) -> bool:
+    return copy is not None and any(one.object is part for one in copy.parts)

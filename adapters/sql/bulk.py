@@ -1,0 +1,102 @@
+"""How many new aggregates are stored together, without being tracked."""
+
+from __future__ import annotations
+
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import insert, inspect
+from sqlalchemy.exc import DBAPIError
+
+from adapters.sql.errors import BULK, translated
+from adapters.sql.parts import check_parts, make_new, parts_of, relations_of, renumber
+from adapters.sql.postgres_copy import copy_rows, printers_of
+from domain.errors import DuplicateIdentity, ValueTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sqlalchemy import Column, Connection, Engine, Table
+    from sqlalchemy.orm import Session
+
+    from adapters.sql.postgres_copy import Printer
+    from domain.aggregate import Aggregate
+
+_SLICE = 500  # how many are made ready together
+
+# By engine: building them takes longer than printing some rows.
+_printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKeyDictionary()
+
+
+def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
+    """Insert new aggregates of one class: by rows where they are one row each, or through the session.
+
+    Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value.
+    """
+    kind = type(aggregates[0])
+    if relations_of(kind):
+        _insert_graphs(session, aggregates)
+    else:
+        mapper = inspect(kind)
+        columns = [column for column in mapper.local_table.columns if column.key in mapper.attrs]
+        rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
+        _insert_rows(session.connection(), mapper.local_table, columns, rows)
+
+
+def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
+    values = vars(one)
+    return {column.key: values[column.key] for column in columns}
+
+
+def _insert_rows(
+    connection: Connection, table: Table, columns: list[Column[Any]], rows: Iterable[dict[str, Any]]
+) -> None:
+    known = _printers.setdefault(connection.engine, {})
+    if table not in known:
+        known[table] = printers_of(columns, connection.dialect)
+    printers = known[table]
+    slices = _slices(rows)
+    for some in slices:
+        if printers is not None:
+            copy_rows(connection, columns, printers, chain([some], slices))  # all the others, too
+        else:
+            connection.execute(insert(table), some, execution_options={BULK: [column.key for column in columns]})
+
+
+def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _SLICE)):
+        yield some
+
+
+def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
+    for at in range(0, len(aggregates), _SLICE):
+        some = aggregates[at : at + _SLICE]
+        if any(one in session for one in some):
+            raise DuplicateIdentity(None)
+        try:
+            _flush_new(session, some)
+        except (DuplicateIdentity, ValueTaken) as error:
+            raise type(error)(None) from error
+        except DBAPIError as error:
+            told = translated(error, session.get_bind())
+            raise type(told)(None) if isinstance(told, DuplicateIdentity | ValueTaken) else told from error
+
+
+def _flush_new(session: Session, aggregates: Sequence[Aggregate]) -> None:
+    for one in aggregates:
+        make_new(one, session)
+        renumber(one)
+        one.version += 1
+        session.add(one)
+    try:
+        check_parts(aggregates)
+        session.flush()
+    finally:
+        for one in aggregates:
+            for part in (one, *parts_of(one)):
+                if part in session:
+                    session.expunge(part)
+            make_new(one, session)
+            one.version -= 1

@@ -1,0 +1,222 @@
+"""An aggregate and its parts, as their mapping has it: a tree of objects."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.ext.orderinglist import OrderingList
+from sqlalchemy.orm import make_transient, object_session
+from sqlalchemy.orm.attributes import set_attribute, set_committed_value
+
+from domain.errors import UnitOfWorkMisuse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from sqlalchemy.orm import Session
+
+_ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
+
+
+@cache
+def relations_of(kind: type) -> tuple[str, ...]:
+    """Return the names of the attributes that hold parts."""
+    return tuple(inspect(kind).relationships.keys())
+
+
+@cache
+def _generated_key(kind: type) -> str | None:
+    """Return the attribute for a key that the database makes."""
+    mapper = inspect(kind)
+    key = mapper.primary_key[0]
+    return mapper.get_property_by_column(key).key if key is mapper.local_table.autoincrement_column else None
+
+
+def parts_of(one: Any) -> Iterator[Any]:
+    """Yield the parts of an object at every level, each after its parent; twice, if it is held twice."""
+    for name in relations_of(type(one)):
+        for part in _held(one, name):
+            yield part
+            yield from parts_of(part)
+
+
+def _held(one: Any, name: str) -> tuple[Any, ...]:
+    value = vars(one).get(name)  # past SQLAlchemy, which would load what it has not loaded yet
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list | set) else (value,)
+
+
+def root_of(part: Any) -> Any:
+    """Return the root that a part was read or written with; ``None`` for a new part."""
+    return inspect(part).info.get(_ROOT)
+
+
+def note_root(root: Any) -> None:
+    """Let each part of an aggregate know its root, and keep it alive."""
+    for part in parts_of(root):
+        inspect(part).info[_ROOT] = root
+
+
+def check_parts(roots: Iterable[Any]) -> None:
+    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for parts that are in two places."""
+    seen: dict[int, Any] = {}
+    for root in roots:
+        for part in parts_of(root):
+            before = root_of(part)
+            other = seen.get(id(part))
+            if before not in (None, root) and any(one is part for one in parts_of(before)):
+                other = before
+            if other is not None:
+                raise UnitOfWorkMisuse(f"{part!r} is in two places, of {other!r} and of {root!r}: make another part")
+            seen[id(part)] = root
+
+
+def make_new(root: Any, session: Session) -> None:
+    """Make an aggregate of an ended unit of work new again, with its parts; those that this unit holds move to it."""
+    if inspect(root).key is not None:
+        make_transient(root)
+    for part in parts_of(root):
+        state = inspect(part)
+        if object_session(part) is session and not state.deleted:
+            continue
+        if object_session(part) is not None:
+            raise UnitOfWorkMisuse(f"{part!r} belongs to another unit of work that is still open: end that one first")
+        make_new_part(part)
+    _hold_anew(root)
+
+
+def make_parts_new(parts: Iterable[Any]) -> None:
+    """Make parts new again that are stored no longer, each with its own parts."""
+    parts = list(parts)
+    for part in parts:
+        make_new_part(part)
+    for part in parts:
+        _hold_anew(part)
+
+
+def make_new_part(part: Any) -> None:
+    """Make a part new again that was stored once, under another key if the database makes it."""
+    state = inspect(part)
+    if state.key is not None:
+        make_transient(part)
+    key = _generated_key(type(part))
+    if key is not None:
+        vars(part).pop(key, None)
+    state.info.pop(_ROOT, None)
+
+
+def _hold_anew(one: Any) -> None:
+    """Set what holds parts once more, so that SQLAlchemy takes all of them for added."""
+    for name in relations_of(type(one)):
+        held, value = _held(one, name), vars(one).get(name)
+        many = next((kind for kind in (list, set) if isinstance(value, kind)), None)
+        set_committed_value(one, name, None if many is None else many())
+        if held:
+            set_attribute(one, name, held[0] if many is None else many(held))
+        for part in held:
+            _hold_anew(part)
+
+
+def is_crowded(one: Any) -> bool:
+    """Tell whether an object holds a part twice, which SQLAlchemy takes for no change."""
+    parts = [id(part) for name in relations_of(type(one)) for part in _held(one, name)]
+    return len(set(parts)) < len(parts)
+
+
+def resettle(one: Any) -> None:
+    """Take all parts out of their collections and put them in again.
+
+    SQLAlchemy takes a part for an orphan that was held twice for a moment and then removed once, as in
+    ``a[0], a[1] = a[1], a[0]``.
+    """
+    for name in relations_of(type(one)):
+        if isinstance(vars(one).get(name), list):
+            _refill(vars(one)[name], list(vars(one)[name]))
+
+
+def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, list[Any]]]:
+    """Take new parts out of their collections for a flush of what was changed and removed: a flush inserts first.
+
+    What was moved into a new part is deleted with its old parent, and becomes new itself. Return what
+    :func:`put_back` needs: nothing, if no part is new or no other part was changed.
+    """
+    stored_roots = [root for root in roots if root not in session.new]
+    parents = [one for root in stored_roots for one in (root, *parts_of(root))]
+    if not any(part in session.new for one in parents for part in parts_of(one)):
+        return []
+    if not any(one not in stored_roots or _has_lost_parts(one) for one in session.dirty):
+        return []
+    held = []
+    for one in reversed(parents):  # what is in a new part first: it would leave the session together with that
+        for name in relations_of(type(one)):
+            collection, parts = vars(one).get(name), _held(one, name)
+            kept = [part for part in parts if one not in session.new and part not in session.new]
+            if len(kept) < len(parts) and isinstance(collection, list | set):
+                held.append((collection, list(parts)))
+                _refill(collection, kept)
+    return held
+
+
+def _has_lost_parts(one: Any) -> bool:
+    return any(inspect(one).attrs[name].history.deleted for name in relations_of(type(one)))
+
+
+def put_back(held: list[tuple[Any, list[Any]]]) -> None:
+    """Put parts back that were held back."""
+    for collection, parts in reversed(held):
+        _refill(collection, parts)
+
+
+def _refill(collection: Any, parts: list[Any]) -> None:
+    if isinstance(collection, set):
+        collection.intersection_update(parts)
+        collection.update(parts)
+    else:
+        collection.clear()
+        collection.extend(parts)
+
+
+def keep_equal(parents: Collection[Any]) -> None:
+    """Put parts back into sets in which equal ones have taken their place: that is no change."""
+    changes = [
+        (vars(one)[name], inspect(one).attrs[name].history)
+        for one in parents
+        for name in relations_of(type(one))
+        if isinstance(vars(one).get(name), set)
+    ]
+    moved = {id(part) for _, history in changes for part in history.added}
+    for collection, history in changes:
+        for part in history.deleted:
+            equal = next((one for one in history.added if one == part), None)
+            if equal is not None and id(part) not in moved:
+                collection.remove(equal)
+                collection.add(part)
+
+
+def renumber(one: Any) -> bool:
+    """Set the positions of all parts that a list numbers; tell whether any was another one."""
+    changed = False
+    for name in relations_of(type(one)):
+        collection = vars(one).get(name)
+        if isinstance(collection, OrderingList):
+            numbers = [getattr(part, collection.ordering_attr) for part in collection]
+            if None in numbers or any(one >= following for one, following in pairwise(numbers)):
+                collection.reorder()
+                changed = True
+        for part in _held(one, name):
+            changed |= renumber(part)
+    return changed
+
+
+@cache
+def has_positions(kind: type) -> bool:
+    """Tell whether a class or its parts have a list that numbers its parts."""
+    for relation in inspect(kind).relationships:
+        made = relation.collection_class() if relation.collection_class else None
+        if isinstance(made, OrderingList) or has_positions(relation.mapper.class_):
+            return True
+    return False

@@ -1,0 +1,99 @@
+"""How aggregates are read: root and parts of one version, however many statements that takes."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Select, bindparam, inspect, select
+
+from adapters.sql.parts import note_root, parts_of, relations_of, root_of
+from domain.aggregate import Aggregate
+from domain.errors import ConcurrentChange
+from service_layer.unit_of_work import write_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import ORMExecuteState
+
+    from adapters.sql.session import UnitSession
+
+READ_AGAIN = 3
+"""How often a statement is run again whose aggregates another unit has changed while they were read."""
+
+STREAM = "stream"
+"""The execution option of a statement whose aggregates the session does not keep."""
+
+_PIECEWISE = {"stream_results", "yield_per"}  # the options of what is read little by little
+
+UNDOING = "undoing"
+"""The execution option of the statements that read again what an undone savepoint has changed."""
+
+
+def read_whole(state: ORMExecuteState) -> Any:
+    """Run a query, and return its result when every aggregate in it is of one version.
+
+    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
+    """
+    session = cast("UnitSession", state.session)
+    if not _PIECEWISE.isdisjoint(state.execution_options):
+        return state.invoke_statement()
+    for _ in range(1 + READ_AGAIN):
+        session.loaded.clear()
+        result = state.invoke_statement().freeze()  # which reads all of it
+        new = [one for one in session.loaded if isinstance(one, Aggregate)]
+        if _are_current(new, session):
+            _own(new, session)
+            session.keep(new, strongly=STREAM not in state.execution_options)
+            return result()
+        session.expunge_each(session.loaded)  # and all of the statement again: its condition may no longer hold
+    raise ConcurrentChange.of(new)
+
+
+def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
+    """Read what is stored of aggregates into the same objects; those that are gone leave the session as they are."""
+    for kind, some in groupby(sorted(roots, key=write_order), key=type):
+        asked = {root.id: root for root in some}
+        for _ in range(1 + READ_AGAIN):
+            statement = select(kind).where(_key(kind).in_(list(asked)))
+            found = list(session.scalars(statement, execution_options={UNDOING: True, "populate_existing": True}))
+            if _are_current(found, session):
+                break
+        else:
+            raise ConcurrentChange.of(asked.values())
+        for root in found:
+            for part in parts_of(root):
+                inspect(part).parents.clear()  # or it is an orphan still, of a collection that it was taken from
+            note_root(root)
+        session.expunge_each(root for root in asked.values() if root not in found)
+
+
+def _are_current(roots: Iterable[Aggregate], session: UnitSession) -> bool:
+    """Tell whether the versions are still those that were read before the parts."""
+    for kind, some in groupby(sorted(roots, key=write_order), key=type):
+        if relations_of(kind):
+            read = {root.id: root.version for root in some}
+            found = session.connection().execute(_versions_of(kind), {"ids": list(read)})
+            if {id: version for id, version in found} != read:  # noqa: C416  # a row is no pair for mypy
+                return False
+    return True
+
+
+def _own(roots: Iterable[Aggregate], session: UnitSession) -> None:
+    for root in roots:
+        for part in parts_of(root):
+            before = root_of(part)
+            if before is not None and before is not root and part in session and before in session:
+                raise ConcurrentChange.of([before, root])  # another unit has moved the part since it was read here
+        note_root(root)
+
+
+def _key(kind: type) -> Any:
+    return inspect(kind).primary_key[0]
+
+
+@cache
+def _versions_of(kind: type) -> Select[Any]:
+    return select(_key(kind), inspect(kind).version_id_col).where(_key(kind).in_(bindparam("ids", expanding=True)))

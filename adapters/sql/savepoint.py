@@ -1,0 +1,103 @@
+"""A savepoint of a SQL unit of work: what was written since is undone in the database and in the objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import make_transient, make_transient_to_detached
+
+from adapters.sql.parts import make_parts_new, parts_of, root_of
+from adapters.sql.reading import read_again
+from domain.aggregate import Aggregate
+from service_layer.unit_of_work import Savepoint
+
+if TYPE_CHECKING:
+    from adapters.sql.session import UnitSession
+
+
+class SqlSavepoint(Savepoint):
+    """A nested transaction of a session, the innermost of ``open_ones`` until it ends."""
+
+    def __init__(self, session: UnitSession, open_ones: list[SqlSavepoint]) -> None:
+        self._session = session
+        self._open_ones = open_ones
+        self._nested = session.begin_nested()
+        self._removed: list[tuple[Any, tuple[Any, ...], Aggregate]] = []
+        self._reordered: list[Aggregate] = []
+
+    def note_removed(self, one: Any) -> None:
+        """Note an object whose row was deleted since: it is not new when that is undone."""
+        root = one if isinstance(one, Aggregate) else root_of(one)
+        self._removed.append((one, inspect(one).identity, root))
+
+    def release(self) -> None:
+        self._nested.commit()
+        self._open_ones.pop()
+        for outer in self._open_ones[-1:]:
+            outer._removed += self._removed  # noqa: SLF001  # another one of the same kind
+
+    def roll_back(self) -> None:
+        """Roll back the database; the objects stay as they are, outside of the session."""
+        if self._session.get_nested_transaction() is self._nested:
+            self._reordered = self._session.renumber()
+            self._nested.rollback()
+
+    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+        self.roll_back()
+        self._open_ones.pop()
+        session = self._session
+        objects = self._taken_back()
+        changed = {id(root): root for root in self._roots_of(objects) if root in session}
+        changed |= {id(root): root for root, _ in written if root in session}
+        read_again(changed.values(), session)
+        session.expunge_each(session.new)  # parts that are new again, and came along with their parents
+        for one in objects:
+            if inspect(one).detached:  # gone with a new part that it had been moved into
+                session.add(one)
+        lost = [one for one in objects if not _is_in_place(one, changed)]
+        session.expunge_each(lost)
+        make_parts_new(lost)
+        for root, version in written:
+            if root not in session:
+                root.version = version
+
+    def _taken_back(self) -> list[Any]:
+        """Return the objects that were here before, in the session again; what was added since is new again."""
+        session, given_up = self._session, list(self._session.given_up)
+        session.given_up.clear()
+        new = [one for one in given_up if inspect(one).transient]
+        back = [one for one in given_up if not inspect(one).transient]
+        known = {inspect(one).key for one in back}
+        for one, identity, _ in self._removed:  # of two with one key, the second came in the place of the first
+            _make_stored(one, identity)
+            if inspect(one).key not in known:
+                known.add(inspect(one).key)
+                back.append(one)
+        new += [one for one, _, _ in self._removed]
+        back_ids = {id(one) for one in back}
+        make_parts_new(one for one in new if id(one) not in back_ids and not isinstance(one, Aggregate))
+        for one in back:
+            session.add(one)
+        return back
+
+    def _roots_of(self, objects: list[Any]) -> list[Aggregate]:
+        """Return the aggregates that were changed and not flushed since, those that lost something, and the reordered."""
+        modified = [one for one in objects if inspect(one).modified]
+        roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
+        return [root for root in (*roots, *self._reordered, *(root for _, _, root in self._removed)) if root is not None]
+
+
+def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
+    """Make a removed object a stored one, under the key that it had."""
+    make_transient(one)  # perhaps it was added once more since, under another key of the database's
+    mapper = inspect(type(one))
+    for column, value in zip(mapper.primary_key, identity, strict=True):
+        vars(one)[mapper.get_property_by_column(column).key] = value
+    make_transient_to_detached(one)
+
+
+def _is_in_place(one: Any, changed: dict[int, Aggregate]) -> bool:
+    """Tell whether a part is still one of its root, if that was read again."""
+    root = None if isinstance(one, Aggregate) else root_of(one)
+    return root is None or id(root) not in changed or any(part is one for part in parts_of(root))

@@ -1,0 +1,77 @@
+"""How the versions of aggregates rise: by one for each unit of work that writes them, however often it does."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from domain.aggregate import Aggregate
+
+
+@define
+class _Level:
+    """What the unit, or one of its savepoints, has written."""
+
+    # By id(), because two objects of one identity are equal; the entry keeps its object alive.
+    before: dict[int, tuple[Aggregate, int]] = field(factory=dict)
+    wrote: bool = False
+
+
+class Versions:
+    """The versions that one block of a unit has raised, in one level for the unit and one for each open savepoint."""
+
+    def __init__(self) -> None:
+        self._levels = [_Level()]
+
+    @property
+    def depth(self) -> int:
+        """How many savepoints are open."""
+        return len(self._levels) - 1
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the unit has written anything that is not undone."""
+        return any(level.wrote for level in self._levels)
+
+    def note_write(self) -> None:
+        """Note that the unit writes."""
+        self._levels[-1].wrote = True
+
+    @contextmanager
+    def raised(self, aggregates: Iterable[Aggregate]) -> Iterator[None]:
+        """Raise the versions that this unit has not raised yet; when the block fails, give all the old ones back."""
+        level = self._levels[-1].before
+        before = [(one, one.version) for one in aggregates]
+        noted = {id(one): (one, version) for one, version in before if id(one) not in level}
+        for one, version in before:
+            if not any(id(one) in other.before for other in self._levels):
+                one.version = version + 1
+        level.update(noted)
+        try:
+            yield
+        except BaseException:
+            for one, version in before:
+                one.version = version
+            for key in noted:
+                del level[key]
+            raise
+        self.note_write()
+
+    def begin_level(self) -> None:
+        """Begin the level of a savepoint."""
+        self._levels.append(_Level())
+
+    def keep_level(self) -> None:
+        """End the level of a savepoint that succeeded: the level around it takes over."""
+        inner = self._levels.pop()
+        self._levels[-1].before = inner.before | self._levels[-1].before
+        self._levels[-1].wrote |= inner.wrote
+
+    def drop_level(self) -> list[tuple[Aggregate, int]]:
+        """End the level of a savepoint that failed; return what was written in it, each with its version before."""
+        return list(self._levels.pop().before.values())

@@ -1,0 +1,260 @@
+"""The allocation example: a product, its batches, and the order lines that are allocated to each of them.
+
+It is an aggregate of the tests alone with parts at two levels: its domain, its two adapters, and its sample. In a
+project these are files of their own, as docs/extending.md has it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import date
+from operator import attrgetter
+from typing import ClassVar
+from uuid import UUID
+
+from attrs import define, field, setters
+from sqlalchemy import Column, Date, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid, select
+from sqlalchemy.ext.orderinglist import ordering_list
+from sqlalchemy.orm import relationship
+
+from adapters.fake.repository import FakeRepository
+from adapters.fake.repository import Unique as UniqueAttributes
+from adapters.sql.mapping import map_aggregate, map_part, metadata
+from adapters.sql.repository import SqlRepository
+from domain.aggregate import Aggregate, new_id
+from domain.errors import NotFound, ValueTaken
+from domain.repository import Repository
+
+# The domain.
+
+
+class ProductNotFound(NotFound):
+    """No product has this id or stock-keeping unit."""
+
+    kind: ClassVar[str] = "product"
+
+
+class SkuTaken(ValueTaken):
+    """Another product has this stock-keeping unit."""
+
+    kind: ClassVar[str] = "sku"
+
+
+class BatchReferenceTaken(ValueTaken):
+    """Another batch has this reference, of whatever product."""
+
+    kind: ClassVar[str] = "batch reference"
+
+
+class OrderAllocated(ValueTaken):
+    """This order is allocated already."""
+
+    kind: ClassVar[str] = "order"
+
+
+class OutOfStock(Exception):
+    """No batch has enough left."""
+
+
+@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
+class OrderLine:
+    """So many that an order wants: a value, which two that hold the same share."""
+
+    order: str
+    quantity: int
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Batch:
+    """What came, or will come on a day, and the order lines that it serves."""
+
+    reference: str
+    quantity: int
+    eta: date | None = None
+    allocations: set[OrderLine] = field(factory=set)
+
+    @property
+    def available(self) -> int:
+        """How much of it is left."""
+        return self.quantity - sum(line.quantity for line in self.allocations)
+
+    def change_quantity(self, quantity: int) -> None:
+        """Hold another quantity; the last orders lose their lines if that is too little."""
+        self.quantity = quantity
+        for line in sorted(self.allocations, key=attrgetter("order"), reverse=True):
+            if self.available < 0:
+                self.allocations.remove(line)
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Note:
+    """A text about a product, which has an id inside of it."""
+
+    id: UUID = field(factory=new_id, on_setattr=setters.frozen)
+    text: str
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Product(Aggregate):
+    """What can be ordered. ``batches`` are in the order of their references, ``notes`` as they were put."""
+
+    sku: str
+    batches: list[Batch] = field(factory=list, metadata={"order_by": ("reference",)})
+    notes: list[Note] = field(factory=list)
+
+    def batch(self, reference: str) -> Batch:
+        """Return one of the batches."""
+        return next(one for one in self.batches if one.reference == reference)
+
+    def add_batch(self, reference: str, quantity: int, eta: date | None = None) -> Batch:
+        """Have one more batch."""
+        batch = Batch(reference=reference, quantity=quantity, eta=eta)
+        place = sum(one.reference < reference for one in self.batches)
+        self.batches.insert(place, batch)
+        return batch
+
+    def change_reference(self, batch: Batch, reference: str) -> None:
+        """Give one of the batches another reference."""
+        batch.reference = reference
+        self.batches.sort(key=attrgetter("reference"))
+
+    def allocate(self, order: str, quantity: int) -> str:
+        """Serve an order from what is here, or else from what comes first; return the reference of that batch."""
+        line = OrderLine(order=order, quantity=quantity)
+        for batch in sorted(self.batches, key=lambda one: one.eta or date.min):
+            if batch.available >= quantity:
+                batch.allocations.add(line)
+                return batch.reference
+        raise OutOfStock(self.sku)
+
+    def deallocate(self, order: str) -> None:
+        """Serve an order no longer."""
+        for batch in self.batches:
+            batch.allocations -= {line for line in batch.allocations if line.order == order}
+
+    def change_sku(self, sku: str) -> None:
+        """Take another stock-keeping unit."""
+        self.sku = sku
+
+
+class ProductRepository(Repository[Product]):
+    """The products that are stored."""
+
+    aggregate: ClassVar[type[Product]] = Product
+    not_found: ClassVar[type[NotFound]] = ProductNotFound
+
+    def get_by_sku(self, sku: str) -> Product:
+        """Return the product of this stock-keeping unit; raises :class:`ProductNotFound`."""
+        return self._get_by("sku", sku)
+
+    @abstractmethod
+    def list_with_batch(self, reference: str) -> list[Product]:
+        """Return the products that have a batch of this reference, in the order of ids."""
+
+    @abstractmethod
+    def list_serving(self, order: str) -> list[Product]:
+        """Return the products of which a batch serves an order, in the order of ids."""
+
+
+# The SQL adapter.
+
+allocation_metadata = MetaData(naming_convention=metadata.naming_convention)
+
+products = Table(
+    "products",
+    allocation_metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("sku", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("sku", info={"error": SkuTaken}),
+)
+
+# The database makes the keys of batches and lines, and the domain does not know them.
+batches = Table(
+    "batches",
+    allocation_metadata,
+    Column("id", Integer, primary_key=True),
+    Column("product_id", ForeignKey(products.c.id), nullable=False, index=True),
+    Column("reference", String(40), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("eta", Date),
+    UniqueConstraint("reference", info={"error": BatchReferenceTaken}),
+)
+
+allocations = Table(
+    "allocations",
+    allocation_metadata,
+    Column("id", Integer, primary_key=True),
+    Column("batch_id", ForeignKey(batches.c.id), nullable=False, index=True),
+    Column("order", String(40), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    UniqueConstraint("order", info={"error": OrderAllocated}),
+)
+
+notes = Table(
+    "notes",
+    allocation_metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("product_id", ForeignKey(products.c.id), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("text", String(100), nullable=False),
+)
+
+map_part(OrderLine, allocations)
+map_part(Note, notes)
+map_part(
+    Batch,
+    batches,
+    properties={
+        "allocations": relationship(OrderLine, collection_class=set, lazy="selectin", cascade="all, delete-orphan")
+    },
+)
+map_aggregate(
+    Product,
+    products,
+    properties={
+        "batches": relationship(Batch, lazy="selectin", cascade="all, delete-orphan", order_by=batches.c.reference),
+        "notes": relationship(
+            Note,
+            lazy="selectin",
+            cascade="all, delete-orphan",
+            order_by=notes.c.position,
+            collection_class=ordering_list("position"),
+        ),
+    },
+)
+
+
+class SqlProductRepository(SqlRepository[Product], ProductRepository):
+    """The products of a SQL unit of work."""
+
+    table = products
+
+    def list_with_batch(self, reference: str) -> list[Product]:  # noqa: D102  # the port says it
+        having = select(Product).join(batches).where(batches.c.reference == reference).order_by(products.c.id)
+        return list(self.session.scalars(having).unique().all())
+
+    def list_serving(self, order: str) -> list[Product]:  # noqa: D102  # likewise
+        serving = select(Product).join(batches).join(allocations).where(allocations.c.order == order)
+        return list(self.session.scalars(serving.order_by(products.c.id)).unique().all())
+
+
+# The fake.
+
+
+class FakeProductRepository(FakeRepository[Product], ProductRepository):
+    """The products of a fake unit of work."""
+
+    unique: ClassVar[UniqueAttributes] = {
+        "sku": SkuTaken,
+        "batches.reference": BatchReferenceTaken,
+        "batches.allocations.order": OrderAllocated,
+    }
+
+    def list_with_batch(self, reference: str) -> list[Product]:  # noqa: D102  # likewise
+        return self._list_where(lambda product: any(one.reference == reference for one in product.batches))
+
+    def list_serving(self, order: str) -> list[Product]:  # noqa: D102  # likewise
+        return self._list_where(
+            lambda product: any(line.order == order for batch in product.batches for line in batch.allocations)
+        )

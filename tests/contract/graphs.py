@@ -1,0 +1,125 @@
+"""Aggregates as graphs of objects: twins that share nothing, values to compare, and new ids that come twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import attrs
+import pytest
+
+from domain import aggregate as aggregates
+
+T = TypeVar("T")
+
+
+def twin(one: T, **changes: Any) -> T:
+    """Return another object that holds the same at every level and shares nothing that can be changed.
+
+    ``changes`` are attributes that hold something else. Neither ``__init__`` nor a validator runs, and what is frozen
+    is set all the same: so a twin has the ids, the version and the broken rules of the object that it is made from.
+    """
+    memo: dict[int, Any] = {}
+    made: T = _twin(one, memo)
+    for name, value in changes.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def _twin(one: Any, memo: dict[int, Any]) -> Any:
+    kind: Any = type(one)
+    names = field_names(kind)
+    if names is not None:
+        if id(one) not in memo:
+            memo[id(one)] = made = aggregates.empty(kind)
+            for name in names:
+                object.__setattr__(made, name, _twin(getattr(one, name), memo))
+        return memo[id(one)]
+    for shape in (list, set, frozenset, tuple):
+        if isinstance(one, shape):  # SQLAlchemy's own lists and sets, too
+            return shape(_twin(each, memo) for each in one)
+    if isinstance(one, dict):
+        return {key: _twin(value, memo) for key, value in one.items()}
+    return one
+
+
+def values(one: Any) -> dict[str, Any]:
+    """Return all that an aggregate and its parts hold; fails when an attribute cannot be read any more.
+
+    Left out are attributes that are not stored. Lists keep their order, and the members of a set are sorted.
+    """
+    found: dict[str, Any] = _look(one, lambda leaf: leaf, ())
+    return found
+
+
+def exact(one: Any) -> dict[str, Any]:
+    """Return the same, with the class of each object and value, to compare those too: ``1`` equals ``True``."""
+    found: dict[str, Any] = _look(one, lambda leaf: (type(leaf).__qualname__, leaf), ())
+    return found
+
+
+def _look(one: Any, leaf: Callable[[Any], Any], path: tuple[int, ...]) -> Any:
+    kind: Any = type(one)
+    names = field_names(kind, stored=True)
+    if names is not None:
+        if id(one) in path:  # a part that knows its root
+            return f"the object {len(path) - path.index(id(one))} levels above"
+        return {name: _look(getattr(one, name), leaf, (*path, id(one))) for name in names}
+    if isinstance(one, dict):
+        return {key: _look(value, leaf, path) for key, value in one.items()}
+    if isinstance(one, set | frozenset):
+        return sorted((_look(each, leaf, path) for each in one), key=repr)
+    if isinstance(one, list | tuple):
+        return [_look(each, leaf, path) for each in one]
+    return leaf(one)
+
+
+@cache
+def field_names(kind: Any, *, stored: bool = False) -> tuple[str, ...] | None:
+    """Return the names of a class's attributes, or only those that are stored; none for any other class."""
+    if attrs.has(kind):
+        found: Any = attrs.fields(kind)
+    elif dataclasses.is_dataclass(kind):
+        found = dataclasses.fields(kind)
+    else:
+        return None
+    return tuple(one.name for one in found if not stored or one.metadata.get("stored", True))
+
+
+@contextmanager
+def same_ids() -> Iterator[Callable[[], None]]:
+    """Let new ids come again in the same order after each call of what this yields.
+
+    So the same work makes the same graph more than once, on two storages for example, although the domain gives each
+    new part an id that no other one has.
+    """
+    clock, chance = _Tape(time.time_ns), _Tape(secrets.randbits)
+
+    def again() -> None:
+        clock.at = chance.at = 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aggregates, "time", SimpleNamespace(time_ns=clock))
+        patch.setattr(aggregates, "secrets", SimpleNamespace(randbits=chance))
+        yield again
+
+
+class _Tape:
+    """A function that returns what it returned before, from the beginning or from where it is set to."""
+
+    def __init__(self, source: Callable[..., int]) -> None:
+        self._source = source
+        self._said: list[int] = []
+        self.at = 0
+
+    def __call__(self, *arguments: int) -> int:
+        if self.at == len(self._said):
+            self._said.append(self._source(*arguments))
+        self.at += 1
+        return self._said[self.at - 1]

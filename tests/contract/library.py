@@ -1,0 +1,119 @@
+"""Three aggregates of the tests alone that refer to each other: a book to its author, and an award to its book.
+
+By their names an author comes before a book that needs it, and an award before the book that it needs: so what is
+written in the order of the classes' names is wrong for one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from attrs import define
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid
+
+from adapters.fake.repository import FakeRepository
+from adapters.fake.repository import Unique as UniqueAttributes
+from adapters.sql.mapping import map_aggregate, metadata
+from adapters.sql.repository import SqlRepository
+from domain.aggregate import Aggregate
+from domain.errors import NotFound
+
+
+class LibraryNotFound(NotFound):
+    """The library has nothing with this id."""
+
+    kind: ClassVar[str] = "author, book or award"
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Author(Aggregate):
+    """Who writes books."""
+
+    name: str
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Book(Aggregate):
+    """What an author wrote."""
+
+    name: str
+    author_id: UUID
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Award(Aggregate):
+    """What a book was given."""
+
+    name: str
+    book_id: UUID
+
+
+library_metadata = MetaData(naming_convention=metadata.naming_convention)
+
+
+def _table(name: str, *references: Column[Any]) -> Table:
+    return Table(
+        name,
+        library_metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("name", String(40), nullable=False),
+        *references,
+        Column("version", Integer, nullable=False),
+    )
+
+
+authors = _table("authors")
+books = _table("books", Column("author_id", ForeignKey(authors.c.id), nullable=False))
+awards = _table("awards", Column("book_id", ForeignKey(books.c.id), nullable=False))
+
+map_aggregate(Author, authors)
+map_aggregate(Book, books)
+map_aggregate(Award, awards)
+
+
+class SqlAuthors(SqlRepository[Author]):
+    """The authors of a SQL unit of work."""
+
+    aggregate, not_found, table = Author, LibraryNotFound, authors
+
+
+class SqlBooks(SqlRepository[Book]):
+    """The books of a SQL unit of work."""
+
+    aggregate, not_found, table = Book, LibraryNotFound, books
+
+
+class SqlAwards(SqlRepository[Award]):
+    """The awards of a SQL unit of work."""
+
+    aggregate, not_found, table = Award, LibraryNotFound, awards
+
+
+class FakeAuthors(FakeRepository[Author]):
+    """The authors of a fake unit of work."""
+
+    aggregate, not_found = Author, LibraryNotFound
+    unique: ClassVar[UniqueAttributes] = {}
+
+
+class FakeBooks(FakeRepository[Book]):
+    """The books of a fake unit of work."""
+
+    aggregate, not_found = Book, LibraryNotFound
+    unique: ClassVar[UniqueAttributes] = {}
+
+
+class FakeAwards(FakeRepository[Award]):
+    """The awards of a fake unit of work."""
+
+    aggregate, not_found = Award, LibraryNotFound
+    unique: ClassVar[UniqueAttributes] = {}
+
+
+LIBRARY: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = {
+    "authors": (SqlAuthors, FakeAuthors),
+    "books": (SqlBooks, FakeBooks),
+    "awards": (SqlAwards, FakeAwards),
+}
+"""Their repositories, by the names that they have in a unit of work."""

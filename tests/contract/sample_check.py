@@ -1,0 +1,300 @@
+"""What a sample must keep, told in words about the sample, before a test or a random history builds on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, time
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from attrs import frozen
+
+from domain.aggregate import Aggregate
+from domain.errors import ValueTaken, shown
+from tests.contract.graphs import exact, same_ids, twin
+from tests.storages import fake_storage
+
+if TYPE_CHECKING:
+    from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.sample import Sample, Unique
+
+WORDS = ("ann", "bob", "cid", "dan")
+WAYS = {
+    "set": "let set change what is read, or write set=None where the domain does not let it change",
+    "give": "say by give=... how a new aggregate gets the value that is read",
+}
+STATES = range(6)
+"""The numbers that the random histories give to changes, edits and moves."""
+
+
+class WrongSample(Exception):
+    """A sample of the contract suite is wrong; the message names it and its function, and says what to write."""
+
+
+def check(sample: Sample[Any]) -> None:
+    """Raise :class:`WrongSample` for the first thing that is wrong with a sample."""
+    checks = _Checks(sample)
+    checks.make()
+    checks.repository()
+    checks.words()
+    checks.rename()
+    for unique in sample.unique:
+        checks.unique(unique)
+        checks.stored_unique(unique)
+    checks.change()
+    for name, edit in sample.edits.items():
+        checks.edit(name, edit)
+    checks.all_edits()
+    checks.moves()
+
+
+@frozen
+class _Checks:
+    sample: Sample[Any]
+
+    def fail(self, what: str, write: str) -> NoReturn:
+        raise WrongSample(f"the sample {self.sample.repository!r}: {what}: {write}")
+
+    def call(self, what: str, write: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of the sample; ``write`` is what to do when it raises an error."""
+        try:
+            return function(*arguments)
+        except Exception as error:
+            raise WrongSample(
+                f"the sample {self.sample.repository!r}: {what} raised {type(error).__name__}: {error}: {write}"
+            ) from error
+
+    def made(self, word: str) -> Any:
+        return self.call(f"make({word!r})", "return a new aggregate for any word", self.sample.make, word)
+
+    def word(self, one: Any) -> Any:
+        return self.call("word(aggregate)", "return the word that it was made for", self.sample.word, one)
+
+    def value(self, unique: Unique[Any], one: Any) -> Any:
+        name = unique.attribute
+        write = f"name an attribute of the root, or say by read=... how to read {name!r}"
+        return self.call(f"the unique value {name!r}", write, unique.value, one)
+
+    def make(self) -> None:
+        """Check that ``make`` does the same for the same word, but for ids and times."""
+        one, other = self.made("ann"), self.made("ann")
+        if not isinstance(one, Aggregate):
+            self.fail(f"make('ann') returned {shown(one)}", "return a new aggregate")
+        if one is other:
+            self.fail("make('ann') returned the same object twice", "return a new aggregate each time")
+        differing = differences(_timeless(exact(one)), _timeless(exact(other)))
+        if differing:
+            write = "let all but ids and times depend on the word alone"
+            self.fail(f"make('ann') gives another {differing} each time", write)
+
+    def repository(self) -> None:
+        """Check that units of work have the repository, and that it takes what ``make`` returns."""
+        name, kind = self.sample.repository, type(self.made("ann"))
+        unit = fake_storage().unit()
+        if not hasattr(unit, name):
+            self.fail(
+                f"a unit of work has no attribute {name!r}",
+                f"write repository='...', the attribute that holds the repository of {kind.__name__},"
+                " and make it in each unit of work",
+            )
+        taken = getattr(unit, name).aggregate
+        if taken is not kind:
+            self.fail(
+                f"uow.{name} takes {taken.__name__} objects, and make('ann') returned a {kind.__name__}",
+                f"name the repository of {kind.__name__}",
+            )
+
+    def words(self) -> None:
+        """Check that those of different words can be told apart, and that ``word`` reads the word."""
+        made = {word: self.made(word) for word in WORDS}
+        for word, one in made.items():
+            if self.word(one) != word:
+                self.fail(f"word(make({word!r})) returned {shown(self.word(one))}", "return the word it was made for")
+        for (word, one), (other, another) in combinations(made.items(), 2):
+            if not one.id < another.id:
+                what = f"the id of make({other!r}) does not sort behind that of make({word!r})"
+                self.fail(what, "make ids from the word, or let them rise each time")
+            for unique in self.sample.unique:
+                value = self.value(unique, one)
+                if value is not None and value == self.value(unique, another):
+                    self.fail(
+                        f"make({word!r}) and make({other!r}) have the same {unique.attribute!r}, {shown(value)}",
+                        "make each unique value from the word",
+                    )
+
+    def rename(self) -> None:
+        """Check that ``rename`` changes the word and not the id."""
+        if self.sample.rename is None:
+            return
+        one = self.made("ann")
+        id = one.id
+        write = "change what word(aggregate) reads, or write rename=None where nothing can change it"
+        self.call("rename(aggregate, 'bob')", write, self.sample.rename, one, "bob")
+        if self.word(one) != "bob":
+            self.fail(f"after rename(aggregate, 'bob') the word is {shown(self.word(one))}", write)
+        if one.id != id:
+            self.fail("rename(aggregate, 'bob') changed the id", write)
+
+    def unique(self, unique: Unique[Any]) -> None:
+        """Check how a unique value is read and set."""
+        name = f"the unique value {unique.attribute!r}"
+        if not (isinstance(unique.taken, type) and issubclass(unique.taken, ValueTaken)):
+            self.fail(f"{name} has taken={shown(unique.taken)}", "name a subclass of ValueTaken")
+        one, value = self.made("ann"), self.value(unique, self.made("bob"))
+        if value is None:
+            self.fail(f"{name} of make('bob') is None", "let make give it a value")
+        others = {each.attribute: self.value(each, one) for each in self.sample.unique if each is not unique}
+        ways = {"set": unique.set, "give": unique.give or unique.put}
+        for way, function in [(way, function) for way, function in ways.items() if function]:
+            one, write = twin(one), WAYS[way]
+            self.call(f"{way} of {name}", write, function, one, value)
+            if self.value(unique, one) != value:
+                self.fail(f"{way} of {name} did not change it to {shown(value)}", write)
+            for each in self.sample.unique:
+                if each is not unique and self.value(each, one) != others[each.attribute]:
+                    self.fail(f"{way} of {name} changed {each.attribute!r}, too", "let it change one value alone")
+
+    def stored_unique(self, unique: Unique[Any]) -> None:
+        """Check that the repository refuses a taken value, and how a value is found, on the fake."""
+        name = f"the unique value {unique.attribute!r}"
+        storage, ann, bob = fake_storage(), self.made("ann"), self.made("bob")
+        refused = self.refused(storage.unit(), ann)
+        if refused is not None:
+            self.fail(f"make('ann') cannot be stored ({shown(refused)})", "make an aggregate that the repository takes")
+        unique.put(bob, self.value(unique, ann))
+        refused = self.refused(storage.unit(), bob)
+        if refused is None:
+            self.fail(f"{name} may be that of two aggregates", "declare it unique in the repository")
+        if type(refused) is not unique.taken:
+            self.fail(
+                f"{name} has taken={unique.taken.__name__}, and the repository raised {shown(refused)}",
+                f"write taken={type(refused).__name__}, or declare {unique.taken.__name__} in the repository",
+            )
+        if unique.find is None:
+            return
+        write = "ask the repository for the aggregate of a value, or write find=None where it cannot be asked"
+        with storage.unit(read_only=True) as uow:
+            repository = getattr(uow, self.sample.repository)
+            value = self.value(unique, ann)
+            found = self.call(f"find of {name}", write, unique.find, repository, value)
+            if found != ann:
+                self.fail(f"find of {name} returned {shown(found)} for the value of make('ann')", write)
+
+    def refused(self, uow: UnitOfWork, one: Any) -> Exception | None:
+        """Store an aggregate; return the error instead where that is refused."""
+        try:
+            with uow:
+                getattr(uow, self.sample.repository).add(one)
+                uow.commit()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+            return error
+        return None
+
+    def change(self) -> None:
+        """Check that ``change`` puts an aggregate into the state of a number."""
+        made = self.made("ann")
+        for state in STATES:
+            self.steady(f"change(aggregate, {state})", made, self.sample.change, state, touches_unique=False)
+        zero, one, back = (self.after(made, path) for path in [(0,), (1,), (1, 0)])
+        differing = differences(exact(made), zero)
+        if differing:
+            self.fail(
+                f"change(aggregate, 0) changed {differing} of what make('ann') made",
+                "let 0 be the state in which make makes it",
+            )
+        if zero == one:
+            self.fail("change(aggregate, 1) changed nothing", "let the states 0 and 1 differ in what is stored")
+        differing = differences(zero, back)
+        if differing:
+            self.fail(
+                f"change(aggregate, 0) after change(aggregate, 1) leaves another {differing}",
+                "put the aggregate into the state of the number, whatever its state was",
+            )
+
+    def after(self, made: Any, path: tuple[int, ...]) -> dict[str, Any]:
+        """Return what an aggregate holds after some changes."""
+        one = twin(made)
+        for state in path:
+            self.sample.change(one, state)
+        return exact(one)
+
+    def steady(
+        self, what: str, made: Any, change: Callable[[Any, int], None], number: int, *, touches_unique: bool = True
+    ) -> bool:
+        """Check that a change does the same each time and leaves the identity alone; tell whether it does anything."""
+        one, other = twin(made), twin(made)
+        with same_ids() as again:
+            for each in (one, other):
+                again()
+                self.call(what, "let it do nothing where there is nothing to do", change, each, number)
+        differing = differences(exact(one), exact(other))
+        if differing:
+            self.fail(
+                f"{what} gives another {differing} each time",
+                "let it depend on the number alone, not on time, chance or earlier calls; new_id() may be used",
+            )
+        for name in ("id", "version"):
+            if getattr(one, name) != getattr(made, name):
+                self.fail(f"{what} changed the {name}", "leave it to the unit of work")
+        for unique in [] if touches_unique else self.sample.unique:
+            if self.value(unique, one) != self.value(unique, made):
+                self.fail(f"{what} changed the unique value {unique.attribute!r}", "leave that to rename and set")
+        return exact(one) != exact(made)
+
+    def edit(self, name: str, edit: Callable[[Any, int], None]) -> None:
+        """Check one of the ``edits`` on a new aggregate, and on one that all others have edited."""
+        made, edited = self.made("ann"), self.made("ann")
+        for other in self.sample.edits.values():
+            if other is not edit:
+                self.call("one of the edits", "let it do nothing where there is nothing to do", other, edited, 1)
+        what = f"edits[{name!r}](aggregate, {{}})"
+        effects = [self.steady(what.format(number), one, edit, number) for one in (made, edited) for number in STATES]
+        if not any(effects):
+            self.fail(
+                f"edits[{name!r}] changes nothing of what make('ann') made, with any number from 0 to 5",
+                "let make return an aggregate in which there is something to edit",
+            )
+
+    def all_edits(self) -> None:
+        """Check that the edits work in any state that they lead to."""
+        one = self.made("ann")
+        for number in (*STATES, *STATES):
+            for name, edit in self.sample.edits.items():
+                self.steady(f"edits[{name!r}](aggregate, {number}) after other edits", one, edit, number)
+                edit(one, number)
+
+    def moves(self) -> None:
+        """Check that ``moves`` does the same each time, and leaves the identities alone."""
+        if self.sample.moves is None:
+            return
+        moves, ann, bob = self.sample.moves, self.made("ann"), self.made("bob")
+        write = "move a part from the first aggregate to the second, the same one for the same number"
+        moved = False
+        for number in STATES:
+            pairs = [(twin(ann), twin(bob)) for _ in range(2)]
+            for pair in pairs:
+                self.call(f"moves(ann, bob, {number})", write, moves, *pair, number)
+            looks = [[exact(one) for one in pair] for pair in pairs]
+            if looks[0] != looks[1]:
+                self.fail(f"moves(ann, bob, {number}) does not do the same each time", write)
+            if [one.id for one in pairs[0]] != [ann.id, bob.id]:
+                self.fail(f"moves(ann, bob, {number}) changed an id", write)
+            moved |= looks[0] != [exact(ann), exact(bob)]
+        if not moved:
+            self.fail("moves(ann, bob, number) moves nothing, with any number from 0 to 5", write)
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Return the names of the attributes that differ."""
+    return ", ".join(repr(name) for name in one if one[name] != other[name])
+
+
+def _timeless(look: Any) -> Any:
+    """Return what an aggregate holds without ids and times, at any depth."""
+    if isinstance(look, dict):
+        return {name: _timeless(value) for name, value in look.items() if name != "id"}
+    if isinstance(look, list):
+        return [_timeless(each) for each in look]
+    if isinstance(look, tuple) and isinstance(look[1], date | time):
+        return look[0]
+    return look

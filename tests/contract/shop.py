@@ -1,0 +1,37 @@
+"""The units of work of the tests: those of the project, with the aggregates that exist for the tests alone."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, MetaData
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from tests.contract.allocation import FakeProductRepository, SqlProductRepository, allocation_metadata
+from tests.contract.library import LIBRARY, library_metadata
+from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
+
+SHOP_METADATA: tuple[MetaData, ...] = (orders_metadata, allocation_metadata, library_metadata)
+"""The metadata of their tables, which no migration makes."""
+
+
+class SqlShop(SqlUnitOfWork):
+    """A SQL unit of work that has the tests' own aggregates too."""
+
+    def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
+        super().__init__(engine, read_only=read_only)
+        self.orders = SqlOrderRepository(self, self.session)
+        self.products = SqlProductRepository(self, self.session)
+        for name, (sql, _) in LIBRARY.items():
+            setattr(self, name, sql(self, self.session))
+
+
+class FakeShop(FakeUnitOfWork):
+    """A fake unit of work that has them too."""
+
+    def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
+        super().__init__(database, read_only=read_only)
+        self.orders = FakeOrderRepository(self, self.session)
+        self.products = FakeProductRepository(self, self.session)
+        for name, (_, fake) in LIBRARY.items():
+            setattr(self, name, fake(self, self.session))

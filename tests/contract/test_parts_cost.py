@@ -1,0 +1,98 @@
+"""What it costs to read parts: as many statements for many as for few, and as many rows as there are parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from attrs import define, field
+from sqlalchemy import Connection, Engine, event
+
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.allocation import Note, OrderLine, Product
+from tests.contract.parts import lamp_of, products
+from tests.contract.users import stored_user
+from tests.storages import sql_storage
+
+
+@define
+class Wire:
+    """What is sent to a database."""
+
+    engine: Engine
+    sent: list[tuple[str, Any]] = field(factory=list)
+
+    def note(self, _connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        """Note a statement and its parameters."""
+        self.sent.append((statement, parameters))
+
+    def cost(self, work: Callable[[UnitOfWork], object]) -> tuple[int, int]:
+        """Return how many statements a unit sends, and how many rows come back by them."""
+        with sql_storage(self.engine).unit() as uow:
+            self.sent.clear()
+            work(uow)
+            sent = list(self.sent)
+        with self.engine.connect() as connection:
+            return len(sent), sum(len(connection.exec_driver_sql(*one).all()) for one in sent)
+
+
+@pytest.fixture
+def wire(engine: Engine) -> Iterator[Wire]:
+    """Each real database in turn, and what is sent to it."""
+    made = Wire(engine)
+    event.listen(engine, "before_cursor_execute", made.note)
+    yield made
+    event.remove(engine, "before_cursor_execute", made.note)
+
+
+def store(engine: Engine, size: int) -> None:
+    """Store a product with so many batches and so many notes; each batch serves an order."""
+    product = Product(sku="lamp")
+    for number in range(size):
+        batch = product.add_batch(f"{number:03}", 10)
+        batch.allocations.add(OrderLine(order=str(number), quantity=1))
+        product.notes.append(Note(text=str(number)))
+    with sql_storage(engine).unit() as uow:
+        products(uow).add_many([product])
+        uow.commit()
+
+
+QUERIES: dict[str, Callable[[UnitOfWork], object]] = {
+    "get": lamp_of,
+    "page": lambda uow: products(uow).page(),
+    "query by a part": lambda uow: products(uow).list_with_batch("000"),
+}
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("size", [10, 100, 300])
+@pytest.mark.parametrize("query", QUERIES)
+def test_two_lists_of_parts_are_read_at_linear_cost(wire: Wire, query: str, size: int) -> None:
+    """A statement for each kind of part, whose rows are those parts, and one that compares the versions."""
+    store(wire.engine, size)
+    statements, rows = wire.cost(QUERIES[query])
+    assert statements <= 5
+    assert rows <= 1 + 3 * size + 1
+
+
+@pytest.mark.promise(8)
+def test_many_roots_are_read_with_as_many_statements_as_one(wire: Wire) -> None:
+    """Their parts come together."""
+    with sql_storage(wire.engine).unit() as uow:
+        for number in range(20):
+            product = Product(sku=str(number))
+            product.add_batch(str(number), 1)
+            products(uow).add(product)
+        uow.commit()
+    statements, rows = wire.cost(lambda uow: products(uow).page())
+    assert statements <= 5
+    assert rows <= 20 + 20 + 20
+
+
+@pytest.mark.promise(8)
+def test_an_aggregate_without_parts_costs_no_further_statement(wire: Wire) -> None:
+    """Though others that the same unit knows have some."""
+    ann = stored_user(sql_storage(wire.engine), "ann")
+    store(wire.engine, 1)
+    assert (1, 1) == wire.cost(lambda uow: uow.users.get(ann.id))

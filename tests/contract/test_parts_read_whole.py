@@ -1,0 +1,221 @@
+"""An aggregate is read whole: root and parts are of one version, however many statements that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from attrs import define, field
+from sqlalchemy import Engine, event
+
+from domain.errors import ConcurrentChange, NotFound
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.allocation import Note, Product
+from tests.contract.graphs import values
+from tests.contract.parts import change_elsewhere, lamp_of, products, read, stored
+from tests.storages import Storage, sql_storage
+
+ROUNDS = 40
+"""How often a writer and a reader meet."""
+
+
+@define
+class Interruption:
+    """Something that another unit does, so many times, before a part is read by a statement of its own."""
+
+    action: Callable[[], None]
+    times: int
+    done: int = 0
+    busy: bool = False
+
+    def before(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        """Do it before a statement that reads batches alone, but not before one of its own."""
+        if statement.startswith("SELECT") and "FROM batches" in statement and not self.busy and self.done < self.times:
+            self.busy = True
+            self.action()
+            self.busy, self.done = False, self.done + 1
+
+
+@define
+class Interrupted:
+    """A database on which another unit can come between the statements of a query."""
+
+    storage: Storage
+    engine: Engine
+    installed: list[Interruption] = field(factory=list)
+
+    def by(self, action: Callable[[], None], times: int = 1) -> Interruption:
+        """Let something be done between the statement that reads a root and those that read its parts."""
+        self.installed.append(Interruption(action, times))
+        event.listen(self.engine, "before_cursor_execute", self.installed[-1].before)
+        return self.installed[-1]
+
+
+@pytest.fixture
+def interrupted(engine: Engine) -> Iterator[Interrupted]:
+    """Each real database in turn: the fake has no statements, and reads a root with all of its parts at one moment."""
+    made = Interrupted(sql_storage(engine), engine)
+    yield made
+    for one in made.installed:
+        event.remove(engine, "before_cursor_execute", one.before)
+
+
+def count_up(storage: Storage) -> Callable[[], None]:
+    """Return what makes all numbers of a product one higher, and gives it one more note, by a unit of its own."""
+
+    def action() -> None:
+        with storage.unit() as uow:
+            lamp = lamp_of(uow)
+            for batch in lamp.batches:
+                batch.quantity += 1
+            lamp.notes.append(Note(text="one more"))
+            uow.commit()
+
+    return action
+
+
+def rounds(product: Product) -> set[int]:
+    """Return how often a product was counted up, by each thing that tells: a single number, unless it is a mixture."""
+    first, second = (batch.quantity for batch in product.batches)
+    return {product.version - 1, first - 10, second - 20, len(product.notes) - 3}
+
+
+QUERIES: dict[str, Callable[[UnitOfWork], Any]] = {
+    "get by a value": lamp_of,
+    "page": lambda uow: products(uow).page().items[0],
+    "stream": lambda uow: next(iter(list(products(uow).stream()))),
+    "query by a part": lambda uow: products(uow).list_with_batch("lamp-2")[0],
+}
+
+each_query = pytest.mark.parametrize("query", QUERIES)
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("times", [1, 2, 3])
+@each_query
+def test_it_is_read_again_when_another_unit_came_between(interrupted: Interrupted, query: str, times: int) -> None:
+    """Until it is of one version; then it can be changed."""
+    storage = interrupted.storage
+    stored(storage, "lamp", "chair")
+    interruption = interrupted.by(count_up(storage), times)
+    with storage.unit() as uow:
+        lamp = QUERIES[query](uow)
+        assert {times} == rounds(lamp)
+        lamp.batches[0].eta = None
+        lamp.notes.reverse()
+        uow.commit()
+    assert (times, 2 + times) == (interruption.done, lamp.version)
+    assert values(lamp) == read(storage)
+
+
+@pytest.mark.promise(8)
+@each_query
+def test_the_fourth_time_it_is_a_concurrent_change(interrupted: Interrupted, query: str) -> None:
+    """It was read once, and three times again."""
+    stored(interrupted.storage, "lamp")
+    interruption = interrupted.by(count_up(interrupted.storage), 9)
+    with pytest.raises(ConcurrentChange), interrupted.storage.unit() as uow:
+        QUERIES[query](uow)
+    assert interruption.done == 4
+
+
+@pytest.mark.promise(8)
+def test_what_was_removed_in_between_is_not_found(interrupted: Interrupted) -> None:
+    """Nor does a page hold it."""
+    storage = interrupted.storage
+    lamp, chair = stored(storage, "lamp", "chair")
+
+    def remove() -> None:
+        with storage.unit() as uow:
+            products(uow).remove(lamp_of(uow))
+            uow.commit()
+
+    interrupted.by(remove)
+    with pytest.raises(NotFound), storage.unit() as uow:
+        products(uow).get(lamp.id)
+    stored(storage, "lamp")
+    interrupted.by(remove)
+    with storage.unit() as uow:
+        assert (chair,) == products(uow).page().items
+
+
+@pytest.mark.promise(8)
+def test_what_no_longer_matches_is_not_found(interrupted: Interrupted) -> None:
+    """As if it had been asked for later."""
+    storage = interrupted.storage
+    [lamp] = stored(storage, "lamp")
+
+    def rename() -> None:
+        with storage.unit() as uow:
+            products(uow).get(lamp.id).change_sku("shade")
+            uow.commit()
+
+    interrupted.by(rename)
+    with storage.unit() as uow:
+        with pytest.raises(NotFound):
+            lamp_of(uow)
+        assert "shade" == products(uow).get(lamp.id).sku
+
+
+@pytest.mark.promise(5, 8)
+@each_query
+def test_one_that_is_held_is_not_read_again(interrupted: Interrupted, query: str) -> None:
+    """Whatever others have done since: the unit goes on with the object that it has, or is refused."""
+    storage = interrupted.storage
+    stored(storage, "lamp", "chair")
+    with pytest.raises(ConcurrentChange), storage.unit() as uow:
+        lamp = lamp_of(uow)
+        first = lamp.batches[0]
+        expected = values(lamp)
+        interrupted.by(count_up(storage), 9)
+        count_up(storage)()
+        assert QUERIES[query](uow) is lamp
+        assert lamp.batches[0] is first
+        assert expected == values(lamp)
+        first.quantity = 1
+        uow.commit()
+
+
+@pytest.mark.promise(5, 8)
+def test_a_page_of_held_and_new_ones_reads_only_the_new_ones_again(interrupted: Interrupted) -> None:
+    """The held one stays as it is."""
+    storage = interrupted.storage
+    stored(storage, "chair", "lamp")
+    with storage.unit() as uow:
+        chair = products(uow).get_by_sku("chair")
+        expected = values(chair)
+        change_elsewhere(storage, "chair")
+        interrupted.by(count_up(storage))
+        found = products(uow).page().items
+        assert found[0] is chair
+        assert expected == values(chair)
+        assert {1} == rounds(found[1])
+
+
+@pytest.mark.promise(8)
+@each_query
+def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: Storage, query: str) -> None:
+    """On every storage: no reader ever sees a mixture, though the writer commits all the time."""
+    stored(storage, "lamp")
+    both = Barrier(2, timeout=10)
+    count = count_up(storage)
+
+    def write() -> None:
+        for _ in range(ROUNDS):
+            both.wait()
+            count()
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        seen: list[set[int]] = []
+        for _ in range(ROUNDS):
+            both.wait()
+            for _ in range(2):
+                with storage.unit(read_only=True) as uow:
+                    seen.append(rounds(QUERIES[query](uow)))
+        writer.result()
+    assert 1 + ROUNDS == read(storage)["version"]
+    assert {1} == {len(one) for one in seen}

@@ -1,0 +1,280 @@
+"""Parts in an undone savepoint: the root has the parts back that it had, and the unit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from domain.errors import ConcurrentChange
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.allocation import Batch, Note, OrderLine, Product
+from tests.contract.graphs import values
+from tests.contract.parts import (
+    CHANGES,
+    Oops,
+    add_batch,
+    change_batch,
+    change_elsewhere,
+    each_change,
+    flush,
+    lamp_of,
+    products,
+    read,
+    stored,
+)
+from tests.contract.products import new_product
+from tests.storages import Storage
+
+
+def nothing(_: UnitOfWork) -> None:
+    """Leave what was changed to the end of the savepoint."""
+
+
+each_write = pytest.mark.parametrize("write", [nothing, flush], ids=["waiting", "flushed"])
+
+Write = Callable[[UnitOfWork], None]
+
+
+def parts(product: Product) -> tuple[list[Batch], list[Note]]:
+    """Return the parts of a product, which are equal to themselves alone; so they are also held meanwhile."""
+    return list(product.batches), list(product.notes)
+
+
+@pytest.mark.promise(10)
+@each_write
+@each_change
+def test_an_undone_savepoint_gives_parts_and_collections_back(storage: Storage, how: str, write: Write) -> None:
+    """The very same, as they were before it, and what is changed after it is written on that ground."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        lamp.allocate("before", 1)
+        before, had = values(lamp), parts(lamp)
+        with pytest.raises(Oops), uow.savepoint():
+            CHANGES[how](lamp)
+            write(uow)
+            change_batch(lamp)
+            raise Oops
+        assert {**before, "version": lamp.version} == values(lamp)
+        assert had == parts(lamp)
+        lamp.allocate("after", 2)
+        lamp.batches[0].quantity += 1
+        lamp.notes[1].text = "after"
+        given = values(lamp)
+        uow.commit()
+    assert {**given, "version": 2} == values(lamp) == read(storage)
+
+
+@pytest.mark.promise(10)
+@each_write
+@each_change
+def test_what_an_undone_savepoint_did_can_be_done_again(storage: Storage, how: str, write: Write) -> None:
+    """To the same parts, and more than once."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        for _ in range(2):
+            with pytest.raises(Oops), uow.savepoint():
+                CHANGES[how](lamp)
+                write(uow)
+                raise Oops
+        CHANGES[how](lamp)
+        uow.commit()
+    assert values(lamp) == read(storage)
+    assert 2 == lamp.version
+
+
+@pytest.mark.promise(10)
+@each_write
+@each_change
+def test_an_undone_savepoint_alone_is_no_change(storage: Storage, how: str, write: Write) -> None:
+    """The unit can be left without a commit, and nothing warns; another unit has not been passed by."""
+    [made] = stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(Oops), uow.savepoint():
+            CHANGES[how](lamp)
+            write(uow)
+            raise Oops
+        assert values(made) == values(lamp)
+    assert values(made) == read(storage)
+
+
+@pytest.mark.promise(10)
+@each_change
+def test_nested_savepoints_are_undone_one_by_one(storage: Storage, how: str) -> None:
+    """What the inner one did goes with it; what the outer one did stays until that is undone too."""
+    [made] = stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        had = parts(lamp)
+        with pytest.raises(Oops), uow.savepoint():
+            lamp.notes[0].text = "outer"
+            lamp.batches[1].quantity = 21
+            middle = values(lamp)
+            with pytest.raises(Oops), uow.savepoint():
+                CHANGES[how](lamp)
+                raise Oops
+            assert {**middle, "version": lamp.version} == values(lamp)
+            with uow.savepoint():
+                CHANGES[how](lamp)
+            raise Oops
+        assert values(made) == values(lamp)
+        assert had == parts(lamp)
+        CHANGES[how](lamp)
+        uow.commit()
+    assert values(lamp) == read(storage)
+    assert 2 == lamp.version
+
+
+@pytest.mark.promise(10)
+@each_change
+def test_the_parts_of_a_savepoint_that_was_kept_are_stored(storage: Storage, how: str) -> None:
+    """But for those of an undone one inside of it."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with uow.savepoint():
+            CHANGES[how](lamp)
+            kept = values(lamp)
+            with pytest.raises(Oops), uow.savepoint():
+                lamp.add_batch("undone", 1)
+                lamp.notes.clear()
+                raise Oops
+        uow.commit()
+    assert {**kept, "version": 2} == values(lamp) == read(storage)
+
+
+@pytest.mark.promise(10)
+@each_write
+def test_a_root_that_was_removed_in_an_undone_savepoint_is_back_whole(storage: Storage, write: Write) -> None:
+    """The same object with the same parts, which can be changed, moved and removed."""
+    stored(storage, "lamp", "chair")
+    with storage.unit() as uow:
+        lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
+        lamp.batches[0].quantity = 9
+        before, had = values(lamp), parts(lamp)
+        with pytest.raises(Oops), uow.savepoint():
+            products(uow).remove(lamp)
+            write(uow)
+            raise Oops
+        assert products(uow).get(lamp.id) is lamp
+        assert {**before, "version": lamp.version} == values(lamp)
+        assert had == parts(lamp)
+        chair.batches[0].allocations.add(OrderLine(order="new", quantity=1))
+        chair.notes.append(lamp.notes.pop())
+        del lamp.batches[1]
+        uow.commit()
+    assert [values(lamp), values(chair)] == [read(storage), read(storage, "chair")]
+
+
+@pytest.mark.promise(10)
+@each_write
+def test_a_root_that_was_added_in_an_undone_savepoint_is_new_again(storage: Storage, write: Write) -> None:
+    """With the parts that it has then, and it can be added again."""
+    lamp = new_product()
+    with storage.unit() as uow:
+        with pytest.raises(Oops), uow.savepoint():
+            products(uow).add(lamp)
+            write(uow)
+            add_batch(lamp)
+            raise Oops
+        assert (0, []) == (lamp.version, products(uow).list_with_batch("lamp-1"))
+        products(uow).add(lamp)
+        uow.commit()
+    assert {**values(lamp), "version": 1} == read(storage)
+
+
+@pytest.mark.promise(10)
+@each_write
+def test_a_part_that_was_added_in_an_undone_savepoint_is_new_again(storage: Storage, write: Write) -> None:
+    """It can be added to the same root or to another one, with the parts that it has then."""
+    stored(storage, "lamp", "chair")
+    with storage.unit() as uow:
+        lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
+        with pytest.raises(Oops), uow.savepoint():
+            batch = lamp.add_batch("new", 5)
+            batch.allocations.add(OrderLine(order="new", quantity=1))
+            write(uow)
+            raise Oops
+        assert ["lamp-1", "lamp-2"] == [one.reference for one in lamp.batches]
+        chair.batches.append(batch)
+        uow.commit()
+    assert [{**values(chair), "version": 2}, 1] == [read(storage, "chair"), read(storage)["version"]]
+    assert "new" == chair.batches[-1].reference
+
+
+@pytest.mark.promise(10)
+@each_write
+@pytest.mark.parametrize("kind", ["batch", "line", "note"])
+def test_a_move_between_roots_in_an_undone_savepoint_is_undone(storage: Storage, kind: str, write: Write) -> None:
+    """Both roots are as they were, and the part can move once more."""
+    made = stored(storage, "lamp", "chair")
+
+    def move(source: Product, target: Product) -> None:
+        if kind == "batch":
+            target.batches.append(source.batches.pop())
+        elif kind == "line":
+            target.batches[1].allocations.add(source.batches[0].allocations.pop())
+        else:
+            target.notes.insert(0, source.notes.pop())
+
+    with storage.unit() as uow:
+        lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
+        had = parts(lamp), parts(chair)
+        with pytest.raises(Oops), uow.savepoint():
+            move(lamp, chair)
+            write(uow)
+            raise Oops
+        assert [values(one) for one in made] == [values(lamp), values(chair)]
+        assert had == (parts(lamp), parts(chair))
+        move(lamp, chair)
+        uow.commit()
+    assert [values(lamp), values(chair)] == [read(storage), read(storage, "chair")]
+    assert (2, 2) == (lamp.version, chair.version)
+
+
+@pytest.mark.promise(3, 10)
+@pytest.mark.parametrize("end", ["commit", "rollback", "left"])
+def test_parts_of_an_undone_savepoint_stay_readable(storage: Storage, end: str) -> None:
+    """Those that are back, and those that are new again; no attribute is left to be read later."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(Oops), uow.savepoint():
+            added = lamp.add_batch("new", 5)
+            added.allocations.add(OrderLine(order="new", quantity=1))
+            removed = lamp.batches.pop(0)
+            flush(uow)
+            raise Oops
+        expected = values(lamp)
+        if end != "left":
+            getattr(uow, end)()
+    assert expected == values(lamp)
+    assert ("new", 5, None, {OrderLine(order="new", quantity=1)}) == (
+        added.reference,
+        added.quantity,
+        added.eta,
+        added.allocations,
+    )
+    assert removed.allocations == {OrderLine(order="lamp-a", quantity=5)}
+
+
+@pytest.mark.promise(8, 10)
+@each_write
+def test_a_conflict_after_an_undone_savepoint_is_still_one(storage: Storage, write: Write) -> None:
+    """Reading again must not let the change of another unit in unseen, nor mix two versions."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(Oops), uow.savepoint():
+            change_batch(lamp)
+            lamp.notes.reverse()
+            raise Oops
+        change_elsewhere(storage)
+        lamp.batches[1].eta = None
+        with pytest.raises(ConcurrentChange):
+            write(uow)
+            uow.commit()
+    assert 2 == read(storage)["version"]

@@ -1,0 +1,52 @@
+"""Parts on real databases: a root is never stored without them, however few statements its commit has left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from domain.errors import StorageError
+from tests.contract.allocation import Note, notes
+from tests.contract.orders import ORDERS, Order, OrderLine
+from tests.contract.parts import lamp_of, read, stored, texts
+from tests.contract.sample import Kit
+from tests.storages import sql_storage
+
+
+@pytest.mark.promise(1)
+@pytest.mark.parametrize("how", ["added", "changed"])
+def test_a_root_whose_parts_are_refused_is_not_stored_without_them(engine: Engine, how: str) -> None:
+    """Though it could be: it is written before them, and what they lack is not its own."""
+    kit: Kit[Any] = Kit(sql_storage(engine), ORDERS)
+    ann = kit.stored("ann")
+    before = kit.all_values()
+    lines = {OrderLine(sku="tea", quantity=None)}  # type: ignore[arg-type]  # the column has no place for it
+    with kit.unit() as uow:
+        if how == "added":
+            kit.of(uow).add(Order(reference="bob", lines=lines))
+        else:
+            kit.of(uow).get(ann.id).lines = lines
+        with pytest.raises(StorageError):
+            uow.commit()
+    assert before == kit.all_values()
+
+
+@pytest.mark.promise(2)
+def test_a_list_whose_stored_numbers_have_gaps_is_no_change(engine: Engine) -> None:
+    """As another program may leave them: a unit that reads it has nothing to write, and can put parts between."""
+    storage = sql_storage(engine)
+    stored(storage, "lamp")
+    with engine.begin() as connection:
+        connection.execute(notes.delete().where(notes.c.position == 1))
+        connection.execute(notes.update().values(position=notes.c.position * 10 + 5))
+    with storage.unit() as uow:
+        lamp_of(uow)
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        assert ["new", "fragile"] == texts(lamp)
+        assert 1 == lamp.version
+        lamp.notes.insert(1, Note(text="between"))
+        uow.commit()
+    assert ["new", "between", "fragile"] == [note["text"] for note in read(storage)["notes"]]
