@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from domain.errors import UncommittedChanges, UnitOfWorkMisuse
+from service_layer.open_units import OpenUnit, task_that_enters
 from service_layer.versions import Versions
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class UnitOfWork(ABC):
         self._state = _State.CLOSED
         self._entered = threading.Lock()
         self._thread: int | None = None
+        self._in_task: OpenUnit | None = None
         self._failure: BaseException | None = None
         self._loss: BaseException | None = None  # of the whole transaction, its savepoints too
         self._versions = Versions()
@@ -119,11 +121,17 @@ class UnitOfWork(ABC):
         """Surrounds what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
 
     def __enter__(self) -> Self:
-        """Open the unit. Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already."""
+        """Open the unit.
+
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already, or one of another asyncio task of this
+        thread is.
+        """
+        task = task_that_enters()
         if not self._entered.acquire(blocking=False):
             raise UnitOfWorkMisuse(
                 "this unit of work is open already: pass it on without a second `with`, or use another unit"
             )
+        self._in_task = None if task is None else OpenUnit(task)
         self._thread = threading.get_ident()
         self._failure = self._loss = None
         self._state = _State.OPEN
@@ -165,6 +173,8 @@ class UnitOfWork(ABC):
             self._state = _State.CLOSED
             self._versions = Versions()
             self._thread = None
+            if self._in_task is not None:
+                self._in_task.close()
             self._entered.release()
 
     def commit(self) -> None:

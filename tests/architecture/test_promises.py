@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import CommitOutcomeUnknown
-from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import create_user, export_users, get_user
 from tests.markdown import blocks
+from tests.storages import Storage
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "promises.md"
@@ -57,14 +58,17 @@ def test_the_page_names_a_file_for_each_promise_that_has_such_tests() -> None:
 
 
 @pytest.mark.promise(2)
-def test_the_examples_of_the_page_work(uow: UnitOfWork) -> None:
+def test_the_examples_of_the_page_work(storage: Storage) -> None:
     """On every storage."""
+    uow = storage.unit()
     create_user("ann", "ann@example.com", uow)
-    program: dict[str, Any] = {"uow": uow}
+    program: dict[str, Any] = {"uow": uow, "unit_of_work": storage.unit}
     for example in blocks(PAGE):
         exec(example.text, program)  # noqa: S102  # our own text
     assert get_user("ann", uow).email == "ann@example.org"
     assert get_user("bob", uow) == program["user"]
+    assert asyncio.run(program["handle"]("ann", "ann@example.net")) == get_user("ann", uow)
+    assert get_user("ann", uow).email == "ann@example.net"
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -1,0 +1,184 @@
+"""Promise 11 for asyncio: one task of a thread does not open a unit while another one has a unit open."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import UnitOfWorkMisuse
+from domain.user import User
+from service_layer.users import create_user, export_users, get_user
+from tests.unit.tasks import ended, first_task, leaves_open, use
+
+REFUSAL = (
+    "another asyncio task of this thread (first) has a unit of work open, and this one could wait for it for ever:"
+    " write no `await` inside `with uow`, and call the use case by `await asyncio.to_thread(use_case, ...)`"
+)
+
+
+@pytest.mark.promise(11)
+def test_a_second_task_is_refused() -> None:
+    """While the first one awaits inside its block; the message says what to write, and a note names the place."""
+
+    async def program() -> None:
+        task = await first_task(FakeUnitOfWork())
+        with pytest.raises(UnitOfWorkMisuse) as refused:
+            use()
+        assert str(refused.value) == REFUSAL
+        assert [f"The other task: {task!r}"] == refused.value.__notes__
+        await ended(task)
+        use()
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_refused_unit_can_be_opened_later() -> None:
+    """The refusal leaves no trace in it, and the first unit keeps its work."""
+
+    async def program() -> None:
+        database = FakeDatabase()
+        first, second = FakeUnitOfWork(database), FakeUnitOfWork(database)
+        go_on, waits = asyncio.Event(), asyncio.Event()
+
+        async def stores() -> None:
+            with first:
+                first.users.add(User.create("ann", "ann@example.com"))
+                waits.set()
+                await go_on.wait()
+                first.commit()
+
+        task = asyncio.create_task(stores())
+        await waits.wait()
+        for _ in range(2):
+            with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
+                use(second)
+        go_on.set()
+        await task
+        assert get_user("ann", second).email == "ann@example.com"
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_one_unit_shared_by_tasks_is_refused_likewise() -> None:
+    """The task that waits inside of the block is told, and the block is not disturbed."""
+
+    async def program() -> None:
+        uow = FakeUnitOfWork()
+        task = await first_task(uow)
+        with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
+            use(uow)
+        await ended(task)
+        use(uow)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_callback_of_the_loop_is_refused() -> None:
+    """It is no task, but it would stop the loop as well."""
+
+    async def program() -> None:
+        task = await first_task(FakeUnitOfWork())
+        called: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def callback() -> None:
+            try:
+                use()
+            except UnitOfWorkMisuse as misuse:
+                called.set_result(str(misuse))
+            else:
+                called.set_result("opened")
+
+        asyncio.get_running_loop().call_soon(callback)
+        assert await called == REFUSAL
+        await ended(task)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_task_group_inside_a_block_is_refused() -> None:
+    """Each of its tasks that opens a unit is; one around the block works."""
+
+    async def use_case() -> None:
+        use()
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(3):
+                tasks.create_task(use_case())
+
+    async def program() -> None:
+        await group()
+        with pytest.raises(ExceptionGroup) as refused, FakeUnitOfWork():
+            await group()
+        assert [UnitOfWorkMisuse] * 3 == [type(error) for error in refused.value.exceptions]
+        await group()
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_generator_holds_its_unit_between_two_users() -> None:
+    """An `await` in a loop over a use case that streams is one inside its block."""
+
+    async def program() -> None:
+        uow = FakeUnitOfWork()
+        for name in ("ann", "bob"):
+            create_user(name, f"{name}@example.com", uow)
+
+        async def streams() -> None:
+            for _ in export_users(uow):
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(streams())
+        await asyncio.sleep(0)
+        with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
+            use()
+        await task
+        use()
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_unit_left_by_another_thread_is_forgotten() -> None:
+    """Which is a misuse of its own, and closes it."""
+
+    async def program() -> None:
+        uow = FakeUnitOfWork()
+        task = asyncio.create_task(leaves_open(uow))
+        await asyncio.sleep(0)
+        with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
+            use()
+        with ThreadPoolExecutor(1) as pool, pytest.raises(UnitOfWorkMisuse, match="another thread"):
+            pool.submit(uow.__exit__, None, None, None).result()
+        use()
+        await ended(task)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_loop_that_stands_still_counts_until_closed() -> None:
+    """Its tasks refuse those of another loop of the thread; without a loop, everything is allowed."""
+
+    async def program() -> None:
+        use()
+
+    loop = asyncio.new_event_loop()
+    uow = FakeUnitOfWork()
+    loop.set_exception_handler(lambda *_: None)  # it would tell of the task that never ends
+    task = loop.run_until_complete(first_task(uow))
+    use()
+    with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
+        asyncio.run(program())
+    loop.close()
+    assert not task.done()
+    asyncio.run(program())

@@ -1,0 +1,199 @@
+"""What promise 11 does not refuse to asyncio tasks: units of one task, of ended tasks, of other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from weakref import ref
+
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import create_user, get_user
+from tests.unit.tasks import ended, first_task, leaves_open, use
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.promise(11)
+def test_units_of_one_task_nest() -> None:
+    """Also after it has waited for something that opens no unit."""
+
+    async def program() -> None:
+        with FakeUnitOfWork():
+            use()
+            await asyncio.sleep(0)
+            with FakeUnitOfWork():
+                await asyncio.sleep(0)
+                use()
+
+    asyncio.run(program())
+
+
+async def _returns(uow: UnitOfWork) -> None:
+    uow.__enter__()
+
+
+async def _raises(uow: UnitOfWork) -> None:
+    uow.__enter__()
+    raise LookupError
+
+
+@pytest.mark.promise(11)
+@pytest.mark.parametrize("end", [_returns, _raises, leaves_open])
+def test_a_task_that_has_ended_refuses_no_other(end: Callable[[UnitOfWork], Coroutine[Any, Any, None]]) -> None:
+    """Even if it left its unit open."""
+
+    async def program() -> None:
+        uow = FakeUnitOfWork()
+        task = asyncio.create_task(end(uow))
+        await asyncio.sleep(0)
+        await ended(task)
+        use()
+        uow.__exit__(None, None, None)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_collected_task_refuses_no_other() -> None:
+    """A unit does not keep the task that opened it, and its own end is not noticed."""
+
+    async def program() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        uow = FakeUnitOfWork()
+        task = ref(asyncio.create_task(leaves_open(uow)))
+        await asyncio.sleep(0)
+        gc.collect()
+        assert task() is None
+        assert told == ["Task was destroyed but it is pending!"]
+        use()
+        uow.__exit__(None, None, None)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_collected_unit_refuses_no_task() -> None:
+    """Nothing else keeps a unit that was opened and thrown away."""
+
+    async def program() -> None:
+        waits = asyncio.Event()
+
+        async def throws_away() -> None:
+            FakeUnitOfWork().__enter__()
+            gc.collect()
+            waits.set()
+            await asyncio.get_running_loop().create_future()
+
+        task = asyncio.create_task(throws_away())
+        await waits.wait()
+        use()
+        await ended(task)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_notebook_may_spread_a_unit_over_cells() -> None:
+    """Its loop runs always, and each cell is a task that ends before the next begins."""
+
+    async def notebook() -> None:
+        uow = FakeUnitOfWork()
+
+        async def cell(work: Callable[[], object]) -> None:
+            work()
+            await asyncio.sleep(0)
+
+        for work in (
+            uow.__enter__,
+            partial(create_user, "ann", "ann@example.com", FakeUnitOfWork()),
+            uow.users.page,
+            partial(uow.__exit__, None, None, None),
+            use,
+        ):
+            await asyncio.create_task(cell(work))
+
+    asyncio.run(notebook())
+
+
+@pytest.mark.promise(11)
+def test_threads_that_await_use_cases_are_not_refused() -> None:
+    """By `to_thread` or `run_in_executor`, as many as there are, and the loop itself may open units between."""
+
+    async def program() -> None:
+        database = FakeDatabase()
+        loop = asyncio.get_running_loop()
+
+        async def store(number: int) -> str:
+            use_case = partial(create_user, f"user{number}", f"user{number}@example.com", FakeUnitOfWork(database))
+            user = await (loop.run_in_executor(None, use_case) if number % 2 else asyncio.to_thread(use_case))
+            return get_user(user.username, FakeUnitOfWork(database)).username
+
+        assert [f"user{n}" for n in range(20)] == await asyncio.gather(*map(store, range(20)))
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_loops_of_other_threads_do_not_count() -> None:
+    """Their tasks go on while this thread waits."""
+
+    async def program() -> None:
+        task = await first_task(FakeUnitOfWork())
+
+        async def other() -> None:
+            await ended(await first_task(FakeUnitOfWork()))
+            use()
+
+        await asyncio.to_thread(asyncio.run, other())
+        await ended(task)
+
+    asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+def test_a_unit_around_the_loop_refuses_no_task() -> None:
+    """It belongs to no task: units of a synchronous program nest."""
+
+    async def program() -> None:
+        use()
+
+    with FakeUnitOfWork():
+        asyncio.run(program())
+
+
+@pytest.mark.promise(11)
+@pytest.mark.parametrize(
+    "asyncio_module", [None, ModuleType("asyncio")], ids=["cannot be imported", "is being imported"]
+)
+def test_a_unit_opens_where_asyncio_is_not_ready(
+    asyncio_module: ModuleType | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No loop can run there."""
+    monkeypatch.setitem(sys.modules, "asyncio", asyncio_module)
+    use()
+
+
+@pytest.mark.promise(11)
+def test_a_unit_does_not_import_asyncio() -> None:
+    """A program that does not use it starts quicker without."""
+    program = """
+import sys
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from service_layer.users import create_user
+create_user("ann", "ann@example.com", FakeUnitOfWork())
+print("asyncio" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
