@@ -71,12 +71,15 @@ class _Lines:
         next(reading)
         # No function of Python's: an interrupt at its very beginning would be raised before any of its lines.
         self.read = reading.send
+        self.close = reading.close
 
     def _reading(self, texts: Generator[str, object]) -> Generator[str, int]:
         try:
             yield ""  # from here on it is read; how much is asked for makes no difference
             yield from texts
             yield ""
+        except GeneratorExit:  # it was closed
+            raise
         except BaseException as error:
             self.error = error
             raise
@@ -154,4 +157,6 @@ def run_copy(cursor: Any, statement: str, context: Any) -> bool:
         if lines.error is None:
             raise
         raise lines.error from lines.error.__cause__
+    finally:
+        lines.close()  # or the garbage collector would, and keep the frames that run just then, with all they hold
     return True
