@@ -285,10 +285,14 @@ def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
         named["factory"] = factory
 
     event.listen(engine, "connect", without_the_disk)
+    made: list[Any] = []
+    event.listen(engine, "connect", lambda connection, _: made.append(connection))
     with closing(plain_driver.connect(f"sqlite:///{path}")) as observer:
         observer.execute("PRAGMA synchronous = OFF")
         yield FaultySqlite(engine, observer, faults)
         engine.dispose()
+        for connection in made:  # a unit that lies may have kept one
+            connection.close()
 
 
 @contextmanager
