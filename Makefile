@@ -22,8 +22,8 @@ SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test prove torture test-slow bench check audit mutants test-lowest test-sqlalchemy-2.0 lock
-.PHONY: clean
+.PHONY: help demo test prove torture test-slow bench check audit mutants test-python test-lowest test-sqlalchemy-2.0
+.PHONY: lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
 .NOTPARALLEL:
@@ -82,8 +82,11 @@ audit: .venv-audit/audit.stamp ## ask an advisory service for known weaknesses o
 			exit 1; }; \
 	done
 
-# These two ask whether the suite passes. How much it reaches is asked once, by `test`: a line that
-# only one version of a library needs would miss in the others.
+# These three ask whether the suite passes. How much it reaches is asked once, by `test`: a line that
+# only one version of Python or of a library needs would miss in the others.
+test-python: $(VENV)/dev.stamp ## run the suite on another Python: make test-python PYTHON=python3.13 VENV=.venv-3.13
+	$(VENV)/bin/pytest -n 2
+
 test-lowest: .venv-lowest/lowest.stamp ## run the suite on the oldest libraries that are allowed
 	.venv-lowest/bin/pytest
 
@@ -100,7 +103,7 @@ lock: ## renew every pin in requirements/ (needs uv)
 	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
 
 clean: ## remove the environments and all else that was made here
-	rm -rf $(VENV) .venv-audit .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants
+	rm -rf $(VENV) .venv-3.* .venv-audit .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants
 	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
