@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from attrs import define, field
 
@@ -60,7 +60,7 @@ class FakeDatabase:
     index: dict[IndexKey, UUID] = field(factory=dict, init=False)
     _failures: list[Failure] = field(factory=list, init=False)
     _locks: dict[RowKey | IndexKey, _Lock] = field(factory=dict, init=False)
-    _open: list[Owner] = field(factory=list, init=False)
+    _open: WeakSet[Owner] = field(factory=WeakSet, init=False)
     _parts: WeakValueDictionary[int, Any] = field(factory=WeakValueDictionary, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
@@ -104,12 +104,12 @@ class FakeDatabase:
     def opened(self, session: Owner) -> None:
         """Note a session that begins."""
         with self._changed:
-            self._open.append(session)
+            self._open.add(session)
 
     def closed(self, session: Owner) -> None:
         """Note a session that has ended."""
         with self._changed:
-            self._open.remove(session)
+            self._open.discard(session)
 
     def open_sessions(self) -> list[Owner]:
         """Return the sessions that have begun and not ended."""
