@@ -52,6 +52,11 @@ class Aggregate:
         return hash((type(self), self.id))
 
 
+def named(one: object) -> str:
+    """Return how a message speaks of an aggregate, by its class and id, or of a part, by its class."""
+    return f"{type(one).__name__} {one.id}" if isinstance(one, Aggregate) else f"a part of class {type(one).__name__}"
+
+
 makers: dict[type, Callable[[], Any]] = {}
 """How to make an empty object of a class for which ``__new__`` is not enough: a mapped class needs more on it."""
 

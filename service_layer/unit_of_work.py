@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from domain.aggregate import named
 from domain.errors import UncommittedChanges, UnitOfWorkMisuse
 from service_layer.open_units import OpenUnit, task_that_enters
 from service_layer.versions import Versions
@@ -267,7 +268,7 @@ class UnitOfWork(ABC):
         with self.writing:
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
-                    f"{aggregate!r} is not of this unit of work: get it from this unit, then remove it"
+                    f"{named(aggregate)} is not of this unit of work: get it from this unit, then remove it"
                 )
             self._versions.note_write()
             with self.failing:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define
 
 from adapters.fake.copies import Copy, copy_of, fill, new
 from adapters.fake.rows import Rows, Stale, write_graphs
+from domain.aggregate import named
 from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
 from service_layer.unit_of_work import write_order
 
@@ -133,42 +135,41 @@ class FakeSession:
         """Refuse parts that are in two places, or of another unit of work; those of a new root are taken as new."""
         own = {id(part.object) for part in one.stored.parts} if one.stored else set()
         for part in (part.object for part in copy.parts):
-            other = seen.get(id(part))
+            other = None
             if id(part) not in own and self.database.knows_part(part):
                 self._check_no_other_unit_owns(part)
                 before = next((root for root in self._tracked.values() if _has(root.stored, part)), None)
                 if before is None and one.stored is not None:
-                    raise UnitOfWorkMisuse(f"{part!r} is of another unit of work: make a new part with its values")
+                    raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
                 if before is not None and _has(copy_of(before.aggregate), part):
                     other = before.aggregate
             if other is not None:
-                raise UnitOfWorkMisuse(
-                    f"{part!r} is in two places, of {other!r} and of {one.aggregate!r}: make another part"
-                )
-            seen[id(part)] = one.aggregate
+                seen[id(part)] = other
+        _check_places(one.aggregate, copy, seen)
 
     def _check_no_other_unit_owns(self, one: object) -> None:
         if any(session.owns(one) for session in self.database.open_sessions() if session is not self):
-            raise UnitOfWorkMisuse(f"{one!r} belongs to another unit of work that is still open: end that one first")
+            raise UnitOfWorkMisuse(f"{named(one)} belongs to another unit of work that is still open: end that one first")
 
     def insert_many(self, aggregates: Sequence[Aggregate]) -> None:
         """Write new aggregates without tracking the objects. Raises what is taken without the value."""
         self.call("write")
-        if any(self.holds(one) for one in aggregates):
-            raise DuplicateIdentity(None)
+        seen_keys = set(self._tracked)
+        new = list(takewhile(lambda one: _is_first(one, seen_keys), aggregates))
         copies = []
-        for one in aggregates:
+        for one in new:
             one.version += 1
             copies.append(copy_of(one))
             one.version -= 1
         seen: dict[int, Aggregate] = {}
-        for one, copy in zip(aggregates, copies, strict=True):
-            self._check_parts(_Tracked(one, None), copy, seen)
+        for one, copy in zip(new, copies, strict=True):
+            _check_places(one, copy, seen)
         try:
-            for copy in copies:
-                write_graphs(self.rows, [(None, copy)])
+            write_graphs(self.rows, [(None, copy) for copy in copies])
         except (DuplicateIdentity, ValueTaken) as error:
             raise type(error)(None) from error
+        if len(new) < len(aggregates):
+            raise DuplicateIdentity(None)
 
     def delete(self, aggregate: Aggregate) -> None:
         """Delete an aggregate with its parts, and track it no longer."""
@@ -258,6 +259,25 @@ def _is_changed(one: _Tracked) -> bool:
 
 def _objects(copy: Copy) -> set[int]:
     return {id(part.object) for part in copy.parts if not part.in_set}
+
+
+def _check_places(root: Aggregate, copy: Copy, seen: dict[int, Aggregate]) -> None:
+    own: set[int] = set()
+    for part in copy.parts:
+        other = seen.setdefault(id(part.object), root)
+        if other is not root or id(part.object) in own:
+            raise UnitOfWorkMisuse(
+                f"{named(part.object)} is in two places, of {named(other)} and of {named(root)}: make another part"
+            )
+        own.add(id(part.object))
+
+
+def _is_first(one: Aggregate, seen: set[RowKey]) -> bool:
+    """Tell whether no other of this identity was seen, and note this one."""
+    key = (type(one), one.id)
+    is_first = key not in seen
+    seen.add(key)
+    return is_first
 
 
 def _has(copy: Copy | None, part: object) -> bool:

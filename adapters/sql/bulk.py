@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import insert, inspect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.errors import BULK, translated
-from adapters.sql.parts import check_parts, make_new, parts_of, relations_of, renumber
+from adapters.sql.parts import check_parts, relations_of, renumber, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from domain.errors import DuplicateIdentity, ValueTaken
 
@@ -71,32 +72,41 @@ def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
+    check_parts(aggregates)
     for at in range(0, len(aggregates), _SLICE):
         some = aggregates[at : at + _SLICE]
-        if any(one in session for one in some):
-            raise DuplicateIdentity(None)
+        new = _until_known(some, session)
         try:
-            _flush_new(session, some)
+            _flush_twins(session, new)
         except (DuplicateIdentity, ValueTaken) as error:
             raise type(error)(None) from error
         except DBAPIError as error:
             told = translated(error, session.get_bind())
             raise type(told)(None) if isinstance(told, DuplicateIdentity | ValueTaken) else told from error
+        if len(new) < len(some):
+            raise DuplicateIdentity(None)
 
 
-def _flush_new(session: Session, aggregates: Sequence[Aggregate]) -> None:
+def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggregate]:
+    """Return the aggregates before the first whose identity this unit, or another one among them, has."""
+    known = set(session.identity_map)
+    new = []
     for one in aggregates:
-        make_new(one, session)
-        renumber(one)
-        one.version += 1
-        session.add(one)
-    try:
-        check_parts(aggregates)
-        session.flush()
-    finally:
-        for one in aggregates:
-            for part in (one, *parts_of(one)):
-                if part in session:
-                    session.expunge(part)
-            make_new(one, session)
-            one.version -= 1
+        key = identity_key(type(one), one.id)
+        if key in known:
+            break
+        known.add(key)
+        new.append(one)
+    return new
+
+
+def _flush_twins(session: Session, aggregates: Sequence[Aggregate]) -> None:
+    """Insert the values of aggregates by objects that nothing else holds, and forget these."""
+    twins = [twin_of(one) for one in aggregates]
+    for twin in twins:
+        renumber(twin)
+        twin.version += 1
+        session.add(twin)
+    session.flush()
+    for twin in twins:
+        session.expunge(twin)

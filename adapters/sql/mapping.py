@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, JSON, MetaData, PickleType, Table, UniqueConstrain
 from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import MANYTOONE, Mapper, RelationshipProperty, object_session, registry
 
-from domain.aggregate import Aggregate, empty, makers
+from domain.aggregate import Aggregate, empty, makers, named
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _refuse_foreign(parent: object, part: object, _initiator: object) -> None:
     """Refuse a part of another unit of work: SQLAlchemy, which comes next, would say it in its own words."""
     ours, state = object_session(parent), inspect(part)
     if ours is not None and state.session is not ours and (state.detached or state.session is not None):
-        raise UnitOfWorkMisuse(f"{part!r} is of another unit of work: make a new part with its values")
+        raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
 
 
 def _set_defaults(one: object, fields: list[attrs.Attribute[Any]]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
+from domain.aggregate import empty, named
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def check_parts(roots: Iterable[Any]) -> None:
             if before not in (None, root) and any(one is part for one in parts_of(before)):
                 other = before
             if other is not None:
-                raise UnitOfWorkMisuse(f"{part!r} is in two places, of {other!r} and of {root!r}: make another part")
+                raise UnitOfWorkMisuse(f"{named(part)} is in two places, of {named(other)} and of {named(root)}: make another part")
             seen[id(part)] = root
 
 
@@ -84,7 +85,7 @@ def make_new(root: Any, session: Session) -> None:
         if object_session(part) is session and not state.deleted:
             continue
         if object_session(part) is not None:
-            raise UnitOfWorkMisuse(f"{part!r} belongs to another unit of work that is still open: end that one first")
+            raise UnitOfWorkMisuse(f"{named(part)} belongs to another unit of work that is still open: end that one first")
         make_new_part(part)
     _hold_anew(root)
 
@@ -107,6 +108,20 @@ def make_new_part(part: Any) -> None:
     if key is not None:
         vars(part).pop(key, None)
     state.info.pop(_ROOT, None)
+
+
+def twin_of(one: Any) -> Any:
+    """Return a new object with the same values, and with twins of the parts."""
+    kind = type(one)
+    twin = empty(kind)
+    for name in inspect(kind).column_attrs.keys():  # noqa: SIM118  # it is no mapping
+        if name in vars(one) and name != _generated_key(kind):
+            set_attribute(twin, name, vars(one)[name])
+    for name in relations_of(kind):
+        parts, value = [twin_of(part) for part in _held(one, name)], vars(one).get(name)
+        many = next((holder for holder in (list, set) if isinstance(value, holder)), None)
+        set_attribute(twin, name, next(iter(parts), None) if many is None else many(parts))
+    return twin
 
 
 def _hold_anew(one: Any) -> None:

@@ -53,8 +53,9 @@ class SqlSavepoint(Savepoint):
         read_again(changed.values(), session)
         session.expunge_each(session.new)  # parts that are new again, and came along with their parents
         for one in objects:
-            if inspect(one).detached:  # gone with a new part that it had been moved into
-                session.add(one)
+            root = root_of(one)
+            if inspect(one).detached and root is not None and root in session:
+                session.add(one)  # it has gone with a new part that it had been moved into
         lost = [one for one in objects if not _is_in_place(one, changed)]
         session.expunge_each(lost)
         make_parts_new(lost)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, object_session, sessionmaker
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.parts import has_positions, is_crowded, renumber, root_of
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from service_layer.unit_of_work import write_order
 
@@ -142,7 +142,7 @@ class UnitSession(Session):
             if root is not None:
                 roots[id(root)] = root
             elif one not in new:
-                raise UnitOfWorkMisuse(f"{one!r} was read without its aggregate: get that, and change the part in it")
+                raise UnitOfWorkMisuse(f"{named(one)} was read without its aggregate: get that, and change the part in it")
         return sorted(roots.values(), key=lambda root: write_order(root, is_new=root in new))
 
 

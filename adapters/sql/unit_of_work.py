@@ -26,7 +26,7 @@ from adapters.sql.reading import UNDOING, read_whole
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
 from adapters.sql.users import SqlUserRepository
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, named
 from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageUnavailable, TransactionLost, UnitOfWorkMisuse
 from service_layer.unit_of_work import UnitOfWork
 
@@ -130,11 +130,11 @@ class SqlUnitOfWork(UnitOfWork):
         state = inspect(aggregate, raiseerr=False)
         if state is None:
             raise UnitOfWorkMisuse(
-                f"{aggregate!r} was made before its class was mapped: import adapters.sql.unit_of_work before you make it"
+                f"{named(aggregate)} was made before its class was mapped: import adapters.sql.unit_of_work before you make it"
             )
         if (state.session or state.info.get(_REMOVED_BY)) not in (None, self.session):
             raise UnitOfWorkMisuse(
-                f"{aggregate!r} belongs to another unit of work that is still open: end that one first"
+                f"{named(aggregate)} belongs to another unit of work that is still open: end that one first"
             )
         if identity_key(type(aggregate), aggregate.id) in self.session.identity_map:
             raise DuplicateIdentity(aggregate.id)
