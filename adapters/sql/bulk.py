@@ -42,7 +42,7 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
         mapper = inspect(kind)
         columns = [column for column in mapper.local_table.columns if column.key in mapper.attrs]
         rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
-        _insert_rows(session.connection(), mapper.local_table, columns, rows)
+        insert_rows(session.connection(), mapper.local_table, columns, rows)
 
 
 def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
@@ -50,9 +50,10 @@ def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
     return {column.key: values[column.key] for column in columns}
 
 
-def _insert_rows(
+def insert_rows(
     connection: Connection, table: Table, columns: list[Column[Any]], rows: Iterable[dict[str, Any]]
 ) -> None:
+    """Insert rows that hold values for these columns: by COPY where the database has it and can take their types."""
     known = _printers.setdefault(connection.engine, {})
     if table not in known:
         known[table] = printers_of(columns, connection.dialect)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import enum
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Boolean, Column, Date, Enum, Float, Integer, MetaData, Numeric, String, Table
 
+from adapters.sql.bulk import insert_rows
 from adapters.sql.types import Text, UtcDateTime
 from domain.user import Username
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -28,6 +29,11 @@ def connected_with(table: Table, engine: Engine) -> Iterator[Connection]:
     finally:
         with engine.begin() as connection:
             table.drop(connection)
+
+
+def insert_all(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert rows with a value for every column of a table, in bulk."""
+    insert_rows(connection, table, list(table.columns), rows)
 
 
 class Colour(enum.Enum):

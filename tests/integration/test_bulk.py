@@ -30,10 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import postgres_copy
-from adapters.sql.bulk import insert_many
 from domain.aggregate import new_id
 from domain.user import Username
-from tests.integration.plain_values import PLAIN, Colour, connected_with
+from tests.integration.plain_values import PLAIN, Colour, connected_with, insert_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +94,7 @@ def test_what_is_stored_in_bulk_comes_back_as_it_was(
     each = [{**nothing, name: value} for name, found in values.items() for value in found]
     rows = [{**row, "order": number} for number, row in enumerate([nothing, *each])]
     with connected_with(table, engine) as connection:
-        insert_many(connection, table, rows)
+        insert_all(connection, table, rows)
         stored = connection.execute(select(table).order_by(table.c.order)).all()
     assert rows == [dict(row._mapping) for row in stored]  # noqa: SLF001  # public, the name only avoids a clash
     assert [[type(value) for value in row.values()] for row in rows] == [
@@ -121,14 +120,14 @@ def ids(engine: Engine) -> Iterator[Connection]:
 def test_ids_that_are_stored_in_bulk_come_back_as_they_were(ids: Connection) -> None:
     """Those that the caller holds as texts, too, and whatever the table is called."""
     row = {"id": new_id(), "text": str(new_id())}
-    insert_many(ids, IDS, [row])
+    insert_all(ids, IDS, [row])
     assert row == dict(ids.execute(select(IDS)).one()._mapping)  # noqa: SLF001  # public, the name only avoids a clash
 
 
 def test_a_value_that_is_missing_in_a_bulk_is_refused_by_the_database(ids: Connection) -> None:
     """As it is in a single row."""
     with pytest.raises(IntegrityError):
-        insert_many(ids, IDS, [{"id": new_id(), "text": None}])
+        insert_all(ids, IDS, [{"id": new_id(), "text": None}])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +141,7 @@ def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
     with postgres_engine.connect() as connection:
         table.create(connection)
         event.listen(connection, "before_cursor_execute", lambda *told: sent.append(told[2]))
-        insert_many(connection, table, [dict.fromkeys(table.columns.keys()) | {"order": 1}])
+        insert_all(connection, table, [dict.fromkeys(table.columns.keys()) | {"order": 1}])
         connection.rollback()
     assert [command] == [statement.split()[0] for statement in sent]
 
@@ -151,7 +150,7 @@ def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engi
     """In bulk as alone."""
     with connected_with(PLAIN, engine) as connection:
         nothing = dict.fromkeys(PLAIN.columns.keys())
-        insert_many(connection, PLAIN, [{**nothing, "order": 1, "text": Loud.YES, "name": Loud.YES}])
+        insert_all(connection, PLAIN, [{**nothing, "order": 1, "text": Loud.YES, "name": Loud.YES}])
         connection.execute(PLAIN.insert(), {**nothing, "order": 2, "text": Loud.YES, "name": Loud.YES})
         stored = connection.execute(select(PLAIN.c.text, PLAIN.c.name)).all()
     assert [("yes", "yes")] * 2 == [tuple(row) for row in stored]
@@ -160,7 +159,7 @@ def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engi
 def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engine) -> None:
     """A column whose type has an expression of SQL is stored by it."""
     with connected_with(LOWERED, engine) as connection:
-        insert_many(connection, LOWERED, [{"order": number, "text": "ANN"} for number in (1, 2)])
+        insert_all(connection, LOWERED, [{"order": number, "text": "ANN"} for number in (1, 2)])
         stored = connection.execute(select(LOWERED.c.text)).scalars().all()
     assert ["ann", "ann"] == stored
 
@@ -191,7 +190,7 @@ def test_what_is_stored_in_bulk_is_what_is_stored_alone(engine: Engine) -> None:
         values += [{"day": EAST}, {"level": Level.TOP}]
     nothing = dict.fromkeys(TIMES.columns.keys())
     with connected_with(TIMES, engine) as connection:
-        insert_many(connection, TIMES, [{**nothing, **row, "order": place} for place, row in enumerate(values)])
+        insert_all(connection, TIMES, [{**nothing, **row, "order": place} for place, row in enumerate(values)])
         for place, row in enumerate(values):
             connection.execute(TIMES.insert(), {**nothing, **row, "order": 100 + place})
         stored = [row[1:] for row in connection.execute(select(TIMES).order_by(TIMES.c.order))]

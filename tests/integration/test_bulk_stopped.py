@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from adapters.sql.bulk import insert_many
-from tests.integration.plain_values import PLAIN, connected_with
+from adapters.sql.errors import translated
+from domain.errors import StorageError
+from tests.integration.plain_values import PLAIN, connected_with, insert_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+NOT_SENT = (ValueError, StatementError)
+"""What COPY and SQLAlchemy raise for a value that cannot be sent."""
 
 
 @pytest.fixture
@@ -26,9 +31,10 @@ def plain(engine: Engine) -> Iterator[Connection]:
 
 @pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
 def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(plain: Connection, wrong: dict[str, Any]) -> None:
-    """By one error, whatever the column's type makes of it, and whichever way the rows go."""
-    with pytest.raises(ValueError, match=r"str|int"):
-        insert_many(plain, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
+    """By one error for the caller, whatever the column's type makes of it, and whichever way the rows go."""
+    with pytest.raises(NOT_SENT, match=r"str|int") as caught:
+        insert_all(plain, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
+    assert StorageError is type(translated(caught.value, plain.engine))
 
 
 MANY = 3000
@@ -53,7 +59,7 @@ def stop(error: BaseException) -> None:
 def test_what_stops_the_rows_of_a_bulk_stops_the_bulk(plain: Connection, error: BaseException) -> None:
     """As it was raised, however many rows have been sent; none of them is stored."""
     with pytest.raises(type(error)) as caught:
-        insert_many(plain, PLAIN, rows_until(lambda: stop(error)))
+        insert_all(plain, PLAIN, rows_until(lambda: stop(error)))
     assert error is caught.value
     plain.rollback()
     assert [] == plain.execute(select(PLAIN.c.order)).all()
@@ -99,7 +105,7 @@ def test_an_interrupt_stops_a_bulk_while_the_driver_sends(own_engine: Engine, al
         release.start()
         alarm(0.5)
         with pytest.raises(Alarm):
-            insert_many(connection, LONG, rows)
+            insert_all(connection, LONG, rows)
         release.join()
     with own_engine.connect() as connection:
         assert [] == connection.execute(select(LONG.c.order)).all()
@@ -108,8 +114,8 @@ def test_an_interrupt_stops_a_bulk_while_the_driver_sends(own_engine: Engine, al
 def test_a_value_that_comes_late_in_a_bulk_is_refused_like_any_other(plain: Connection) -> None:
     """With its cause, and not by what the database says of a bulk that ends too early."""
     wrong = {**dict.fromkeys(PLAIN.columns.keys()), "order": MANY + 1, "at": "today"}
-    with pytest.raises(ValueError, match="str") as caught:
-        insert_many(plain, PLAIN, [*rows_until(lambda: None), wrong])
+    with pytest.raises(NOT_SENT, match="str") as caught:
+        insert_all(plain, PLAIN, [*rows_until(lambda: None), wrong])
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
@@ -117,7 +123,7 @@ def test_a_broken_constraint_of_a_long_bulk_is_told(plain: Connection) -> None:
     """Though the database finds it while more is on its way."""
     again = {**dict.fromkeys(PLAIN.columns.keys()), "order": 0}
     with pytest.raises(IntegrityError):
-        insert_many(plain, PLAIN, [again, *rows_until(lambda: None)])
+        insert_all(plain, PLAIN, [again, *rows_until(lambda: None)])
 
 
 def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
@@ -126,7 +132,7 @@ def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
         own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         end = text("SELECT pg_terminate_backend(:own, 5000)")
         with pytest.raises(OperationalError):
-            insert_many(connection, PLAIN, rows_until(lambda: other.execute(end, {"own": own})))
+            insert_all(connection, PLAIN, rows_until(lambda: other.execute(end, {"own": own})))
         assert connection.invalidated
         assert [] == other.execute(select(PLAIN.c.order)).all()
 
@@ -147,6 +153,6 @@ def test_a_bulk_holds_few_of_its_rows_at_a_time(plain: Connection) -> None:
         def __del__(self) -> None:
             alive[0] -= 1
 
-    insert_many(plain, PLAIN, map(Row, rows_until(lambda: None)))
+    insert_all(plain, PLAIN, map(Row, rows_until(lambda: None)))
     plain.rollback()
     assert most[0] <= MANY // 2
