@@ -228,9 +228,7 @@ class UnitOfWork(ABC):
         versions.begin_level()
         try:
             yield
-            self._check_usable()
-            if self._versions is not versions:
-                raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
+            self._check_same_block(versions)
             self.flush()
             with self.failing:
                 savepoint.release()
@@ -239,6 +237,11 @@ class UnitOfWork(ABC):
             if self._versions is versions:  # and has not ended together with the unit
                 self._undo(savepoint, versions.drop_level(), error)
             raise
+
+    def _check_same_block(self, versions: Versions) -> None:
+        self._check_usable()
+        if self._versions is not versions:
+            raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
 
     def _undo(self, savepoint: Savepoint, written: list[tuple[Aggregate, int]], error: BaseException) -> None:
         if self._loss is None:
@@ -271,8 +274,7 @@ class UnitOfWork(ABC):
                     f"{named(aggregate)} is not of this unit of work: get it from this unit, then remove it"
                 )
             self._versions.note_write()
-            with self.failing:
-                self._delete(aggregate)
+            self._delete(aggregate)
 
     def register_bulk(self) -> None:
         """Note that a repository writes rows in bulk, without objects that the unit tracks."""
@@ -301,6 +303,8 @@ class UnitOfWork(ABC):
 
     def _fail(self, error: BaseException) -> None:
         """Note the error that has failed the unit; raise it in the domain's words, unless it is in them."""
+        if self._state is _State.FAILED and error is self._failure:
+            return  # a call inside of this one has noted it
         self._state = _State.FAILED
         self._failure = self._failed(error)
         if self._failure is not error:

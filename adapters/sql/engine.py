@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adapters.sql.mysql import mysql_engine
 from adapters.sql.postgres import postgres_engine
+from adapters.sql.session import keep_values_when_rolling_back_fails
 from adapters.sql.sqlite import sqlite_engine
 from domain.errors import ConfigurationError
 
@@ -64,6 +65,7 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     except (ArgumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {error}") from error
 
+    event.listen(engine, "handle_error", keep_values_when_rolling_back_fails)
     _engines.add(engine)
 
     @event.listens_for(engine, "do_connect")

@@ -63,7 +63,7 @@ _MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take
 
 
 TRANSACTION_LOST = "transaction_lost"
-"""The key in a connection's ``info`` that says that the database has rolled the whole transaction back."""
+"""The key in a connection's ``info`` that holds the error for which the database rolled the whole transaction back."""
 
 ALONE = "alone"
 """The key in a connection's ``info`` that says that a statement is to be a transaction by itself."""
@@ -182,11 +182,12 @@ def _lost_race(error: DBAPIError) -> bool:
 
 def _unavailable(error: DBAPIError) -> bool:
     state, code, number = _sqlstate(error), _sqlite_code(error), mysql_code(error.orig)
+    if error.connection_invalidated:
+        return True
     if state is None and code is None and number is None:
         return isinstance(error, OperationalError | InterfaceError)  # no answer from the server at all
     return (
-        error.connection_invalidated
-        or code == _SQLITE_CANNOT_OPEN
+        code == _SQLITE_CANNOT_OPEN
         or (state or "").startswith(_UNAVAILABLE)
         or number in _MYSQL_UNAVAILABLE
         or number in _MYSQL_CLIENT

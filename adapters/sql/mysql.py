@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from copy import copy
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -145,12 +146,10 @@ def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
     if connection is None or connection.invalidated:
         return None
     if number in MYSQL_ROLLED_BACK or (number == MYSQL_LOCK_TIMEOUT and _rolls_back_on_timeout(connection)):
-        connection.info[TRANSACTION_LOST] = True
-    if TRANSACTION_LOST not in connection.info:
-        return None
-    return TransactionLost(
-        f"{name_of(connection.engine)} ended this unit of work ({context.original_exception.args[-1]})"
-    )
+        connection.info[TRANSACTION_LOST] = TransactionLost(
+            f"{name_of(connection.engine)} ended this unit of work ({context.original_exception.args[-1]})"
+        )
+    return copy(connection.info.get(TRANSACTION_LOST))
 
 
 def _rolls_back_on_timeout(connection: Connection) -> bool:

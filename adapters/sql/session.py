@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -20,13 +20,16 @@ from service_layer.unit_of_work import write_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, ExceptionContext
     from sqlalchemy.orm import ORMExecuteState
 
 _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
 
 # On MariaDB and MySQL the switch to such statements would be a round trip of its own.
 _CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
+
+_SESSION = "session"  # the key in a connection's ``info`` that holds a reference to the session that used it last
+_ROLLBACK_TO = "ROLLBACK TO SAVEPOINT sa_savepoint_"  # SQLAlchemy's own
 
 
 class UnitSession(Session):
@@ -55,6 +58,11 @@ class UnitSession(Session):
     def was_ended(self) -> bool:
         """Tell whether there is a connection without an active transaction: it has ended, or was never begun."""
         return self.used is not None and not self.used.in_transaction()
+
+    def is_lost(self) -> bool:
+        """Tell whether the transaction has gone with its connection, or was rolled back by the database."""
+        used = self.used
+        return used is not None and (used.invalidated or TRANSACTION_LOST in used.info or not used.in_transaction())
 
     def can_write_alone(self) -> bool:
         """Tell whether a single statement will do without BEGIN and COMMIT: nothing has begun, and the database can."""
@@ -153,6 +161,7 @@ new_session = sessionmaker(class_=UnitSession, autoflush=False, expire_on_commit
 @event.listens_for(UnitSession, "after_begin")
 def _note_connection(session: UnitSession, _transaction: object, connection: Connection) -> None:
     session.used = connection
+    connection.info[_SESSION] = ref(session)
 
 
 @event.listens_for(UnitSession, "do_orm_execute")
@@ -166,6 +175,16 @@ def _run(state: ORMExecuteState) -> Any:
 def _keep_values(session: UnitSession) -> None:
     """Come before SQLAlchemy, which expires the objects of what it rolls back."""
     session.give_up()
+
+
+def keep_values_when_rolling_back_fails(context: ExceptionContext) -> None:
+    """Come before SQLAlchemy, which expires the objects without the event above when ROLLBACK itself has failed."""
+    connection, statement = context.connection, context.statement
+    if connection is None or not (statement is None or statement.startswith(_ROLLBACK_TO)):
+        return
+    session = connection.info.get(_SESSION, lambda: None)()
+    if session is not None and session.used is connection:
+        session.give_up()
 
 
 @event.listens_for(UnitSession, "loaded_as_persistent")

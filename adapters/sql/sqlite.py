@@ -6,13 +6,22 @@ import os
 import re
 import sqlite3
 from contextlib import suppress
+from copy import copy
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import ALONE, BULK, TRANSACTION_LOST, declared_error, is_autocommit, unique_constraints
+from adapters.sql.errors import (
+    ALONE,
+    BULK,
+    TRANSACTION_LOST,
+    declared_error,
+    is_autocommit,
+    translated,
+    unique_constraints,
+)
 from adapters.sql.mapping import mapped_tables
 from domain.errors import ConfigurationError
 
@@ -194,18 +203,21 @@ def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPo
     end_turn(record.info)
 
 
-def _note_lost_transaction(context: ExceptionContext) -> None:
+def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:
     """Remember that the database has rolled back the whole transaction, as it does when the disk is full.
 
     The next write would begin another one, and a COMMIT store only what came after. (SQLite's *Transactions*, section
-    "Response To Errors Within A Transaction".)
+    "Response To Errors Within A Transaction".) A savepoint that has gone with it says why.
     """
-    connection = context.connection
-    if connection is None or connection.invalidated or is_autocommit(connection):
-        return
+    connection, error = context.connection, context.sqlalchemy_exception
+    if connection is None or connection.invalidated or is_autocommit(connection) or error is None:
+        return None
     driver: Any = connection.connection.dbapi_connection
+    if TRANSACTION_LOST in connection.info and str(context.original_exception).startswith("no such savepoint"):
+        return copy(connection.info[TRANSACTION_LOST])
     if _BEGUN in connection.info and not driver.in_transaction:
-        connection.info[TRANSACTION_LOST] = True
+        connection.info[TRANSACTION_LOST] = translated(error, connection.engine)
+    return None
 
 
 def _name_constraint(context: ExceptionContext) -> Exception | None:

@@ -27,7 +27,14 @@ from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
 from adapters.sql.users import SqlUserRepository
 from domain.aggregate import Aggregate, named
-from domain.errors import ConcurrentChange, ConfigurationError, DuplicateIdentity, StorageUnavailable, TransactionLost, UnitOfWorkMisuse
+from domain.errors import (
+    ConcurrentChange,
+    ConfigurationError,
+    DuplicateIdentity,
+    StorageUnavailable,
+    TransactionLost,
+    UnitOfWorkMisuse,
+)
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -130,7 +137,8 @@ class SqlUnitOfWork(UnitOfWork):
         state = inspect(aggregate, raiseerr=False)
         if state is None:
             raise UnitOfWorkMisuse(
-                f"{named(aggregate)} was made before its class was mapped: import adapters.sql.unit_of_work before you make it"
+                f"{named(aggregate)} was made before its class was mapped:"
+                " import adapters.sql.unit_of_work before you make objects"
             )
         if (state.session or state.info.get(_REMOVED_BY)) not in (None, self.session):
             raise UnitOfWorkMisuse(
@@ -225,7 +233,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _given_up_with(self, told: BaseException) -> BaseException | None:
         """Roll back the innermost savepoint; return what has ended the whole transaction, if that cannot be done."""
         try:
-            if not self.session.was_ended():
+            if not self.session.is_lost():
                 self._savepoints[-1].roll_back()
                 return None
         except (SQLAlchemyError, TransactionLost) as error:

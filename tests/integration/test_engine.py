@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from attrs import evolve
 from sqlalchemy import URL, Engine, event, make_url, text
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
@@ -185,7 +184,7 @@ def test_logs_hold_neither_the_password_nor_the_values(
             shown = repr(application)
             uow = application.unit_of_work()
             assert isinstance(uow, SqlUnitOfWork)
-            with pytest.raises(ProgrammingError) as caught, uow:
+            with pytest.raises(StorageError) as caught, uow:
                 uow.connection.execute(text("SELECT :value FROM no_such_table"), {"value": "bob@example.com"})
     assert "INSERT INTO users" in caplog.text
     told = caplog.text + shown

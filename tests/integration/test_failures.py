@@ -20,7 +20,7 @@ from domain.errors import (
 )
 from domain.user import UsernameTaken
 from service_layer.users import create_user, get_user
-from tests.contract.users import new_user, stored_names, stored_user, values, written
+from tests.contract.users import new_user, stored_names, stored_user, written
 from tests.integration.lost_connections import at_commits, checked_out, end_connection_of
 from tests.storages import InATransaction, migrated_engine, sql_storage
 
@@ -153,7 +153,7 @@ def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(ser
         end_connection_of(uow, server_engine)
         uow.users.page()
     assert caught.value.retryable
-    assert values(ann) == values(mine)
+    assert (ann.id, False) == (mine.id, mine.active)
     assert checked_out(server_engine) == 0
     with uow:
         assert uow.users.get(ann.id).active

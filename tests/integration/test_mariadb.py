@@ -14,6 +14,7 @@ from attrs import evolve
 from sqlalchemy import Engine, event, make_url, text
 
 from adapters.sql.engine import make_engine
+from adapters.sql.mapping import metadata
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
 from domain.errors import (
@@ -29,7 +30,7 @@ from entrypoints.bootstrap import bootstrap
 from tests import mariadb_server as programs
 from tests.conftest import required
 from tests.contract.orders import ORDERS
-from tests.contract.shop import SqlShop
+from tests.contract.shop import SHOP_METADATA, SqlShop
 from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
 from tests.servers import administrator
 from tests.storages import shop_engine, sql_storage
@@ -131,7 +132,8 @@ def test_tables_are_made_alike_whatever_the_defaults_of_server_and_database_are(
     with odd_engine.connect() as connection:
         found = [tuple(row) for row in connection.execute(text(tables))]
         types = set(connection.execute(text(columns)).scalars())
-    names = ["alembic_version", "order", "order_lines", "users"]
+    made = [table.name for one in (metadata, *SHOP_METADATA) for table in one.sorted_tables]
+    names = sorted(["alembic_version", *made])
     assert [(name, "InnoDB", "utf8mb4_nopad_bin") for name in names] == sorted(found)
     assert {"utf8mb4_nopad_bin", "datetime(6)"} == types
 
