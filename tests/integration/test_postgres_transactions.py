@@ -100,8 +100,8 @@ def test_at_a_higher_level_a_transaction_begins_with_the_first_query(postgres_en
 _ADVISORY_LOCK = func.pg_advisory_xact_lock(1).is_not(None)
 
 LOCKS: dict[str, Callable[[SqlUnitOfWork], object]] = {
-    "rows, by a repository": lambda uow: uow.load(User, select(User).with_for_update(), {}),
-    "by a function, in a repository": lambda uow: uow.load(User, select(User).where(_ADVISORY_LOCK), {}),
+    "rows, by a repository": lambda uow: uow.session.scalars(select(User).with_for_update()).all(),
+    "by a function, in a repository": lambda uow: uow.session.scalars(select(User).where(_ADVISORY_LOCK)).all(),
     "rows": lambda uow: uow.connection.execute(select(users.c.id).with_for_update()).all(),
     "rows, in other words": lambda uow: uow.connection.execute(text("select id\nfrom users\nfor\tno key update")).all(),
     "by a function": lambda uow: uow.connection.execute(select(text("pg_advisory_xact_lock(1)"))).all(),

@@ -89,7 +89,7 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
     "create_user again": (lambda uow: users.create_user("ann", "ann@example.com", uow, ANN), ALONE + READING),
     "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + ALONE),
     "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + ALONE),
-    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + ALONE),
+    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + WRITING),
     "export_users": (lambda uow: list(users.export_users(uow)), READING),
     "an empty block": (lambda uow: uow.__enter__().__exit__(None, None, None), 0),
     "a commit of nothing": (commit_nothing, READING),

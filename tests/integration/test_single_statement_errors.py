@@ -17,7 +17,7 @@ from domain.errors import (
 )
 from service_layer.retrying import retrying
 from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import change_email, create_user, delete_user
+from service_layer.users import change_email, create_user
 from tests.contract.users import new_user, stored_names, written
 from tests.faults import AFTER, ALONE, BEFORE, ERROR
 from tests.faulty_storages import FaultyDatabase, FaultyServer, faulty_server, faulty_sqlite
@@ -28,7 +28,8 @@ UNITS = [SqlUnitOfWork, InATransaction]
 
 ANN = ("ann", "ann@example.com", True, 1)
 
-# What each use case leaves of the only user that there is, and of the one that it may create.
+# What each use case leaves of the only user that there is, and of the one that it may create. (A removal is none of
+# them: it writes in a transaction.)
 USE_CASES: dict[str, tuple[Callable[[UnitOfWork], object], list[tuple[Any, ...]]]] = {
     "create_user": (
         lambda uow: create_user("bob", "bob@example.com", uow),
@@ -38,7 +39,6 @@ USE_CASES: dict[str, tuple[Callable[[UnitOfWork], object], list[tuple[Any, ...]]
         lambda uow: change_email("ann", "new@example.com", uow),
         [("ann", "new@example.com", True, 2)],
     ),
-    "delete_user": (lambda uow: delete_user("ann", uow), []),
 }
 
 
