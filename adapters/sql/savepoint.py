@@ -25,6 +25,8 @@ class SqlSavepoint(Savepoint):
         self._nested = session.begin_nested()
         self._removed: list[tuple[Any, tuple[Any, ...], Aggregate]] = []
         self._reordered: list[Aggregate] = []
+        self.can_be_undone = True
+        """Whether the database still has it: what it has failed to keep, it does not undo either."""
 
     def note_removed(self, one: Any) -> None:
         """Note an object whose row was deleted since: it is not new when that is undone."""
@@ -32,6 +34,7 @@ class SqlSavepoint(Savepoint):
         self._removed.append((one, inspect(one).identity, root))
 
     def release(self) -> None:
+        self.can_be_undone = False
         self._nested.commit()
         self._open_ones.pop()
         for outer in self._open_ones[-1:]:

@@ -108,13 +108,13 @@ class UnitSession(Session):
         try:
             self.expunge_all()
             self.close()
-        except (SQLAlchemyError, TransactionLost):
+        except (SQLAlchemyError, StorageError, TransactionLost):
             pass  # the connection is gone, and its transaction with it
         finally:
             for held in (self.loaded, self.removed, self.given_up, self._roots, self._streamed):
                 held.clear()  # type: ignore[attr-defined]  # each of them has it
             if used is not None and not used.closed:  # SQLAlchemy 2.0 leaves it open when it cannot roll back
-                with suppress(SQLAlchemyError, TransactionLost):
+                with suppress(SQLAlchemyError, StorageError, TransactionLost):
                     used.close()
 
     def give_up(self) -> None:

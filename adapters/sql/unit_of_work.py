@@ -31,6 +31,7 @@ from domain.errors import (
     ConcurrentChange,
     ConfigurationError,
     DuplicateIdentity,
+    StorageError,
     StorageUnavailable,
     TransactionLost,
     UnitOfWorkMisuse,
@@ -233,10 +234,10 @@ class SqlUnitOfWork(UnitOfWork):
     def _given_up_with(self, told: BaseException) -> BaseException | None:
         """Roll back the innermost savepoint; return what has ended the whole transaction, if that cannot be done."""
         try:
-            if not self.session.is_lost():
+            if self._savepoints[-1].can_be_undone and not self.session.is_lost():
                 self._savepoints[-1].roll_back()
                 return None
-        except (SQLAlchemyError, TransactionLost) as error:
+        except (SQLAlchemyError, StorageError, TransactionLost) as error:
             if not isinstance(told, StorageUnavailable | TransactionLost):
                 return translated(error, self._engine)
         return told
