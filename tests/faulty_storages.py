@@ -142,7 +142,7 @@ class FaultyFake(FaultyStorage):
 
     def rows(self) -> Rows:
         of = self._database.rows.values()
-        return sorted((row["username"], row["email"], row["active"], row["version"]) for row in of)
+        return sorted((row.username, row.email, row.active, row.version) for row in of)
 
     def keep(self) -> None:
         self._kept = dict(self._database.rows), dict(self._database.index)
@@ -155,7 +155,7 @@ class FaultyFake(FaultyStorage):
         self._database.index.update(index)
 
     def check_tidy(self) -> None:
-        assert [] == self._database.open_units()
+        assert [] == self._database.open_sessions()
         keys: set[RowKey | IndexKey] = {*self._database.rows, *self._database.index}
         for key in keys:
             self._database.lock(key, self)

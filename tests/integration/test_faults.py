@@ -12,9 +12,8 @@ import pytest
 from attrs import frozen
 from sqlalchemy import Engine
 
-from adapters.sql.session import session_of
+from adapters.sql.session import new_session
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.aggregate import Aggregate
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -282,7 +281,7 @@ class SwallowsErrors(SqlUnitOfWork):
     def _commit(self) -> None:
         with suppress(StorageError):
             super()._commit()
-        self._let_go()
+        self._end()
 
 
 class TakesUnknownForFailure(SqlUnitOfWork):
@@ -305,17 +304,18 @@ class TakesFailureForUnknown(SqlUnitOfWork):
 class StoresStepByStep(SqlUnitOfWork):
     """A unit that commits each addition."""
 
-    def _write_first(self, aggregate: Aggregate, written: list[Aggregate]) -> None:
-        super()._write_first(aggregate, written)
+    def _flush(self) -> None:
+        super()._flush()
         self.session.commit()
+        self.session.used = None  # or its own commit would find that the transaction has ended
 
 
 class KeepsItsConnection(SqlUnitOfWork):
     """A unit that does not give its connection back when it has failed."""
 
-    def _roll_back(self) -> None:
-        self._kept, self.session = self.session, session_of(bind=self._engine)
-        super()._roll_back()
+    def _failed(self, error: BaseException) -> BaseException:
+        self._kept, self.session = self.session, new_session(bind=self._engine, run=self._run)
+        return super()._failed(error)
 
 
 LIARS = [SwallowsErrors, TakesUnknownForFailure, TakesFailureForUnknown, StoresStepByStep, KeepsItsConnection]

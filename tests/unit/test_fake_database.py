@@ -23,10 +23,10 @@ def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
     """However it ended: a database that lives long does not fill up with units."""
     database = FakeDatabase()
     with FakeUnitOfWork(database) as uow:
-        assert [uow] == database.open_units()
+        assert [uow.session] == database.open_sessions()
         if end != "leave":
             getattr(uow, end)()
-    assert database.open_units() == []
+    assert database.open_sessions() == []
 
 
 def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> None:
@@ -50,7 +50,7 @@ def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
         other.users.add(new_user("bob"))
         other.commit()
         uow.commit()
-    assert ["ann", "bob"] == sorted(row["username"] for row in database.rows.values())
+    assert ["ann", "bob"] == sorted(row.username for row in database.rows.values())
 
 
 def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -> None:
@@ -88,7 +88,7 @@ class SecretiveRepository(FakeRepository[Secretive]):
 def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> None:
     """Under whichever name its class takes the value."""
     uow = FakeUnitOfWork()
-    secretive = SecretiveRepository(uow)
+    secretive = SecretiveRepository(uow, uow.session)
     stored = Secretive(inner="psst")
     with uow:
         secretive.add(stored)

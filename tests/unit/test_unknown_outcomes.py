@@ -177,7 +177,7 @@ class Late(FakeUserRepository):
     """A repository in which, at the second bulk, the commit of the first one arrives after all, just before it."""
 
     def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase) -> None:
-        super().__init__(unit)
+        super().__init__(unit, unit.session)
         self._database, self._bulks = database, 0
 
     def add_many(self, aggregates: Iterable[User]) -> int:

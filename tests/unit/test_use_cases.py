@@ -219,7 +219,7 @@ class Raced(FakeUserRepository):
     """A repository in which somebody else stores a user just after this unit has looked, ``times`` times."""
 
     def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase, times: int) -> None:
-        super().__init__(unit)
+        super().__init__(unit, unit.session)
         self._database, self._times = database, times
 
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
