@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
+from domain.aggregate import makers
 from tests.storages import migrated_engine
 
 
@@ -30,3 +31,13 @@ def server_engine(request: pytest.FixtureRequest) -> Engine:
     """An engine on each kind of server in turn."""
     engine: Engine = request.getfixturevalue(f"{request.param}_engine")
     return engine
+
+
+@pytest.fixture
+def unmapped() -> Iterator[None]:
+    """Let the classes that a test maps be mapped no longer when it ends: other tests would meet their tables."""
+    before = set(makers)
+    yield
+    for kind in reversed([one for one in makers if one not in before]):
+        del makers[kind]
+        inspect(kind).registry.dispose()

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapper
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import unique_constraints
-from adapters.sql.mapping import map_aggregate, mapper_registry, metadata
+from adapters.sql.mapping import metadata
 from adapters.sql.schema import Schema, alembic_config, known_revisions, migrating
 from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, ValueTaken
 from domain.repository import Repository
@@ -133,14 +133,6 @@ def test_fake_and_table_declare_the_same_unique_attributes(sqlite_engine: Engine
     assert {"users", "orders", "products"} <= set(names)
     for name in names:
         assert list(fake[name].unique.items()) == declared_unique(inspect(sql[name].aggregate))
-
-
-def test_mapping_a_class_again_changes_nothing() -> None:
-    """Importing is enough, and mapping once more does no harm."""
-    before = {mapper.class_: mapper for mapper in mapper_registry.mappers}
-    for aggregate, mapper in before.items():
-        map_aggregate(aggregate, mapper.local_table)  # type: ignore[arg-type]  # as above
-    assert before == {mapper.class_: mapper for mapper in mapper_registry.mappers}
 
 
 def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: str) -> None:

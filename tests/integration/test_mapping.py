@@ -1,0 +1,266 @@
+"""What cannot be mapped is refused when it is mapped, in words that say what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getmembers
+from typing import Any
+
+import attrs
+import pytest
+from attrs import field
+from sqlalchemy import JSON, Column, ForeignKey, Identity, Integer, MetaData, PickleType, Table, Uuid, inspect
+from sqlalchemy.orm import column_property, configure_mappers, deferred, query_expression, synonym
+from sqlalchemy.types import TypeDecorator
+
+from adapters.sql import refused
+from adapters.sql.mapping import map_aggregate, map_part, mapped_tables
+from domain.aggregate import makers
+from domain.user import User
+from tests.integration.mappings import a_part, a_part_table, a_root, a_table, map_parts, owns
+from tests.integration.test_mapping_parts import FROZEN, PART_CASES
+
+pytestmark = pytest.mark.usefixtures("unmapped")
+
+
+class OfJson(TypeDecorator[Any]):
+    """A type of a project, which stores JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+
+def with_column(*arguments: Any, **options: Any) -> None:
+    """Map an aggregate that has an attribute ``n`` with this column."""
+    map_aggregate(a_root(n=field()), a_table(Column(*arguments, **options)))
+
+
+def with_property(make: Callable[[Table], dict[str, Any]]) -> None:
+    """Map an aggregate that has an attribute and a column ``n`` with these properties."""
+    table = a_table(Column("n", Integer))
+    map_aggregate(a_root(n=field()), table, properties=make(table))
+
+
+def with_attribute(**options: Any) -> None:
+    """Map an aggregate that has an attribute ``n`` and no column for it."""
+    map_aggregate(a_root(n=field(**options)), a_table())
+
+
+def part_with_key(kind: type[Any], *keys: Column[Any]) -> None:
+    """Map a part with a primary key."""
+    map_part(kind, Table("parts", MetaData(), *keys, Column("name", Integer)))
+
+
+def with_unmapped_parts() -> None:
+    """Map an aggregate before its parts."""
+    map_aggregate(a_root(parts=field(factory=list)), a_table(), properties={"parts": owns(a_part())})
+
+
+def with_ondelete(rule: str) -> None:
+    """Map an aggregate that refers to another one."""
+    other = a_table(name="others")
+    reference: Any = Column("n", ForeignKey(other.c.id, ondelete=rule))
+    map_aggregate(a_root(n=field()), a_table(reference, meta=other.metadata))
+
+
+def plain(**options: Any) -> type[Any]:
+    """Return a class of attrs."""
+    return attrs.make_class("Part", {"name": field()}, **options)
+
+
+UNSTORED = {"metadata": {"stored": False}}
+DEFAULT = "None would be stored as another value: leave out the column's default, and give one to the attribute"
+INSIDE = "a change inside of such a value would be lost: store a text, or make it parts of their own"
+KEY = "the domain makes the id: leave out any default, and write autoincrement=False for a number"
+ONDELETE = "ondelete would change an aggregate and not its version: leave it out"
+ONUPDATE = "the objects would not get to know what onupdate writes: set the attribute in the domain"
+ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
+PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class has not"
+PLAIN = "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names"
+ROOT_KEY = "the primary key of an aggregate is one column, id"
+OURS = "the mapping sets version_id_col, batch, primary_key and their like itself: leave these options out"
+
+CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "no attrs": (
+        lambda: map_aggregate(type("Root", (), {}), a_table()),
+        "Root",
+        "decorate the class with attrs' @define(slots=False, eq=False)",
+    ),
+    "frozen": (
+        lambda: map_part(plain(frozen=True, slots=False), a_part_table(a_table())),
+        "Part",
+        f"SQLAlchemy fills its objects: write {FROZEN} instead of @frozen",
+    ),
+    "slots": (
+        lambda: map_part(plain(slots=True, eq=False), a_part_table(a_table())),
+        "Part",
+        "SQLAlchemy keeps its state in __dict__: write @define(slots=False)",
+    ),
+    "compared by values": (
+        lambda: map_part(plain(slots=False), a_part_table(a_table())),
+        "Part",
+        "it compares by its values, which can change: write @define(slots=False, eq=False)",
+    ),
+    "inherits": (lambda: map_aggregate(a_root(), a_table(), inherits=User), "Root", ONE_CLASS),
+    "polymorphic": (lambda: map_aggregate(a_root(), a_table(), polymorphic_on="version"), "Root", ONE_CLASS),
+    "derived": (
+        lambda: map_aggregate(attrs.make_class("Root", {}, bases=(User,), slots=False, eq=False), a_table()),
+        "Root",
+        ONE_CLASS,
+    ),
+    "no table": (
+        lambda: map_aggregate(a_root(), (root := a_table()).join(a_part_table(root))),  # type: ignore[arg-type]  # the point
+        "Root",
+        "map it to one Table, and query what you join",
+    ),
+    "version_id_col": (lambda: map_aggregate(a_root(), a_table(), version_id_col=None), "Root", OURS),
+    "batch": (lambda: map_part(a_part(), a_part_table(a_table()), batch=True), "Part", OURS),
+    "confirm_deleted_rows": (lambda: map_aggregate(a_root(), a_table(), confirm_deleted_rows=False), "Root", OURS),
+    "no aggregate": (
+        lambda: map_aggregate(a_part(), a_table()),
+        "Part",
+        "derive it from Aggregate, or map it as a part, by map_part",
+    ),
+    "key of two": (lambda: map_aggregate(a_root(), a_table(Column("n", Integer, primary_key=True))), "Root", ROOT_KEY),
+    "key of another name": (
+        lambda: map_aggregate(a_root(), Table("roots", MetaData(), Column("key", Uuid, primary_key=True))),
+        "Root",
+        ROOT_KEY,
+    ),
+    "no version": (
+        lambda: map_aggregate(a_root(), Table("roots", MetaData(), Column("id", Uuid, primary_key=True))),
+        "Root",
+        'updates would be lost: add Column("version", Integer, nullable=False) to the table',
+    ),
+    "part that is an aggregate": (
+        lambda: map_part(a_root(), a_table()),
+        "Root",
+        "it is an aggregate: map it by map_aggregate",
+    ),
+    "part with a key of two": (
+        lambda: part_with_key(a_part(), Column("a", Integer, primary_key=True), Column("b", Integer, primary_key=True)),
+        "Part",
+        PART_KEY,
+    ),
+    "part with a key of another name": (
+        lambda: part_with_key(a_part(key=field()), Column("key", Uuid, primary_key=True)),
+        "Part",
+        PART_KEY,
+    ),
+    "part with a key that is no number": (
+        lambda: part_with_key(a_part(), Column("key", Uuid, primary_key=True, default=1)),
+        "Part",
+        PART_KEY,
+    ),
+    "column with a key": (
+        lambda: with_column("number", Integer, key="n"),
+        "roots.number",
+        "it needs the name of its attribute, and no key of its own",
+    ),
+    "key that the server makes": (
+        lambda: part_with_key(a_part(id=field()), Column("id", Integer, primary_key=True)),
+        "parts.id",
+        KEY,
+    ),
+    "key with an identity": (
+        lambda: part_with_key(a_part(id=field()), Column("id", Integer, Identity(), primary_key=True)),
+        "parts.id",
+        KEY,
+    ),
+    "onupdate": (lambda: with_column("n", Integer, onupdate=1), "roots.n", ONUPDATE),
+    "server_onupdate": (lambda: with_column("n", Integer, server_onupdate="1"), "roots.n", ONUPDATE),
+    "default": (lambda: with_column("n", Integer, default=1), "roots.n", DEFAULT),
+    "server_default": (lambda: with_column("n", Integer, server_default="1"), "roots.n", DEFAULT),
+    "json": (lambda: with_column("n", JSON), "roots.n", INSIDE),
+    "json in a type": (lambda: with_column("n", OfJson), "roots.n", INSIDE),
+    "pickle": (lambda: with_column("n", PickleType), "roots.n", INSIDE),
+    "needed": (
+        lambda: map_aggregate(a_root(), a_table(Column("n", Integer, nullable=False))),
+        "roots.n",
+        "inserts would fail, as it has no attribute: add that, or a server_default or nullable=True",
+    ),
+    "set null": (lambda: with_ondelete("set null"), "roots.n", ONDELETE),
+    "cascade": (lambda: with_ondelete("CASCADE"), "roots.n", ONDELETE),
+    "unmapped parts": (with_unmapped_parts, "Root.parts", "map the class of its parts first, by map_part"),
+    "column under another name": (lambda: with_property(lambda table: {"m": table.c.n}), "Root.m", PLAIN),
+    "deferred": (lambda: with_property(lambda table: {"n": deferred(table.c.n)}), "Root.n", PLAIN),
+    "synonym": (lambda: with_property(lambda _: {"m": synonym("n")}), "Root.m", PLAIN),
+    "computed": (lambda: with_property(lambda table: {"m": column_property(table.c.n + 1)}), "Root.m", PLAIN),
+    "expression": (lambda: with_property(lambda _: {"m": query_expression()}), "Root.m", PLAIN),
+    "no column": (
+        with_attribute,
+        "Root.n",
+        'it has no column: add one to the table, or declare field(default=..., metadata={"stored": False})',
+    ),
+    "column of what is not stored": (
+        lambda: map_aggregate(a_root(n=field(default=0, **UNSTORED)), a_table(Column("n", Integer))),  # type: ignore[call-overload]  # it is one
+        "Root.n",
+        'it is declared as {"stored": False}, but has a column: remove one of both',
+    ),
+    "no default": (
+        lambda: with_attribute(**UNSTORED),
+        "Root.n",
+        "an attribute that is not stored gets its default when the object is read: declare field(default=...)",
+    ),
+    "default of the object": (
+        lambda: with_attribute(default=attrs.Factory(lambda one: one.id, takes_self=True), **UNSTORED),
+        "Root.n",
+        "its default is made before all parts are read: declare a factory that does not take the object",
+    ),
+    **PART_CASES,
+}
+
+ROWS = (
+    *refused.CLASSES,
+    *refused.ROOTS,
+    *refused.PARTS,
+    *refused.COLUMNS,
+    *refused.OPTIONS,
+    *refused.PROPERTIES,
+    *refused.ATTRIBUTES,
+    *refused.RELATIONSHIPS,
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_cannot_be_mapped_is_refused(case: str) -> None:
+    """With a message that names it and says what to write; it can be mapped rightly then."""
+    wrong, name, advice = CASES[case]
+    tables, kinds = mapped_tables(), set(makers)
+    with pytest.raises(ValueError, match="cannot be mapped") as caught:
+        wrong()
+    assert f"{name} cannot be mapped: {advice}" == str(caught.value)
+    mapped = {kind.__name__ for kind in set(makers) - kinds}  # such as parts that were right
+    assert name.partition(".")[0] not in mapped
+    assert len(tables) + len(mapped) == len(mapped_tables())
+    configure_mappers()
+
+
+def test_each_row_of_the_tables_has_a_case() -> None:
+    """And each case meets one."""
+    assert sorted(advice for _, advice in ROWS) == sorted({advice for _, _, advice in CASES.values()})
+
+
+def test_a_class_that_was_refused_can_be_mapped_rightly() -> None:
+    """SQLAlchemy has let it go."""
+    kind, table = a_root(n=field()), a_table(Column("n", Integer))
+    with pytest.raises(ValueError, match="leave out deferred"):
+        map_aggregate(kind, table, properties={"n": deferred(table.c.n)})
+    assert inspect(kind, raiseerr=False) is None
+    assert 1 == kind(n=1).n
+    map_aggregate(kind, table)
+    assert inspect(kind).local_table is table
+
+
+def test_mapping_a_class_again_changes_nothing() -> None:
+    """Importing is enough, and mapping once more does no harm."""
+    root = map_parts()
+    before = inspect(root)
+    map_aggregate(root, a_table(), properties={"wrong": owns("Nothing")})
+    assert inspect(root) is before
+    assert makers[root]().__class__ is root
+
+
+def test_the_members_of_a_mapped_class_can_be_listed() -> None:
+    """As help() and many tools do."""
+    assert {"change_email", "email"} < dict(getmembers(User)).keys()

@@ -1,0 +1,278 @@
+"""Relationships that cannot be mapped, and those that can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from attrs import field
+from sqlalchemy import (
+    Column,
+    Enum,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    inspect,
+)
+from sqlalchemy.exc import InvalidRequestError, NoForeignKeysError
+from sqlalchemy.ext.orderinglist import ordering_list
+from sqlalchemy.orm import attribute_keyed_dict, configure_mappers, relationship
+
+from adapters.sql.mapping import map_aggregate, map_part, mapped_tables
+from domain.user import User
+from tests.integration.mappings import (
+    SORTED,
+    a_frozen_part,
+    a_part,
+    a_part_table,
+    a_root,
+    a_table,
+    map_parts,
+    owns,
+)
+
+pytestmark = pytest.mark.usefixtures("unmapped")
+
+LIST: Any = field(factory=list)
+SET: Any = field(factory=set)
+
+
+def two_lists() -> None:
+    """Map a root with two lists of one class of parts, each by its own foreign key."""
+    root = a_table()
+    parts = a_part_table(root, Column("done_id", ForeignKey(root.c.id)))
+    map_part(part := a_part(), parts)
+    properties = {
+        "done": owns(part, order_by=parts.c.name, foreign_keys=parts.c.done_id),
+        "parts": owns(part, order_by=parts.c.name, foreign_keys=parts.c.root_id),
+    }
+    map_aggregate(a_root(done=SORTED, parts=SORTED), root, properties=properties)
+
+
+def two_roots() -> None:
+    """Map two roots with one class of parts."""
+    first = a_table()
+    second = a_table(name="seconds", meta=first.metadata)
+    parts = a_part_table(first, Column("second_id", ForeignKey(second.c.id)))
+    map_part(part := a_part(), parts)
+    map_aggregate(a_root(parts=SORTED), first, properties={"parts": owns(part, order_by=parts.c.name)})
+    map_aggregate(a_root("Other", parts=SORTED), second, properties={"parts": owns(part, order_by=parts.c.name)})
+
+
+def tree() -> None:
+    """Map a part with parts of its own class."""
+    parts = a_part_table(a_table(), Column("above", ForeignKey("parts.number")))
+    map_part(part := a_part(parts=SORTED), parts, properties={"parts": owns(lambda: part, order_by=parts.c.name)})
+
+
+def way_back() -> None:
+    """Map a part that leads to its parent."""
+    root = a_table()
+    parts = a_part_table(root, Column("above_number", ForeignKey("parts.number")))
+    part = a_part(above=field(default=None))
+    options: Any = {"remote_side": parts.c.number, "cascade": "all", "lazy": "selectin"}
+    map_part(part, parts, properties={"above": relationship(lambda: part, **options)})
+
+
+def aggregate() -> None:
+    """Map a root that leads to another one."""
+    other = a_table(name="others")
+    map_aggregate(kind := a_root("Other"), other)
+    table = a_table(Column("other_id", ForeignKey(other.c.id)), meta=other.metadata)
+    map_aggregate(a_root(other=field(default=None)), table, properties={"other": relationship(kind)})
+
+
+def many_to_many() -> None:
+    """Map a root with parts that others have too."""
+    root = a_table()
+    parts = Table("parts", root.metadata, Column("number", Integer, primary_key=True), Column("name", String(9)))
+    columns: Any = [Column("root_id", ForeignKey(root.c.id)), Column("part", ForeignKey(parts.c.number))]
+    map_part(part := a_part(), parts)
+    between = Table("between", root.metadata, *columns)
+    map_aggregate(a_root(parts=SORTED), root, properties={"parts": relationship(part, secondary=between)})
+
+
+def no_field() -> None:
+    """Map a root with a relationship that its class does not know."""
+    parts = a_part_table(root := a_table())
+    map_part(part := a_part(), parts)
+    map_aggregate(a_root(), root, properties={"parts": owns(part)})
+
+
+def held_in(held: Any, **options: Any) -> None:
+    """Map a root with an attribute for its parts."""
+    map_parts(a_frozen_part(), held=held, order_by=False, **options)
+
+
+def ordered(*columns: Any, by: tuple[str, ...] = ("n",), part: Any = None) -> None:
+    """Map a root with a list that is sorted by columns."""
+    held: Any = field(factory=list, metadata={"order_by": by})
+    options = lambda parts: {"order_by": [parts.c[name] for name in by]}  # noqa: E731  # it is one of many
+    map_parts(part or a_part(n=field()), columns=columns, held=held, options=options)
+
+
+def numbered(*columns: Any, part: Any = None) -> type[Any]:
+    """Map a root with a list that is numbered in a column ``n``."""
+    options = lambda parts: {"order_by": parts.c.n, "collection_class": ordering_list("n")}  # noqa: E731  # likewise
+    return map_parts(part or a_part(), columns=columns, held=LIST, options=options)
+
+
+def referring(rule: str) -> type[Any]:
+    """Map a root with parts that refer to another aggregate."""
+    return map_parts(
+        a_part(user_id=field()), columns=(Column("user_id", ForeignKey(inspect(User).c.id, ondelete=rule)),)
+    )
+
+
+FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
+CASCADE = 'parts live and die with their parent: write cascade="all, delete-orphan"'
+COLLECTION = "parts are held by a list or a set: leave out collection_class, or write set or ordering_list(...)"
+KIND = "the class has another kind of value for it: declare a list, a set for collection_class=set, or None for one"
+LAZY = 'it would be read after the unit of work has ended, or many times over: write lazy="selectin"'
+NO_NULLS = "None and enums are sorted in different ways: order by columns that have neither"
+ORDER = 'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}), or by ordering_list("a")'
+TIES = "two parts may come in any order: order by what is unique in each parent, or by the id at last"
+TWICE = "another relationship holds parts of this class: give these a class and a table of their own"
+WAY_BACK = "a part does not lead to its parent: remove backref and back_populates"
+
+PART_CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "no field": (no_field, "Root.parts", "the class has no such attribute: declare it as a field"),
+    "backref": (lambda: map_parts(backref="root"), "Root.parts", WAY_BACK),
+    "back_populates": (lambda: map_parts(back_populates="root"), "Root.parts", WAY_BACK),
+    "many-to-many": (
+        many_to_many,
+        "Root.parts",
+        "many-to-many would share a part: hold the other's id, or give the part's table a foreign key to its parent",
+    ),
+    "aggregate": (
+        aggregate,
+        "Root.other",
+        "it leads to an aggregate, which is read and changed by itself: hold its id instead",
+    ),
+    "way back": (way_back, "Part.above", "a part does not lead to its parent: remove this relationship"),
+    "tree": (
+        tree,
+        "Part.parts",
+        "parts of its own class would not all be read: let the root hold them, each with the id of the one above",
+    ),
+    "viewonly": (
+        lambda: map_parts(viewonly=True, cascade="merge"),
+        "Root.parts",
+        "it would not be written: remove viewonly, or read it by a query",
+    ),
+    "cascade": (lambda: map_parts(cascade="all"), "Root.parts", CASCADE),
+    "no cascade": (lambda: map_parts(cascade="save-update"), "Root.parts", CASCADE),
+    **{
+        f"lazy={lazy}": (partial(map_parts, lazy=lazy), "Root.parts", LAZY)
+        for lazy in ("select", "joined", "subquery", "immediate", "raise", "dynamic", "write_only", True, False)
+    },
+    "two lists": (two_lists, "Root.done", TWICE),
+    "two roots": (two_roots, "Other.parts", TWICE),
+    "condition": (
+        lambda: map_parts(options=lambda parts: {"primaryjoin": _joined(parts)}),
+        "Root.parts",
+        "what does not meet its condition would be stored and not read: leave out primaryjoin",
+    ),
+    "dict": (
+        lambda: map_parts(held=field(factory=dict), collection_class=attribute_keyed_dict("name")),
+        "Root.parts",
+        COLLECTION,
+    ),
+    "tuple": (lambda: held_in(field(default=())), "Root.parts", KIND),
+    "type tuple": (lambda: held_in(field(type=tuple[Any, ...])), "Root.parts", KIND),  # type: ignore[call-overload]  # as it is in a class
+    "type Tuple": (lambda: held_in(field(type="Tuple[Part, ...]")), "Root.parts", KIND),
+    "frozenset": (lambda: held_in(field(factory=frozenset), collection_class=set), "Root.parts", KIND),
+    "list for a set": (lambda: held_in(LIST, collection_class=set), "Root.parts", KIND),
+    "set for a list": (lambda: held_in(SET), "Root.parts", KIND),
+    "list for one": (lambda: held_in(LIST, uselist=False), "Root.parts", KIND),
+    "None for a list": (lambda: held_in(field(default=None)), "Root.parts", KIND),
+    "no order": (lambda: map_parts(order_by=False), "Root.parts", ORDER),
+    "order not in the domain": (lambda: map_parts(held=LIST), "Root.parts", ORDER),
+    "descending": (lambda: map_parts(options=lambda parts: {"order_by": parts.c.name.desc()}), "Root.parts", ORDER),
+    "expression": (lambda: map_parts(options=lambda parts: {"order_by": parts.c.name + "a"}), "Root.parts", ORDER),
+    "another order": (lambda: map_parts(options=lambda parts: {"order_by": parts.c.number}), "Root.parts", ORDER),
+    "nullable order": (lambda: ordered(Column("n", Integer)), "Root.parts", NO_NULLS),
+    "order of enums": (lambda: ordered(Column("n", Enum("a", "b", name="e"), nullable=False)), "Root.parts", NO_NULLS),
+    "ties": (lambda: ordered(Column("n", Integer, nullable=False)), "Root.parts", TIES),
+    "numbered attribute": (
+        lambda: numbered(Column("n", Integer), part=a_part(n=field(default=0))),
+        "Root.parts",
+        "an ordering_list numbers its parts: remove the attribute of that name from their class",
+    ),
+    "unique number": (
+        lambda: numbered(Column("n", Integer), UniqueConstraint("root_id", "n")),
+        "Root.parts",
+        "the numbers of an ordering_list change one row after another: leave them out of the unique constraint",
+    ),
+    "set of changing parts": (
+        lambda: map_parts(held=SET, order_by=False, collection_class=set),
+        "Root.parts",
+        f"a set holds parts that cannot change: write {FROZEN}, or use a list",
+    ),
+    "needed column": (
+        lambda: map_parts(columns=(Column("n", Integer, nullable=False),)),
+        "Root.parts",
+        "a column of its parts has no attribute: add that, or a server_default or nullable=True",
+    ),
+    "ondelete": (
+        lambda: referring("CASCADE"),
+        "Root.parts",
+        "ondelete would remove a part and not change the version: leave it out where parts refer to others",
+    ),
+}
+
+
+def _joined(parts: Table) -> Any:
+    [key] = parts.c.root_id.foreign_keys
+    return and_(key.column == parts.c.root_id, parts.c.name != "hidden")
+
+
+RIGHT: dict[str, Callable[[], type[Any]]] = {
+    "a list": map_parts,
+    "a list by its name": lambda: map_parts(options=lambda _: {"order_by": "Part.name"}),
+    "a numbered list": lambda: numbered(Column("n", Integer, nullable=False)),
+    "a set": lambda: map_parts(a_frozen_part(), held=SET, order_by=False, collection_class=set),
+    "one": lambda: map_parts(held=field(default=None), order_by=False, uselist=False),
+    "a column of the database's": lambda: map_parts(
+        columns=(Column("n", Integer, server_default="1", nullable=False),)
+    ),
+    "passive deletes": lambda: map_parts(passive_deletes=True),
+    "an own join": lambda: map_parts(options=lambda parts: {"primaryjoin": _joined(parts).clauses[0]}),
+    "a reference": lambda: referring("RESTRICT"),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_can_be_mapped_is_accepted(case: str) -> None:
+    """Beside what is refused."""
+    kind = RIGHT[case]()
+    assert ["parts"] == inspect(kind).relationships.keys()
+    assert {"roots", "parts"} <= {table.name for table in mapped_tables()}
+
+
+@pytest.mark.parametrize("target", [lambda _: "Part", lambda part: lambda: part], ids=["name", "function"])
+def test_parts_can_be_given_by_name_or_by_a_function(target: Callable[[type], Any]) -> None:
+    """As SQLAlchemy has it."""
+    parts = a_part_table(root := a_table())
+    map_part(part := a_part(), parts)
+    kind = a_root(parts=SORTED)
+    map_aggregate(kind, root, properties={"parts": owns(target(part), order_by=parts.c.name)})
+    assert part is inspect(kind).relationships["parts"].mapper.class_
+
+
+def test_what_sqlalchemy_refuses_leaves_nothing() -> None:
+    """Parts without a foreign key, for example, or of an unknown name."""
+    parts = Table("parts", MetaData(), Column("number", Integer, primary_key=True), Column("name", String(9)))
+    map_part(part := a_part(), parts)
+    for target, error in ((part, NoForeignKeysError), ("Nothing", InvalidRequestError)):
+        kind = a_root(parts=SORTED)
+        with pytest.raises(error, match=r"Root.*parts|Nothing"):
+            map_aggregate(kind, a_table(), properties={"parts": owns(target, order_by=parts.c.name)})
+        assert inspect(kind, raiseerr=False) is None
+        configure_mappers()
