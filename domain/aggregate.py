@@ -64,4 +64,4 @@ makers: dict[type, Callable[[], Any]] = {}
 def empty(kind: type[Any]) -> Any:
     """Return an object of a class without its attributes; ``__init__`` does not run."""
     maker = makers.get(kind)
-    return kind.__new__(kind) if maker is None else maker()
+    return object.__new__(kind) if maker is None else maker()

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import attrs
@@ -17,11 +17,16 @@ from attrs import define, field
 from domain.aggregate import empty, makers
 from domain.errors import StorageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R")
+
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
 
 
 class Snapshot(tuple[Any, ...]):
-    """What an aggregate or a part of it held at one moment: its class, then its attributes, which can be read by name."""
+    """What an aggregate or a part of it held once: its class, then its attributes, which can be read by name."""
 
     __slots__ = ()
     count = property(lambda self: self.__getattr__("count"))  # as an attribute of the aggregate, not the tuple's own
@@ -64,7 +69,12 @@ class Copy:
     parts: list[Part] = field(factory=list)
 
 
-@cache
+def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
+    """Keep what a function returns for each class."""
+    return cache(function)  # which takes no class itself, in the eyes of mypy
+
+
+@once_for_each_class
 def stored_names(kind: Any) -> tuple[str, ...]:
     """Return the names of the attributes that are stored: all but those whose metadata say ``"stored": False``."""
     return tuple(one.name for one in attrs.fields(kind) if one.metadata.get("stored", True))
@@ -91,7 +101,7 @@ def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
     return Snapshot(values)
 
 
-@cache
+@once_for_each_class
 def _orders(kind: Any) -> dict[str, attrgetter[Any]]:
     """Return by what the lists of parts are sorted that say ``metadata={"order_by": (...)}``."""
     found = ((one.name, one.metadata.get("order_by", ())) for one in attrs.fields(kind))
@@ -106,17 +116,11 @@ def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False)
     if isinstance(value, _ATOMS):
         _plain.add(kind)
         return value
-    if isinstance(value, list):
-        return _List(_copied(one, path, parts, is_owned=True) for one in value)
-    if isinstance(value, set):
-        return _copied_set(value, path, parts)
-    if kind in (tuple, frozenset):
-        return kind(_copied(one, path, parts) for one in value)
-    if isinstance(value, Mapping):
-        return _Dict((key, _copied(one, path, parts)) for key, one in value.items())
+    if isinstance(value, list | set | tuple | frozenset | Mapping):
+        return _copied_collection(value, path, parts)
     if not attrs.has(kind):
         raise StorageError(
-            f"the fake cannot be given a value: {path} holds a {kind.__name__}, which is neither plain nor an attrs class"
+            f"the fake cannot be given a value: {path} holds a {kind.__name__}, not a plain value nor an attrs class"
         )
     if not is_owned and not _can_change(kind):
         return _snapshot(value, path, [])  # a value that is no part
@@ -124,6 +128,16 @@ def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False)
     snapshot = _snapshot(value, path, parts)
     parts.insert(at, Part(path, value, snapshot))
     return snapshot
+
+
+def _copied_collection(value: Any, path: str, parts: list[Part]) -> Any:
+    if isinstance(value, list):
+        return _List(_copied(one, path, parts, is_owned=True) for one in value)
+    if isinstance(value, set):
+        return _copied_set(value, path, parts)
+    if isinstance(value, Mapping):
+        return _Dict((key, _copied(one, path, parts)) for key, one in value.items())
+    return type(value)(_copied(one, path, parts) for one in value)
 
 
 def _copied_set(value: set[Any], path: str, parts: list[Part]) -> _Set:
@@ -140,9 +154,10 @@ def _copied_set(value: set[Any], path: str, parts: list[Part]) -> _Set:
     return made
 
 
-@cache
-def _can_change(kind: type) -> bool:
-    return kind.__hash__ in (None, object.__hash__)
+@once_for_each_class
+def _can_change(kind: Any) -> bool:
+    hashing: Any = kind.__hash__
+    return hashing in (None, object.__hash__)
 
 
 def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
@@ -167,10 +182,6 @@ def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) ->
 
 
 def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned: bool = False) -> Any:
-    if isinstance(value, _List):
-        return [_restored(one, path, made, objects, is_owned=True) for one in value]
-    if isinstance(value, _Dict):
-        return {key: _restored(one, path, made, objects) for key, one in value}
     if isinstance(value, Snapshot):
         if not is_owned and not _can_change(value[0]):
             return _fill(new(value[0]), value, path, [], iter(()))
@@ -185,8 +196,12 @@ def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned
         for part in made[at:]:
             part.in_set = True
         return restored
-    if type(value) in (tuple, frozenset):
-        return type(value)(_restored(one, path, made, objects) for one in value)
+    if isinstance(value, _Dict):
+        return {key: _restored(one, path, made, objects) for key, one in value}
+    if isinstance(value, tuple | frozenset):
+        is_list = isinstance(value, _List)
+        restored_ones = [_restored(one, path, made, objects, is_owned=is_list) for one in value]
+        return restored_ones if is_list else type(value)(restored_ones)
     return value
 
 
@@ -198,6 +213,6 @@ def new(kind: Any) -> Any:
     return one
 
 
-@cache
+@once_for_each_class
 def _unstored(kind: Any) -> list[tuple[str, Any]]:
     return [(one.name, one.default) for one in attrs.fields(kind) if one.name not in stored_names(kind)]

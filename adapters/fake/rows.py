@@ -46,7 +46,6 @@ class Rows:
         self.unique: dict[type, Unique] = {}
         """The unique attributes of each class of aggregates."""
 
-
     def declare_unique(self, kind: type, unique: Unique) -> None:
         """Note the unique attributes of a class of aggregates."""
         self.unique[kind] = unique
@@ -196,7 +195,11 @@ def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
     """Return what parts are sorted by: class, new ones first, then by id, or as they were read."""
     kind = part.snapshot[0]
     is_stored = place is not None
-    return f"{kind.__module__}.{kind.__name__}", is_stored, part.snapshot.id if is_stored and _has_id(part) else place or 0
+    return (
+        f"{kind.__module__}.{kind.__name__}",
+        is_stored,
+        part.snapshot.id if is_stored and _has_id(part) else place or 0,
+    )
 
 
 def _has_id(part: Part) -> bool:
@@ -213,16 +216,25 @@ def write_graphs(rows: Rows, changes: Sequence[tuple[Copy | None, Copy]]) -> Non
     added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
     kept = {id(part.object) for _, new in changes for part in new.parts} - added
     removed = [(old.row[0], part) for old, _ in changes if old for part in old.parts if id(part.object) not in kept]
-    changed = any(part.snapshot != before[id(part.object)].snapshot for _, new in changes for part in new.parts if id(part.object) in kept & before.keys())
+    changed = any(
+        part.snapshot != before[id(part.object)].snapshot
+        for _, new in changes
+        for part in new.parts
+        if id(part.object) in kept & before.keys()
+    )
     for old, new in changes:
         rows.insert(new) if old is None else rows.update(old, new)
     held_back = added if removed or changed else set()
-    _claim_levels(rows, [(new, [one for one in new.parts if id(one.object) not in held_back]) for _, new in changes], before)
+    _claim_levels(
+        rows, [(new, [one for one in new.parts if id(one.object) not in held_back]) for _, new in changes], before
+    )
     rows.release_parts(removed)
     if held_back:
         for key in added:
             before.pop(key, None)
-        _claim_levels(rows, [(new, [one for one in new.parts if id(one.object) in added]) for _, new in changes], before)
+        _claim_levels(
+            rows, [(new, [one for one in new.parts if id(one.object) in added]) for _, new in changes], before
+        )
 
 
 def _added(new: Copy, before: Mapping[int, Part]) -> Iterator[Part]:

@@ -149,7 +149,9 @@ class FakeSession:
 
     def _check_no_other_unit_owns(self, one: object) -> None:
         if any(session.owns(one) for session in self.database.open_sessions() if session is not self):
-            raise UnitOfWorkMisuse(f"{named(one)} belongs to another unit of work that is still open: end that one first")
+            raise UnitOfWorkMisuse(
+                f"{named(one)} belongs to another unit of work that is still open: end that one first"
+            )
 
     def insert_many(self, aggregates: Sequence[Aggregate]) -> None:
         """Write new aggregates without tracking the objects. Raises what is taken without the value."""

@@ -82,7 +82,7 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
         except (DuplicateIdentity, ValueTaken) as error:
             raise type(error)(None) from error
         except DBAPIError as error:
-            told = translated(error, session.get_bind())
+            told = translated(error, session.get_bind().engine)
             raise type(told)(None) if isinstance(told, DuplicateIdentity | ValueTaken) else told from error
         if len(new) < len(some):
             raise DuplicateIdentity(None)
@@ -90,7 +90,7 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
 
 def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggregate]:
     """Return the aggregates before the first whose identity this unit, or another one among them, has."""
-    known = set(session.identity_map)
+    known: set[Any] = set(session.identity_map.keys())
     new = []
     for one in aggregates:
         key = identity_key(type(one), one.id)

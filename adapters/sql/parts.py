@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.ext.orderinglist import OrderingList
@@ -15,25 +15,33 @@ from domain.aggregate import empty, named
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Mapper, Session
+
+R = TypeVar("R")
 
 _ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
 
 
-@cache
-def relations_of(kind: type) -> tuple[str, ...]:
+def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
+    """Keep what a function returns for each class."""
+    return cache(function)  # which takes no class itself, in the eyes of mypy
+
+
+@once_for_each_class
+def relations_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the attributes that hold parts."""
     return tuple(inspect(kind).relationships.keys())
 
 
-@cache
-def _generated_key(kind: type) -> str | None:
+@once_for_each_class
+def _generated_key(kind: Any) -> str | None:
     """Return the attribute for a key that the database makes."""
-    mapper = inspect(kind)
+    mapper: Mapper[Any] = inspect(kind)
     key = mapper.primary_key[0]
-    return mapper.get_property_by_column(key).key if key is mapper.local_table.autoincrement_column else None
+    table: Any = mapper.local_table
+    return mapper.get_property_by_column(key).key if key is table.autoincrement_column else None
 
 
 def parts_of(one: Any) -> Iterator[Any]:
@@ -72,7 +80,9 @@ def check_parts(roots: Iterable[Any]) -> None:
             if before not in (None, root) and any(one is part for one in parts_of(before)):
                 other = before
             if other is not None:
-                raise UnitOfWorkMisuse(f"{named(part)} is in two places, of {named(other)} and of {named(root)}: make another part")
+                raise UnitOfWorkMisuse(
+                    f"{named(part)} is in two places, of {named(other)} and of {named(root)}: make another part"
+                )
             seen[id(part)] = root
 
 
@@ -85,7 +95,9 @@ def make_new(root: Any, session: Session) -> None:
         if object_session(part) is session and not state.deleted:
             continue
         if object_session(part) is not None:
-            raise UnitOfWorkMisuse(f"{named(part)} belongs to another unit of work that is still open: end that one first")
+            raise UnitOfWorkMisuse(
+                f"{named(part)} belongs to another unit of work that is still open: end that one first"
+            )
         make_new_part(part)
     _hold_anew(root)
 
@@ -227,10 +239,11 @@ def renumber(one: Any) -> bool:
     return changed
 
 
-@cache
-def has_positions(kind: type) -> bool:
+@once_for_each_class
+def has_positions(kind: Any) -> bool:
     """Tell whether a class or its parts have a list that numbers its parts."""
-    for relation in inspect(kind).relationships:
+    mapper: Mapper[Any] = inspect(kind)
+    for relation in mapper.relationships:
         made = relation.collection_class() if relation.collection_class else None
         if isinstance(made, OrderingList) or has_positions(relation.mapper.class_):
             return True

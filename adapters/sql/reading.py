@@ -57,7 +57,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
     for kind, some in groupby(sorted(roots, key=write_order), key=type):
         asked = {root.id: root for root in some}
         for _ in range(1 + READ_AGAIN):
-            statement = select(kind).where(_key(kind).in_(list(asked)))
+            statement: Select[Any] = select(kind).where(_key(kind).in_(list(asked)))
             found = list(session.scalars(statement, execution_options={UNDOING: True, "populate_existing": True}))
             if _are_current(found, session):
                 break

@@ -86,10 +86,12 @@ class SqlSavepoint(Savepoint):
         return back
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate]:
-        """Return the aggregates that were changed and not flushed since, those that lost something, and the reordered."""
+        """Return the aggregates that were changed since and not flushed, that lost something, or were reordered."""
         modified = [one for one in objects if inspect(one).modified]
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
-        return [root for root in (*roots, *self._reordered, *(root for _, _, root in self._removed)) if root is not None]
+        return [
+            root for root in (*roots, *self._reordered, *(root for _, _, root in self._removed)) if root is not None
+        ]
 
 
 def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:

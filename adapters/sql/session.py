@@ -112,7 +112,7 @@ class UnitSession(Session):
             pass  # the connection is gone, and its transaction with it
         finally:
             for held in (self.loaded, self.removed, self.given_up, self._roots, self._streamed):
-                held.clear()  # type: ignore[attr-defined]  # each of them has it
+                held.clear()
             if used is not None and not used.closed:  # SQLAlchemy 2.0 leaves it open when it cannot roll back
                 with suppress(SQLAlchemyError, StorageError, TransactionLost):
                     used.close()
@@ -150,7 +150,9 @@ class UnitSession(Session):
             if root is not None:
                 roots[id(root)] = root
             elif one not in new:
-                raise UnitOfWorkMisuse(f"{named(one)} was read without its aggregate: get that, and change the part in it")
+                raise UnitOfWorkMisuse(
+                    f"{named(one)} was read without its aggregate: get that, and change the part in it"
+                )
         return sorted(roots.values(), key=lambda root: write_order(root, is_new=root in new))
 
 

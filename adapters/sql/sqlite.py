@@ -214,7 +214,8 @@ def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:
         return None
     driver: Any = connection.connection.dbapi_connection
     if TRANSACTION_LOST in connection.info and str(context.original_exception).startswith("no such savepoint"):
-        return copy(connection.info[TRANSACTION_LOST])
+        lost: BaseException = connection.info[TRANSACTION_LOST]
+        return copy(lost)
     if _BEGUN in connection.info and not driver.in_transaction:
         connection.info[TRANSACTION_LOST] = translated(error, connection.engine)
     return None

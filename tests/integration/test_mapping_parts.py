@@ -185,8 +185,8 @@ PART_CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
         COLLECTION,
     ),
     "tuple": (lambda: held_in(field(default=())), "Root.parts", KIND),
-    "type tuple": (lambda: held_in(field(type=tuple[Any, ...])), "Root.parts", KIND),  # type: ignore[call-overload]  # as it is in a class
-    "type Tuple": (lambda: held_in(field(type="Tuple[Part, ...]")), "Root.parts", KIND),
+    "type tuple": (lambda: held_in(field(type=tuple[Any, ...])), "Root.parts", KIND),
+    "type Tuple": (lambda: held_in(field(type="Tuple[Part, ...]")), "Root.parts", KIND),  # type: ignore[call-overload]  # as it is in a class
     "frozenset": (lambda: held_in(field(factory=frozenset), collection_class=set), "Root.parts", KIND),
     "list for a set": (lambda: held_in(LIST, collection_class=set), "Root.parts", KIND),
     "set for a list": (lambda: held_in(SET), "Root.parts", KIND),

@@ -9,12 +9,9 @@ from weakref import WeakSet, ref
 import pytest
 from sqlalchemy import Engine
 
-from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from adapters.sql.users import users
 from domain.repository import STREAM_BATCH
 from domain.user import User
-from service_layer.users import create_user
 from tests.contract.users import new_user
 
 if TYPE_CHECKING:
