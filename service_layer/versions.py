@@ -1,4 +1,4 @@
-"""How the versions of aggregates rise: by one for each unit of work that writes them, however often it does."""
+"""The order in which aggregates are written, and how their versions rise: by one for each unit that writes them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from attrs import define, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from uuid import UUID
 
     from domain.aggregate import Aggregate
+
+
+def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[str, bool, UUID]:
+    """Return what aggregates are sorted by before they are written: class, additions first, then id.
+
+    Where several cannot be written, it decides which of them is refused.
+    """
+    kind = type(aggregate)
+    return f"{kind.__module__}.{kind.__name__}", not is_new, aggregate.id
 
 
 @define

@@ -11,7 +11,7 @@ from adapters.fake.copies import Copy, copy_of, fill, new
 from adapters.fake.rows import Rows, Stale, write_graphs
 from domain.aggregate import named
 from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
-from service_layer.unit_of_work import write_order
+from service_layer.versions import write_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

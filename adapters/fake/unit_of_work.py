@@ -8,7 +8,8 @@ from adapters.fake.database import FakeDatabase
 from adapters.fake.session import FakeSession
 from adapters.fake.users import FakeUserRepository
 from domain.errors import StorageUnavailable, TransactionLost
-from service_layer.unit_of_work import Savepoint, UnitOfWork
+from service_layer.savepoint import Savepoint
+from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from typing import Self

@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, inspect, select
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange
-from service_layer.unit_of_work import write_order
+from service_layer.versions import write_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ from sqlalchemy.orm import make_transient, make_transient_to_detached
 from adapters.sql.parts import make_parts_new, parts_of, root_of
 from adapters.sql.reading import read_again
 from domain.aggregate import Aggregate
-from service_layer.unit_of_work import Savepoint
+from service_layer.savepoint import Savepoint
 
 if TYPE_CHECKING:
     from adapters.sql.session import UnitSession

@@ -15,7 +15,7 @@ from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.parts import has_positions, is_crowded, renumber, root_of
 from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
-from service_layer.unit_of_work import write_order
+from service_layer.versions import write_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping

@@ -1,0 +1,24 @@
+"""The port of a savepoint: a part of a unit of work that can be undone alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.aggregate import Aggregate
+
+
+class Savepoint(ABC):
+    """A savepoint of a storage, from its beginning to one of its two ends."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Keep what was written since the savepoint began."""
+
+    @abstractmethod
+    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+        """Take back what was written since, and read the objects that were changed since again.
+
+        ``written`` are the aggregates that were flushed since, each with its version before. Additions are new again.
+        """
