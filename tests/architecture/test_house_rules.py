@@ -46,10 +46,11 @@ def test_an_application_whose_tables_are_up_to_date_starts_without_alembic(tmp_p
 
 
 def test_the_fake_works_before_and_after_the_classes_are_mapped() -> None:
-    """And an object that was made before the mapping can be stored in a database."""
+    """An object that was made before the mapping is refused by a database, with what to do about it."""
     program = """
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from domain.errors import UnitOfWorkMisuse
 from domain.user import User
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from service_layer.users import change_email, create_user, get_user
@@ -58,12 +59,18 @@ fake = FakeUnitOfWork()
 create_user("ann", "ann@example.com", fake)
 from entrypoints.bootstrap import bootstrap
 with TemporaryDirectory() as folder, bootstrap(f"sqlite:///{folder}/test.db") as application:
-    uow = application.unit_of_work()
-    with uow:
-        uow.users.add(early)
-        early.deactivate()
-        uow.commit()
-    assert get_user("early", uow).active is False
+    with application.unit_of_work() as uow:
+        try:
+            uow.users.add(early)
+        except UnitOfWorkMisuse as error:
+            assert "import adapters.sql.unit_of_work before" in str(error)
+        else:
+            raise AssertionError("it was added")
+    with fake:
+        fake.users.add(early)
+        fake.commit()
+    early.deactivate()
+    assert get_user("early", fake).active is True
     assert change_email("ann", "ann@example.org", fake).version == 2
     assert get_user("ann", fake).email == "ann@example.org"
 """

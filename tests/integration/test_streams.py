@@ -1,4 +1,4 @@
-"""Promise 16 on real databases: what a stream has read, and how much of it is made into objects."""
+"""Promise 16 on real databases: what a stream has read, and when."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from sqlalchemy import Engine, text
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError
+from domain.repository import STREAM_BATCH
 from tests.contract.users import new_user, stored_names
 from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
 
-MANY = 60
+MANY = STREAM_BATCH + 1
 
 
 def store_many(engine: Engine) -> None:
-    """Store users of several slices."""
+    """Store users of two batches of a stream."""
     with SqlUnitOfWork(engine) as uow:
         uow.users.add_many(new_user(f"user{number}") for number in range(MANY))
         uow.commit()
@@ -37,7 +38,7 @@ def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(engine: Engine, opt
 def test_a_stored_value_that_cannot_be_read_fails_a_stream_that_comes_to_it(
     postgres_engine: Engine, reads_on: bool
 ) -> None:
-    """And nobody else: a stream that is left before ends as any other does."""
+    """And nobody else: a stream that is left in a batch before ends as any other does."""
     store_many(postgres_engine)
     with postgres_engine.begin() as connection:
         last = "(SELECT id FROM users ORDER BY id DESC LIMIT 1)"
