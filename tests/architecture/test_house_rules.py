@@ -66,11 +66,6 @@ with TemporaryDirectory() as folder, bootstrap(f"sqlite:///{folder}/test.db") as
             assert "import adapters.sql.unit_of_work before" in str(error)
         else:
             raise AssertionError("it was added")
-    with fake:
-        fake.users.add(early)
-        fake.commit()
-    early.deactivate()
-    assert get_user("early", fake).active is True
     assert change_email("ann", "ann@example.org", fake).version == 2
     assert get_user("ann", fake).email == "ann@example.org"
 """
