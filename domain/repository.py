@@ -46,8 +46,8 @@ class Page(Generic[A]):
 class Repository(ABC, Generic[A]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
-    What is added, removed or changed is written with the next call, or with the commit, so a unit reads its own writes;
-    hence every method may raise a :class:`~domain.errors.Conflict` or a :class:`~domain.errors.StorageError` of an
+    What is added or changed is written with the next call, or with the commit, so a unit reads its own writes; hence
+    every method may raise a :class:`~domain.errors.Conflict` or a :class:`~domain.errors.StorageError` of an
     earlier one. Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the
     writing ones in a read-only unit.
     """
@@ -99,9 +99,8 @@ class Repository(ABC, Generic[A]):
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
 
-        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not hold. The next call of the
-        unit, or its commit, raises :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it
-        since.
+        It is written immediately. Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not
+        hold, and :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
         """
         self._remove(self._checked(aggregate))
 
@@ -153,7 +152,7 @@ class Repository(ABC, Generic[A]):
 
     @abstractmethod
     def _remove(self, aggregate: A) -> None:
-        """Let go of a tracked aggregate, to be deleted with the next call."""
+        """Delete a tracked aggregate, with its parts."""
 
     @abstractmethod
     def _find(self, key: str, value: object) -> A | None:

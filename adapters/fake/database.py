@@ -74,7 +74,7 @@ class FakeDatabase:
     ) -> None:
         """Raise ``error``, once, at the ``call``-th read, write or commit from now on, by whichever unit.
 
-        A query is a read; an addition, a removal, a batch of a bulk, and the writing of what was changed are writes. A
+        A query is a read; a removal, a batch of a bulk, and the writing of an addition or of changes are writes. A
         :class:`~domain.errors.CommitOutcomeUnknown` can be raised after the commit has ``stored`` the work; ``stored``
         with any other error is a ``ValueError``, since that one says that nothing was stored.
         """
