@@ -15,14 +15,14 @@ from hypothesis import Phase, settings
 
 from tests.planted_bugs import (  # noqa: F401  # each registers its own
     alone,
-    children,
     collections,
-    identity_map,
     meeting_units,
     misuse,
     objects,
     outcomes,
     own_writes,
+    parts,
+    parts_kept,
     postgres,
     savepoints,
     storing,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 from adapters.sql import errors as sql_errors
+from adapters.sql import session as sql_session
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import transaction as sql_transaction
+from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.errors import ALONE
-from adapters.sql.transaction import Transaction
+from adapters.sql.parts import relations_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown
 from tests.planted_bugs.registry import around, bug, instead
@@ -21,7 +20,7 @@ from tests.planted_bugs.registry import around, bug, instead
 @bug("sql", "postgres")
 def a_lost_statement_that_went_alone_is_taken_for_a_failure() -> None:
     """A connection that dies while a statement goes alone is StorageUnavailable, as if nothing had been stored."""
-    instead(sql_transaction, "translated_alone", sql_errors.translated)
+    instead(sql_unit_of_work, "translated_alone", sql_errors.translated)
 
 
 @bug("sql", "postgres")
@@ -31,7 +30,7 @@ def a_refused_statement_that_went_alone_is_an_unknown_outcome() -> None:
     def unknown(error: Any, _engine: Any) -> CommitOutcomeUnknown:
         return CommitOutcomeUnknown(str(error))
 
-    instead(sql_transaction, "translated_alone", unknown)
+    instead(sql_unit_of_work, "translated_alone", unknown)
 
 
 @bug("sql")
@@ -60,22 +59,18 @@ def an_error_of_the_disk_is_taken_for_a_failure_of_what_went_alone() -> None:
 @bug("sql", "postgres")
 def what_goes_alone_is_never_committed() -> None:
     """A statement that goes alone is sent in a transaction, which nobody commits."""
-    instead(sql_transaction, "ALONE", "no such key")
+    instead(sql_unit_of_work, "ALONE", "no such key")
 
 
 @bug("sql", "postgres")
 def several_statements_go_alone() -> None:
     """Where several aggregates were changed, each statement of the commit is a transaction by itself."""
 
-    def has_one_statement(original: Any, unit: Any) -> bool:
-        left = unit._objects.changed()
-        waiting = None if left else unit._waiting
-        # Of this unit alone: other threads have theirs at the same time.
-        first = SimpleNamespace(changed=lambda: left[:1])
-        with patch.object(unit, "_objects", first), patch.object(unit, "_waiting", waiting):
-            return bool(original(unit))
+    def is_one_statement(unit: Any) -> bool:
+        changed = unit.session.changed() if unit._has_unwritten() else []
+        return bool(changed) and not any(relations_of(type(one)) for one in changed)
 
-    around(SqlUnitOfWork, "_has_one_statement", has_one_statement)
+    instead(SqlUnitOfWork, "_is_one_statement", is_one_statement)
 
 
 @bug("sql", "postgres")
@@ -144,41 +139,50 @@ def a_servers_farewell_is_taken_for_a_sign_of_life() -> None:
 
 
 def _may_go_alone(can_write_alone: Any) -> None:
-    possible = sql_transaction._CAN_WRITE_ALONE
+    possible = sql_session._CAN_WRITE_ALONE
     changed = {name: partial(can_write_alone, original) for name, original in possible.items()}
-    instead(sql_transaction, "_CAN_WRITE_ALONE", changed)
+    instead(sql_session, "_CAN_WRITE_ALONE", changed)
 
 
 @bug("postgres")
 def nothing_goes_alone() -> None:
     """A commit with one statement left needs three round trips for it."""
-    instead(SqlUnitOfWork, "_has_one_statement", lambda _: False)
+    instead(SqlUnitOfWork, "_is_one_statement", lambda _: False)
 
 
 @bug("sql", "postgres")
 def a_connection_goes_on_alone() -> None:
     """After a statement that went alone, each statement of the next unit on that connection is stored at once."""
-
-    def write_alone(original: Any, transaction: Any, write: Any) -> None:
-        original(transaction, write)
-        transaction.connection().info[ALONE] = True
-
-    around(Transaction, "write_alone", write_alone)
+    _go_on_alone(after_an_error=False)
 
 
 @bug("sql", "postgres")
 def a_connection_goes_on_alone_after_an_error() -> None:
     """Likewise, if the statement was refused."""
+    _go_on_alone(after_an_error=True)
 
-    def write_alone(original: Any, transaction: Any, write: Any) -> None:
+
+def _go_on_alone(*, after_an_error: bool) -> None:
+    def flush(original: Any, unit: Any) -> None:
+        connection = unit.session.used
+        unit.sent_alone = connection.info if connection is not None and ALONE in connection.info else None
         try:
-            original(transaction, write)
+            original(unit)
         except BaseException:
-            if not transaction.connection().invalidated:
-                transaction.connection().info[ALONE] = True
+            if not after_an_error or connection is None or connection.invalidated:
+                unit.sent_alone = None
             raise
 
-    around(Transaction, "write_alone", write_alone)
+    def commit(original: Any, unit: Any) -> None:
+        unit.sent_alone = None
+        try:
+            original(unit)
+        finally:
+            if unit.sent_alone is not None:
+                unit.sent_alone[ALONE] = True
+
+    around(SqlUnitOfWork, "_flush", flush)
+    around(SqlUnitOfWork, "_commit", commit)
 
 
 @bug("sql")

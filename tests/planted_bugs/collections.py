@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import make_transient_to_detached
+
+from adapters.fake.copies import copy_of
 from adapters.fake.repository import FakeRepository
-from adapters.fake.unit_of_work import FakeUnitOfWork, _Tracked
-from adapters.sql.identity_map import IdentityMap
+from adapters.fake.session import FakeSession, _Tracked
+from adapters.sql import repository as sql_repository
+from adapters.sql.parts import relations_of
+from adapters.sql.reading import STREAM
 from adapters.sql.repository import SqlRepository
-from adapters.sql.unit_of_work import SqlUnitOfWork
+from adapters.sql.session import UnitSession
 from domain.repository import BULK_BATCH, STREAM_BATCH, Page, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
 
 from tests.planted_bugs.registry import around, bug, instead
 
@@ -55,7 +59,7 @@ def the_last_page_promises_another_one() -> None:
 def the_order_of_ids_is_reversed() -> None:
     """Lists and pages come in the reversed order of their ids."""
     around(FakeRepository, "_list_where", lambda original, *args: original(*args)[::-1])
-    around(SqlRepository, "_list", lambda original, *args: original(*args)[::-1])
+    around(SqlRepository, "_page", lambda original, *args: original(*args)[::-1])
 
 
 @bug("sql")
@@ -79,35 +83,51 @@ def a_stream_stops_after_a_batch() -> None:
 
 
 @bug("sql")
-def a_stream_makes_its_objects_however_late() -> None:
-    """What a stream has read stands for what is stored, though the unit or its savepoint has ended meanwhile."""
-    instead(IdentityMap, "finish_making", lambda _: None)
+def a_stream_holds_what_it_has_read() -> None:
+    """A stream holds all that it has read, until the unit ends."""
+
+    def keep(original: Any, session: Any, roots: Any, **_: Any) -> None:
+        original(session, roots)
+
+    around(UnitSession, "keep", keep)
+
+
+@bug("sql")
+def a_stream_forgets_what_was_changed_in_a_batch() -> None:
+    """A list of parts that was put in another order is lost when the stream goes on to the next batch."""
+
+    def slices(repository: Any, after: Any, limit: int) -> Iterator[Any]:
+        yield from filter(None, [repository._page(after, limit, {STREAM: True})])
+
+    instead(SqlRepository, "_slices_after", slices)
 
 
 @bug("fake")
 def a_bulk_addition_tracks_its_objects_in_the_fake() -> None:
     """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
 
-    def insert_batch(original: Any, unit: Any, aggregates: Any) -> None:
-        original(unit, aggregates)
+    def insert_many(original: Any, session: Any, aggregates: Any) -> None:
+        original(session, aggregates)
         for one in aggregates:
             one.version += 1
-            key = (type(one), one.id)
-            unit._tracked[key] = _Tracked(one, unit._layers[-1].rows[key])
+            session._track((type(one), one.id), _Tracked(one, copy_of(one)))
 
-    around(FakeUnitOfWork, "insert_batch", insert_batch)
+    around(FakeSession, "insert_many", insert_many)
 
 
 @bug("sql")
 def a_bulk_addition_tracks_its_objects_in_the_database() -> None:
     """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
 
-    def insert_batch(original: Any, unit: Any, kind: Any, aggregates: Any) -> None:
-        original(unit, kind, aggregates)
+    def insert_many(original: Any, session: Any, aggregates: Any) -> None:
+        original(session, aggregates)
         for one in aggregates:
-            unit._stored(one, {"version": one.version + 1})
+            if not relations_of(type(one)):
+                one.version += 1
+                make_transient_to_detached(one)
+                session.add(one)
 
-    around(SqlUnitOfWork, "insert_batch", insert_batch)
+    around(sql_repository, "insert_many", insert_many)
 
 
 @bug("fake", "sql")

@@ -2,66 +2,59 @@
 
 from __future__ import annotations
 
-from functools import partial
-from types import SimpleNamespace
+import re
 from typing import Any
 
-from sqlalchemy import select
-
-from adapters.fake import unit_of_work as fake_unit_of_work
+from adapters.fake import session as fake_session
 from adapters.fake.database import FakeDatabase
+from adapters.fake.rows import Rows
+from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import transaction as sql_transaction
-from adapters.sql.statements import Statements
+from adapters.sql.mapping import mapper_registry
+from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
+from tests.planted_bugs.breaking import late_removals, other_statements
 from tests.planted_bugs.registry import around, bug, instead
 
 
 @bug("fake")
 def no_version_check_in_the_fake() -> None:
     """The second of two units that change an aggregate overwrites the first."""
-
-    def replace(original: Any, unit: Any, kind: Any, old: Any, new: Any) -> Any:
-        current = unit._row((kind, old["id"])) or old
-        return original(unit, kind, {**old, "version": current["version"]}, new)
-
-    around(FakeUnitOfWork, "_replace_row", replace)
+    instead(Rows, "check_version", lambda rows, old: rows._lock((old[0], old.id)))
 
 
 @bug("sql")
 def no_version_check_in_the_database() -> None:
     """The second of two units that change an aggregate overwrites the first."""
-    around(Statements, "run_update", of_any_version)
+    _of_any_version("UPDATE")
 
 
 @bug("sql")
 def no_version_check_of_a_removal() -> None:
     """An aggregate that another unit has changed is removed nevertheless."""
-    around(Statements, "run_delete", of_any_version)
+    _of_any_version("DELETE")
 
 
-def of_any_version(original: Any, statements: Any, connection: Any, old: Any, *new: Any) -> Any:
-    """Run a statement on a row whatever its version is now."""
-    columns = statements.table.c
-    version = connection.scalar(select(columns.version).where(columns.id == old["id"]))
-    return original(statements, connection, old if version is None else {**old, "version": version}, *new)
+def _of_any_version(verb: str) -> None:
+    condition = re.compile(rf"^({verb} .+) AND \S+version = :\w+$", re.DOTALL)
+    other_statements(lambda _, statement: condition.sub(r"\1", statement))
 
 
 @bug("sql")
 def nobody_looks_whether_a_removal_met_its_row() -> None:
     """A removal of an aggregate that another unit has changed or removed does nothing, and says nothing."""
-    around(Statements, "run_delete", lambda original, *args: original(*args) or True)
 
+    def delete(original: Any, unit: Any, aggregate: Any) -> None:
+        for mapper in mapper_registry.mappers:
+            mapper.confirm_deleted_rows = False
+        original(unit, aggregate)
 
-@bug("sql")
-def nobody_looks_whether_a_change_met_its_row() -> None:
-    """A change of an aggregate that another unit has changed or removed is lost, and nobody is told."""
-    around(Statements, "run_update", lambda original, *args: original(*args) or True)
+    around(SqlUnitOfWork, "_delete", delete)
 
 
 @bug("fake", "sql")
@@ -73,20 +66,18 @@ def a_conflict_may_not_be_tried_again() -> None:
 @bug("fake")
 def there_are_no_locks() -> None:
     """Two units write the same rows and values at the same time, and nobody waits."""
-    instead(FakeUnitOfWork, "_lock", lambda *_: False)
+    instead(Rows, "_lock", lambda *_: None)
 
 
 @bug("fake")
 def locks_are_released_too_early() -> None:
-    """A unit gives its locks back at its next write or query, and not at its end."""
+    """A unit gives its locks back at its next write, and not at its end."""
 
-    def write_changes(original: Any, unit: Any) -> None:
-        for layer in unit._layers:
-            unit._database.release(layer.locks)
-            layer.locks.clear()
-        original(unit)
+    def flush(original: Any, session: Any, versions: Any) -> None:
+        session.rows.release(whole=True)
+        original(session, versions)
 
-    around(FakeUnitOfWork, "_write_changes", write_changes)
+    around(FakeSession, "flush", flush)
 
 
 @bug("fake")
@@ -111,36 +102,36 @@ def a_failed_unit_keeps_its_locks_in_the_database() -> None:
 def readers_wait_for_writers() -> None:
     """A query by id waits until nobody is writing that row."""
 
-    def row_by(original: Any, unit: Any, kind: type, key: str, value: Any) -> Any:
+    def find(original: Any, session: Any, kind: type, key: str, value: Any) -> Any:
         if key == "id":
-            unit._lock((kind, value))
-        return original(unit, kind, key, value)
+            session.rows._lock((kind, value))
+        return original(session, kind, key, value)
 
-    around(FakeUnitOfWork, "row_by", row_by)
+    around(FakeSession, "find", find)
 
 
 @bug("fake")
 def an_undone_savepoint_keeps_its_locks() -> None:
     """What was written in an undone savepoint cannot be written by other units before the unit ends."""
 
-    def undo(original: Any, unit: Any) -> None:
-        outer, inner = unit._layers[-2:]
+    def drop(original: Any, rows: Any) -> None:
+        outer, inner = rows._layers[-2:]
         outer.locks |= inner.locks
         inner.locks.clear()
-        original(unit)
+        original(rows)
 
-    around(FakeUnitOfWork, "_undo_savepoint", undo)
+    around(Rows, "drop_layer", drop)
 
 
 @bug("fake")
 def a_kept_savepoint_keeps_its_locks() -> None:
     """What was written in a savepoint that was left normally cannot be written by others, even after the unit's end."""
 
-    def release(original: Any, unit: Any) -> None:
-        unit._layers[-1].locks.clear()
-        original(unit)
+    def keep(original: Any, rows: Any) -> None:
+        rows._layers[-1].locks.clear()
+        original(rows)
 
-    around(FakeUnitOfWork, "_release_savepoint", release)
+    around(Rows, "keep_layer", keep)
 
 
 @bug("fake")
@@ -176,12 +167,6 @@ def a_turn_ends_before_its_transaction() -> None:
 
 
 @bug("sql")
-def a_turn_of_a_unit_that_has_failed_lasts_until_its_block_is_left() -> None:
-    """Others wait for it, though its transaction is over."""
-    instead(sql_transaction, "sqlite", SimpleNamespace(end_turn=lambda _: None))
-
-
-@bug("sql")
 def a_turn_that_nobody_gives_back_is_waited_for_each_time() -> None:
     """After an interrupt at the wrong moment, every writer waits for the whole limit."""
 
@@ -210,77 +195,54 @@ def a_savepoint_can_be_overtaken() -> None:
 def a_value_that_was_given_up_stays_taken() -> None:
     """A value that was given up in a unit cannot be taken in it again."""
 
-    def claim(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
-        for attribute, taken in unit._unique[kind].items():
-            if unit._database.index.get((kind, attribute, row[attribute]), row["id"]) != row["id"]:
-                raise taken(None if options.get("bulk") else row[attribute])
-        original(unit, kind, row, **options)
+    def claim(original: Any, rows: Any, key: Any, id: Any, taken: Any) -> None:
+        if rows._database.index.get(key, id) != id:
+            raise taken(key[2])
+        original(rows, key, id, taken)
 
-    around(FakeUnitOfWork, "_claim_unique", claim)
+    around(Rows, "_claim", claim)
 
 
 @bug("fake", "sql")
 def a_removal_is_written_after_a_later_addition() -> None:
     """An addition is written before a removal that was asked for just before it, and so finds its values taken."""
-
-    def register_new(original: Any, unit: Any, aggregate: Any) -> None:
-        removal = unit._waiting if unit._waiting is not None and not unit.holds(unit._waiting[0]) else None
-        if removal is not None:
-            unit._waiting = None
-        original(unit, aggregate)
-        if removal is not None:
-            unit._waiting = (aggregate, partial(one_after_the_other, unit._waiting[1], removal[1]))
-
-    around(UnitOfWork, "register_new", register_new)
+    late_removals(after_an_addition=True)
 
 
-def one_after_the_other(*writes: Any) -> None:
-    """Write."""
-    for write in writes:
-        write()
-
-
-@bug("fake", "sql")
+@bug("fake")
 def what_waits_is_written_after_later_changes() -> None:
-    """A change is written before an addition or a removal that was asked for before it."""
+    """A change is written before an addition that was asked for before it."""
 
-    def write(original: Any, unit: Any) -> None:
-        waiting = unit._waiting
-        if waiting is not None and waiting[0] not in [getattr(one, "aggregate", one) for one in unit._changed()]:
-            unit._waiting = None
-            unit._write_changes()
-            unit._waiting = waiting
-        original(unit)
+    def write_order(original: Any, aggregate: Any, *, is_new: bool = False) -> Any:
+        return original(aggregate, is_new=not is_new)
 
-    around(UnitOfWork, "_write", write)
+    around(fake_session, "write_order", write_order)
 
 
 @bug("fake", "sql")
-def an_addition_or_a_removal_is_written_at_once() -> None:
+def an_addition_is_written_at_once() -> None:
     """Its errors come with the call itself, and not with the next one."""
 
     def register(original: Any, unit: Any, aggregate: Any) -> None:
         original(unit, aggregate)
-        with unit.failing:
-            unit._write()
+        unit.flush()
 
-    for name in ("register_new", "register_removed"):
-        around(UnitOfWork, name, register)
+    around(UnitOfWork, "register_new", register)
 
 
 @bug("fake")
 def changes_are_written_in_the_wrong_order() -> None:
     """Of several changed aggregates, the one with the last id is written first."""
-    around(FakeUnitOfWork, "_changed", lambda original, unit: original(unit)[::-1])
+    around(FakeSession, "changed", lambda original, session: original(session)[::-1])
 
 
 @bug("fake")
 def changes_of_several_classes_are_written_by_id() -> None:
     """Changed aggregates are written in the order of their ids alone, whatever their classes."""
-    instead(fake_unit_of_work, "write_order", lambda aggregate: aggregate.id)
+    instead(fake_session, "write_order", lambda aggregate, **_: aggregate.id)
 
 
 @bug("sql")
 def a_conflict_names_aggregates_in_the_wrong_order() -> None:
     """Of several changed aggregates, a conflict names the one with the last id first."""
-    around(SqlUnitOfWork, "_changed", lambda original, unit: original(unit)[::-1])
+    around(UnitSession, "changed", lambda original, session: original(session)[::-1])

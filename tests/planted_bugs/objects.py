@@ -2,59 +2,48 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import inspect
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
-from adapters.fake.unit_of_work import FakeUnitOfWork, _restore, _Tracked
-from adapters.sql.identity_map import IdentityMap, values_of
+from adapters.fake.copies import copy_of, fill
+from adapters.fake.rows import Rows
+from adapters.fake.session import FakeSession
+from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import Aggregate
-from service_layer.undo_log import UndoLog
 from tests.planted_bugs.registry import around, bug, instead
 
 
-@bug("fake", "sql")
-def a_rollback_forgets_the_objects() -> None:
-    """After a rollback, objects keep what they were given in the unit."""
-    instead(UndoLog, "clear", lambda _: [])
+@bug("fake")
+def a_rollback_gives_older_values_back_in_the_fake() -> None:
+    """After a rollback, objects have other values than those that they had at that moment."""
 
+    def end(original: Any, session: Any) -> None:
+        for one in session._tracked.values():
+            if one.stored is not None:
+                fill(one.aggregate, one.stored.row, [part.object for part in one.stored.parts])
+        original(session)
 
-@bug("fake", "sql")
-def a_rollback_restores_the_last_write() -> None:
-    """After a rollback, objects have the values that they had before their last write, not before their first one."""
-
-    def note(original: Any, log: Any, aggregate: Any, values: Any, *, stored: bool) -> None:
-        log._levels[-1].originals.pop(id(aggregate), None)
-        original(log, aggregate, values, stored=stored)
-
-    around(UndoLog, "note", note)
-
-
-@bug("fake", "sql")
-def a_rollback_forgets_what_was_not_written() -> None:
-    """After a rollback, objects keep what they were given since the last write."""
-    for unit in (FakeUnitOfWork, SqlUnitOfWork):
-        around(unit, "_roll_back", unaware_of_changes)
+    around(FakeSession, "end", end)
 
 
 @bug("sql")
-def a_change_is_noted_too_late() -> None:
-    """After a rollback, objects keep what they were given before the first write."""
+def a_rollback_gives_older_values_back_in_the_database() -> None:
+    """After a rollback, objects have other values than those that they had at that moment."""
 
-    def note(unit: Any, changed: Any) -> None:
-        for one in changed:
-            unit._log.note(one, values_of(one), stored=True)
-
-    instead(SqlUnitOfWork, "_note", note)
-
-
-def unaware_of_changes(original: Any, unit: Any) -> None:
-    """Call a method of a unit that is not told what has been changed."""
-    with patch.object(unit, "_changed", list):
+    def roll_back(original: Any, unit: Any) -> None:
+        for one in unit.session.dirty:
+            for attribute in inspect(one).mapper.column_attrs:
+                for value in inspect(one).attrs[attribute.key].history.deleted or ():
+                    set_committed_value(one, attribute.key, value)
         original(unit)
+
+    around(SqlUnitOfWork, "_roll_back", roll_back)
 
 
 @bug("sql")
@@ -62,19 +51,10 @@ def objects_are_expired_after_a_rollback() -> None:
     """Objects that were read cannot be read any more after a rollback (DetachedInstanceError)."""
 
     def roll_back(original: Any, unit: Any) -> None:
-        expire(unit)
+        unit.session.expire_all()  # as a session does to its objects at the end of a transaction
         original(unit)
 
     around(SqlUnitOfWork, "_roll_back", roll_back)
-
-
-def expire(unit: Any) -> None:
-    """Do to a unit's objects what a session does to its own ones at the end of a transaction."""
-    references = [one for objects in unit._objects._objects.values() for one in objects.values()]
-    for one in [one for reference in references if (one := reference()) is not None]:
-        state = inspect(one)
-        state.key = state.mapper.identity_key_from_instance(one)
-        state._expire(state.dict, set())
 
 
 @bug("sql")
@@ -82,9 +62,9 @@ def objects_are_expired_after_a_commit() -> None:
     """Objects cannot be read any more after a commit (DetachedInstanceError)."""
 
     def commit(original: Any, unit: Any) -> None:
-        unit._write()  # what is expired could not be written
-        expire(unit)
-        original(unit)
+        end = unit._end
+        with patch.object(unit, "_end", lambda: (unit.session.expire_all(), end())):
+            original(unit)
 
     around(SqlUnitOfWork, "_commit", commit)
 
@@ -92,12 +72,7 @@ def objects_are_expired_after_a_commit() -> None:
 @bug("sql")
 def objects_are_expired_after_a_refused_write() -> None:
     """After a write that was refused, no object of the unit can be read any more."""
-
-    def failed(original: Any, unit: Any, error: Any) -> Any:
-        expire(unit)
-        return original(unit, error)
-
-    around(SqlUnitOfWork, "_failed", failed)
+    instead(UnitSession, "give_up", lambda _: None)
 
 
 @bug("fake")
@@ -105,100 +80,120 @@ def no_copy_on_read() -> None:
     """Two units that read a row get the same object."""
     shared: dict[int, tuple[Any, Any]] = {}
 
-    def tracked(unit: Any, kind: Any, row: Any) -> Any:
-        _, aggregate = shared.setdefault(id(row), (row, kind(**row)))
-        return unit._tracked.setdefault((kind, row["id"]), _Tracked(aggregate, row)).aggregate
+    def object_of(original: Any, session: Any, kind: Any, row: Any) -> Any:
+        key = kind, row.id
+        if key not in session._tracked:
+            original(session, kind, row)
+            _, session._tracked[key] = shared.setdefault(id(row), (row, session._tracked[key]))
+        return session._tracked[key].aggregate
 
-    instead(FakeUnitOfWork, "tracked", tracked)
+    around(FakeSession, "object_of", object_of)
 
 
 @bug("fake")
 def no_copy_on_write() -> None:
     """The fake keeps an added object itself and not its values: who changes it later changes what is stored."""
+    live: dict[tuple[int, Any], Any] = {}
 
-    class Live(dict[str, Any]):
-        def __init__(self, aggregate: Any, row: dict[str, Any]) -> None:
-            super().__init__(row)
-            self.aggregate = aggregate
+    def flush(original: Any, session: Any, versions: Any) -> None:
+        new = [one.aggregate for one in session.changed() if one.stored is None]
+        original(session, versions)
+        live.update(((id(session.database), (type(one), one.id)), one) for one in new)
 
-        def __getitem__(self, name: str) -> Any:
-            return getattr(self.aggregate, name)
+    def get(original: Any, rows: Any, key: Any) -> Any:
+        row, one = original(rows, key), live.get((id(rows._database), key))
+        return copy_of(one).row if row is not None and one is not None and one.version == row.version else row
 
-    def insert(original: Any, unit: Any, aggregate: Any) -> None:
-        original(unit, aggregate)
-        key = (type(aggregate), aggregate.id)
-        unit._layers[-1].rows[key] = Live(aggregate, unit._layers[-1].rows[key])
-
-    around(FakeUnitOfWork, "_insert", insert)
+    around(FakeSession, "flush", flush)
+    around(Rows, "get", get)
 
 
 @bug("fake")
 def the_fake_holds_objects_after_the_unit() -> None:
     """The unit's next block still knows the objects of the last one, and writes what was changed in between."""
 
-    def let_go(original: Any, unit: Any) -> None:
-        tracked = dict(unit._tracked)
-        original(unit)
-        unit._tracked.update(tracked)
+    def end(original: Any, session: Any) -> None:
+        tracked = dict(session._tracked)
+        original(session)
+        session._tracked.update(tracked)
 
-    around(FakeUnitOfWork, "_let_go", let_go)
+    around(FakeSession, "end", end)
 
 
 @bug("sql")
-def the_identity_map_holds_objects_after_the_unit() -> None:
+def the_session_holds_objects_after_the_unit() -> None:
     """The unit's next block still knows the objects of the last one, and writes what was changed in between."""
-    instead(IdentityMap, "clear", lambda _: None)
+
+    def end(original: Any, session: Any) -> None:
+        known = list(session.identity_map.values())
+        original(session)
+        session.add_all(known)
+
+    around(UnitSession, "end", end)
 
 
 @bug("fake")
 def each_query_makes_objects_of_its_own_in_the_fake() -> None:
     """Two queries that find one aggregate return two objects."""
 
-    def tracked(original: Any, unit: Any, kind: Any, row: Any) -> Any:
-        unit._tracked.pop((kind, row["id"]), None)
-        return original(unit, kind, row)
+    def object_of(original: Any, session: Any, kind: Any, row: Any) -> Any:
+        session._tracked.pop((kind, row.id), None)
+        return original(session, kind, row)
 
-    around(FakeUnitOfWork, "tracked", tracked)
+    around(FakeSession, "object_of", object_of)
 
 
 @bug("sql")
 def each_query_makes_objects_of_its_own_in_the_database() -> None:
     """Two queries that find one aggregate return two objects."""
 
-    def made(original: Any, objects: Any, kind: Any, *found: Any) -> Any:
-        objects._objects[kind].clear()
-        return original(objects, kind, *found)
+    def read_whole(original: Any, state: Any) -> Any:
+        state.session.expunge_each(state.session.identity_map.values())
+        return original(state)
 
-    around(IdentityMap, "made", made)
+    around(sql_unit_of_work, "read_whole", read_whole)
 
 
 @bug("fake")
 def a_query_overwrites_what_the_unit_read_in_the_fake() -> None:
     """An object that the unit has read changes when a later query meets what others have committed since."""
 
-    def tracked(original: Any, unit: Any, kind: Any, row: Any) -> Any:
-        aggregate = original(unit, kind, row)
-        _restore(SimpleNamespace(aggregate=aggregate, values=row))  # type: ignore[arg-type]  # all that it reads
-        unit._tracked[kind, row["id"]].row = row
+    def object_of(original: Any, session: Any, kind: Any, row: Any) -> Any:
+        aggregate, tracked = original(session, kind, row), session._tracked[kind, row.id]
+        tracked.stored = fill(aggregate, row, [part.object for part in tracked.stored.parts])
         return aggregate
 
-    around(FakeUnitOfWork, "tracked", tracked)
+    around(FakeSession, "object_of", object_of)
 
 
 @bug("sql")
 def a_query_overwrites_what_the_unit_read_in_the_database() -> None:
     """An object that the unit has read changes when a later query meets what others have committed since."""
 
-    def made(original: Any, objects: Any, kind: Any, names: Any, rows: Any) -> Any:
-        found = original(objects, kind, names, rows)
-        for one, row in zip(found, rows, strict=True):
-            vars(one).update(zip(names, row, strict=True))
-        return found
+    def read_whole(original: Any, state: Any) -> Any:
+        state.update_execution_options(populate_existing=True)
+        return original(state)
 
-    around(IdentityMap, "made", made)
+    around(sql_unit_of_work, "read_whole", read_whole)
 
 
 @bug("sql")
 def copies_share_an_objects_state() -> None:
     """A copy is watched as if it were the object itself."""
     del Aggregate.__copy__
+
+
+@bug("fake")
+def any_object_of_an_identity_is_held_in_the_fake() -> None:
+    """A copy of an object belongs to the unit of the object itself."""
+    instead(FakeSession, "holds", lambda session, one: (type(one), one.id) in session._tracked)
+
+
+@bug("sql")
+def any_object_of_an_identity_is_held_in_the_database() -> None:
+    """A copy of an object belongs to the unit of the object itself."""
+
+    def holds(unit: Any, one: Any) -> bool:
+        return identity_key(type(one), one.id) in unit.session.identity_map or one in unit.session.new
+
+    instead(SqlUnitOfWork, "holds", holds)

@@ -6,16 +6,20 @@ from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql import transaction as sql_transaction
-from adapters.sql.transaction import Transaction
+from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.savepoint import SqlSavepoint
+from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
     StorageError,
     StorageUnavailable,
+    TransactionLost,
 )
 from service_layer.unit_of_work import UnitOfWork
 from tests.planted_bugs.registry import around, bug, instead
@@ -57,7 +61,7 @@ def an_unknown_outcome_is_taken_for_success() -> None:
 @bug("sql")
 def an_unknown_outcome_is_taken_for_a_failure() -> None:
     """A connection that dies while committing is StorageUnavailable, as if nothing had been stored."""
-    instead(sql_transaction, "translated_at_commit", sql_errors.translated)
+    instead(sql_unit_of_work, "translated_at_commit", sql_errors.translated)
 
 
 @bug("fake", "sql")
@@ -83,7 +87,7 @@ def a_connection_stays_in_use_after_a_commit() -> None:
     """The connection does not come back when the unit commits."""
 
     def commit(original: Any, unit: Any) -> None:
-        with patch.object(unit, "_let_go", unit._objects.clear):
+        with patch.object(unit, "_end", unit.session.expunge_all):
             original(unit)
 
     around(SqlUnitOfWork, "_commit", commit)
@@ -93,46 +97,64 @@ def a_connection_stays_in_use_after_a_commit() -> None:
 def a_connection_stays_in_use_after_a_rollback() -> None:
     """The connection does not come back when the block is left without a commit."""
 
-    def let_go(unit: Any) -> None:
-        unit._objects.clear()
-        unit._transaction._nested.clear()
-        if unit._transaction._connection is not None:
-            unit._transaction._connection.rollback()
+    def roll_back(unit: Any) -> None:
+        unit.session.expunge_all()
+        if unit.session.used is not None:
+            unit.session.used.connection.rollback()
 
-    def roll_back(original: Any, unit: Any) -> None:
-        with patch.object(unit, "_let_go", lambda: let_go(unit)):
-            original(unit)
-
-    around(SqlUnitOfWork, "_roll_back", roll_back)
+    instead(SqlUnitOfWork, "_roll_back", roll_back)
 
 
 @bug("postgres")
 def a_rollback_that_fails_hides_the_callers_error() -> None:
     """Where the connection is gone, the block is left by an error of the rollback, and not by the caller's own."""
 
-    def close(original: Any, transaction: Any) -> None:
+    def end(original: Any, session: Any) -> None:
         try:
-            if transaction._connection is not None:
-                transaction._connection.rollback()
+            if session.used is not None:
+                session.used.connection.rollback()
         finally:
-            original(transaction)
+            original(session)
 
-    around(Transaction, "close", close)
+    around(UnitSession, "end", end)
 
 
 @bug("postgres")
 def a_commit_of_a_transaction_that_was_given_up_returns() -> None:
     """A commit returns although PostgreSQL has answered it with a rollback, for an error that was swallowed."""
-    instead(Transaction, "_refuse_if_ended", lambda *_: None)
+    instead(UnitSession, "refuse_if_ended", lambda _: None)
 
 
 @bug("sql")
 def a_unit_goes_on_after_its_transaction() -> None:
     """A full disk in a savepoint ends the whole transaction, and the unit goes on without what was done before."""
-    instead(SqlUnitOfWork, "_has_lost_transaction", UnitOfWork._has_lost_transaction)
+
+    def roll_back(original: Any, savepoint: Any) -> None:
+        with suppress(SQLAlchemyError, TransactionLost):
+            original(savepoint)
+
+    around(SqlSavepoint, "roll_back", roll_back)
+    instead(UnitSession, "was_ended", lambda _: False)
 
 
 @bug("sql")
 def a_transaction_that_was_lost_to_a_full_disk_is_not_noted() -> None:
     """A commit stores what came after a full disk alone, when somebody swallowed that error."""
     instead(sql_sqlite, "_note_lost_transaction", lambda _: None)
+
+
+@bug("fake", "sql")
+def a_savepoint_that_cannot_be_undone_raises_the_error_that_it_was_undone_for() -> None:
+    """Where the transaction is gone, a savepoint is left by another error, which says that the unit can go on."""
+
+    def undo(original: Any, unit: Any, savepoint: Any, written: Any, error: Any) -> None:
+        if unit._loss is None:
+            original(unit, savepoint, written, error)
+
+    around(UnitOfWork, "_undo", undo)
+
+
+@bug("sql")
+def an_error_of_a_repositorys_own_statement_is_not_translated() -> None:
+    """An error of SQLAlchemy leaves the block if a repository runs a statement past its session."""
+    instead(SqlUnitOfWork, "_told", lambda _, error: error)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from sqlalchemy import inspect
+from sqlalchemy.orm import make_transient, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from adapters.fake import session as fake_session
+from adapters.fake.rows import Rows
+from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from adapters.sql import unit_of_work as sql_unit_of_work
-from adapters.sql.identity_map import IdentityMap, values_of
+from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork
+from service_layer.versions import Versions
+from tests.planted_bugs.breaking import late_removals, waiting, without_additions
 from tests.planted_bugs.registry import around, bug, instead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @bug("fake", "sql")
@@ -31,58 +42,53 @@ def a_query_writes_nothing_first() -> None:
 def a_list_shows_committed_rows_only() -> None:
     """Pages, streams and lists do not see what the unit has written."""
 
-    def all_rows(original: Any, unit: Any, kind: type) -> Any:
-        with patch.object(unit, "_layers", []):
-            return original(unit, kind)
+    def of_kind(original: Any, rows: Any, kind: type) -> Any:
+        with patch.object(rows, "_layers", []):
+            return original(rows, kind)
 
-    around(FakeUnitOfWork, "all_rows", all_rows)
+    around(Rows, "of_kind", of_kind)
 
 
 @bug("fake")
 def a_key_finds_committed_rows_only() -> None:
     """A query by an id or a unique value does not see what the unit has written."""
 
-    def row_by(original: Any, unit: Any, *args: Any) -> Any:
-        with patch.object(unit, "_layers", []):
-            return original(unit, *args)
+    def find(original: Any, session: Any, *args: Any) -> Any:
+        with patch.object(session.rows, "_layers", []):
+            return original(session, *args)
 
-    around(FakeUnitOfWork, "row_by", row_by)
+    around(FakeSession, "find", find)
 
 
 @bug("fake")
 def a_key_finds_what_the_unit_has_read() -> None:
     """A query by a unique value looks at the objects of the unit first, and not at what is stored now."""
 
-    def row_by(original: Any, unit: Any, kind: type, key: str, value: object) -> Any:
-        held = [one.row for (of, _), one in unit._tracked.items() if of is kind and one.row[key] == value]
-        return held[0] if held else original(unit, kind, key, value)
+    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
+        held = [one.aggregate for (of, _), one in session._tracked.items() if of is kind]
+        return next((one for one in held if getattr(one, key) == value), None) or original(session, kind, key, value)
 
-    around(FakeUnitOfWork, "row_by", row_by)
+    around(FakeSession, "find", find)
 
 
 @bug("fake", "sql")
 def an_addition_waits_past_a_query() -> None:
     """An addition is written by the next write or by the commit, so that no query finds it."""
-    around(UnitOfWork, "_begin_call", _passing_by(additions=True))
+
+    def begin_call(original: Any, unit: Any, *, writes: bool) -> None:
+        if writes:
+            original(unit, writes=writes)
+        else:
+            with without_additions(unit):
+                original(unit, writes=writes)
+
+    around(UnitOfWork, "_begin_call", begin_call)
 
 
 @bug("fake", "sql")
 def a_removal_waits_past_a_query() -> None:
     """A removal is written by the next write or by the commit, so that a query still finds what was removed."""
-    around(UnitOfWork, "_begin_call", _passing_by(additions=False))
-
-
-def _passing_by(*, additions: bool) -> Any:
-    def passing_by(original: Any, unit: Any, *, writes: bool) -> None:
-        waiting = unit._waiting
-        is_meant = not writes and waiting is not None and unit.holds(waiting[0]) is additions
-        if is_meant:
-            unit._waiting = None
-        original(unit, writes=writes)
-        if is_meant:
-            unit._waiting = waiting
-
-    return passing_by
+    late_removals(after_an_addition=False)
 
 
 @bug("sql", "postgres")
@@ -90,7 +96,7 @@ def statements_of_ones_own_come_before_what_waits() -> None:
     """A statement on the unit's connection does not see what the unit has added, removed or changed last."""
 
     def connection(original: Any, unit: Any) -> Any:
-        with patch.object(unit, "_write", lambda: None):
+        with patch.object(unit, "_has_unwritten", lambda: False):
             return original(unit)
 
     original: Any = vars(SqlUnitOfWork)["connection"]
@@ -101,97 +107,132 @@ def statements_of_ones_own_come_before_what_waits() -> None:
 def a_change_after_an_addition_is_lost() -> None:
     """What is stored of an added object is what it was when it was added, and not when it was written."""
 
-    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
-        added, write = values_of(aggregate), original(unit, aggregate)
+    def insert(original: Any, unit: Any, aggregate: Any) -> None:
+        original(unit, aggregate)
+        unit.added = {name: vars(aggregate)[name] for name in _columns(aggregate)}
 
-        def insert() -> None:
-            with patch.object(sql_unit_of_work, "values_of", lambda _: added):
-                write()
+    def flush(original: Any, unit: Any) -> None:
+        new = waiting(unit)
+        now = [{name: vars(one)[name] for name in _columns(one)} for one in new]
+        for one in new:
+            vars(one).update(unit.added)
+        original(unit)
+        for one, values in zip(new, now, strict=True):
+            for name, value in values.items():
+                set_committed_value(one, name, value)
 
-        return insert
+    around(SqlUnitOfWork, "_insert", insert)
+    around(SqlUnitOfWork, "_flush", flush)
 
-    around(SqlUnitOfWork, "_insertion", insertion)
+
+def _columns(one: Any) -> list[str]:
+    return [attribute.key for attribute in inspect(one).mapper.column_attrs if attribute.key not in ("id", "version")]
 
 
 @bug("fake")
 def an_addition_raises_the_version_before_it_is_written() -> None:
     """An added object has its first version already while its addition waits."""
 
-    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
-        write = original(unit, aggregate)
-        aggregate.version = unit._log.next_version(aggregate)
-        return write
+    def add(original: Any, session: Any, aggregate: Any) -> None:
+        original(session, aggregate)
+        aggregate.version += 1
 
-    around(FakeUnitOfWork, "_insertion", insertion)
+    def flush(original: Any, session: Any, versions: Any) -> None:
+        for one in session.changed():
+            one.aggregate.version -= one.stored is None
+        original(session, versions)
+
+    around(FakeSession, "add", add)
+    around(FakeSession, "flush", flush)
 
 
 @bug("fake")
 def removed_rows_are_still_found_by_id() -> None:
     """Looked for by its id, an aggregate is found after the unit has removed it."""
 
-    def row_by(original: Any, unit: Any, kind: type, key: str, value: object) -> Any:
-        return original(unit, kind, key, value) or unit._database.rows.get((kind, value))
+    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
+        row = session.database.rows.get((kind, value))
+        return original(session, kind, key, value) or (None if row is None else session.object_of(kind, row))
 
-    around(FakeUnitOfWork, "row_by", row_by)
+    around(FakeSession, "find", find)
 
 
 @bug("fake")
 def removed_rows_are_still_listed() -> None:
     """Pages, streams and lists show an aggregate after the unit has removed it."""
 
-    def all_rows(original: Any, unit: Any, kind: type) -> Any:
-        removed = [key for layer in unit._layers for key, row in layer.rows.items() if row is None and key[0] is kind]
-        rows = unit._database.rows
-        return [*original(unit, kind), *(rows[key] for key in removed if key in rows)]
+    def of_kind(original: Any, rows: Any, kind: type) -> Any:
+        removed = [key for layer in rows._layers for key, row in layer.rows.items() if row is None and key[0] is kind]
+        stored = rows._database.rows
+        return [*original(rows, kind), *(stored[key] for key in removed if key in stored)]
 
-    around(FakeUnitOfWork, "all_rows", all_rows)
+    around(Rows, "of_kind", of_kind)
 
 
 @bug("fake")
 def a_removed_object_still_belongs_to_the_unit_in_the_fake() -> None:
     """An object that the unit has removed is still one of its objects."""
 
-    def deletion(original: Any, unit: Any, aggregate: Any) -> Any:
-        key = (type(aggregate), aggregate.id)
-        held = unit._tracked[key]
-        write = original(unit, aggregate)
-        unit._tracked[key] = held
-        return write
+    def delete(original: Any, session: Any, aggregate: Any) -> None:
+        key = type(aggregate), aggregate.id
+        held = session._tracked[key]
+        original(session, aggregate)
+        session._tracked[key] = held
 
-    around(FakeUnitOfWork, "_deletion", deletion)
+    around(FakeSession, "delete", delete)
 
 
 @bug("sql")
 def a_removed_object_still_belongs_to_the_unit_in_the_database() -> None:
     """An object that the unit has removed is still one of its objects."""
 
-    def deletion(original: Any, *args: Any) -> Any:
-        with patch.object(IdentityMap, "forget", lambda *_: None):
-            return original(*args)
+    def delete(original: Any, unit: Any, aggregate: Any) -> None:
+        original(unit, aggregate)
+        make_transient(aggregate)
+        make_transient_to_detached(aggregate)
+        unit.session.add(aggregate)
 
-    around(SqlUnitOfWork, "_deletion", deletion)
+    around(SqlUnitOfWork, "_delete", delete)
+
+
+@bug("sql")
+def what_was_removed_is_not_forgotten() -> None:
+    """The session's memory of what was removed stands in the way of adding it once more."""
+    instead(SqlUnitOfWork, "_forget_removed", lambda unit: unit.session.removed.clear())
 
 
 @bug("fake", "sql")
 def changes_do_not_raise_the_version() -> None:
     """An aggregate that is changed keeps its version."""
-    around(UndoLog, "next_version", lambda original, *args: max(1, original(*args) - 1))
+
+    def raised(original: Any, versions: Any, aggregates: Any) -> Any:
+        return original(versions, [one for one in aggregates if not one.version])
+
+    around(Versions, "raised", raised)
 
 
 @bug("fake", "sql")
 def each_write_raises_the_version() -> None:
     """A unit that writes an aggregate twice raises its version by two."""
-    instead(UndoLog, "next_version", lambda _, aggregate: aggregate.version + 1)
+
+    def raised(original: Any, versions: Any, aggregates: Any) -> Any:
+        for level in versions._levels:
+            level.before.clear()
+        return original(versions, aggregates)
+
+    around(Versions, "raised", raised)
 
 
 @bug("fake", "sql")
 def each_savepoint_raises_the_version() -> None:
     """A unit that writes an aggregate before a savepoint and in it raises its version by two."""
 
-    def next_version(log: Any, aggregate: Any) -> Any:
-        return log._levels[-1].originals[id(aggregate)].values["version"] + 1
+    @contextmanager
+    def raised(original: Any, versions: Any, aggregates: Any) -> Iterator[None]:
+        with patch.object(versions, "_levels", versions._levels[-1:]), original(versions, aggregates):
+            yield
 
-    instead(UndoLog, "next_version", next_version)
+    around(Versions, "raised", raised)
 
 
 @bug("fake", "sql")
@@ -199,8 +240,8 @@ def an_aggregate_that_is_added_again_begins_anew() -> None:
     """An aggregate that was removed and is added again has version 1, as if it had never been stored."""
 
     def insert(original: Any, unit: Any, aggregate: Any) -> None:
-        with patch.object(unit._log, "next_version", lambda _: 1):
-            original(unit, aggregate)
+        original(unit, aggregate)
+        aggregate.version = 0
 
     for unit in (FakeUnitOfWork, SqlUnitOfWork):
         around(unit, "_insert", insert)
@@ -209,20 +250,23 @@ def an_aggregate_that_is_added_again_begins_anew() -> None:
 @bug("fake")
 def reading_raises_the_version_in_the_fake() -> None:
     """A unit that has only read an aggregate writes it too."""
-    instead(FakeUnitOfWork, "_changed", lambda unit: list(unit._tracked.values()))
+    instead(fake_session, "_is_changed", lambda _: True)
 
 
 @bug("sql")
 def setting_the_same_value_raises_the_version() -> None:
     """An aggregate is written when an attribute was set to the value that it had."""
-    instead(IdentityMap, "changed", lambda objects: [one for one, _ in objects._before.values()])
+    instead(UnitSession, "is_changed", lambda *_: True)
 
 
-@bug("sql")
+@bug("fake")
 def a_change_that_was_written_is_written_again() -> None:
     """A unit takes its own write for that of another one, and refuses its next."""
 
-    def stored(_unit: Any, aggregate: Any, row: Any) -> None:
-        vars(aggregate)["version"] = row["version"]
+    def flush(original: Any, session: Any, versions: Any) -> None:
+        before = {key: one.stored for key, one in session._tracked.items() if one.stored is not None}
+        original(session, versions)
+        for key, stored in before.items():
+            session._tracked[key].stored = stored
 
-    instead(SqlUnitOfWork, "_stored", stored)
+    around(FakeSession, "flush", flush)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from sqlalchemy.engine import NestedTransaction
+from sqlalchemy.orm import make_transient_to_detached
 
+from adapters.fake import session as fake_session
+from adapters.fake.copies import copy_of
+from adapters.fake.rows import Rows
+from adapters.fake.session import FakeSession, _Tracked
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from adapters.sql.identity_map import values_of
-from adapters.sql.transaction import Transaction
+from adapters.sql import savepoint as sql_savepoint
+from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from service_layer.undo_log import UndoLog
 from service_layer.unit_of_work import UnitOfWork, _State
+from service_layer.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-from tests.planted_bugs.objects import unaware_of_changes
+from tests.planted_bugs.breaking import track, waiting, without_additions
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -28,37 +32,39 @@ from tests.planted_bugs.registry import around, bug, instead
 def an_undone_savepoint_leaks_in_the_fake() -> None:
     """What was written in an undone savepoint is stored by the commit."""
 
-    def undo(original: Any, unit: Any) -> None:
-        outer, inner = unit._layers[-2:]
-        original(unit)
+    def drop(original: Any, rows: Any) -> None:
+        outer, inner = rows._layers[-2:]
+        original(rows)
         outer.rows |= inner.rows
         outer.index |= inner.index
 
-    around(FakeUnitOfWork, "_undo_savepoint", undo)
+    around(Rows, "drop_layer", drop)
 
 
 @bug("sql", "postgres")
 def an_undone_savepoint_leaks_in_the_database() -> None:
     """What was written in an undone savepoint is stored by the commit."""
 
-    def undo(original: Any, transaction: Any) -> None:
-        if transaction._nested[-1].is_active:  # no statement has failed in it: PostgreSQL could not keep it then
-            transaction._nested[-1].commit()
-        original(transaction)
+    def roll_back(original: Any, savepoint: Any) -> None:
+        session, nested = savepoint._session, savepoint._nested
+        if nested.is_active and session.get_nested_transaction() is nested:  # no statement has failed in it
+            session.give_up()
+            nested.commit()
+        original(savepoint)
 
-    around(Transaction, "undo_savepoint", undo)
+    around(SqlSavepoint, "roll_back", roll_back)
 
 
 @bug("fake")
 def a_kept_savepoint_loses_its_writes_in_the_fake() -> None:
     """What was written in a savepoint that was left normally is not stored."""
 
-    def release(original: Any, unit: Any) -> None:
-        unit._layers[-1].rows.clear()
-        unit._layers[-1].index.clear()
-        original(unit)
+    def keep(original: Any, rows: Any) -> None:
+        rows._layers[-1].rows.clear()
+        rows._layers[-1].index.clear()
+        original(rows)
 
-    around(FakeUnitOfWork, "_release_savepoint", release)
+    around(Rows, "keep_layer", keep)
 
 
 @bug("sql")
@@ -67,96 +73,102 @@ def a_kept_savepoint_loses_its_writes_in_the_database() -> None:
     instead(NestedTransaction, "commit", lambda nested: nested.rollback())
 
 
-@bug("fake", "sql")
-def an_undone_savepoint_forgets_the_objects() -> None:
+@bug("fake")
+def an_undone_savepoint_reads_nothing_again_in_the_fake() -> None:
     """After an undone savepoint, objects keep what they were given in it."""
-
-    def drop(original: Any, log: Any) -> list[Any]:
-        original(log)
-        return []
-
-    around(UndoLog, "drop_level", drop)
+    instead(FakeSession, "_read_again", lambda *_: None)
 
 
-@bug("fake", "sql")
-def an_undone_savepoint_forgets_what_was_not_written() -> None:
+@bug("sql")
+def an_undone_savepoint_reads_nothing_again_in_the_database() -> None:
+    """After an undone savepoint, objects keep what they were given in it."""
+    instead(sql_savepoint, "read_again", lambda *_: None)
+
+
+@bug("fake")
+def an_undone_savepoint_forgets_what_was_not_written_in_the_fake() -> None:
     """After an undone savepoint, objects keep what they were given in it since the last write."""
-    for unit in (FakeUnitOfWork, SqlUnitOfWork):
-        around(unit, "_undo_savepoint", unaware_of_changes)
+
+    def undo(original: Any, session: Any, written: Any) -> None:
+        with patch.object(fake_session, "_is_changed", lambda _: False):
+            original(session, written)
+
+    around(FakeSession, "undo_savepoint", undo)
+
+
+@bug("sql")
+def an_undone_savepoint_forgets_what_was_not_written_in_the_database() -> None:
+    """After an undone savepoint, objects keep what they were given in it since the last write."""
+    instead(SqlSavepoint, "_roots_of", lambda savepoint, _: [root for _, _, root in savepoint._removed if root])
 
 
 @bug("fake")
 def an_undone_savepoint_loses_removed_objects_in_the_fake() -> None:
     """An object that was removed in an undone savepoint does not belong to the unit any more."""
 
-    def undo(original: Any, unit: Any) -> None:
-        held = set(unit._tracked)
-        original(unit)
-        for key in unit._tracked.keys() - held:
-            del unit._tracked[key]
+    def undo(original: Any, session: Any, written: Any) -> None:
+        held = set(session._tracked)
+        original(session, written)
+        for key in session._tracked.keys() - held:
+            del session._tracked[key]
 
-    around(FakeUnitOfWork, "_undo_savepoint", undo)
+    around(FakeSession, "undo_savepoint", undo)
 
 
 @bug("sql")
 def an_undone_savepoint_loses_removed_objects_in_the_database() -> None:
     """An object that was removed in an undone savepoint does not belong to the unit any more."""
-
-    def undo(original: Any, unit: Any) -> None:
-        level = unit._log._levels[-1]
-        held = {key for key, one in level.originals.items() if unit.holds(one.aggregate)}
-
-        original(unit)
-        for one in [one.aggregate for one in level.originals.values() if id(one.aggregate) not in held]:
-            unit._objects.forget(one)
-
-    around(SqlUnitOfWork, "_undo_savepoint", undo)
+    instead(SqlSavepoint, "note_removed", lambda *_: None)
 
 
 @bug("fake")
 def an_undone_savepoint_drops_who_took_a_removed_objects_place_in_the_fake() -> None:
     """An object that is held again after an undone savepoint is dropped with the one that took its place there."""
 
-    def undo(original: Any, unit: Any) -> None:
-        with patch.object(unit, "holds", lambda one: (type(one), one.id) in unit._tracked):
-            original(unit)
+    def undo(original: Any, session: Any, written: Any) -> None:
+        original(session, written)
+        for aggregate, _ in written:
+            if not session.holds(aggregate):
+                session._tracked.pop((type(aggregate), aggregate.id), None)
 
-    around(FakeUnitOfWork, "_undo_savepoint", undo)
+    around(FakeSession, "undo_savepoint", undo)
 
 
-@bug("sql")
+@bug("fake")
 def after_an_undone_savepoint_objects_are_compared_with_what_it_stored() -> None:
     """An object that was written in an undone savepoint is taken for changed since, and is a conflict from then on."""
 
-    def undo(original: Any, unit: Any) -> None:
-        level = unit._log._levels[-1]
-        written = [(one.aggregate, values_of(one.aggregate)) for one in level.originals.values()]
-        original(unit)
-        unit._objects._before.update({id(one): (one, row) for one, row in written if unit.holds(one)})
+    def undo(original: Any, session: Any, written: Any) -> None:
+        before = {key: one.stored for key, one in session._tracked.items() if one.stored is not None}
+        original(session, written)
+        for key, stored in before.items():
+            if key in session._tracked:
+                session._tracked[key].stored = stored
 
-    around(SqlUnitOfWork, "_undo_savepoint", undo)
+    around(FakeSession, "undo_savepoint", undo)
 
 
 @bug("sql", "postgres")
 def a_write_that_fails_in_a_savepoint_gives_up_what_came_before_it() -> None:
-    """After a conflict in a savepoint, the unit goes on without what it had written before that."""
+    """After a conflict in a savepoint, all that the unit had written before that is given up, too."""
 
-    def give_up(original: Any, transaction: Any) -> None:
-        with patch.object(transaction, "_nested", []):
-            original(transaction)
+    def given_up_with(original: Any, unit: Any, told: Any) -> Any:
+        lost = original(unit, told)
+        unit.session.connection().connection.rollback()
+        return lost
 
-    around(Transaction, "give_up", give_up)
+    around(SqlUnitOfWork, "_given_up_with", given_up_with)
 
 
 @bug("fake", "sql")
-def a_kept_savepoint_is_not_rolled_back_with_its_unit() -> None:
-    """After a rollback, objects keep what they were given in a savepoint that had been left normally."""
+def a_kept_savepoint_is_forgotten_by_the_one_around_it() -> None:
+    """What was written in a savepoint that had been left normally stays in the objects when the outer one is undone."""
 
-    def merge(original: Any, log: Any) -> None:
-        log._levels[-1].originals.clear()
-        original(log)
+    def keep(original: Any, versions: Any) -> None:
+        versions._levels[-1].before.clear()
+        original(versions)
 
-    around(UndoLog, "merge_level", merge)
+    around(Versions, "keep_level", keep)
 
 
 @bug("fake", "sql")
@@ -177,31 +189,26 @@ def what_came_before_a_savepoint_is_undone_with_it() -> None:
 
     @contextmanager
     def savepoint(original: Any, unit: Any) -> Iterator[None]:
-        with original(unit) if unit._state is not _State.OPEN else _entered_late(original, unit):
+        with ExitStack() as stack:
+            if unit._state is _State.OPEN:
+                with patch.object(unit, "_has_unwritten", lambda: False):
+                    stack.enter_context(original(unit))
+            else:
+                stack.enter_context(original(unit))
             yield
 
     around(UnitOfWork, "savepoint", savepoint)
 
 
-@contextmanager
-def _entered_late(original: Any, unit: Any) -> Iterator[None]:
-    write_changes = unit._write_changes
-    unit._write_changes = lambda: None
-    savepoint = original(unit)
-    with savepoint:
-        unit._write_changes = write_changes
-        yield
-
-
 @bug("fake", "sql")
 def what_waits_before_a_savepoint_is_undone_with_it() -> None:
-    """An addition or a removal that was asked for just before a savepoint is never written if that is undone."""
+    """An addition that was asked for just before a savepoint is never written if that is undone."""
 
     @contextmanager
     def savepoint(original: Any, unit: Any) -> Iterator[None]:
-        waiting, unit._waiting = unit._waiting, None
-        with original(unit):
-            unit._waiting = waiting
+        with ExitStack() as stack:
+            with without_additions(unit):
+                stack.enter_context(original(unit))
             yield
 
     around(UnitOfWork, "savepoint", savepoint)
@@ -209,14 +216,13 @@ def what_waits_before_a_savepoint_is_undone_with_it() -> None:
 
 @bug("fake", "sql")
 def what_waits_at_the_end_of_a_savepoint_is_written_after_it() -> None:
-    """An error of the last addition or removal of a savepoint is met outside of it, and fails the whole unit."""
+    """An error of the last addition of a savepoint is met outside of it, and fails the whole unit."""
 
     @contextmanager
     def savepoint(original: Any, unit: Any) -> Iterator[None]:
-        with original(unit):
+        with ExitStack() as stack, original(unit):
             yield
-            waiting, unit._waiting = unit._waiting, None
-        unit._waiting = waiting
+            stack.enter_context(without_additions(unit))
 
     around(UnitOfWork, "savepoint", savepoint)
 
@@ -224,48 +230,34 @@ def what_waits_at_the_end_of_a_savepoint_is_written_after_it() -> None:
 @bug("fake", "sql")
 def an_addition_that_waits_outlives_its_savepoint() -> None:
     """What was added last in an undone savepoint is stored by the commit."""
-
-    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
-        if is_addition:
-            unit.register_new(waiting[0])
-
-    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
-
-
-@bug("fake", "sql")
-def a_removal_that_waits_outlives_its_savepoint() -> None:
-    """What was removed last in an undone savepoint is gone after the commit."""
-
-    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
-        if not is_addition:
-            unit._waiting = waiting
-
-    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
+    around(UnitOfWork, "savepoint", partial(_not_forgetting, track))
 
 
 @bug("fake", "sql")
 def an_addition_that_waits_is_forgotten_and_its_object_is_not() -> None:
     """What was added last in an undone savepoint is taken for stored: adding it again does nothing."""
 
-    def undo(unit: Any, waiting: Any, is_addition: bool) -> None:
-        if is_addition:
-            unit._insertion(waiting[0])
+    def track_as_stored(unit: Any, aggregates: list[Any]) -> None:
+        for one in aggregates:
+            if isinstance(unit, FakeUnitOfWork):
+                unit.session._track((type(one), one.id), _Tracked(one, copy_of(one)))
+            else:
+                make_transient_to_detached(one)
+                unit.session.add(one)
 
-    around(UnitOfWork, "savepoint", partial(_not_forgetting, undo))
+    around(UnitOfWork, "savepoint", partial(_not_forgetting, track_as_stored))
 
 
 @contextmanager
-def _not_forgetting(undo: Any, original: Any, unit: Any) -> Iterator[None]:
-    waiting, is_addition = None, False
+def _not_forgetting(track_again: Any, original: Any, unit: Any) -> Iterator[None]:
+    new: list[Any] = []
     try:
         with original(unit):
             try:
                 yield
             except BaseException:
-                waiting = unit._waiting
-                is_addition = waiting is not None and unit.holds(waiting[0])
+                new = waiting(unit)
                 raise
     except BaseException:
-        if waiting is not None:
-            undo(unit, waiting, is_addition)
+        track_again(unit, new)
         raise

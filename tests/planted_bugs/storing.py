@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from adapters.fake import database as fake_database
 from adapters.fake.database import FakeDatabase
+from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql.statements import Statements
 from adapters.sql.types import Text, UtcDateTime
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.unit_of_work import UnitOfWork, _State
@@ -18,7 +17,7 @@ from service_layer.unit_of_work import UnitOfWork, _State
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
+from tests.planted_bugs.breaking import track, waiting, without_additions, without_changes
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -45,7 +44,7 @@ def rollback_stores_in_the_fake() -> None:
     """A rollback stores what was written before it."""
 
     def roll_back(original: Any, unit: Any) -> None:
-        unit._database.store(unit._layers[0].rows, unit._layers[0].index)
+        unit.session.rows.store()
         original(unit)
 
     around(FakeUnitOfWork, "_roll_back", roll_back)
@@ -56,8 +55,8 @@ def rollback_stores_in_the_database() -> None:
     """A rollback stores what was written before it."""
 
     def roll_back(original: Any, unit: Any) -> None:
-        if unit._transaction._connection is not None:
-            unit._transaction._connection.commit()
+        if unit.session.used is not None:
+            unit.session.used.connection.commit()
         original(unit)
 
     around(SqlUnitOfWork, "_roll_back", roll_back)
@@ -73,27 +72,29 @@ def statements_are_stored_at_once() -> None:
 def others_see_additions_before_the_commit() -> None:
     """A query finds what other units have added and not committed."""
 
-    def all_rows(original: Any, unit: Any, kind: type) -> list[Any]:
-        others = [one for one in unit._database.open_units() if one is not unit]
-        added = {key: row for one in others for layer in one._layers for key, row in layer.rows.items()}
-        known: list[Any] = original(unit, kind)
-        ids = {row["id"] for row in known}
-        return known + [row for (of, id), row in added.items() if of is kind and row is not None and id not in ids]
+    def all_rows(original: Any, session: Any, kind: type) -> list[Any]:
+        known: list[Any] = original(session, kind)
+        ids = {row.id for row in known}
+        return known + [row for row in _written_by_others(session, kind) if row.id not in ids]
 
-    around(FakeUnitOfWork, "all_rows", all_rows)
+    around(FakeSession, "all_rows", all_rows)
 
 
 @bug("fake")
 def others_find_by_a_key_what_is_not_committed() -> None:
     """A query by an id or a unique value finds what another unit has written and not committed."""
 
-    def row_by(original: Any, unit: Any, kind: type, key: str, value: object) -> Any:
-        others = [one for one in unit._database.open_units() if one is not unit]
-        rows = [row for one in others for layer in one._layers for (of, _), row in layer.rows.items() if of is kind]
-        found = [row for row in rows if row is not None and row[key] == value]
-        return found[0] if found else original(unit, kind, key, value)
+    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
+        found = [row for row in _written_by_others(session, kind) if getattr(row, key) == value]
+        return session.object_of(kind, found[0]) if found else original(session, kind, key, value)
 
-    around(FakeUnitOfWork, "row_by", row_by)
+    around(FakeSession, "find", find)
+
+
+def _written_by_others(session: Any, kind: type) -> list[Any]:
+    others = [one for one in session.database.open_sessions() if one is not session]
+    rows = [row for one in others for layer in one.rows._layers for (of, _), row in layer.rows.items() if of is kind]
+    return [row for row in rows if row is not None]
 
 
 @bug("fake")
@@ -105,7 +106,7 @@ def commit_stores_nothing_in_the_fake() -> None:
 @bug("sql")
 def commit_stores_nothing_in_the_database() -> None:
     """A commit returns, and nothing is stored."""
-    instead(SqlUnitOfWork, "_commit", lambda unit: unit._let_go())
+    instead(SqlUnitOfWork, "_commit", lambda unit: unit._end())
 
 
 @bug("fake", "sql")
@@ -113,55 +114,40 @@ def commit_forgets_what_no_query_has_written() -> None:
     """A commit stores only what was written before it: a change that no query followed is lost."""
 
     def commit(original: Any, unit: Any) -> None:
-        with patch.object(type(unit), "_write_changes", lambda _: None):
-            original(unit)
+        without_changes(unit)
+        original(unit)
 
     around(UnitOfWork, "commit", commit)
 
 
 @bug("fake", "sql")
 def commit_forgets_what_waits() -> None:
-    """A commit stores only what was written before it, and changes: an addition or a removal just before it is lost."""
+    """A commit stores only what was written before it, and changes: an addition just before it is lost."""
 
     def commit(original: Any, unit: Any) -> None:
-        unit._waiting = None
+        without_additions(unit).__enter__()
         original(unit)
 
     around(UnitOfWork, "commit", commit)
 
 
 @bug("fake", "sql")
-def a_removal_that_waits_is_left_to_the_next_block() -> None:
-    """A removal just before the block was left without a commit is written in the unit's next block."""
+def an_addition_that_waits_is_left_to_the_next_block() -> None:
+    """An addition just before the block was left without a commit is written in the unit's next block."""
 
     def close(original: Any, unit: Any) -> None:
-        waiting = unit._waiting
-        is_removal = waiting is not None and not unit.holds(waiting[0])
+        new = waiting(unit)
         original(unit)
-        unit._waiting = waiting if is_removal else None
+        unit.left = new
+
+    def enter(original: Any, unit: Any) -> Any:
+        entered = original(unit)
+        track(unit, getattr(unit, "left", []))
+        return entered
 
     around(UnitOfWork, "_close", close)
-
-
-@bug("sql")
-def a_change_writes_the_columns_of_another_one() -> None:
-    """A change of one attribute is stored by the statement for the first that was: of another attribute, perhaps."""
-
-    class ByNumber(dict[Any, Any]):
-        def __contains__(self, names: Any) -> bool:
-            return super().__contains__(len(names))
-
-        def __getitem__(self, names: Any) -> Any:
-            return super().__getitem__(len(names))
-
-        def __setitem__(self, names: Any, statement: Any) -> None:
-            super().__setitem__(len(names), statement)
-
-    def make(original: Any, statements: Any, *args: Any) -> None:
-        original(statements, *args)
-        statements._updates = ByNumber()
-
-    around(Statements, "__init__", make)
+    for unit in (FakeUnitOfWork, SqlUnitOfWork):
+        around(unit, "__enter__", enter)
 
 
 @bug("fake")
@@ -187,7 +173,7 @@ def commit_removes_nothing() -> None:
 @bug("sql")
 def a_removal_removes_nothing() -> None:
     """The unit lets go of a removed object, and its row stays."""
-    instead(Statements, "run_delete", lambda *_: True)
+    instead(SqlUnitOfWork, "_delete", lambda unit, aggregate: unit.session.expunge(aggregate))
 
 
 @bug("sql")

@@ -7,25 +7,28 @@ from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.orm.util import identity_key
 
+from adapters.fake.rows import Rows
+from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.fake.users import FakeUserRepository
-from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
+from adapters.sql import repository as sql_repository
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql.identity_map import IdentityMap
-from adapters.sql.statements import _Statement
+from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.errors import (
+    DuplicateIdentity,
     StorageError,
     UnitOfWorkMisuse,
     ValueTaken,
 )
 from domain.user import EmailTaken, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork, _State
+from tests.planted_bugs.breaking import other_statements
 from tests.planted_bugs.registry import around, bug, instead
 
 
@@ -45,7 +48,7 @@ def unique_values_are_checked_at_the_commit() -> None:
             raise late.pop()
         original(unit)
 
-    around(FakeUnitOfWork, "_claim_unique", claim)
+    around(Rows, "_claim", claim)
     around(FakeUnitOfWork, "_commit", commit)
 
 
@@ -57,7 +60,7 @@ def an_email_may_be_taken_twice() -> None:
         with suppress(EmailTaken):
             original(*args, **options)
 
-    around(FakeUnitOfWork, "_claim_unique", claim)
+    around(Rows, "_claim", claim)
 
 
 @bug("fake")
@@ -76,7 +79,7 @@ def a_taken_value_is_the_wrong_error_in_the_database() -> None:
 @bug("fake")
 def a_taken_value_is_not_named_in_the_fake() -> None:
     """The error for a taken value does not hold it."""
-    around(FakeUnitOfWork, "_claim_unique", lambda original, *args, **_: original(*args, bulk=True))
+    around(Rows, "_claim", lambda original, *args: original(*args[:-1], lambda _: args[-1](None)))
 
 
 @bug("sql")
@@ -88,7 +91,14 @@ def a_taken_value_is_not_named_in_the_database() -> None:
 @bug("fake")
 def a_bulk_names_the_taken_value_in_the_fake() -> None:
     """A refused bulk claims to know which value it was."""
-    around(FakeUnitOfWork, "_insert_row", lambda original, unit, kind, row, **_: original(unit, kind, row))
+
+    def insert_many(original: Any, *args: Any) -> None:
+        try:
+            original(*args)
+        except (ValueTaken, DuplicateIdentity) as error:
+            raise error.__cause__ or error from None
+
+    around(FakeSession, "insert_many", insert_many)
 
 
 @bug("sql")
@@ -113,14 +123,13 @@ def the_last_broken_constraint_counts_in_the_database() -> None:
 def texts_are_compared_without_their_case() -> None:
     """Two unique texts that differ only in the case of their letters are taken for one."""
 
-    def claim(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
-        original(unit, kind, row, **options)
-        for attribute, taken in unit._unique[kind].items():
-            other = row[attribute].swapcase()
-            if other != row[attribute] and unit._holder((kind, attribute, other)) not in {None, row["id"]}:
-                raise taken(row[attribute])
+    def claim(original: Any, rows: Any, key: Any, id: Any, taken: Any) -> None:
+        original(rows, key, id, taken)
+        kind, path, value = key
+        if isinstance(value, str) and rows.holder((kind, path, value.swapcase())) not in {None, id}:
+            raise taken(value)
 
-    around(FakeUnitOfWork, "_claim_unique", claim)
+    around(Rows, "_claim", claim)
 
 
 @bug("fake")
@@ -131,18 +140,18 @@ def a_taken_value_is_swallowed_in_the_fake() -> None:
         with suppress(ValueTaken):
             original(*args)
 
-    around(FakeUnitOfWork, "_insert", insert)
+    around(Rows, "insert", insert)
 
 
 @bug("sql")
 def a_taken_value_is_swallowed_in_the_database() -> None:
     """An aggregate whose value is taken is left out without a word."""
 
-    def insert(original: Any, *args: Any) -> None:
+    def flush(original: Any, *args: Any) -> None:
         with suppress(ValueTaken):
             original(*args)
 
-    around(SqlUnitOfWork, "_insert", insert)
+    around(SqlUnitOfWork, "_flush", flush)
 
 
 @bug("sql")
@@ -153,33 +162,24 @@ def a_taken_value_in_a_bulk_is_swallowed() -> None:
         with suppress(ValueTaken, IntegrityError):
             original(*args)
 
-    around(SqlUnitOfWork, "insert_batch", insert)
+    around(sql_repository, "insert_many", insert)
 
 
 @bug("fake")
 def a_stored_id_is_overwritten() -> None:
     """Adding an aggregate whose id is stored already replaces what is stored."""
 
-    def insert(original: Any, unit: Any, kind: Any, row: Any, **options: Any) -> None:
-        with patch.object(unit, "_row", lambda _: None):
-            original(unit, kind, row, **options)
+    def insert(original: Any, rows: Any, new: Any) -> None:
+        with patch.object(rows, "get", lambda _: None):
+            original(rows, new)
 
-    around(FakeUnitOfWork, "_insert_row", insert)
+    around(Rows, "insert", insert)
 
 
 @bug("sql")
 def an_addition_replaces_the_holder_of_its_values() -> None:
     """Adding an aggregate whose id or value is taken removes the one that has it."""
-
-    def replacing(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-        return re.sub("^INSERT INTO", "INSERT OR REPLACE INTO", statement), parameters
-
-    def make(url: Any, timeout: float, options: Any) -> Any:
-        engine = sql_sqlite.sqlite_engine(url, timeout, options)
-        event.listen(engine, "before_cursor_execute", replacing, retval=True)
-        return engine
-
-    instead(sql_engine, "_MAKERS", {"sqlite": make})
+    other_statements(lambda _, statement: re.sub("^INSERT INTO", "INSERT OR REPLACE INTO", statement))
 
 
 @bug("fake", "sql")
@@ -218,27 +218,37 @@ def the_cause_of_an_error_is_lost() -> None:
     around(UnitOfWork, "_fail", fail)
 
 
-@bug("fake", "sql")
-def a_unit_can_hold_two_objects_of_one_id() -> None:
+@bug("fake")
+def a_unit_can_hold_two_objects_of_one_id_in_the_fake() -> None:
     """Adding another object of an id that the unit holds is refused by no call before the next one."""
 
-    def insertion(original: Any, unit: Any, aggregate: Any) -> Any:
-        getattr(unit, "_tracked", {}).pop((type(aggregate), aggregate.id), None)
-        with patch.object(IdentityMap, "get", lambda *_: None):
-            return original(unit, aggregate)
+    def add(original: Any, session: Any, aggregate: Any) -> None:
+        session._tracked.pop((type(aggregate), aggregate.id), None)
+        original(session, aggregate)
 
-    for unit in (FakeUnitOfWork, SqlUnitOfWork):
-        around(unit, "_insertion", insertion)
+    around(FakeSession, "add", add)
+
+
+@bug("sql")
+def a_unit_can_hold_two_objects_of_one_id_in_the_database() -> None:
+    """Adding another object of an id that the unit holds is refused by no call before the next one."""
+
+    def insert(original: Any, unit: Any, aggregate: Any) -> None:
+        known = unit.session.identity_map.get(identity_key(type(aggregate), aggregate.id))
+        if known is not None:
+            unit.session.expunge(known)
+        original(unit, aggregate)
+
+    around(SqlUnitOfWork, "_insert", insert)
 
 
 @bug("sql")
 def a_value_that_a_type_refuses_is_no_error_of_storage() -> None:
     """Who gives the database a value that cannot be sent gets whatever its column's type says to that."""
 
-    def values(original: Any, *args: Any) -> Any:
-        try:
-            return original(*args)
-        except ValueError as error:
-            raise error.__cause__ or error from None
+    def translated(original: Any, error: Any, engine: Any) -> Any:
+        if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
+            return error.orig or error
+        return original(error, engine)
 
-    around(_Statement, "_values", values)
+    around(sql_unit_of_work, "translated", translated)

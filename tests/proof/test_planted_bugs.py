@@ -17,12 +17,13 @@ from tests.planted_bugs.registry import BUGS
 ROOT = Path(__file__).parents[2]
 
 # Most bugs are noticed by the first of these, which are quick. Then comes what holds for one storage alone, then what
-# else is in the contract suite, and at last the random histories, which take longest.
-FIRST = ["transactions", "objects", "misuse", "conflicts", "savepoints", "collections"]
-LAST = ["same_behaviour"]
+# else is in the contract suite, and at last the large collections and the random histories, which take longest.
+FIRST = ["transactions", "objects", "misuse", "conflicts", "savepoints"]
+LAST = ["collections", "same_behaviour"]
 ALONE = {
     "fake": [
-        f"unit/test_{name}.py" for name in ("errors", "fake_failures", "fake_database", "retrying", "unknown_outcomes")
+        f"unit/test_{name}.py"
+        for name in ("errors", "fake_failures", "fake_database", "retrying", "unknown_outcomes", "open_units")
     ],
     "sql": ["unit/test_errors.py"]
     + [
@@ -41,6 +42,9 @@ ALONE = {
             "engine",
             "types",
             "own_statements",
+            "streams",
+            "metadata",
+            "parts_written",
         )
     ],
     "postgres": [
@@ -59,8 +63,9 @@ ALONE = {
     ],
 }
 TESTS_OF = {
-    "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes) and not postgres and not mariadb",
-    "sql": "(sqlite or test_errors or test_error_meanings) and not postgres and not mariadb",
+    "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes or test_open_units)"
+    " and not postgres and not mariadb",
+    "sql": "(sqlite or test_errors or test_error_meanings or test_metadata) and not postgres and not mariadb",
     "postgres": "(postgres or somebody_swallowed or at_a_higher_level) and not mariadb",
 }
 NOWHERE = "nowhere://127.0.0.1:1"
