@@ -13,6 +13,7 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.errors import BULK, translated
 from adapters.sql.parts import check_parts, relations_of, renumber, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
+from adapters.sql.questions import names
 from domain.errors import DuplicateIdentity, ValueTaken
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
         _insert_graphs(session, aggregates)
     else:
         mapper = inspect(kind)
-        columns = [column for column in mapper.local_table.columns if column.key in mapper.attrs]
+        columns = [column for column in mapper.local_table.columns if column.key in names(kind)]
         rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
         insert_rows(session.connection(), mapper.local_table, columns, rows)
 

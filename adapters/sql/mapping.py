@@ -87,10 +87,9 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
         raise
     _registries.append(own)
     makers[kind] = mapper.class_manager.new_instance  # for the fake: each object needs SQLAlchemy's state
-    defaults = [one for one in attrs.fields(kind) if not is_stored(one)]
-    if defaults:
-        event.listen(kind, "load", lambda one, _context: _set_defaults(one, defaults))
-        event.listen(kind, "refresh", lambda one, _context, _names: _set_defaults(one, defaults))
+    if not all(map(is_stored, attrs.fields(kind))):
+        event.listen(kind, "load", _set_defaults)
+        event.listen(kind, "refresh", _set_defaults)
 
 
 def _refuse_mapped(kind: type, mapper: Mapper[Any]) -> None:
@@ -108,13 +107,18 @@ def mapped_tables() -> list[Table]:
     return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
-def _refuse_foreign(parent: object, part: object, _initiator: object) -> None:
+def _refuse_foreign(parent: object, part: object, *_: object) -> None:
     """Refuse a part of another unit of work: SQLAlchemy, which comes next, would say it in its own words."""
-    ours, state = object_session(parent), inspect(part)
-    if ours is not None and state.session is not ours and (state.detached or state.session is not None):
+    ours, state = object_session(parent), inspect(part, raiseerr=False)
+    if ours is None or state is None:  # no part is one, too
+        return
+    if state.session is not ours and (state.detached or state.session is not None):
         raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
 
 
-def _set_defaults(one: object, fields: list[attrs.Attribute[Any]]) -> None:
-    for field in fields:
-        object.__setattr__(one, field.name, default_of(field))
+def _set_defaults(one: Any, _context: object, read: object = None) -> None:
+    """Give what is not stored its default, unless only some other attributes were ``read``."""
+    if read is None:
+        for field in attrs.fields(type(one)):
+            if not is_stored(field):
+                object.__setattr__(one, field.name, default_of(field))

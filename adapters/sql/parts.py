@@ -162,10 +162,10 @@ def resettle(one: Any) -> None:
     """
     for name in relations_of(type(one)):
         if isinstance(vars(one).get(name), list):
-            _refill(vars(one)[name], list(vars(one)[name]))
+            _refill(one, name, list(vars(one)[name]))
 
 
-def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, list[Any]]]:
+def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, list[Any]]]:
     """Take new parts out of their collections for a flush of what was changed and removed: a flush inserts first.
 
     What was moved into a new part is deleted with its old parent, and becomes new itself. Return what
@@ -180,11 +180,11 @@ def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, list[An
     held = []
     for one in reversed(parents):  # what is in a new part first: it would leave the session together with that
         for name in relations_of(type(one)):
-            collection, parts = vars(one).get(name), _held(one, name)
+            parts = _held(one, name)
             kept = [part for part in parts if one not in session.new and part not in session.new]
-            if len(kept) < len(parts) and isinstance(collection, list | set):
-                held.append((collection, list(parts)))
-                _refill(collection, kept)
+            if len(kept) < len(parts):
+                held.append((one, name, list(parts)))
+                _refill(one, name, kept)
     return held
 
 
@@ -192,19 +192,22 @@ def _has_lost_parts(one: Any) -> bool:
     return any(inspect(one).attrs[name].history.deleted for name in relations_of(type(one)))
 
 
-def put_back(held: list[tuple[Any, list[Any]]]) -> None:
+def put_back(held: list[tuple[Any, str, list[Any]]]) -> None:
     """Put parts back that were held back."""
-    for collection, parts in reversed(held):
-        _refill(collection, parts)
+    for one, name, parts in reversed(held):
+        _refill(one, name, parts)
 
 
-def _refill(collection: Any, parts: list[Any]) -> None:
-    if isinstance(collection, set):
-        collection.intersection_update(parts)
-        collection.update(parts)
+def _refill(one: Any, name: str, parts: list[Any]) -> None:
+    held = vars(one)[name]
+    if isinstance(held, set):
+        held.intersection_update(parts)
+        held.update(parts)
+    elif isinstance(held, list):
+        held.clear()
+        held.extend(parts)
     else:
-        collection.clear()
-        collection.extend(parts)
+        set_attribute(one, name, parts[0] if parts else None)
 
 
 def keep_equal(parents: Collection[Any]) -> None:

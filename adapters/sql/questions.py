@@ -76,6 +76,11 @@ def has_default(column: Column[Any]) -> bool:
     return column.default is not None or column.server_default is not None
 
 
+def has_onupdate(column: Column[Any]) -> bool:
+    """Tell whether an update of a row writes more than what an object holds."""
+    return column.onupdate is not None or column.server_onupdate is not None
+
+
 def is_made_key(column: Column[Any]) -> bool:
     """Tell whether SQLAlchemy or the database makes a key."""
     return column.primary_key and (column is column.table.autoincrement_column or has_default(column))

@@ -17,6 +17,7 @@ from adapters.sql.questions import (
     collection,
     has_condition,
     has_default,
+    has_onupdate,
     has_order,
     has_slots,
     has_ties,
@@ -103,12 +104,12 @@ COLUMNS: Rows = (
         "the domain makes the id: leave out any default, and write autoincrement=False for a number",
     ),
     (
-        lambda column, _: column.onupdate is not None or column.server_onupdate is not None,
-        "the objects would not get to know what onupdate writes: set the attribute in the domain",
-    ),
-    (
         lambda column, kind: column.name in names(kind) and has_default(column),
         "None would be stored as another value: leave out the column's default, and give one to the attribute",
+    ),
+    (
+        lambda column, kind: column.name in names(kind) and has_onupdate(column),
+        "the objects would not get to know what onupdate writes: set the attribute in the domain",
     ),
     (
         lambda column, _: can_change_inside(column.type),
@@ -214,8 +215,16 @@ RELATIONSHIPS: Rows = (
         "the numbers of an ordering_list change one row after another: leave them out of the unique constraint",
     ),
     (
+        lambda one: any(columns <= {key.name for key in one.remote_side} for columns in unique_names(one)),
+        "a part moves to a parent before that one's own is deleted: let its foreign key alone not be unique",
+    ),
+    (
         lambda one: isinstance(collection(one), set) and can_change(one.mapper.class_),
         f"a set holds parts that cannot change: write {_FROZEN}, or use a list",
+    ),
+    (
+        lambda one: collection(one) is None and one.mapper.class_.__hash__ is not object.__hash__,
+        "a single part that compares by its values would be a value: write @define(slots=False, eq=False)",
     ),
     (
         lambda one: any(is_needed(column, one.mapper.class_) for column in other_columns(one)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import field
@@ -186,7 +186,7 @@ PART_CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
     ),
     "tuple": (lambda: held_in(field(default=())), "Root.parts", KIND),
     "type tuple": (lambda: held_in(field(type=tuple[Any, ...])), "Root.parts", KIND),
-    "type Tuple": (lambda: held_in(field(type="Tuple[Part, ...]")), "Root.parts", KIND),  # type: ignore[call-overload]  # as it is in a class
+    "type Tuple": (lambda: held_in(field(type=cast("type", "Tuple[Part, ...]"))), "Root.parts", KIND),
     "frozenset": (lambda: held_in(field(factory=frozenset), collection_class=set), "Root.parts", KIND),
     "list for a set": (lambda: held_in(LIST, collection_class=set), "Root.parts", KIND),
     "set for a list": (lambda: held_in(SET), "Root.parts", KIND),
@@ -210,10 +210,22 @@ PART_CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Root.parts",
         "the numbers of an ordering_list change one row after another: leave them out of the unique constraint",
     ),
+    "unique foreign key": (
+        lambda: map_parts(
+            held=field(default=None), order_by=False, uselist=False, columns=(UniqueConstraint("root_id"),)
+        ),
+        "Root.parts",
+        "a part moves to a parent before that one's own is deleted: let its foreign key alone not be unique",
+    ),
     "set of changing parts": (
         lambda: map_parts(held=SET, order_by=False, collection_class=set),
         "Root.parts",
         f"a set holds parts that cannot change: write {FROZEN}, or use a list",
+    ),
+    "single value": (
+        lambda: held_in(field(default=None), uselist=False),
+        "Root.parts",
+        "a single part that compares by its values would be a value: write @define(slots=False, eq=False)",
     ),
     "needed column": (
         lambda: map_parts(columns=(Column("n", Integer, nullable=False),)),
