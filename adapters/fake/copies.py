@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -14,13 +13,15 @@ from uuid import UUID
 import attrs
 from attrs import define, field
 
-from domain.aggregate import empty, makers
+from domain.aggregate import Aggregate, empty, makers
 from domain.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 R = TypeVar("R")
+
+_FACTORY: Any = attrs.Factory  # which its types call a function
 
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
 
@@ -83,10 +84,19 @@ def stored_names(kind: Any) -> tuple[str, ...]:
 def copy_of(root: Any) -> Copy:
     """Return what an aggregate holds now, at any depth.
 
-    Raises :class:`~domain.errors.StorageError` for a value that could change without notice.
+    Raises :class:`~domain.errors.StorageError` for a value that it could not give back alike.
     """
     parts: list[Part] = []
-    return Copy(_snapshot(root, "", parts), parts)
+    try:
+        return Copy(_snapshot(root, "", parts), parts)
+    except _Unknown as error:
+        raise StorageError(f"the fake cannot store {type(root).__name__}.{error}") from None
+    except RecursionError:
+        raise StorageError(f"the fake cannot store {type(root).__name__}: something in it holds itself") from None
+
+
+class _Unknown(Exception):
+    """A value that no copy can be made of."""
 
 
 def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
@@ -116,12 +126,12 @@ def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False)
     if isinstance(value, _ATOMS):
         _plain.add(kind)
         return value
-    if isinstance(value, list | set | tuple | frozenset | Mapping):
+    if isinstance(value, list | set) or kind in (tuple, frozenset, dict):
         return _copied_collection(value, path, parts)
+    if isinstance(value, Aggregate):
+        raise _Unknown(f"{path}, which holds a {kind.__name__}, another aggregate: hold its id instead")
     if not attrs.has(kind):
-        raise StorageError(
-            f"the fake cannot be given a value: {path} holds a {kind.__name__}, not a plain value nor an attrs class"
-        )
+        raise _Unknown(f"{path}, which holds a {kind.__name__}: hold a plain value, or make it an attrs class")
     if not is_owned and not _can_change(kind):
         return _snapshot(value, path, [])  # a value that is no part
     at = len(parts)
@@ -135,7 +145,7 @@ def _copied_collection(value: Any, path: str, parts: list[Part]) -> Any:
         return _List(_copied(one, path, parts, is_owned=True) for one in value)
     if isinstance(value, set):
         return _copied_set(value, path, parts)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _Dict((key, _copied(one, path, parts)) for key, one in value.items())
     return type(value)(_copied(one, path, parts) for one in value)
 
@@ -163,7 +173,7 @@ def _can_change(kind: Any) -> bool:
 def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
     """Give an aggregate what a snapshot holds; its parts become those objects, as far as there are any.
 
-    ``__init__`` and validators do not run.
+    What is not stored gets its default. ``__init__`` and validators do not run.
     """
     copy = Copy(row)
     _fill(root, row, "", copy.parts, iter(parts))
@@ -178,16 +188,18 @@ def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) ->
             object.__setattr__(one, name, value)
         else:
             vars(one)[name] = value
+    for name, default in _unstored(row[0]):
+        object.__setattr__(one, name, default.factory() if isinstance(default, _FACTORY) else default)
     return one
 
 
 def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned: bool = False) -> Any:
     if isinstance(value, Snapshot):
         if not is_owned and not _can_change(value[0]):
-            return _fill(new(value[0]), value, path, [], iter(()))
+            return _fill(empty(value[0]), value, path, [], iter(()))
         part = Part(path, next(objects, None), value)
         if type(part.object) is not value[0]:
-            part.object = new(value[0])
+            part.object = empty(value[0])
         made.append(part)
         return _fill(part.object, value, path, made, objects)
     if isinstance(value, _Set):
@@ -203,14 +215,6 @@ def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned
         restored_ones = [_restored(one, path, made, objects, is_owned=is_list) for one in value]
         return restored_ones if is_list else type(value)(restored_ones)
     return value
-
-
-def new(kind: Any) -> Any:
-    """Return an empty object, but for the defaults of what is not stored."""
-    one = empty(kind)
-    for name, default in _unstored(kind):
-        object.__setattr__(one, name, default.factory() if isinstance(default, attrs.Factory) else default)  # type: ignore[arg-type]  # attrs types Factory as a function
-    return one
 
 
 @once_for_each_class

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define
 
-from adapters.fake.copies import Copy, copy_of, fill, new
+from adapters.fake.copies import Copy, copy_of, fill
 from adapters.fake.rows import Rows, Stale, write_graphs
-from domain.aggregate import named
+from domain.aggregate import empty, named
 from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
 from service_layer.versions import write_order
 
@@ -67,7 +67,7 @@ class FakeSession:
         """Return the one object that stands for a row in this unit; a new one the first time."""
         key = (kind, row.id)
         if key not in self._tracked:
-            one = new(kind)
+            one = empty(kind)
             stored = fill(one, row, [])
             self.database.note_parts(stored.parts)
             self._tracked[key] = _Tracked(one, stored)

@@ -8,10 +8,11 @@ from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from tests.contract.allocation import FakeProductRepository, SqlProductRepository, allocation_metadata
+from tests.contract.customers import FakeCustomerRepository, SqlCustomerRepository, customers_metadata
 from tests.contract.library import LIBRARY, library_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
 
-SHOP_METADATA: tuple[MetaData, ...] = (orders_metadata, allocation_metadata, library_metadata)
+SHOP_METADATA: tuple[MetaData, ...] = (orders_metadata, allocation_metadata, library_metadata, customers_metadata)
 """The metadata of their tables, which no migration makes."""
 
 
@@ -22,6 +23,7 @@ class SqlShop(SqlUnitOfWork):
         super().__init__(engine, read_only=read_only)
         self.orders = SqlOrderRepository(self, self.session)
         self.products = SqlProductRepository(self, self.session)
+        self.customers = SqlCustomerRepository(self, self.session)
         for name, (sql, _) in LIBRARY.items():
             setattr(self, name, sql(self, self.session))
 
@@ -33,5 +35,6 @@ class FakeShop(FakeUnitOfWork):
         super().__init__(database, read_only=read_only)
         self.orders = FakeOrderRepository(self, self.session)
         self.products = FakeProductRepository(self, self.session)
+        self.customers = FakeCustomerRepository(self, self.session)
         for name, (_, fake) in LIBRARY.items():
             setattr(self, name, fake(self, self.session))

@@ -1,0 +1,161 @@
+"""Promises 3, 8 and 10 for attributes that are not stored: they get their default when an object is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.customers import Customer, customers_of, new_customer, stored_customer
+from tests.storages import Storage
+
+
+def unstored(customer: Customer) -> list[object]:
+    """Return what is not stored of a customer and its parts."""
+    found: list[object] = [customer.events, customer.mood]
+    if customer.address is not None:
+        found.append(customer.address.visits)
+        if customer.address.phone is not None:
+            found.append(customer.address.phone.calls)
+    return found
+
+
+def fill(customer: Customer) -> list[object]:
+    """Give all that is not stored another value, and return it."""
+    assert customer.address is not None
+    assert customer.address.phone is not None
+    customer.events.append("met")
+    customer.mood = "happy"
+    customer.address.visits.append("bob")
+    customer.address.phone.calls += 1
+    return [["met"], "happy", ["bob"], 1]
+
+
+DEFAULTS: list[object] = [[], "calm", [], 0]
+
+
+@pytest.mark.promise(2)
+@pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
+def test_what_is_not_stored_gets_its_default(storage: Storage, bulk: bool) -> None:
+    """On what is read; what was added keeps what it has."""
+    ann = new_customer()
+    filled = fill(ann)
+    with storage.unit() as uow:
+        if bulk:
+            customers_of(uow).add_many([ann])
+        else:
+            customers_of(uow).add(ann)
+        uow.commit()
+    assert filled == unstored(ann)
+    with storage.unit() as uow:
+        assert DEFAULTS == unstored(customers_of(uow).get(ann.id))
+
+
+@pytest.mark.promise(3)
+def test_each_object_gets_a_default_of_its_own(storage: Storage) -> None:
+    """If a factory makes it."""
+    ann, bob = stored_customer(storage), stored_customer(storage, "bob")
+    with storage.unit() as uow:
+        fill(customers_of(uow).get(ann.id))
+        assert DEFAULTS == unstored(customers_of(uow).get(bob.id))
+    with storage.unit() as uow:
+        assert DEFAULTS == unstored(customers_of(uow).get(ann.id))
+
+
+@pytest.mark.promise(8)
+def test_a_change_of_what_is_not_stored_is_no_change(storage: Storage) -> None:
+    """A unit that is left with it warns of nothing, and the version stays."""
+    ann = stored_customer(storage)
+    with storage.unit() as uow:
+        mine = customers_of(uow).get(ann.id)
+        filled = fill(mine)
+    assert filled == unstored(mine)
+    with storage.unit() as uow:
+        fill(customers_of(uow).get(ann.id))
+        uow.commit()
+    with storage.unit() as uow:
+        assert 1 == customers_of(uow).get(ann.id).version
+
+
+@pytest.mark.promise(3)
+def test_what_is_not_stored_is_kept_by_queries(storage: Storage) -> None:
+    """As long as the unit does, after its flushes, its commit, and its end."""
+    ann = stored_customer(storage)
+    with storage.unit() as uow:
+        mine = customers_of(uow).get(ann.id)
+        filled = fill(mine)
+        mine.rename("anna")
+        uow.flush()
+        assert [mine] == list(customers_of(uow).page().items)
+        uow.commit()
+    assert [["met", "renamed to anna"], *filled[1:]] == unstored(mine)
+
+
+@pytest.mark.promise(2)
+def test_events_are_recorded_on_what_was_read(storage: Storage) -> None:
+    """Though ``__init__`` has not run."""
+    ann = stored_customer(storage)
+    with storage.unit() as uow:
+        mine = customers_of(uow).get(ann.id)
+        mine.rename("anna")
+        uow.commit()
+    assert ["renamed to anna"] == mine.events
+    assert [] == ann.events
+
+
+@pytest.mark.promise(10)
+@pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
+def test_an_undone_savepoint_sets_the_defaults_again(storage: Storage, flushed: bool) -> None:
+    """Of the aggregates that were changed in it, which are read again: their events have not happened."""
+    ann, bob = stored_customer(storage), stored_customer(storage, "bob")
+    with storage.unit() as uow:
+        mine, other = customers_of(uow).get(ann.id), customers_of(uow).get(bob.id)
+        filled = fill(other)
+        with pytest.raises(KeyError), uow.savepoint():
+            fill(mine)
+            mine.rename("anna")
+            if flushed:
+                uow.flush()
+            raise KeyError
+        assert DEFAULTS == unstored(mine)
+        assert filled == unstored(other)
+
+
+@pytest.mark.promise(10)
+def test_a_removal_that_is_undone_sets_the_defaults_again(storage: Storage) -> None:
+    """For the root and its parts."""
+    ann = stored_customer(storage)
+    with storage.unit() as uow:
+        mine = customers_of(uow).get(ann.id)
+        fill(mine)
+        with pytest.raises(KeyError), uow.savepoint():
+            customers_of(uow).remove(mine)
+            raise KeyError
+        assert DEFAULTS == unstored(mine)
+
+
+@pytest.mark.promise(10)
+def test_a_released_savepoint_keeps_what_is_not_stored(storage: Storage) -> None:
+    """What was recorded in it has happened."""
+    ann = stored_customer(storage)
+    with storage.unit() as uow:
+        mine = customers_of(uow).get(ann.id)
+        with uow.savepoint():
+            filled = fill(mine)
+            mine.rename("anna")
+        uow.commit()
+    assert [["met", "renamed to anna"], *filled[1:]] == unstored(mine)
+
+
+@pytest.mark.promise(10)
+def test_what_an_undone_savepoint_added_keeps_its_values(storage: Storage) -> None:
+    """It is new again."""
+    ann = new_customer()
+    with storage.unit() as uow:
+        with pytest.raises(KeyError), uow.savepoint():
+            customers_of(uow).add(ann)
+            filled = fill(ann)
+            uow.flush()
+            raise KeyError
+        assert filled == unstored(ann)
+        customers_of(uow).add(ann)
+        uow.commit()
+    assert filled == unstored(ann)
