@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_FACTORY: Any = attrs.Factory  # which its types call a function
-
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
 
 
@@ -188,8 +186,8 @@ def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) ->
             object.__setattr__(one, name, value)
         else:
             vars(one)[name] = value
-    for name, default in _unstored(row[0]):
-        object.__setattr__(one, name, default.factory() if isinstance(default, _FACTORY) else default)
+    for name, default, factory in _unstored(row[0]):
+        object.__setattr__(one, name, factory() if factory else default)
     return one
 
 
@@ -218,5 +216,7 @@ def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned
 
 
 @once_for_each_class
-def _unstored(kind: Any) -> list[tuple[str, Any]]:
-    return [(one.name, one.default) for one in attrs.fields(kind) if one.name not in stored_names(kind)]
+def _unstored(kind: Any) -> list[tuple[str, Any, Any]]:
+    """Return what is not stored: the name, the default, and the factory of that, if it has one."""
+    fields = [one for one in attrs.fields(kind) if one.name not in stored_names(kind)]
+    return [(one.name, one.default, getattr(one.default, "factory", None)) for one in fields]
