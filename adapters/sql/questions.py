@@ -68,6 +68,17 @@ def inherits(kind: Any, options: dict[str, Any]) -> bool:
     return bool({"inherits", "polymorphic_on"} & options.keys()) or any(base in makers for base in kind.__mro__[1:])
 
 
+def mappers() -> list[Any]:
+    """Return the mappers of all classes that are mapped by now."""
+    found: list[Any] = [inspect(kind, raiseerr=False) for kind in makers]
+    return [mapper for mapper in found if mapper is not None]
+
+
+def is_taken(table: Table) -> bool:
+    """Tell whether another class is mapped to a table."""
+    return any(mapper.local_table is table for mapper in mappers())
+
+
 # About columns.
 
 
@@ -152,8 +163,7 @@ def parts_table(relation: RelationshipProperty[Any]) -> Any:
 
 def is_owned_twice(relation: RelationshipProperty[Any]) -> bool:
     """Tell whether another relationship of any class holds the same parts."""
-    mapped = [relation.parent, *filter(None, (inspect(kind, raiseerr=False) for kind in makers))]
-    others = [one for mapper in mapped for one in mapper.relationships if one is not relation]
+    others = [one for mapper in (relation.parent, *mappers()) for one in mapper.relationships if one is not relation]
     return any(one.mapper is relation.mapper for one in others)
 
 
@@ -167,6 +177,8 @@ def holds_something_else(relation: RelationshipProperty[Any]) -> bool:
     field, wanted = attrs.fields_dict(relation.parent.class_)[relation.key], collection(relation)
     if str(field.type).removeprefix("<class '").removeprefix("typing.").lower().startswith(("tuple", "frozenset")):
         return True
+    if field.metadata.get("order_by") and not isinstance(wanted, list):
+        return True
     made = default_of(field)
     if wanted is None:
         return made not in (attrs.NOTHING, None)
@@ -179,7 +191,8 @@ def has_order(relation: RelationshipProperty[Any]) -> bool:
         return True
     order = [getattr(one, "key", None) for one in relation.order_by or ()]
     said = list(attrs.fields_dict(relation.parent.class_)[relation.key].metadata.get("order_by", ()))
-    return order == [position(relation)] if position(relation) else bool(said) and order == said
+    numbered = position(relation)
+    return bool(said) and order == said if numbered is None else not said and order == [numbered]
 
 
 def order_columns(relation: RelationshipProperty[Any]) -> list[Column[Any]]:

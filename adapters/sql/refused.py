@@ -29,6 +29,7 @@ from adapters.sql.questions import (
     is_owned_twice,
     is_plain,
     is_stored,
+    is_taken,
     is_unmapped,
     is_wrong_part_key,
     keys,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OURS = {"version_id_col", "version_id_generator", "batch", "confirm_deleted_rows", "always_refresh", "primary_key"}
+
+_CASCADES = {"save-update", "merge", "expunge", "refresh-expire", "delete", "delete-orphan"}
 
 _FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
 
@@ -71,6 +74,10 @@ CLASSES: Rows = (
         "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits",
     ),
     (lambda _, table, __: not isinstance(table, Table), "map it to one Table, and query what you join"),
+    (
+        lambda _, table, __: is_taken(table),
+        "another class is mapped to its table: give each a table of its own",
+    ),
     (
         lambda _, __, options: not _OURS.isdisjoint(options),
         "the mapping sets version_id_col, batch, primary_key and their like itself: leave these options out",
@@ -179,8 +186,9 @@ RELATIONSHIPS: Rows = (
         "parts of its own class would not all be read: let the root hold them, each with the id of the one above",
     ),
     (lambda one: one.viewonly, "it would not be written: remove viewonly, or read it by a query"),
+    (lambda one: one.post_update, "its parts would be written without their parent: remove post_update"),
     (
-        lambda one: not {"save-update", "delete", "delete-orphan"} <= one.cascade,
+        lambda one: not _CASCADES.issubset(one.cascade),
         'parts live and die with their parent: write cascade="all, delete-orphan"',
     ),
     (
@@ -188,6 +196,10 @@ RELATIONSHIPS: Rows = (
         'it would be read after the unit of work has ended, or many times over: write lazy="selectin"',
     ),
     (is_owned_twice, "another relationship holds parts of this class: give these a class and a table of their own"),
+    (
+        lambda one: one.local_columns != {*one.parent.primary_key},
+        "its foreign key would refer to what can change: refer to the primary key of the parent",
+    ),
     (has_condition, "what does not meet its condition would be stored and not read: leave out primaryjoin"),
     (
         lambda one: not isinstance(collection(one), list | set | None),
@@ -213,6 +225,10 @@ RELATIONSHIPS: Rows = (
     (
         lambda one: any(position(one) in columns for columns in unique_names(one)),
         "the numbers of an ordering_list change one row after another: leave them out of the unique constraint",
+    ),
+    (
+        lambda one: any(key.name in names(one.mapper.class_) for key in one.remote_side),
+        "the relationship writes the foreign key: remove the attribute of that name from the class of its parts",
     ),
     (
         lambda one: any(columns <= {key.name for key in one.remote_side} for columns in unique_names(one)),

@@ -17,7 +17,7 @@ SORTED: Any = field(factory=list, metadata={"order_by": ("name",)})
 """A list of parts that is sorted by their name."""
 
 
-def a_root(name: str = "Root", **fields: Any) -> type[Any]:
+def a_root(name: str = "Root", /, **fields: Any) -> type[Any]:
     """Return a class of aggregates with these attributes."""
     return attrs.make_class(name, fields, bases=(Aggregate,), slots=False, eq=False, kw_only=True)
 

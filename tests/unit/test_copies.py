@@ -255,7 +255,7 @@ def test_copies_compare_by_what_they_hold() -> None:
     assert before == copy_of(tree).row
     changes: list[Callable[[], object]] = [
         lambda: tree.branches[0].leaves.append(Leaf("d")),
-        lambda: tree.branches[0].leaves.reverse(),
+        tree.branches[0].leaves.reverse,
         lambda: setattr(tree.branches[0].leaves[0], "name", "e"),
         lambda: tree.lines.add(Line("f")),
         lambda: tree.value["a"].append(2),

@@ -1,0 +1,142 @@
+"""What can be mapped, beside what is refused, and what mapping a class does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getmembers
+from typing import Any
+
+import pytest
+from attrs import field
+from sqlalchemy import Column, Computed, Engine, Integer, MetaData, String, Table, event, inspect, select
+from sqlalchemy.exc import InvalidRequestError, NoForeignKeysError
+from sqlalchemy.orm import configure_mappers, deferred
+
+from adapters.sql.mapping import map_aggregate, map_part, mapped_tables
+from adapters.sql.repository import SqlRepository
+from domain.aggregate import makers
+from domain.errors import NotFound
+from domain.user import User
+from tests.contract.shop import SqlShop
+from tests.contract.users import new_user
+from tests.integration.mappings import SORTED, a_frozen_part, a_part, a_part_table, a_root, a_table, map_parts, owns
+from tests.integration.wrong_parts import SET, joined, numbered, referring
+
+pytestmark = pytest.mark.usefixtures("unmapped")
+
+RIGHT: dict[str, Callable[[], type[Any]]] = {
+    "a list": map_parts,
+    "a list by its name": lambda: map_parts(options=lambda _: {"order_by": "Part.name"}),
+    "a numbered list": lambda: numbered(Column("n", Integer, nullable=False)),
+    "a set": lambda: map_parts(a_frozen_part(), held=SET, order_by=False, collection_class=set),
+    "one": lambda: map_parts(held=field(default=None), order_by=False, uselist=False),
+    "a column of the database's": lambda: map_parts(
+        columns=(Column("n", Integer, server_default="1", nullable=False),)
+    ),
+    "passive deletes": lambda: map_parts(passive_deletes=True),
+    "an own join": lambda: map_parts(options=lambda parts: {"primaryjoin": joined(parts).clauses[0]}),
+    "a reference": lambda: referring("RESTRICT"),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_what_can_be_mapped_is_accepted(case: str) -> None:
+    """Beside what is refused."""
+    kind = RIGHT[case]()
+    assert ["parts"] == inspect(kind).relationships.keys()
+    assert {"roots", "parts"} <= {table.name for table in mapped_tables()}
+
+
+@pytest.mark.parametrize("target", [lambda _: "Part", lambda part: lambda: part], ids=["name", "function"])
+def test_parts_can_be_given_by_name_or_by_a_function(target: Callable[[type], Any]) -> None:
+    """As SQLAlchemy has it."""
+    parts = a_part_table(root := a_table())
+    map_part(part := a_part(), parts)
+    kind = a_root(parts=SORTED)
+    map_aggregate(kind, root, properties={"parts": owns(target(part), order_by=parts.c.name)})
+    assert part is inspect(kind).relationships["parts"].mapper.class_
+
+
+def test_what_sqlalchemy_refuses_leaves_nothing() -> None:
+    """Parts without a foreign key, for example, or of an unknown name."""
+    parts = Table("parts", MetaData(), Column("number", Integer, primary_key=True), Column("name", String(9)))
+    map_part(part := a_part(), parts)
+    for target, error in ((part, NoForeignKeysError), ("Nothing", InvalidRequestError)):
+        kind = a_root(parts=SORTED)
+        with pytest.raises(error, match=r"Root.*parts|Nothing"):
+            map_aggregate(kind, a_table(), properties={"parts": owns(target, order_by=parts.c.name)})
+        assert inspect(kind, raiseerr=False) is None
+        configure_mappers()
+
+
+def test_a_class_that_was_refused_can_be_mapped_rightly() -> None:
+    """SQLAlchemy has let it go."""
+    kind, table = a_root(n=field()), a_table(Column("n", Integer))
+    with pytest.raises(ValueError, match="leave out deferred"):
+        map_aggregate(kind, table, properties={"n": deferred(table.c.n)})
+    assert inspect(kind, raiseerr=False) is None
+    assert 1 == kind(n=1).n
+    map_aggregate(kind, table)
+    assert inspect(kind).local_table is table
+
+
+def test_mapping_a_class_again_changes_nothing() -> None:
+    """Importing is enough, and mapping once more does no harm."""
+    root = map_parts()
+    before = inspect(root)
+    map_aggregate(root, a_table(), properties={"wrong": owns("Nothing")})
+    assert inspect(root) is before
+    assert makers[root]().__class__ is root
+
+
+def test_the_members_of_a_mapped_class_can_be_listed() -> None:
+    """As help() and many tools do."""
+    assert {"change_email", "email"} < dict(getmembers(User)).keys()
+
+
+def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:
+    """On the class and on its attributes, as SQLAlchemy has them."""
+    seen: list[str] = []
+    listeners: list[tuple[Any, str, Any]] = [
+        (User, "before_insert", lambda *_: seen.append("insert")),
+        (User, "before_update", lambda *_: seen.append("update")),
+        (User, "load", lambda *_: seen.append("load")),
+        (User.email, "set", lambda *_: seen.append("set")),
+    ]
+    for listener in listeners:
+        event.listen(*listener)
+    try:
+        ann = new_user()
+        assert ["set"] == seen
+        with SqlShop(sqlite_engine) as uow:
+            uow.users.add(ann)
+            uow.commit()
+        with SqlShop(sqlite_engine) as uow:
+            uow.users.get(ann.id).change_email("ann@example.net")
+            uow.commit()
+        assert ["set", "insert", "load", "set", "update"] == seen
+    finally:
+        for listener in listeners:
+            event.remove(*listener)
+
+
+def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: Engine) -> None:
+    """In bulk too, and when a row is changed; a computed one, for example."""
+    table = a_table(
+        Column("a", Integer, server_default="5", nullable=False), Column("b", Integer, Computed("version * 2"))
+    )
+    kind = a_root(n=field())
+    table.append_column(Column("n", Integer))
+    map_aggregate(kind, table)
+    repository = type("Roots", (SqlRepository,), {"aggregate": kind, "not_found": NotFound, "table": table})
+    table.create(sqlite_engine)
+    with SqlShop(sqlite_engine) as uow:
+        repository(uow, uow.session).add_many([kind(n=1)])
+        repository(uow, uow.session).add(one := kind(n=2))
+        uow.flush()
+        one.n = 3
+        uow.commit()
+    with SqlShop(sqlite_engine) as uow:
+        rows = uow.session.execute(select(table.c.n, table.c.a, table.c.b).order_by(table.c.n)).all()
+        assert [(1, 5, 2), (3, 5, 2)] == [tuple(row) for row in rows]
+    table.drop(sqlite_engine)

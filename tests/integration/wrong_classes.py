@@ -1,0 +1,228 @@
+"""Classes, columns and attributes that cannot be mapped: how to meet each refusal, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from attrs import field
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    PickleType,
+    Table,
+    Uuid,
+    inspect,
+)
+from sqlalchemy.orm import column_property, composite, deferred, query_expression, synonym
+from sqlalchemy.types import TypeDecorator
+
+from adapters.sql.mapping import map_aggregate, map_part
+from domain.user import User
+from tests.integration.mappings import a_part, a_part_table, a_root, a_table, owns
+from tests.integration.wrong_parts import FROZEN
+
+
+class OfJson(TypeDecorator[Any]):
+    """A type of a project, which stores JSON."""
+
+    impl = JSON
+    cache_ok = True
+
+
+@attrs.frozen
+class Money:
+    """A value object."""
+
+    n: int
+
+
+def with_column(*arguments: Any, **options: Any) -> None:
+    """Map an aggregate that has an attribute ``n`` with this column."""
+    map_aggregate(a_root(n=field()), a_table(Column(*arguments, **options)))
+
+
+def with_property(make: Callable[[Table], dict[str, Any]]) -> None:
+    """Map an aggregate that has an attribute and a column ``n`` with these properties."""
+    table = a_table(Column("n", Integer))
+    map_aggregate(a_root(n=field()), table, properties=make(table))
+
+
+def with_attribute(**options: Any) -> None:
+    """Map an aggregate that has an attribute ``n`` and no column for it."""
+    map_aggregate(a_root(n=field(**options)), a_table())
+
+
+def part_with_key(kind: type[Any], *keys: Column[Any]) -> None:
+    """Map a part with a primary key."""
+    map_part(kind, Table("parts", MetaData(), *keys, Column("name", Integer)))
+
+
+def with_unmapped_parts() -> None:
+    """Map an aggregate before its parts."""
+    map_aggregate(a_root(parts=field(factory=list)), a_table(), properties={"parts": owns(a_part())})
+
+
+def with_ondelete(rule: str) -> None:
+    """Map an aggregate that refers to another one."""
+    other = a_table(name="others")
+    reference: Any = Column("n", ForeignKey(other.c.id, ondelete=rule))
+    map_aggregate(a_root(n=field()), a_table(reference, meta=other.metadata))
+
+
+def plain(**options: Any) -> type[Any]:
+    """Return a class of attrs."""
+    return attrs.make_class("Part", {"name": field()}, **options)
+
+
+UNSTORED = {"metadata": {"stored": False}}
+DEFAULT = "None would be stored as another value: leave out the column's default, and give one to the attribute"
+INSIDE = "a change inside of such a value would be lost: store a text, or make it parts of their own"
+KEY = "the domain makes the id: leave out any default, and write autoincrement=False for a number"
+ONDELETE = "ondelete would change an aggregate and not its version: leave it out"
+ONUPDATE = "the objects would not get to know what onupdate writes: set the attribute in the domain"
+ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
+PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class has not"
+PLAIN = "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names"
+ROOT_KEY = "the primary key of an aggregate is one column, id"
+OURS = "the mapping sets version_id_col, batch, primary_key and their like itself: leave these options out"
+
+WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "no attrs": (
+        lambda: map_aggregate(type("Root", (), {}), a_table()),
+        "Root",
+        "decorate the class with attrs' @define(slots=False, eq=False)",
+    ),
+    "frozen": (
+        lambda: map_part(plain(frozen=True, slots=False), a_part_table(a_table())),
+        "Part",
+        f"SQLAlchemy fills its objects: write {FROZEN} instead of @frozen",
+    ),
+    "slots": (
+        lambda: map_part(plain(slots=True, eq=False), a_part_table(a_table())),
+        "Part",
+        "SQLAlchemy keeps its state in __dict__: write @define(slots=False)",
+    ),
+    "compared by values": (
+        lambda: map_part(plain(slots=False), a_part_table(a_table())),
+        "Part",
+        "it compares by its values, which can change: write @define(slots=False, eq=False)",
+    ),
+    "inherits": (lambda: map_aggregate(a_root(), a_table(), inherits=User), "Root", ONE_CLASS),
+    "polymorphic": (lambda: map_aggregate(a_root(), a_table(), polymorphic_on="version"), "Root", ONE_CLASS),
+    "derived": (
+        lambda: map_aggregate(attrs.make_class("Root", {}, bases=(User,), slots=False, eq=False), a_table()),
+        "Root",
+        ONE_CLASS,
+    ),
+    "no table": (
+        lambda: map_aggregate(a_root(), (root := a_table()).join(a_part_table(root))),  # type: ignore[arg-type]  # the point
+        "Root",
+        "map it to one Table, and query what you join",
+    ),
+    "table of another": (
+        lambda: map_aggregate(a_root(), inspect(User).local_table),
+        "Root",
+        "another class is mapped to its table: give each a table of its own",
+    ),
+    "version_id_col": (lambda: map_aggregate(a_root(), a_table(), version_id_col=None), "Root", OURS),
+    "batch": (lambda: map_part(a_part(), a_part_table(a_table()), batch=True), "Part", OURS),
+    "confirm_deleted_rows": (lambda: map_aggregate(a_root(), a_table(), confirm_deleted_rows=False), "Root", OURS),
+    "no aggregate": (
+        lambda: map_aggregate(a_part(), a_table()),
+        "Part",
+        "derive it from Aggregate, or map it as a part, by map_part",
+    ),
+    "key of two": (lambda: map_aggregate(a_root(), a_table(Column("n", Integer, primary_key=True))), "Root", ROOT_KEY),
+    "key of another name": (
+        lambda: map_aggregate(a_root(), Table("roots", MetaData(), Column("key", Uuid, primary_key=True))),
+        "Root",
+        ROOT_KEY,
+    ),
+    "no version": (
+        lambda: map_aggregate(a_root(), Table("roots", MetaData(), Column("id", Uuid, primary_key=True))),
+        "Root",
+        'updates would be lost: add Column("version", Integer, nullable=False) to the table',
+    ),
+    "part that is an aggregate": (
+        lambda: map_part(a_root(), a_table()),
+        "Root",
+        "it is an aggregate: map it by map_aggregate",
+    ),
+    "part with a key of two": (
+        lambda: part_with_key(a_part(), Column("a", Integer, primary_key=True), Column("b", Integer, primary_key=True)),
+        "Part",
+        PART_KEY,
+    ),
+    "part with a key of another name": (
+        lambda: part_with_key(a_part(key=field()), Column("key", Uuid, primary_key=True)),
+        "Part",
+        PART_KEY,
+    ),
+    "part with a key that is no number": (
+        lambda: part_with_key(a_part(), Column("key", Uuid, primary_key=True, default=1)),
+        "Part",
+        PART_KEY,
+    ),
+    "column with a key": (
+        lambda: with_column("number", Integer, key="n"),
+        "roots.number",
+        "it needs the name of its attribute, and no key of its own",
+    ),
+    "key that the server makes": (
+        lambda: part_with_key(a_part(id=field()), Column("id", Integer, primary_key=True)),
+        "parts.id",
+        KEY,
+    ),
+    "key with an identity": (
+        lambda: part_with_key(a_part(id=field()), Column("id", Integer, Identity(), primary_key=True)),
+        "parts.id",
+        KEY,
+    ),
+    "onupdate": (lambda: with_column("n", Integer, onupdate=1), "roots.n", ONUPDATE),
+    "server_onupdate": (lambda: with_column("n", Integer, server_onupdate="1"), "roots.n", ONUPDATE),
+    "default": (lambda: with_column("n", Integer, default=1), "roots.n", DEFAULT),
+    "server_default": (lambda: with_column("n", Integer, server_default="1"), "roots.n", DEFAULT),
+    "json": (lambda: with_column("n", JSON), "roots.n", INSIDE),
+    "json in a type": (lambda: with_column("n", OfJson), "roots.n", INSIDE),
+    "pickle": (lambda: with_column("n", PickleType), "roots.n", INSIDE),
+    "needed": (
+        lambda: map_aggregate(a_root(), a_table(Column("n", Integer, nullable=False))),
+        "roots.n",
+        "inserts would fail, as it has no attribute: add that, or a server_default or nullable=True",
+    ),
+    "set null": (lambda: with_ondelete("set null"), "roots.n", ONDELETE),
+    "cascade": (lambda: with_ondelete("CASCADE"), "roots.n", ONDELETE),
+    "unmapped parts": (with_unmapped_parts, "Root.parts", "map the class of its parts first, by map_part"),
+    "column under another name": (lambda: with_property(lambda table: {"m": table.c.n}), "Root.m", PLAIN),
+    "deferred": (lambda: with_property(lambda table: {"n": deferred(table.c.n)}), "Root.n", PLAIN),
+    "synonym": (lambda: with_property(lambda _: {"m": synonym("n")}), "Root.m", PLAIN),
+    "computed": (lambda: with_property(lambda table: {"m": column_property(table.c.n + 1)}), "Root.m", PLAIN),
+    "expression": (lambda: with_property(lambda _: {"m": query_expression()}), "Root.m", PLAIN),
+    "composite": (lambda: with_property(lambda table: {"m": composite(Money, table.c.n)}), "Root.m", PLAIN),
+    "no column": (
+        with_attribute,
+        "Root.n",
+        'it has no column: add one to the table, or declare field(default=..., metadata={"stored": False})',
+    ),
+    "column of what is not stored": (
+        lambda: map_aggregate(a_root(n=field(default=0, **UNSTORED)), a_table(Column("n", Integer))),  # type: ignore[call-overload]  # it is one
+        "Root.n",
+        'it is declared as {"stored": False}, but has a column: remove one of both',
+    ),
+    "no default": (
+        lambda: with_attribute(**UNSTORED),
+        "Root.n",
+        "an attribute that is not stored gets its default when the object is read: declare field(default=...)",
+    ),
+    "default of the object": (
+        lambda: with_attribute(default=attrs.Factory(lambda one: one.id, takes_self=True), **UNSTORED),
+        "Root.n",
+        "its default is made before all parts are read: declare a factory that does not take the object",
+    ),
+}
