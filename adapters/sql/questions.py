@@ -25,10 +25,11 @@ def is_stored(field: attrs.Attribute[Any]) -> bool:
 
 
 def default_of(field: attrs.Attribute[Any]) -> Any:
-    """Return the default of an attribute, made anew by its factory; ``attrs.NOTHING`` if it has none."""
+    """Return the default of an attribute, made anew by its factory; ``attrs.NOTHING`` if only the object could."""
     default: Any = field.default
-    made_by = getattr(default, "factory", None)
-    return default if made_by is None else made_by()
+    if not isinstance(getattr(default, "takes_self", None), bool):
+        return default
+    return attrs.NOTHING if default.takes_self else default.factory()
 
 
 def names(kind: Any) -> list[str]:
@@ -191,8 +192,9 @@ def has_order(relation: RelationshipProperty[Any]) -> bool:
         return True
     order = [getattr(one, "key", None) for one in relation.order_by or ()]
     said = list(attrs.fields_dict(relation.parent.class_)[relation.key].metadata.get("order_by", ()))
-    numbered = position(relation)
-    return bool(said) and order == said if numbered is None else not said and order == [numbered]
+    if position(relation):
+        return order == [position(relation)] and not said
+    return order == said and bool(said) and set(said) <= set(names(relation.mapper.class_))
 
 
 def order_columns(relation: RelationshipProperty[Any]) -> list[Column[Any]]:

@@ -7,7 +7,7 @@ from inspect import getmembers
 from typing import Any
 
 import pytest
-from attrs import field
+from attrs import Factory, field
 from sqlalchemy import Column, Computed, Engine, Integer, MetaData, String, Table, event, inspect, select
 from sqlalchemy.exc import InvalidRequestError, NoForeignKeysError
 from sqlalchemy.orm import configure_mappers, deferred
@@ -28,6 +28,10 @@ RIGHT: dict[str, Callable[[], type[Any]]] = {
     "a list": map_parts,
     "a list by its name": lambda: map_parts(options=lambda _: {"order_by": "Part.name"}),
     "a numbered list": lambda: numbered(Column("n", Integer, nullable=False)),
+    "a list that the object makes": lambda: map_parts(
+        held=field(default=Factory(lambda _: [], takes_self=True), metadata=SORTED.metadata)
+    ),
+    "a list that is given": lambda: map_parts(held=field(metadata=SORTED.metadata)),
     "a set": lambda: map_parts(a_frozen_part(), held=SET, order_by=False, collection_class=set),
     "one": lambda: map_parts(held=field(default=None), order_by=False, uselist=False),
     "a column of the database's": lambda: map_parts(
@@ -121,11 +125,11 @@ def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:
 
 
 def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: Engine) -> None:
-    """In bulk too, and when a row is changed; a computed one, for example."""
+    """In bulk too, and when a row is changed; reading what it has computed then leaves the rest of the object alone."""
     table = a_table(
         Column("a", Integer, server_default="5", nullable=False), Column("b", Integer, Computed("version * 2"))
     )
-    kind = a_root(n=field())
+    kind = a_root(n=field(), seen=field(default=0, metadata={"stored": False}))
     table.append_column(Column("n", Integer))
     map_aggregate(kind, table)
     repository = type("Roots", (SqlRepository,), {"aggregate": kind, "not_found": NotFound, "table": table})
@@ -134,7 +138,10 @@ def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: En
         repository(uow, uow.session).add_many([kind(n=1)])
         repository(uow, uow.session).add(one := kind(n=2))
         uow.flush()
-        one.n = 3
+        one.n, one.seen = 3, 1
+        uow.flush()
+        uow.session.scalars(select(kind)).all()
+        assert 1 == one.seen
         uow.commit()
     with SqlShop(sqlite_engine) as uow:
         rows = uow.session.execute(select(table.c.n, table.c.a, table.c.b).order_by(table.c.n)).all()

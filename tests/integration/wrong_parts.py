@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from attrs import field
+from attrs.validators import instance_of
 from sqlalchemy import (
     Column,
     Enum,
@@ -228,6 +229,11 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "expression": (lambda: map_parts(options=lambda parts: {"order_by": parts.c.name + "a"}), "Root.parts", ORDER),
     "another order": (lambda: map_parts(options=lambda parts: {"order_by": parts.c.number}), "Root.parts", ORDER),
     "sorted and numbered": (lambda: numbered(Column("n", Integer), held=SORTED), "Root.parts", ORDER),
+    "order by no attribute": (
+        lambda: ordered(Column("n", Integer, server_default="1", nullable=False), part=a_part()),
+        "Root.parts",
+        ORDER,
+    ),
     "nullable order": (lambda: ordered(Column("n", Integer)), "Root.parts", NO_NULLS),
     "order of enums": (lambda: ordered(Column("n", Enum("a", "b", name="e"), nullable=False)), "Root.parts", NO_NULLS),
     "ties": (lambda: ordered(Column("n", Integer, nullable=False)), "Root.parts", TIES),
@@ -250,6 +256,13 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     ),
     "set of changing parts": (
         lambda: map_parts(held=SET, order_by=False, collection_class=set),
+        "Root.parts",
+        f"a set holds parts that cannot change: write {FROZEN}, or use a list",
+    ),
+    "set of parts with a rule": (
+        lambda: map_parts(
+            a_part(name=field(validator=instance_of(str))), held=SET, order_by=False, collection_class=set
+        ),
         "Root.parts",
         f"a set holds parts that cannot change: write {FROZEN}, or use a list",
     ),
