@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, Table, UniqueConstraint, event, inspect
 from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
 from adapters.sql import refused
-from adapters.sql.questions import default_of, is_stored
+from adapters.sql.questions import default_of, is_stored, names
 from adapters.sql.refused import refuse
 from domain.aggregate import makers, named
 from domain.errors import UnitOfWorkMisuse
@@ -56,7 +56,8 @@ def map_part(part: type, table: Table, **options: Any) -> None:
     the part, or a number that the database makes and the domain does not know. ``options`` and errors are those of
     :func:`map_aggregate`.
     """
-    one_by_one = "id" in table.c or any(isinstance(one, UniqueConstraint) for one in table.constraints)
+    has_id = attrs.has(part) and "id" in names(part)
+    one_by_one = has_id or any(isinstance(one, UniqueConstraint) for one in table.constraints)
     # A row that is gone is no news: the version of the root says so first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
     _map(part, table, options, ours, refused.PARTS)

@@ -98,6 +98,11 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Root",
         "decorate the class with attrs' @define(slots=False, eq=False)",
     ),
+    "part without attrs": (
+        lambda: map_part(type("Part", (), {}), a_part_table(a_table())),
+        "Part",
+        "decorate the class with attrs' @define(slots=False, eq=False)",
+    ),
     "frozen": (
         lambda: map_part(plain(frozen=True, slots=False), a_part_table(a_table())),
         "Part",
