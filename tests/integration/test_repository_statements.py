@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, insert, text, update
+from sqlalchemy import Engine, Executable, delete, insert, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -15,9 +15,6 @@ from domain.user import User, UsernameTaken
 from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
 from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
-
-if TYPE_CHECKING:
-    from sqlalchemy import Executable
 
 
 class OpenRepository(SqlUserRepository):
@@ -88,7 +85,7 @@ def test_a_value_taken_by_a_statement_of_a_repository_is_told(engine: Engine) ->
         uow.open.run(insert(users), {**values(new_user("ann")), "version": 1})
 
 
-WRITES = {
+WRITES: dict[str, Executable] = {
     "an update": update(User).values(active=False),
     "an update of the table": update(users).values(active=False),
     "a deletion": delete(User),

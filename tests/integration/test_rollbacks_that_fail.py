@@ -1,0 +1,135 @@
+"""Promises 3, 10, 14 and 15 where the connection is lost just when something is to be undone on it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.errors import StorageUnavailable, UnitOfWorkMisuse
+from domain.user import User, UsernameTaken
+from service_layer.users import change_email
+from tests.contract.orders import Order, new_order
+from tests.contract.shop import SqlShop
+from tests.contract.users import new_user, stored_user, stored_values, values
+from tests.integration.lost_connections import checked_out, end_connection, number_of
+from tests.storages import sql_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def end_of(uow: SqlUnitOfWork, engine: Engine) -> Callable[[], None]:
+    """Return what ends the connection of a unit of work: its server, or for a file whoever closes it."""
+    if engine.dialect.name == "sqlite":
+        driver: Any = uow.connection.connection.dbapi_connection
+
+        def close() -> None:
+            driver.rollback()  # or it would keep its lock until its last statement is gone
+            driver.close()
+
+        return close
+    number = number_of(uow, engine)
+    return lambda: end_connection(number, engine)
+
+
+@contextmanager
+def ended_at(name: str, engine: Engine, end: Callable[[], None]) -> Iterator[None]:
+    """End a connection at the first event of this name that has to do with a write, before the unit hears of it."""
+    waiting = [end]
+
+    def listen(*told: Any) -> None:
+        statement = told[0].statement if name == "handle_error" else told[2]
+        if waiting and (statement or "").startswith(("INSERT", "UPDATE")):
+            waiting.pop()()
+
+    event.listen(engine, name, listen)
+    yield
+    event.remove(engine, name, listen)
+    assert not waiting
+
+
+@pytest.fixture
+def ann(engine: Engine) -> User:
+    """A user who is stored."""
+    return stored_user(sql_storage(engine), "ann")
+
+
+@pytest.mark.promise(10, 15)
+def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: User) -> None:
+    """And not the taken value that it was undone for: the unit is lost as a whole, and can only be left."""
+    with SqlUnitOfWork(engine) as uow:
+        mine = uow.users.get(ann.id)
+        end = end_of(uow, engine)
+        with pytest.raises(StorageUnavailable) as caught, uow.savepoint():
+            mine.deactivate()
+            uow.users.add(new_user("ann"))
+            try:
+                uow.flush()
+            except UsernameTaken:
+                end()
+                raise
+        with pytest.raises(UnitOfWorkMisuse, match=re.escape(str(caught.value))):
+            uow.users.page()
+        assert ("ann", False) == (mine.username, mine.active)
+    assert caught.value.retryable
+    assert checked_out(engine) == 0
+    assert [values(ann)] == stored_values(sql_storage(engine))
+
+
+@pytest.mark.promise(10, 15)
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: User, depth: int) -> None:
+    """And not the error of the caller's that it was undone for; nor does the one around it."""
+    with SqlUnitOfWork(engine) as uow:
+        mine = uow.users.get(ann.id)
+        end = end_of(uow, engine)
+        with pytest.raises(StorageUnavailable), uow.savepoint(), uow.savepoint() if depth == 2 else nullcontext():
+            mine.deactivate()
+            uow.flush()
+            end()
+            raise ZeroDivisionError
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.commit()
+        assert ("ann", False) == (mine.username, mine.active)
+    assert checked_out(engine) == 0
+    assert [values(ann)] == stored_values(sql_storage(engine))
+
+
+@pytest.mark.promise(3, 14, 15)
+@pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
+@pytest.mark.parametrize("refused", ["a taken value", "a stale version"])
+def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: User, refused: str, inside: bool) -> None:
+    """The connection is lost after a write was refused, before SQLAlchemy rolls back: with all parts, as they are."""
+    with SqlShop(engine) as uow:
+        uow.orders.add(new_order("lamp"))
+        uow.commit()
+    with SqlShop(engine) as uow:
+        order, mine = uow.orders.get_by_reference("lamp"), uow.users.get(ann.id)
+        if refused == "a stale version":
+            change_email("ann", "ann@example.org", SqlUnitOfWork(engine))
+        order.set_quantity("cup", 5)
+        uow.flush()
+        end = end_of(uow, engine)
+        with pytest.raises(StorageUnavailable), uow.savepoint() if inside else nullcontext():
+            if refused == "a taken value":
+                uow.users.add(new_user("ann"))
+            mine.deactivate()
+            with ended_at("handle_error" if refused == "a taken value" else "after_cursor_execute", engine, end):
+                uow.flush()
+        assert ("ann", False) == (mine.username, mine.active)
+        assert {"cup": 5, "tea": 1} == quantities(order)
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.commit()
+    assert checked_out(engine) == 0
+    with SqlShop(engine) as uow:
+        assert {"cup": 10, "tea": 1} == quantities(uow.orders.get_by_reference("lamp"))
+
+
+def quantities(order: Order) -> dict[str, int]:
+    """Return how many of each thing are ordered."""
+    return {line.sku: line.quantity for line in order.lines}
