@@ -185,13 +185,19 @@ def can_write_alone(connection: Connection) -> bool:
     It would, on a connection whose isolation level somebody has set.
     """
     driver: Any = connection.connection.dbapi_connection
-    return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
+    try:
+        return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
+    except sqlite3.ProgrammingError:  # it is closed
+        return False
 
 
 def has_ended(connection: Connection) -> bool:
     """Tell whether a transaction that has begun was ended by a statement, and perhaps another one has begun since."""
     driver: Any = connection.connection.dbapi_connection
-    return _BEGUN in connection.info and (connection.info[_ENDED] or not driver.in_transaction)
+    try:
+        return _BEGUN in connection.info and (connection.info[_ENDED] or not driver.in_transaction)
+    except sqlite3.ProgrammingError:  # it is closed
+        return True
 
 
 def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:

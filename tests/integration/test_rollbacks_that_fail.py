@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import StorageUnavailable, UnitOfWorkMisuse
+from domain.errors import StorageError, StorageUnavailable, UnitOfWorkMisuse
 from domain.user import User, UsernameTaken
 from service_layer.users import change_email
 from tests.contract.orders import Order, new_order
@@ -57,6 +57,20 @@ def ended_at(name: str, engine: Engine, end: Callable[[], None]) -> Iterator[Non
 def ann(engine: Engine) -> User:
     """A user who is stored."""
     return stored_user(sql_storage(engine), "ann")
+
+
+@pytest.mark.promise(14, 15)
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_commit_on_a_closed_connection_is_translated(sqlite_engine: Engine, flushed: bool) -> None:
+    """Whoever closed it: nothing is stored."""
+    with pytest.raises(StorageError), SqlUnitOfWork(sqlite_engine) as uow:
+        uow.users.add(new_user("ann"))
+        if flushed:
+            uow.flush()
+        end_of(uow, sqlite_engine)()
+        uow.commit()
+    assert checked_out(sqlite_engine) == 0
+    assert [] == stored_values(sql_storage(sqlite_engine))
 
 
 @pytest.mark.promise(10, 15)
