@@ -5,22 +5,25 @@ Each wait is a round trip over the network, and most of what a use case costs. T
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
 from domain.repository import BULK_BATCH
 from service_layer import users
+from tests.contract.orders import ORDERS
+from tests.contract.products import PRODUCTS
+from tests.contract.sample import Kit
 from tests.contract.users import new_user
 from tests.counting_proxy import Proxy, proxy_to
+from tests.storages import sql_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from sqlalchemy import Engine
 
     from domain.user import User
     from service_layer.unit_of_work import UnitOfWork
@@ -123,6 +126,27 @@ def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlUnitOfWork
     before = proxy.trips
     use_case(uow)
     assert budget == proxy.trips - before
+
+
+# By repository: the sample of its aggregates, and how many collections its parts are in, at all levels.
+COLLECTIONS = {"orders": (ORDERS, 1), "products": (PRODUCTS, 3)}
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_an_aggregate_with_parts_is_read_by_a_statement_for_each_collection(
+    counted: tuple[Proxy, SqlUnitOfWork], name: str
+) -> None:
+    """And by one for the roots, and one that compares their versions at the end; however many there are."""
+    (proxy, unit), (sample, collections) = counted, COLLECTIONS[name]
+    engine = unit.session.get_bind()
+    assert isinstance(engine, Engine)
+    kit: Kit[Any] = Kit(sql_storage(engine), sample)
+    for word in ("ann", "bob"):
+        kit.stored(word)
+    with kit.unit() as uow:
+        before = proxy.trips
+        assert 2 == len(kit.of(uow).page().items)
+        assert 1 + collections + 1 == proxy.trips - before
 
 
 @pytest.mark.parametrize("counted", [True], indirect=True)
