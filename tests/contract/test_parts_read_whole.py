@@ -195,6 +195,21 @@ def test_a_page_of_held_and_new_ones_reads_only_the_new_ones_again(interrupted: 
         assert {1} == rounds(found[1])
 
 
+@pytest.mark.promise(5, 8)
+def test_a_part_that_another_unit_moved_meanwhile_is_a_conflict(interrupted: Interrupted) -> None:
+    """Or else it would stand in two roots: where it was read first, and where it is now."""
+    storage = interrupted.storage
+    stored(storage, "chair", "lamp")
+    with storage.unit() as uow:
+        products(uow).get_by_sku("chair")
+        with storage.unit() as other:
+            chair, lamp = (products(other).get_by_sku(sku) for sku in ("chair", "lamp"))
+            lamp.batches.append(chair.batches.pop())
+            other.commit()
+        with pytest.raises(ConcurrentChange):
+            products(uow).get_by_sku("lamp")
+
+
 @pytest.mark.promise(8)
 @each_query
 def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: Storage, query: str) -> None:

@@ -88,10 +88,12 @@ def test_savepoints_nest(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(10)
 def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(kit: Kit[Any]) -> None:
-    """Written before, in and after savepoints that are kept."""
+    """Written before, in and after savepoints that are kept, and first of all in one."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
+        with uow.savepoint():
+            kit.sample.change(mine, 1)
         for state in (1, 0, 1):
             kit.sample.change(mine, state)
             with uow.savepoint():
