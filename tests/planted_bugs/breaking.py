@@ -82,7 +82,7 @@ def late_removals(*, after_an_addition: bool) -> None:
         original(unit)
 
     instead(UnitOfWork, "register_removed", register)
-    around(UnitOfWork, "_begin_call", begin_call)
+    around(UnitOfWork, "begin_call", begin_call)
     around(UnitOfWork, "commit", commit)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sqlalchemy import inspect
+
 from adapters.fake import session as fake_session
 from adapters.fake.database import FakeDatabase
 from adapters.fake.rows import Rows
@@ -13,7 +15,6 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
-from adapters.sql.mapping import mapper_registry
 from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange
@@ -50,8 +51,7 @@ def nobody_looks_whether_a_removal_met_its_row() -> None:
     """A removal of an aggregate that another unit has changed or removed does nothing, and says nothing."""
 
     def delete(original: Any, unit: Any, aggregate: Any) -> None:
-        for mapper in mapper_registry.mappers:
-            mapper.confirm_deleted_rows = False
+        inspect(type(aggregate)).confirm_deleted_rows = False
         original(unit, aggregate)
 
     around(SqlUnitOfWork, "_delete", delete)

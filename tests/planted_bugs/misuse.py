@@ -18,8 +18,9 @@ from domain.errors import (
 )
 from domain.repository import Repository
 from service_layer import unit_of_work
+from service_layer.guard import Failing, State
 from service_layer.open_units import OpenUnit
-from service_layer.unit_of_work import UnitOfWork, _Failing, _State
+from service_layer.unit_of_work import UnitOfWork
 from service_layer.versions import Versions
 from tests.planted_bugs.registry import around, bug, instead
 
@@ -47,7 +48,7 @@ def a_unit_can_be_used_after_its_commit() -> None:
     around(
         UnitOfWork,
         "_check_usable",
-        lambda original, unit: None if unit._state is _State.COMMITTED else original(unit),
+        lambda original, unit: None if unit._state is State.COMMITTED else original(unit),
     )
 
 
@@ -57,7 +58,7 @@ def a_unit_can_be_used_outside_of_its_block() -> None:
     around(
         UnitOfWork,
         "_check_usable",
-        lambda original, unit: None if unit._state is _State.CLOSED else original(unit),
+        lambda original, unit: None if unit._state is State.CLOSED else original(unit),
     )
 
 
@@ -79,10 +80,10 @@ def a_misuse_ends_the_unit() -> None:
 
     def leave(original: Any, failing: Any, kind: Any, error: Any, traceback: Any) -> None:
         if isinstance(error, UnitOfWorkMisuse):
-            failing._unit._state = _State.FAILED
+            failing._unit._state = State.FAILED
         original(failing, kind, error, traceback)
 
-    around(_Failing, "__exit__", leave)
+    around(Failing, "__exit__", leave)
 
 
 @bug("fake", "sql")
@@ -234,7 +235,7 @@ def a_block_that_an_error_leaves_warns_too() -> None:
     """Leaving a block by an error warns of uncommitted changes."""
 
     def leave(original: Any, unit: Any, kind: Any, *rest: Any) -> None:
-        forgotten = kind is not None and unit._state is _State.OPEN and (unit._versions.wrote or unit._has_unwritten())
+        forgotten = kind is not None and unit._state is State.OPEN and (unit._versions.wrote or unit._has_unwritten())
         original(unit, kind, *rest)
         if forgotten:
             warnings.warn("not committed", UncommittedChanges, stacklevel=2)

@@ -134,7 +134,7 @@ def a_unit_goes_on_after_its_transaction() -> None:
             original(savepoint)
 
     around(SqlSavepoint, "roll_back", roll_back)
-    instead(UnitSession, "was_ended", lambda _: False)
+    instead(UnitSession, "is_lost", lambda _: False)
 
 
 @bug("sql")

@@ -35,7 +35,7 @@ def a_query_writes_nothing_first() -> None:
         else:
             unit._check_usable()
 
-    around(UnitOfWork, "_begin_call", begin)
+    around(UnitOfWork, "begin_call", begin)
 
 
 @bug("fake")
@@ -82,7 +82,7 @@ def an_addition_waits_past_a_query() -> None:
             with without_additions(unit):
                 original(unit, writes=writes)
 
-    around(UnitOfWork, "_begin_call", begin_call)
+    around(UnitOfWork, "begin_call", begin_call)
 
 
 @bug("fake", "sql")

@@ -139,6 +139,7 @@ def a_part_can_be_in_two_places_in_the_database() -> None:
 def a_part_can_be_in_two_places_in_the_fake() -> None:
     """A part that stands in two lists is stored in both of them."""
     instead(FakeSession, "_check_parts", lambda *_: None)
+    instead(fake_session, "_check_places", lambda *_: None)
 
 
 @bug("sql")

@@ -18,7 +18,8 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import savepoint as sql_savepoint
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from service_layer.unit_of_work import UnitOfWork, _State
+from service_layer.guard import State
+from service_layer.unit_of_work import UnitOfWork
 from service_layer.versions import Versions
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def what_came_before_a_savepoint_is_undone_with_it() -> None:
     @contextmanager
     def savepoint(original: Any, unit: Any) -> Iterator[None]:
         with ExitStack() as stack:
-            if unit._state is _State.OPEN:
+            if unit._state is State.OPEN:
                 with patch.object(unit, "_has_unwritten", lambda: False):
                     stack.enter_context(original(unit))
             else:

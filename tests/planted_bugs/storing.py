@@ -12,7 +12,8 @@ from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import sqlite as sql_sqlite
 from adapters.sql.types import Text, UtcDateTime
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from service_layer.unit_of_work import UnitOfWork, _State
+from service_layer.guard import State
+from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def leaving_the_block_commits() -> None:
     """Leaving the block without an error stores the work, commit or not."""
 
     def leave(original: Any, unit: Any, kind: Any, *rest: Any) -> None:
-        if kind is None and unit._state is _State.OPEN:
+        if kind is None and unit._state is State.OPEN:
             unit.commit()
         original(unit, kind, *rest)
 

@@ -27,7 +27,8 @@ from domain.errors import (
     ValueTaken,
 )
 from domain.user import EmailTaken, UsernameTaken
-from service_layer.unit_of_work import UnitOfWork, _State
+from service_layer.guard import State
+from service_layer.unit_of_work import UnitOfWork
 from tests.planted_bugs.breaking import other_statements
 from tests.planted_bugs.registry import around, bug, instead
 
@@ -188,7 +189,7 @@ def a_failed_unit_can_be_used() -> None:
     around(
         UnitOfWork,
         "_check_usable",
-        lambda original, unit: None if unit._state is _State.FAILED else original(unit),
+        lambda original, unit: None if unit._state is State.FAILED else original(unit),
     )
 
 
@@ -197,7 +198,7 @@ def a_failed_unit_cannot_be_rolled_back() -> None:
     """After a conflict, even the rollback is refused."""
 
     def rollback(original: Any, unit: Any) -> None:
-        if unit._state is _State.FAILED:
+        if unit._state is State.FAILED:
             raise UnitOfWorkMisuse("this unit of work has failed")
         original(unit)
 
@@ -215,7 +216,7 @@ def the_cause_of_an_error_is_lost() -> None:
             if isinstance(unit._failure, StorageError):
                 unit._failure.__cause__ = None
 
-    around(UnitOfWork, "_fail", fail)
+    around(UnitOfWork, "fail", fail)
 
 
 @bug("fake")
