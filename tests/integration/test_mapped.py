@@ -15,7 +15,7 @@ from sqlalchemy.orm import configure_mappers, deferred
 from adapters.sql.mapping import map_aggregate, map_part, mapped_tables
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import makers
-from domain.errors import NotFound
+from domain.errors import NotFound, UnitOfWorkMisuse
 from domain.user import User
 from tests.contract.shop import SqlShop
 from tests.contract.users import new_user
@@ -91,6 +91,14 @@ def test_mapping_a_class_again_changes_nothing() -> None:
     map_aggregate(root, a_table(), properties={"wrong": owns("Nothing")})
     assert inspect(root) is before
     assert makers[root]().__class__ is root
+
+
+def test_an_object_that_was_made_before_its_class_was_mapped_is_refused(sqlite_engine: Engine) -> None:
+    """It has none of SQLAlchemy's state, so its changes could not be noticed."""
+    early = (kind := a_root())()
+    map_aggregate(kind, a_table())
+    with SqlShop(sqlite_engine) as uow, pytest.raises(UnitOfWorkMisuse, match="was made before its class was mapped"):
+        uow.register_new(early)
 
 
 def test_the_members_of_a_mapped_class_can_be_listed() -> None:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from sqlalchemy import inspect
 
 from adapters.fake.session import FakeSession
+from adapters.sql import mapping as sql_mapping
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
@@ -166,6 +167,12 @@ def an_object_that_was_made_before_its_class_was_mapped_is_taken() -> None:
 def anything_can_be_added() -> None:
     """A repository does not look at what it is given."""
     instead(Repository, "_checked", lambda _, aggregate: aggregate)
+
+
+@bug("sql")
+def nothing_is_refused_when_it_is_mapped() -> None:
+    """A class that the storages could not keep alike is mapped without a word."""
+    instead(sql_mapping, "refuse", lambda *_: None)
 
 
 @bug("fake", "sql")

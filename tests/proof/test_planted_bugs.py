@@ -23,7 +23,7 @@ LAST = ["collections", "same_behaviour"]
 ALONE = {
     "fake": [
         f"unit/test_{name}.py"
-        for name in ("errors", "fake_failures", "fake_database", "retrying", "unknown_outcomes", "open_units")
+        for name in ("errors", "copies", "fake_failures", "fake_database", "retrying", "unknown_outcomes", "open_units")
     ],
     "sql": ["unit/test_errors.py"]
     + [
@@ -43,7 +43,8 @@ ALONE = {
             "types",
             "own_statements",
             "streams",
-            "metadata",
+            "mapped",
+            "mapping",
             "parts_written",
         )
     ],
@@ -65,7 +66,8 @@ ALONE = {
 TESTS_OF = {
     "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes or test_open_units)"
     " and not postgres and not mariadb",
-    "sql": "(sqlite or test_errors or test_error_meanings or test_metadata) and not postgres and not mariadb",
+    "sql": "(sqlite or test_errors or test_error_meanings or test_mapped or test_mapping)"
+    " and not postgres and not mariadb",
     "postgres": "(postgres or somebody_swallowed or at_a_higher_level) and not mariadb",
 }
 NOWHERE = "nowhere://127.0.0.1:1"
