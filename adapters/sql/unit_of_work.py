@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect
+from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import ORMExecuteState
 
+
+_READING = re.compile(r"\s*(SELECT|VALUES|TABLE|WITH|SHOW|EXPLAIN|PRAGMA)\b", re.IGNORECASE)  # the texts that only read
 
 _REMOVED_BY = "removed_by"  # the key in SQLAlchemy's ``info`` of an object that holds the session it was removed in
 
@@ -87,14 +90,17 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _run(self, state: ORMExecuteState) -> Any:
         """Run a statement of a repository: after a flush, with its errors in the domain's words."""
-        if not state.is_select:
-            with self.writing:
-                self.register_bulk()
-                return state.invoke_statement()
         if UNDOING in state.execution_options:
             return state.invoke_statement()
-        with self.reading:
-            return read_whole(state)
+        if state.is_select:
+            with self.reading:
+                return read_whole(state)
+        if isinstance(state.statement, TextClause) and _READING.match(state.statement.text):
+            with self.reading:
+                return state.invoke_statement()
+        with self.writing:
+            self.register_bulk()
+            return state.invoke_statement()
 
     # Writing.
 

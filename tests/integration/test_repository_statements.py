@@ -115,6 +115,17 @@ def test_a_read_only_unit_refuses_a_statement_that_writes(engine: Engine, name: 
     assert [values(ann)] == stored_values(sql_storage(engine))
 
 
+@pytest.mark.promise(13)
+@pytest.mark.parametrize(
+    "statement", ["SELECT count(*) FROM users", "WITH few AS (SELECT 1 AS one) SELECT one FROM few"]
+)
+def test_a_read_only_unit_runs_a_text_that_reads(engine: Engine, statement: str) -> None:
+    """And does not take it for a write, whose commit was forgotten."""
+    for read_only in (True, False):
+        with OpenUnit(engine, read_only=read_only) as uow:
+            uow.open.run(text(statement))
+
+
 @pytest.mark.promise(2, 9)
 def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> None:
     """It meets the addition, and is stored by the commit."""
