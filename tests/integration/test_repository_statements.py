@@ -85,6 +85,7 @@ def test_a_value_taken_by_a_statement_of_a_repository_is_told(engine: Engine) ->
         uow.open.run(insert(users), {**values(new_user("ann")), "version": 1})
 
 
+READS = ("SELECT count(*) FROM users", "WITH few AS (SELECT 1 AS one) SELECT one FROM few")
 WRITES: dict[str, Executable] = {
     "an update": update(User).values(active=False),
     "an update of the table": update(users).values(active=False),
@@ -116,9 +117,7 @@ def test_a_read_only_unit_refuses_a_statement_that_writes(engine: Engine, name: 
 
 
 @pytest.mark.promise(13)
-@pytest.mark.parametrize(
-    "statement", ["SELECT count(*) FROM users", "WITH few AS (SELECT 1 AS one) SELECT one FROM few"]
-)
+@pytest.mark.parametrize("statement", READS)
 def test_a_read_only_unit_runs_a_text_that_reads(engine: Engine, statement: str) -> None:
     """And does not take it for a write, whose commit was forgotten."""
     for read_only in (True, False):
