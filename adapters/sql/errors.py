@@ -15,6 +15,7 @@ from sqlalchemy.exc import (
     OperationalError,
     PendingRollbackError,
     ProgrammingError,
+    SQLAlchemyError,
     StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -85,6 +86,8 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
         return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
     if isinstance(error, ValueError | OverflowError | StatementError):  # the driver or the column's type cannot send it
         return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
+    if isinstance(error, SQLAlchemyError):  # such as NoResultFound, of a query that a repository has made too narrow
+        return StorageError(f"SQLAlchemy refused a call of a repository: {error}")
     return error
 
 
