@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.orm import FromStatement
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
@@ -92,12 +93,10 @@ class SqlUnitOfWork(UnitOfWork):
         """Run a statement of a repository: after a flush, with its errors in the domain's words."""
         if UNDOING in state.execution_options:
             return state.invoke_statement()
-        if state.is_select:
+        is_text = isinstance(state.statement, TextClause | FromStatement)
+        if state.is_select or (is_text and _READING.match(str(state.statement))):
             with self.reading:
                 return read_whole(state)
-        if isinstance(state.statement, TextClause) and _READING.match(state.statement.text):
-            with self.reading:
-                return state.invoke_statement()
         with self.writing:
             self.register_bulk()
             return state.invoke_statement()

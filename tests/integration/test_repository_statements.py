@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, Executable, delete, insert, text, update
+from sqlalchemy import Engine, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -133,3 +133,15 @@ def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> Non
         uow.open.run(update(User).values(active=False).execution_options(synchronize_session=False))
         uow.commit()
     assert [False] == [row["active"] for row in stored_values(sql_storage(engine))]
+
+
+@pytest.mark.promise(5, 6, 12, 13)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_query_that_is_a_text_is_no_write(engine: Engine, read_only: bool) -> None:
+    """It needs no commit, is allowed in a read-only unit, and finds the objects that the unit holds."""
+    stored_user(sql_storage(engine), "ann")
+    query = text("SELECT * FROM users")
+    with OpenUnit(engine, read_only=read_only) as uow:
+        mine = uow.users.get_by_username("ann")
+        uow.open.run(query)
+        assert mine is uow.session.scalars(select(User).from_statement(query)).one()
