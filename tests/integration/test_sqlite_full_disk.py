@@ -90,6 +90,16 @@ def test_a_full_disk_inside_a_savepoint_ends_the_unit(engine: Engine) -> None:
     stored_user(sql_storage(engine), "dan")
 
 
+@pytest.mark.promise(10)
+def test_a_savepoint_that_a_full_disk_has_ended_says_so(engine: Engine) -> None:
+    """Whatever error leaves it: that one would say that the unit can go on."""
+    uow = SqlUnitOfWork(engine)
+    with uow, full_disk(uow), pytest.raises(StorageError, match="database or disk is full"), uow.savepoint():
+        with suppress(StorageError):
+            fill(uow)
+        raise ZeroDivisionError
+
+
 # Of a single row: where a statement stores several, SQLite is prepared to take that statement alone back.
 _LARGE = "INSERT INTO users VALUES ('x', randomblob(1000000), 'x', 1, 'x', 1)"
 

@@ -273,7 +273,7 @@ def two_tasks_of_a_thread_can_have_a_unit_open() -> None:
     instead(unit_of_work, "task_that_enters", lambda: None)
 
 
-@bug("fake", "sql")
+@bug("fake")
 def a_finished_task_blocks_the_others() -> None:
     """A unit that an asyncio task has never left keeps the other tasks of its thread from opening one for ever."""
     instead(OpenUnit, "waiting_task", lambda unit: None if unit._task is None else unit._task())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -190,6 +191,19 @@ def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(dat
             other.users.get_by_username("ann").change_email("other@example.com")
             other.commit()
     assert [("ann", True)] == stored(database)
+
+
+@pytest.mark.promise(10)
+def test_a_savepoint_that_cannot_be_undone_says_why(database: FakeDatabase) -> None:
+    """Whatever error leaves it: that one would say that the unit can go on."""
+    with FakeUnitOfWork(database) as uow:
+        with pytest.raises(StorageUnavailable) as caught, uow.savepoint():
+            database.fail("write", AWAY)
+            uow.users.add(new_user("bob"))
+            with suppress(StorageUnavailable):
+                uow.flush()
+            raise ZeroDivisionError
+        assert caught.value is AWAY
 
 
 def test_an_addition_that_is_never_written_is_no_write_that_can_fail(database: FakeDatabase) -> None:
