@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import ORMExecuteState
 
 
-_READING = re.compile(r"\s*(SELECT|VALUES|TABLE|WITH|SHOW|EXPLAIN|PRAGMA)\b", re.IGNORECASE)  # the texts that only read
+# The texts that only read.
+_READING = re.compile(
+    r"\s*(SELECT|VALUES|TABLE|SHOW|PRAGMA|(WITH|EXPLAIN)\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)))\b",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _REMOVED_BY = "removed_by"  # the key in SQLAlchemy's ``info`` of an object that holds the session it was removed in
 
@@ -96,7 +100,7 @@ class SqlUnitOfWork(UnitOfWork):
         is_text = isinstance(state.statement, TextClause | FromStatement)
         if state.is_select or (is_text and _READING.match(str(state.statement))):
             with self.reading:
-                return read_whole(state)
+                return state.invoke_statement() if isinstance(state.statement, TextClause) else read_whole(state)
         with self.writing:
             self.register_bulk()
             return state.invoke_statement()

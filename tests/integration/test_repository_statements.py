@@ -91,6 +91,7 @@ WRITES: dict[str, Executable] = {
     "an update of the table": update(users).values(active=False),
     "a deletion": delete(User),
     "a text": text("UPDATE users SET active = false"),
+    "a text that begins as a query can": text("EXPLAIN UPDATE users SET active = false"),
 }
 
 
