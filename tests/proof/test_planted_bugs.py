@@ -42,6 +42,7 @@ ALONE = {
             "engine",
             "types",
             "own_statements",
+            "repository_statements",
             "streams",
             "mapped",
             "mapping",
