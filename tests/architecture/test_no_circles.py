@@ -18,7 +18,7 @@ def imports() -> dict[str, set[str]]:
     modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
     found = {}
     for module, path in modules.items():
-        nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         named = {one.name for node in nodes if isinstance(node, ast.Import) for one in node.names}
         for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.module:
