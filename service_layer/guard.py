@@ -117,7 +117,7 @@ class Guard(ABC):
 
     @abstractmethod
     def _has_unwritten(self) -> bool:
-        """Tell whether a flush would write anything."""
+        """Return whether a flush would write anything."""
 
     @abstractmethod
     def _flush(self) -> None:

@@ -206,7 +206,7 @@ class UnitOfWork(Guard):
 
     @abstractmethod
     def holds(self, aggregate: Aggregate) -> bool:
-        """Tell whether this very object was read or added here, and not removed."""
+        """Return whether this very object was read or added here, and not removed."""
 
     @abstractmethod
     def _insert(self, aggregate: Aggregate) -> None:

@@ -28,7 +28,7 @@ class Owner(Protocol):
     """The session of an open unit of work."""
 
     def owns(self, one: object) -> bool:
-        """Tell whether the unit holds this very object, or has removed it."""
+        """Return whether the unit holds this very object, or has removed it."""
 
 
 @define(eq=False)
@@ -127,7 +127,7 @@ class FakeDatabase:
             self._parts.pop(id(part.object), None)
 
     def knows_part(self, part: object) -> bool:
-        """Tell whether this very object was read or stored as a part, by any unit."""
+        """Return whether this very object was read or stored as a part, by any unit."""
         return self._parts.get(id(part)) is part
 
     def still(self) -> AbstractContextManager[object]:

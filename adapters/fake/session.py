@@ -82,12 +82,12 @@ class FakeSession:
     # Writing.
 
     def holds(self, aggregate: Aggregate) -> bool:
-        """Tell whether this very object was read or added here, and not removed."""
+        """Return whether this very object was read or added here, and not removed."""
         tracked = self._tracked.get((type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
 
     def owns(self, one: object) -> bool:
-        """Tell whether this unit holds this very object, as a part too, or has removed it."""
+        """Return whether this unit holds this very object, as a part too, or has removed it."""
         return id(one) in self._removed or any(
             tracked.aggregate is one or _has(tracked.stored, one) for tracked in self._tracked.values()
         )
@@ -101,7 +101,7 @@ class FakeSession:
         self._track(key, _Tracked(aggregate, None))
 
     def has_unwritten(self) -> bool:
-        """Tell whether a flush would write anything."""
+        """Return whether a flush would write anything."""
         return any(_is_changed(one) for one in self._tracked.values())
 
     def changed(self) -> list[_Tracked]:
@@ -252,7 +252,7 @@ class FakeSession:
 
 
 def _is_changed(one: _Tracked) -> bool:
-    """Tell whether an object holds other values than what is stored, or other parts in a list."""
+    """Return whether an object holds other values than what is stored, or other parts in a list."""
     if one.stored is None:
         return True
     now = copy_of(one.aggregate)
@@ -275,7 +275,7 @@ def _check_places(root: Aggregate, copy: Copy, seen: dict[int, Aggregate]) -> No
 
 
 def _is_first(one: Aggregate, seen: set[RowKey]) -> bool:
-    """Tell whether no other of this identity was seen, and note this one."""
+    """Return whether no other of this identity was seen, and note this one."""
     key = (type(one), one.id)
     is_first = key not in seen
     seen.add(key)

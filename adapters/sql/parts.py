@@ -149,7 +149,7 @@ def _hold_anew(one: Any) -> None:
 
 
 def is_crowded(one: Any) -> bool:
-    """Tell whether an object holds a part twice, which SQLAlchemy takes for no change."""
+    """Return whether an object holds a part twice, which SQLAlchemy takes for no change."""
     parts = [id(part) for name in relations_of(type(one)) for part in _held(one, name)]
     return len(set(parts)) < len(parts)
 
@@ -228,7 +228,7 @@ def keep_equal(parents: Collection[Any]) -> None:
 
 
 def renumber(one: Any) -> bool:
-    """Set the positions of all parts that a list numbers; tell whether any was another one."""
+    """Set the positions of all parts that a list numbers; return whether any has changed."""
     changed = False
     for name in relations_of(type(one)):
         collection = vars(one).get(name)
@@ -244,7 +244,7 @@ def renumber(one: Any) -> bool:
 
 @once_for_each_class
 def has_positions(kind: Any) -> bool:
-    """Tell whether a class or its parts have a list that numbers its parts."""
+    """Return whether a class or its parts have a list that numbers its parts."""
     mapper: Mapper[Any] = inspect(kind)
     for relation in mapper.relationships:
         made = relation.collection_class() if relation.collection_class else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def is_stored(field: attrs.Attribute[Any]) -> bool:
-    """Tell whether an attribute is one that is stored."""
+    """Return whether an attribute is one that is stored."""
     return bool(field.metadata.get("stored", True))
 
 
@@ -38,12 +38,12 @@ def names(kind: Any) -> list[str]:
 
 
 def has_slots(kind: Any) -> bool:
-    """Tell whether its objects have no ``__dict__``."""
+    """Return whether its objects have no ``__dict__``."""
     return not hasattr(kind.__new__(kind), "__dict__")
 
 
 def is_frozen(kind: Any) -> bool:
-    """Tell whether no attribute can be set at all, not even by SQLAlchemy."""
+    """Return whether no attribute can be set at all, not even by SQLAlchemy."""
     try:
         kind.__new__(kind).frozen = None
     except AttributeError as error:  # or it has slots
@@ -52,7 +52,7 @@ def is_frozen(kind: Any) -> bool:
 
 
 def can_change(kind: Any) -> bool:
-    """Tell whether an attribute of an object of this class can be set."""
+    """Return whether an attribute of an object of this class can be set."""
     for name in names(kind):
         try:
             setattr(empty(kind), name, None)
@@ -65,7 +65,7 @@ def can_change(kind: Any) -> bool:
 
 
 def inherits(kind: Any, options: dict[str, Any]) -> bool:
-    """Tell whether a class shares the mapping of another one."""
+    """Return whether a class shares the mapping of another one."""
     return bool({"inherits", "polymorphic_on"} & options.keys()) or any(base in makers for base in kind.__mro__[1:])
 
 
@@ -76,7 +76,7 @@ def mappers() -> list[Any]:
 
 
 def is_taken(table: Table) -> bool:
-    """Tell whether another class is mapped to a table."""
+    """Return whether another class is mapped to a table."""
     return any(mapper.local_table is table for mapper in mappers())
 
 
@@ -84,17 +84,17 @@ def is_taken(table: Table) -> bool:
 
 
 def has_default(column: Column[Any]) -> bool:
-    """Tell whether a row gets a value where none is given."""
+    """Return whether a row gets a value where none is given."""
     return column.default is not None or column.server_default is not None
 
 
 def has_onupdate(column: Column[Any]) -> bool:
-    """Tell whether an update of a row writes more than what an object holds."""
+    """Return whether an update of a row writes more than what an object holds."""
     return column.onupdate is not None or column.server_onupdate is not None
 
 
 def is_made_key(column: Column[Any]) -> bool:
-    """Tell whether SQLAlchemy or the database makes a key."""
+    """Return whether SQLAlchemy or the database makes a key."""
     return column.primary_key and (column is column.table.autoincrement_column or has_default(column))
 
 
@@ -104,32 +104,32 @@ def keys(table: Table) -> list[str]:
 
 
 def is_wrong_part_key(kind: Any, table: Table) -> bool:
-    """Tell whether a part has another key than its id, or a number of the database's."""
+    """Return whether a part has another key than its id, or a number of the database's."""
     if set(keys(table)) & set(names(kind)):
         return keys(table) != ["id"]
     return len(keys(table)) != 1 or table.autoincrement_column is None
 
 
 def is_needed(column: Column[Any], kind: Any) -> bool:
-    """Tell whether a row must have a value for it that neither an object nor the database has."""
+    """Return whether a row must have a value for it that neither an object nor the database has."""
     given = column.nullable or column.primary_key or has_default(column)
     return not given and column.name not in names(kind)
 
 
 def can_change_inside(kind: TypeEngine[Any]) -> bool:
-    """Tell whether a value can be changed without setting the attribute."""
+    """Return whether a value can be changed without setting the attribute."""
     if isinstance(kind, TypeDecorator) and not isinstance(kind, PickleType):
         return can_change_inside(kind.impl_instance)
     return isinstance(kind, JSON | PickleType | ARRAY) or not kind.hashable
 
 
 def passes_by(key: ForeignKey) -> bool:
-    """Tell whether the database itself changes rows when what they refer to is removed."""
+    """Return whether the database itself changes rows when what they refer to is removed."""
     return (key.ondelete or "RESTRICT").upper() not in ("RESTRICT", "NO ACTION")
 
 
 def is_plain(prop: Any) -> bool:
-    """Tell whether a property is a column under its own name, read together with the others."""
+    """Return whether a property is a column under its own name, read together with the others."""
     column = getattr(prop, "expression", None)
     return isinstance(column, Column) and prop.key == column.name and not getattr(prop, "deferred", False)
 
@@ -138,7 +138,7 @@ def is_plain(prop: Any) -> bool:
 
 
 def is_unmapped(option: Any, kind: Any) -> bool:
-    """Tell whether a relationship leads to a class that is not mapped yet."""
+    """Return whether a relationship leads to a class that is not mapped yet."""
     target = option.argument
     return isinstance(target, type) and target is not kind and inspect(target, raiseerr=False) is None
 
@@ -163,18 +163,18 @@ def parts_table(relation: RelationshipProperty[Any]) -> Any:
 
 
 def is_owned_twice(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether another relationship of any class holds the same parts."""
+    """Return whether another relationship of any class holds the same parts."""
     others = [one for mapper in (relation.parent, *mappers()) for one in mapper.relationships if one is not relation]
     return any(one.mapper is relation.mapper for one in others)
 
 
 def has_condition(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether more is asked of parts than their foreign key."""
+    """Return whether more is asked of parts than their foreign key."""
     return not and_(*[one == other for one, other in relation.local_remote_pairs or ()]).compare(relation.primaryjoin)
 
 
 def holds_something_else(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether the class declares another kind of collection than the relationship has."""
+    """Return whether the class declares another kind of collection than the relationship has."""
     field, wanted = attrs.fields_dict(relation.parent.class_)[relation.key], collection(relation)
     if str(field.type).removeprefix("<class '").removeprefix("typing.").lower().startswith(("tuple", "frozenset")):
         return True
@@ -187,7 +187,7 @@ def holds_something_else(relation: RelationshipProperty[Any]) -> bool:
 
 
 def has_order(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether a list says its order, alike in the domain and here."""
+    """Return whether a list says its order, alike in the domain and here."""
     if not isinstance(collection(relation), list):
         return True
     order = [getattr(one, "key", None) for one in relation.order_by or ()]
@@ -213,7 +213,7 @@ def unique_names(relation: RelationshipProperty[Any]) -> list[set[str]]:
 
 
 def has_ties(relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether two parts of a parent can have the same place in the order."""
+    """Return whether two parts of a parent can have the same place in the order."""
     order = {column.name for column in order_columns(relation)}
     given = order | {column.name for column in relation.remote_side}
     return bool(order) and not any(names <= given for names in unique_names(relation))

@@ -71,7 +71,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
 
 
 def _are_current(roots: Iterable[Aggregate], session: UnitSession) -> bool:
-    """Tell whether the versions are still those that were read before the parts."""
+    """Return whether the versions are still those that were read before the parts."""
     for kind, some in groupby(sorted(roots, key=write_order), key=type):
         if relations_of(kind):
             read = {root.id: root.version for root in some}

@@ -104,6 +104,6 @@ def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
 
 
 def _is_in_place(one: Any, changed: dict[int, Aggregate]) -> bool:
-    """Tell whether a part is still one of its root, if that was read again."""
+    """Return whether a part is still one of its root, if that was read again."""
     root = None if isinstance(one, Aggregate) else root_of(one)
     return root is None or id(root) not in changed or any(part is one for part in parts_of(root))

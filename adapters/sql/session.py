@@ -56,16 +56,16 @@ class UnitSession(Session):
         self._streamed: WeakValueDictionary[int, Aggregate] = WeakValueDictionary()
 
     def was_ended(self) -> bool:
-        """Tell whether there is a connection without an active transaction: it has ended, or was never begun."""
+        """Return whether there is a connection without an active transaction: it has ended, or was never begun."""
         return self.used is not None and not self.used.in_transaction()
 
     def is_lost(self) -> bool:
-        """Tell whether the transaction has gone with its connection, or was rolled back by the database."""
+        """Return whether the transaction has gone with its connection, or was rolled back by the database."""
         used = self.used
         return used is not None and (used.invalidated or TRANSACTION_LOST in used.info or not used.in_transaction())
 
     def can_write_alone(self) -> bool:
-        """Tell whether a single statement will do without BEGIN and COMMIT: nothing has begun, and the database can."""
+        """Return whether a single statement needs no BEGIN and COMMIT: none has begun, and the database allows it."""
         connection = self.used or self.connection()
         can = _CAN_WRITE_ALONE.get(connection.dialect.name)
         return can is not None and not self.was_ended() and can(connection)
@@ -139,7 +139,7 @@ class UnitSession(Session):
         return [root for root in kept if has_positions(type(root)) and root in self and renumber(root)]
 
     def is_changed(self, one: Any) -> bool:
-        """Tell whether there is anything to write of an object, or to refuse."""
+        """Return whether there is anything to write of an object, or to refuse."""
         return self.is_modified(one) or is_crowded(one)
 
     def changed(self) -> list[Aggregate]:

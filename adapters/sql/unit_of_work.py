@@ -210,7 +210,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._end()
 
     def _is_one_statement(self) -> bool:
-        """Tell whether all that there is to write takes one statement."""
+        """Return whether all that there is to write takes one statement."""
         if not self._has_unwritten():
             return False
         changed = self.session.changed()
