@@ -216,11 +216,12 @@ def write_graphs(rows: Rows, changes: Sequence[tuple[Copy | None, Copy]]) -> Non
     added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
     kept = {id(part.object) for _, new in changes for part in new.parts} - added
     removed = [(old.row[0], part) for old, _ in changes if old for part in old.parts if id(part.object) not in kept]
+    stayed = kept & before.keys()
     changed = any(
         part.snapshot != before[id(part.object)].snapshot
         for _, new in changes
         for part in new.parts
-        if id(part.object) in kept & before.keys()
+        if id(part.object) in stayed
     )
     for old, new in changes:
         rows.insert(new) if old is None else rows.update(old, new)
