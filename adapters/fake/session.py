@@ -135,16 +135,14 @@ class FakeSession:
         """Refuse parts that are in two places, or of another unit of work; those of a new root are taken as new."""
         own = {id(part.object) for part in one.stored.parts} if one.stored else set()
         for part in (part.object for part in copy.parts):
-            other = None
-            if id(part) not in own and self.database.knows_part(part):
-                self._check_no_other_unit_owns(part)
-                before = next((root for root in self._tracked.values() if _has(root.stored, part)), None)
-                if before is None and one.stored is not None:
-                    raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
-                if before is not None and _has(copy_of(before.aggregate), part):
-                    other = before.aggregate
-            if other is not None:
-                seen[id(part)] = other
+            if id(part) in own or not self.database.knows_part(part):
+                continue
+            self._check_no_other_unit_owns(part)
+            before = next((root for root in self._tracked.values() if _has(root.stored, part)), None)
+            if before is None and one.stored is not None:
+                raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
+            if before is not None and _has(copy_of(before.aggregate), part):
+                seen[id(part)] = before.aggregate
         _check_places(one.aggregate, copy, seen)
 
     def _check_no_other_unit_owns(self, one: object) -> None:

@@ -11,11 +11,12 @@ from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
+from adapters.sql.questions import position
 from domain.aggregate import empty, named
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy.orm import Mapper, Session
 
@@ -130,22 +131,27 @@ def twin_of(one: Any) -> Any:
         if name in vars(one) and name != _generated_key(kind):
             set_attribute(twin, name, vars(one)[name])
     for name in relations_of(kind):
-        parts, value = [twin_of(part) for part in _held(one, name)], vars(one).get(name)
-        many = next((holder for holder in (list, set) if isinstance(value, holder)), None)
-        set_attribute(twin, name, next(iter(parts), None) if many is None else many(parts))
+        set_attribute(twin, name, _holding(vars(one).get(name), [twin_of(part) for part in _held(one, name)]))
     return twin
 
 
 def _hold_anew(one: Any) -> None:
-    """Set what holds parts once more, so that SQLAlchemy takes all of them for added."""
+    """Empty each relationship and fill it again, so that SQLAlchemy takes all its parts for added."""
     for name in relations_of(type(one)):
         held, value = _held(one, name), vars(one).get(name)
-        many = next((kind for kind in (list, set) if isinstance(value, kind)), None)
-        set_committed_value(one, name, None if many is None else many())
+        set_committed_value(one, name, _holding(value, ()))
         if held:
-            set_attribute(one, name, held[0] if many is None else many(held))
+            set_attribute(one, name, _holding(value, held))
         for part in held:
             _hold_anew(part)
+
+
+def _holding(like: Any, parts: Sequence[Any]) -> Any:
+    """Return the parts in a list or a set if ``like`` is one; otherwise the single part, or ``None``."""
+    for kind in (list, set):
+        if isinstance(like, kind):
+            return kind(parts)
+    return parts[0] if parts else None
 
 
 def is_crowded(one: Any) -> bool:
@@ -246,8 +252,4 @@ def renumber(one: Any) -> bool:
 def has_positions(kind: Any) -> bool:
     """Return whether a class or its parts have a list that numbers its parts."""
     mapper: Mapper[Any] = inspect(kind)
-    for relation in mapper.relationships:
-        made = relation.collection_class() if relation.collection_class else None
-        if isinstance(made, OrderingList) or has_positions(relation.mapper.class_):
-            return True
-    return False
+    return any(position(one) or has_positions(one.mapper.class_) for one in mapper.relationships)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Select, bindparam, inspect, select
 
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
+from adapters.sql.postgres import STREAMED
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange
 from service_layer.versions import write_order
@@ -26,8 +27,6 @@ READ_AGAIN = 3
 STREAM = "stream"
 """The execution option of a statement whose aggregates the session does not keep."""
 
-_PIECEWISE = {"stream_results", "yield_per"}  # the options of what is read little by little
-
 UNDOING = "undoing"
 """The execution option of the statements that read again what an undone savepoint has changed."""
 
@@ -38,7 +37,7 @@ def read_whole(state: ORMExecuteState) -> Any:
     Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
     """
     session = cast("UnitSession", state.session)
-    if not _PIECEWISE.isdisjoint(state.execution_options):
+    if not STREAMED.isdisjoint(state.execution_options):
         return state.invoke_statement()
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
