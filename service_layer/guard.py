@@ -1,4 +1,4 @@
-"""Who may call a unit of work, and when: what surrounds each call, and the failure of the unit after an error."""
+"""The guard of a unit of work: which calls are allowed in which state, and how an error fails the unit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """Where a unit of work is in its life cycle, in words for a message."""
+    """Where a unit of work is in its life cycle; the values are words for a message."""
 
     CLOSED = "is not open: write `with uow:` around the work"
     OPEN = "is open"
@@ -25,7 +25,7 @@ class State(Enum):
 
 
 class Failing:
-    """Makes an error that leaves its block the failure of a unit."""
+    """A context manager that makes an error in its block the failure of the unit."""
 
     def __init__(self, unit: Guard) -> None:
         self._unit = unit
@@ -34,12 +34,15 @@ class Failing:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if error is not None and not isinstance(error, UnitOfWorkMisuse):  # which is refused before anything is done
+        if error is not None and not isinstance(error, UnitOfWorkMisuse):  # misuse is refused before anything is done
             self._unit.fail(error)
 
 
 class Call(Failing):
-    """Surrounds a call: checks that it is allowed, and flushes. A generator would take twice as long."""
+    """The same around a call: first checks that it is allowed, and flushes.
+
+    It is a class because a generator with ``@contextmanager`` would take twice as long.
+    """
 
     def __init__(self, unit: Guard, *, writes: bool) -> None:
         super().__init__(unit)
@@ -66,10 +69,10 @@ class Guard(ABC):
         """Surrounds a repository's write, likewise; refused in a read-only unit."""
 
         self.failing: AbstractContextManager[None] = Failing(self)
-        """Surrounds what belongs to an earlier call of a repository: its failure is the unit's failure, too."""
+        """Surrounds a flush, a commit or a savepoint: its failure is the unit's failure, too."""
 
     def begin_call(self, *, writes: bool) -> None:
-        """Check that a call is allowed, and flush what was changed before it."""
+        """Check that a call is allowed, and flush what was added or changed before it."""
         self._check_usable()
         if writes:
             self.check_writable("write")
@@ -80,7 +83,7 @@ class Guard(ABC):
 
     def _check_usable(self) -> None:
         """Raise :class:`~domain.errors.UnitOfWorkMisuse` unless the unit is open, sound, and this thread's."""
-        if self._thread != threading.get_ident():  # which saves a call in the usual case
+        if self._thread != threading.get_ident():  # compared here first: it saves a call in the usual case
             self._check_thread()
         if self._state is not State.OPEN:
             reason = f" ({self._failure})" if self._state is State.FAILED else ""
@@ -102,7 +105,7 @@ class Guard(ABC):
     def fail(self, error: BaseException) -> None:
         """Note the error that has failed the unit; raise it in the domain's words, unless it is in them."""
         if self._state is State.FAILED and error is self._failure:
-            return  # a call inside of this one has noted it
+            return  # a nested call has noted it
         self._state = State.FAILED
         self._failure = self._failed(error)
         if self._failure is not error:
@@ -110,9 +113,9 @@ class Guard(ABC):
 
     @abstractmethod
     def _failed(self, error: BaseException) -> BaseException:
-        """Give up what an error has spoilt, and return the error in the words of domain.errors.
+        """Undo what an error has made useless, and return it as an error of domain.errors.
 
-        Sets ``_loss`` where the whole transaction is gone.
+        Set ``_loss`` if the whole transaction is gone.
         """
 
     @abstractmethod
@@ -121,4 +124,4 @@ class Guard(ABC):
 
     @abstractmethod
     def _flush(self) -> None:
-        """Write the pending addition and all changes: by class; in a class additions first, then by id."""
+        """Write the pending addition and all changes, in the order of :func:`~service_layer.versions.write_order`."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OpenUnit:
-    """Stands for a unit of work that is open in an asyncio task. The unit alone keeps it; it keeps neither of them."""
+    """A unit of work that is open in an asyncio task. Only the unit refers to it; it refers to the task weakly."""
 
     __slots__ = ("__weakref__", "_task")
 
@@ -27,7 +27,7 @@ class OpenUnit:
         _here.opened.append(ref(self))
 
     def close(self) -> None:
-        """Forget the task. Any thread may call this, because the thread of the task drops what is closed by itself."""
+        """Forget the task. Any thread may call this: only the task's own thread changes the list of open units."""
         self._task = None
 
     def waiting_task(self) -> Task[Any] | None:
@@ -38,7 +38,7 @@ class OpenUnit:
 
 
 class _Here(threading.local):
-    """What was opened in this thread. No other thread changes the list, so it needs no lock."""
+    """The units that were opened in this thread. No other thread changes the list, so it needs no lock."""
 
     def __init__(self) -> None:
         self.opened: list[ref[OpenUnit]] = []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Savepoint(ABC):
-    """A savepoint of a storage, from its beginning to one of its two ends."""
+    """An open savepoint, which ends by one of these two calls."""
 
     @abstractmethod
     def release(self) -> None:
@@ -18,7 +18,7 @@ class Savepoint(ABC):
 
     @abstractmethod
     def undo(self, written: list[tuple[Aggregate, int]]) -> None:
-        """Take back what was written since, and read the objects that were changed since again.
+        """Undo what was written since the savepoint began, and read again the objects that were changed since.
 
         ``written`` are the aggregates that were flushed since, each with its version before. Additions are new again.
         """

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class UnitOfWork(Guard):
     """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
 
-    One object serves one thread at a time and can be used again, one block after another. A breach of its life cycle
-    raises :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead. ``read_only`` units refuse every
-    write. What all of this promises is written down in docs/promises.md.
+    One object serves one thread at a time and can be used again, one block after another. Misuse raises
+    :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead. A ``read_only`` unit refuses every
+    write. docs/promises.md has all that a unit promises.
 
     Use cases need the repositories, :meth:`commit`, :meth:`rollback`, :meth:`flush` and :meth:`savepoint`; the other
     public members are for the repositories themselves.
@@ -53,8 +53,8 @@ class UnitOfWork(Guard):
     def __enter__(self) -> Self:
         """Open the unit.
 
-        Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already, or one of another asyncio task of this
-        thread is.
+        Raises :class:`~domain.errors.UnitOfWorkMisuse` when it is open already, or when another asyncio task of this
+        thread has a unit open.
         """
         task = task_that_enters()
         if not self._entered.acquire(blocking=False):
@@ -77,7 +77,7 @@ class UnitOfWork(Guard):
         try:
             self._check_thread()
         except UnitOfWorkMisuse:
-            self._close()  # a generator's block that was left by another thread; nothing else will ever close it
+            self._close()  # another thread has left the block, as of a generator; nothing else would close the unit
             raise
         forgotten = False
         try:
@@ -92,8 +92,8 @@ class UnitOfWork(Guard):
                 UncommittedChanges,
                 stacklevel=2,
             )
-        if error is not None and (told := self._told(error)) is not error:
-            raise told from error
+        if error is not None and (translated := self._translated(error)) is not error:
+            raise translated from error
 
     def _close(self) -> None:
         try:
@@ -108,11 +108,11 @@ class UnitOfWork(Guard):
             self._entered.release()
 
     def commit(self) -> None:
-        """Store all that the unit has done; when this returns, it is stored. Then only leaving the block remains.
+        """Store all that the unit has done. When this returns, it is stored, and the block can only be left.
 
-        Raises :class:`~domain.errors.ValueTaken` or :class:`~domain.errors.ConcurrentChange` when the work clashes with
-        that of others, :class:`~domain.errors.StorageUnavailable` or another :class:`~domain.errors.StorageError` when
-        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when nothing can tell, and
+        Raises :class:`~domain.errors.ValueTaken` or another :class:`~domain.errors.Conflict` when the work clashes with
+        what is stored, :class:`~domain.errors.StorageUnavailable` or another :class:`~domain.errors.StorageError` when
+        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when it may or may not be stored, and
         :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit or inside a savepoint.
         """
         self._check_usable()
@@ -123,7 +123,7 @@ class UnitOfWork(Guard):
         self._state = State.COMMITTED
 
     def rollback(self) -> None:
-        """Undo all that the unit has stored. Its objects keep their values. Then only leaving the block remains.
+        """Undo all that the unit has written. Its objects keep their values, and the block can only be left.
 
         Raises :class:`~domain.errors.UnitOfWorkMisuse` inside a savepoint.
         """
@@ -135,20 +135,20 @@ class UnitOfWork(Guard):
         self._roll_back()
 
     def flush(self) -> None:
-        """Write what the unit has added and changed so far, without a query: its errors come now.
+        """Write what the unit has added and changed so far, without a query.
 
-        Raises what a repository's next call would raise.
+        Raises what a repository's next call would otherwise raise.
         """
         self.begin_call(writes=False)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Make the block a part that is undone alone when an error leaves it, in the storage and in the objects.
+        """Undo the block alone when an error leaves it, in the storage and in the objects.
 
         The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
-        Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a conflict was caught inside of
-        the block. Where the savepoint cannot be undone because the connection or the transaction is gone, it raises
-        that error instead, and the whole unit can only be left.
+        Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a failure of the unit was caught
+        inside the block. If the savepoint cannot be undone, because the connection or the transaction is gone, that
+        error is raised instead, and the whole unit can only be rolled back or left.
         """
         self.flush()
         with self.failing:
@@ -163,14 +163,14 @@ class UnitOfWork(Guard):
                 savepoint.release()
             versions.keep_level()
         except BaseException as error:
-            if self._versions is versions:  # and has not ended together with the unit
+            if self._versions is versions:  # otherwise the savepoint has ended with its unit
                 self._undo(savepoint, versions.drop_level(), error)
             raise
 
     def _check_same_block(self, versions: Versions) -> None:
         self._check_usable()
         if self._versions is not versions:
-            raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before that")
+            raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before the unit's")
 
     def _undo(self, savepoint: Savepoint, written: list[tuple[Aggregate, int]], error: BaseException) -> None:
         if self._loss is None:
@@ -181,13 +181,13 @@ class UnitOfWork(Guard):
             raise self._loss from error
 
     def register_new(self, aggregate: Aggregate) -> None:
-        """Track an aggregate for its repository, to be inserted; one that is tracked already stays as it is."""
+        """Track a new aggregate for its repository, to be inserted; do nothing if it is tracked already."""
         with self.writing:
             if not self.holds(aggregate):
                 self._insert(aggregate)
 
     def register_removed(self, aggregate: Aggregate) -> None:
-        """Delete a tracked aggregate for its repository, now, so that another one can take its values."""
+        """Delete a tracked aggregate for its repository, immediately, so that another one can take its values."""
         with self.writing:
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
@@ -200,8 +200,8 @@ class UnitOfWork(Guard):
         """Note that a repository writes rows in bulk, without objects that the unit tracks."""
         self._versions.note_write()
 
-    def _told(self, error: BaseException) -> BaseException:
-        """Return an error that leaves the block in the words of domain.errors, if it is one of the storage."""
+    def _translated(self, error: BaseException) -> BaseException:
+        """Return an error that leaves the block; one of the storage as an error of domain.errors."""
         return error
 
     @abstractmethod
@@ -214,15 +214,15 @@ class UnitOfWork(Guard):
 
     @abstractmethod
     def _delete(self, aggregate: Aggregate) -> None:
-        """Delete an aggregate, and track it no longer."""
+        """Delete an aggregate and stop tracking it."""
 
     @abstractmethod
     def _commit(self) -> None:
-        """Flush, make all writes last, then give up all objects and resources."""
+        """Flush, commit, then release all objects and resources."""
 
     @abstractmethod
     def _roll_back(self) -> None:
-        """Undo the writes, then give up all objects, as they are, and all resources."""
+        """Undo the writes, then release all objects, as they are, and all resources."""
 
     @abstractmethod
     def _begin_savepoint(self) -> Savepoint:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[str, bool, UUID]:
-    """Return what aggregates are sorted by before they are written: class, additions first, then id.
+    """Return the sort key of an aggregate in a flush: by class, additions first, then by id.
 
-    Where several cannot be written, it decides which of them is refused.
+    If several cannot be written, this order decides which of them is refused.
     """
     kind = type(aggregate)
     return f"{kind.__module__}.{kind.__name__}", not is_new, aggregate.id
@@ -54,7 +54,7 @@ class Versions:
 
     @contextmanager
     def raised(self, aggregates: Iterable[Aggregate]) -> Iterator[None]:
-        """Raise the versions that this unit has not raised yet; when the block fails, give all the old ones back."""
+        """Raise the versions that this unit has not raised yet; if the block fails, restore the old ones."""
         level = self._levels[-1].before
         before = [(one, one.version) for one in aggregates]
         noted = {id(one): (one, version) for one, version in before if id(one) not in level}
@@ -77,11 +77,11 @@ class Versions:
         self._levels.append(_Level())
 
     def keep_level(self) -> None:
-        """End the level of a savepoint that succeeded: the level around it takes over."""
+        """End the level of a savepoint that succeeded: merge it into the level around it."""
         inner = self._levels.pop()
         self._levels[-1].before = inner.before | self._levels[-1].before
         self._levels[-1].wrote |= inner.wrote
 
     def drop_level(self) -> list[tuple[Aggregate, int]]:
-        """End the level of a savepoint that failed; return what was written in it, each with its version before."""
+        """End the level of a savepoint that failed; return each aggregate written in it with its version before."""
         return list(self._levels.pop().before.values())

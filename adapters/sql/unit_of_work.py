@@ -74,8 +74,8 @@ class SqlUnitOfWork(UnitOfWork):
         self._savepoints: list[SqlSavepoint] = []
         self.users = SqlUserRepository(self, self.session)
 
-    def _told(self, error: BaseException) -> BaseException:
-        # SQLAlchemy's own come from statements that a repository has run past its session.
+    def _translated(self, error: BaseException) -> BaseException:
+        # An error of SQLAlchemy comes from a statement that was run past the session, as on uow.connection.
         return translated(error, self._engine) if isinstance(error, SQLAlchemyError) else error
 
     @property

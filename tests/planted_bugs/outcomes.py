@@ -157,4 +157,4 @@ def a_savepoint_that_cannot_be_undone_raises_the_error_that_it_was_undone_for() 
 @bug("sql")
 def an_error_of_a_repositorys_own_statement_is_not_translated() -> None:
     """An error of SQLAlchemy leaves the block if a repository runs a statement past its session."""
-    instead(SqlUnitOfWork, "_told", lambda _, error: error)
+    instead(SqlUnitOfWork, "_translated", lambda _, error: error)
