@@ -31,19 +31,19 @@ class Aggregate:
     """What is loaded, changed and stored as a whole (Evans, *Domain-Driven Design*, 2003, chapter 6).
 
     ``id`` is made at creation. ``version`` is 0 until the aggregate is stored. Every unit of work that writes the
-    aggregate, or any part of it, raises the version by one, and refuses to when the stored version is no longer the
-    one it read.
+    aggregate, or any part of it, raises the version by one. It refuses to write if the stored version is no longer the
+    one that it read.
     """
 
     id: UUID = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)
     version: int = 0
 
     def __copy__(self) -> Self:
-        """Return another object of the same identity, made like any other one, so that nothing watches both as one."""
+        """Return another object of the same identity, made by ``__init__``, so SQLAlchemy's state is not shared."""
         return evolve(self)
 
     def __eq__(self, other: object) -> bool:
-        """Two aggregates are equal when they are of one type and have one identity, whatever else they hold."""
+        """Return whether the other is of the same class and has the same id, whatever else they hold."""
         if type(other) is not type(self):
             return NotImplemented
         return self.id == other.id
@@ -53,12 +53,12 @@ class Aggregate:
 
 
 def named(one: object) -> str:
-    """Return how a message speaks of an aggregate, by its class and id, or of a part, by its class."""
+    """Return how a message names an object: an aggregate by its class and id, a part by its class."""
     return f"{type(one).__name__} {one.id}" if isinstance(one, Aggregate) else f"a part of class {type(one).__name__}"
 
 
 makers: dict[type, Callable[[], Any]] = {}
-"""How to make an empty object of a class for which ``__new__`` is not enough: a mapped class needs more on it."""
+"""How to make an empty object of a mapped class, by class: ``__new__`` would leave out SQLAlchemy's state."""
 
 
 def empty(kind: type[Any]) -> Any:

@@ -1,7 +1,7 @@
-"""The port that every repository keeps: a collection of aggregates of one type, whatever stores them.
+"""The port of every repository: a collection of aggregates of one type, whatever stores them.
 
-What an implementation must write are the six abstract methods; all that a caller can notice about
-arguments, missing aggregates, pages and streams is decided here, once for all of them.
+An implementation writes the six abstract methods. All that a caller can notice about arguments, missing aggregates,
+pages and streams is decided here, once for every implementation.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
 
 STREAM_BATCH = 500
-"""How many aggregates a stream reads at once: few round trips, in little memory."""
+"""How many aggregates a stream reads at a time: few round trips, in little memory."""
 
 BULK_BATCH = 2000
-"""How many aggregates a bulk addition takes from an iterator at once: more would hardly be quicker."""
+"""How many aggregates a bulk addition takes from an iterator at a time: more would hardly be quicker."""
 
 
 @frozen
@@ -46,26 +46,26 @@ class Page(Generic[A]):
 class Repository(ABC, Generic[A]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
-    What is added or changed is written with the next call, or with the commit, so a unit reads its own writes; hence
-    every method may raise a :class:`~domain.errors.Conflict` or a :class:`~domain.errors.StorageError` of an
-    earlier one. Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and the
-    writing ones in a read-only unit.
+    What is added or changed is written with the next call or with the commit, so a unit reads its own writes. Hence
+    every method may raise the :class:`~domain.errors.Conflict` or :class:`~domain.errors.StorageError` of an earlier
+    call. Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and those that write
+    in a read-only unit.
     """
 
     aggregate: ClassVar[type[Aggregate]]
     """The class of the aggregates in this collection."""
 
     not_found: ClassVar[type[NotFound]]
-    """What is raised for a key that nobody has."""
+    """The error for a key that no stored aggregate has."""
 
     def add(self, aggregate: A) -> None:
-        """Take in a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.
+        """Add a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.
 
-        Each costs a statement of its own: for more than some hundreds, take :meth:`add_many`.
+        Each costs a statement: for more than some hundreds, use :meth:`add_many`.
 
         Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit,
-        :class:`~domain.errors.DuplicateIdentity` for the id of another object of this one, and ``TypeError`` for
-        anything that is no aggregate of this type. The next call of the unit, or its commit, raises
+        :class:`~domain.errors.DuplicateIdentity` if this unit holds another object of the same id, and ``TypeError``
+        for anything that is no aggregate of this type. The next call of the unit, or its commit, raises
         :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
         :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
         """
@@ -74,12 +74,14 @@ class Repository(ABC, Generic[A]):
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        Those of a list or a tuple are one batch, which PostgreSQL gets by one COPY; others are read and stored
-        2,000 at a time, so an iterator of any length will do. They are let go: the unit does not track them, and they
-        are not changed. When reading them fails, the batches before are in the unit, to be committed or not. Of none
-        at all, nothing comes. Raises :class:`~domain.errors.ValueTaken` and
-        :class:`~domain.errors.DuplicateIdentity` without the value, the latter also for an object that this unit
-        holds, and ``TypeError``; on PostgreSQL, the first two come when the whole batch was sent.
+        A list or a tuple is one batch, which goes to PostgreSQL by one COPY if the aggregates have no parts. Anything
+        else is read and stored 2,000 at a time, so an iterator of any length will do. The unit does not track the
+        objects, and does not change them. If reading the iterator fails, the batches before are in the unit, to be
+        committed or not. An empty iterable does nothing at all.
+
+        Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value, the
+        latter also for an object that this unit holds, and ``TypeError``. On PostgreSQL, the first two come when the
+        whole batch was sent.
         """
         count = 0
         remaining = map(self._checked, aggregates)
@@ -99,8 +101,8 @@ class Repository(ABC, Generic[A]):
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
 
-        It is written immediately. Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit does not
-        hold, and :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
+        Its row is deleted immediately. Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit
+        does not hold, and :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
         """
         self._remove(self._checked(aggregate))
 
@@ -118,9 +120,9 @@ class Repository(ABC, Generic[A]):
     def stream(self) -> Iterator[A]:
         """Yield all aggregates in the order of their ids, reading a batch at a time.
 
-        Memory stays flat on a database, for what the caller lets go; the fake holds all its rows anyway. Each batch is
-        a read of its own: none comes twice, and none that was there all the time is left out; an aggregate that is
-        added, changed or removed meanwhile may be seen in either state.
+        Memory stays flat on a database, as long as the caller keeps none of them; the fake holds all its rows anyway.
+        Each batch is a separate query. No aggregate comes twice, and none that was there all the time is left out. One
+        that another unit adds, changes or removes during the stream may be seen in either state.
         """
         after: UUID | None = None
         count = STREAM_BATCH
@@ -129,7 +131,7 @@ class Repository(ABC, Generic[A]):
             for items in self._slices_after(after, STREAM_BATCH):
                 yield from items
                 after, count = items[-1].id, count + len(items)
-                del items  # or they would be alive while the next ones are made
+                del items  # otherwise they would stay in memory while the next batch is read
 
     def _get_by(self, key: str, value: object) -> A:
         found = self._find(key, value)

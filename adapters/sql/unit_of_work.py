@@ -45,19 +45,19 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import ORMExecuteState
 
 
-# The texts that only read.
+# Texts of SQL that only read.
 _READING = re.compile(
     r"\s*(SELECT|VALUES|TABLE|SHOW|PRAGMA|(WITH|EXPLAIN)\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)))\b",
     re.IGNORECASE | re.DOTALL,
 )
 
-_REMOVED_BY = "removed_by"  # the key in SQLAlchemy's ``info`` of an object that holds the session it was removed in
+_REMOVED_BY = "removed_by"  # the key in the ``info`` of SQLAlchemy's state: the session that has removed the object
 
 
 class SqlUnitOfWork(UnitOfWork):
     """A unit of work over the database of ``engine``: a session that is opened and closed with each block.
 
-    Repositories query ``session`` as SQLAlchemy's users know it. Raises
+    Repositories query ``session``, an ordinary session of SQLAlchemy. Raises
     :class:`~domain.errors.ConfigurationError` for an engine that would read and write in different schemas.
     """
 
@@ -65,7 +65,7 @@ class SqlUnitOfWork(UnitOfWork):
         super().__init__(read_only=read_only)
         if "schema_translate_map" in engine.get_execution_options():
             raise ConfigurationError(
-                "schema_translate_map is not for a unit of work: let the URL say where its tables are, as in"
+                "a unit of work cannot use schema_translate_map: let the URL say where the tables are, as in"
                 " ?options=-csearch_path=tenant"
             )
         self._engine = engine
@@ -80,10 +80,11 @@ class SqlUnitOfWork(UnitOfWork):
 
     @property
     def connection(self) -> Connection:
-        """The connection of this block, in its transaction, for statements that are not the session's.
+        """The connection of this block, in its transaction, for statements past the session.
 
-        Asking for it flushes. What is done on it lasts or is undone with the rest of the block, and changes none of
-        its objects. The transaction is the unit's: its commit fails when another call has ended it.
+        Reading this property flushes. What is done on the connection is committed or rolled back with the rest of the
+        block, and changes none of its objects. Only the unit may end the transaction: if anything else has ended it,
+        the unit's commit fails.
         """
         with self.reading:
             connection = self.session.connection()
@@ -94,7 +95,7 @@ class SqlUnitOfWork(UnitOfWork):
     # Reading.
 
     def _run(self, state: ORMExecuteState) -> Any:
-        """Run a statement of a repository: after a flush, with its errors in the domain's words."""
+        """Run a statement of a repository after a flush; translate its errors, and read its aggregates whole."""
         if UNDOING in state.execution_options:
             return state.invoke_statement()
         is_text = isinstance(state.statement, TextClause | FromStatement)
@@ -175,10 +176,10 @@ class SqlUnitOfWork(UnitOfWork):
         self._forget_removed()
 
     def _forget_removed(self) -> None:
-        """Expunge what was deleted: SQLAlchemy's memory of it would stand in the way of adding it once more."""
+        """Expunge what was deleted: as long as SQLAlchemy remembers it, it cannot be added once more."""
         for one in self.session.removed:
-            for savepoint in self._savepoints[-1:]:
-                savepoint.note_removed(one)
+            if self._savepoints:
+                self._savepoints[-1].note_removed(one)
         self.session.expunge_each(self.session.removed)
         for one in self.session.removed:
             if isinstance(one, Aggregate):
@@ -198,7 +199,7 @@ class SqlUnitOfWork(UnitOfWork):
             except DBAPIError as error:
                 raise translated_alone(error, self._engine) from error
             finally:
-                info.pop(ALONE, None)  # a connection that is lost has an empty one
+                info.pop(ALONE, None)  # perhaps it is gone: a lost connection empties its info
         else:
             if self._has_unwritten():
                 self._flush()
@@ -210,7 +211,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._end()
 
     def _is_one_statement(self) -> bool:
-        """Return whether all that there is to write takes one statement."""
+        """Return whether the pending writes are one statement."""
         if not self._has_unwritten():
             return False
         changed = self.session.changed()
@@ -232,7 +233,7 @@ class SqlUnitOfWork(UnitOfWork):
         return savepoint
 
     def _failed(self, error: BaseException) -> BaseException:
-        # Now, and not when the block is left: others may wait for its locks.
+        # Roll back now, and not when the block is left: others may wait for its locks.
         told = translated(error, self._engine)
         if self._savepoints:
             self._loss = self._given_up_with(told)
@@ -241,7 +242,7 @@ class SqlUnitOfWork(UnitOfWork):
         return told
 
     def _given_up_with(self, told: BaseException) -> BaseException | None:
-        """Roll back the innermost savepoint; return what has ended the whole transaction, if that cannot be done."""
+        """Roll back the innermost savepoint; if that fails, return the error that has ended the whole transaction."""
         try:
             if self._savepoints[-1].can_be_undone and not self.session.is_lost():
                 self._savepoints[-1].roll_back()
