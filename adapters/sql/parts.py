@@ -1,4 +1,4 @@
-"""An aggregate and its parts, as their mapping has it: a tree of objects."""
+"""An aggregate and its parts: walking the tree that relationships make of them, and preparing it for a flush."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
 
 
 def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
-    """Keep what a function returns for each class."""
-    return cache(function)  # which takes no class itself, in the eyes of mypy
+    """Cache what a function returns for each class."""
+    return cache(function)  # in this disguise, because mypy takes no class for hashable
 
 
 @once_for_each_class
@@ -38,7 +38,7 @@ def relations_of(kind: Any) -> tuple[str, ...]:
 
 @once_for_each_class
 def _generated_key(kind: Any) -> str | None:
-    """Return the attribute for a key that the database makes."""
+    """Return the attribute for the key if the database makes it."""
     mapper: Mapper[Any] = inspect(kind)
     key = mapper.primary_key[0]
     table: Any = mapper.local_table
@@ -46,7 +46,7 @@ def _generated_key(kind: Any) -> str | None:
 
 
 def parts_of(one: Any) -> Iterator[Any]:
-    """Yield the parts of an object at every level, each after its parent; twice, if it is held twice."""
+    """Yield the parts of an object at every level, each after its parent; a part that is held twice comes twice."""
     for name in relations_of(type(one)):
         for part in _held(one, name):
             yield part
@@ -54,19 +54,19 @@ def parts_of(one: Any) -> Iterator[Any]:
 
 
 def _held(one: Any, name: str) -> tuple[Any, ...]:
-    value = vars(one).get(name)  # past SQLAlchemy, which would load what it has not loaded yet
+    value = vars(one).get(name)  # not by getattr, which would load what is not loaded yet
     if value is None:
         return ()
     return tuple(value) if isinstance(value, list | set) else (value,)
 
 
 def root_of(part: Any) -> Any:
-    """Return the root that a part was read or written with; ``None`` for a new part."""
+    """Return the root with which a part was read or written; ``None`` for a new part."""
     return inspect(part).info.get(_ROOT)
 
 
 def note_root(root: Any) -> None:
-    """Let each part of an aggregate know its root, and keep it alive."""
+    """Note the root in each part of an aggregate; this also keeps the root alive."""
     for part in parts_of(root):
         inspect(part).info[_ROOT] = root
 
@@ -88,7 +88,7 @@ def check_parts(roots: Iterable[Any]) -> None:
 
 
 def make_new(root: Any, session: Session) -> None:
-    """Make an aggregate of an ended unit of work new again, with its parts; those that this unit holds move to it."""
+    """Make an aggregate of an ended unit of work new again, with its parts; those of this session move to it."""
     if inspect(root).key is not None:
         make_transient(root)
     for part in parts_of(root):
@@ -104,7 +104,7 @@ def make_new(root: Any, session: Session) -> None:
 
 
 def make_parts_new(parts: Iterable[Any]) -> None:
-    """Make parts new again that are stored no longer, each with its own parts."""
+    """Make parts new again that are no longer stored; each holds its own parts anew."""
     parts = list(parts)
     for part in parts:
         make_new_part(part)
@@ -113,7 +113,7 @@ def make_parts_new(parts: Iterable[Any]) -> None:
 
 
 def make_new_part(part: Any) -> None:
-    """Make a part new again that was stored once, under another key if the database makes it."""
+    """Make a part that was once stored new again; a key that the database has made is dropped."""
     state = inspect(part)
     if state.key is not None:
         make_transient(part)
@@ -155,16 +155,16 @@ def _holding(like: Any, parts: Sequence[Any]) -> Any:
 
 
 def is_crowded(one: Any) -> bool:
-    """Return whether an object holds a part twice, which SQLAlchemy takes for no change."""
+    """Return whether an object holds a part twice, which SQLAlchemy does not take for a change."""
     parts = [id(part) for name in relations_of(type(one)) for part in _held(one, name)]
     return len(set(parts)) < len(parts)
 
 
 def resettle(one: Any) -> None:
-    """Take all parts out of their collections and put them in again.
+    """Take all parts out of their lists and put them in again.
 
-    SQLAlchemy takes a part for an orphan that was held twice for a moment and then removed once, as in
-    ``a[0], a[1] = a[1], a[0]``.
+    A part that was held twice for a moment and then removed once, as in ``a[0], a[1] = a[1], a[0]``, is an orphan to
+    SQLAlchemy.
     """
     for name in relations_of(type(one)):
         if isinstance(vars(one).get(name), list):
@@ -172,10 +172,10 @@ def resettle(one: Any) -> None:
 
 
 def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, list[Any]]]:
-    """Take new parts out of their collections for a flush of what was changed and removed: a flush inserts first.
+    """Take new parts out of their collections, so that what was changed and removed can be flushed before them.
 
-    What was moved into a new part is deleted with its old parent, and becomes new itself. Return what
-    :func:`put_back` needs: nothing, if no part is new or no other part was changed.
+    One flush would insert first. What was moved into a new part is deleted at its old place, and becomes new itself.
+    Return what :func:`put_back` needs: an empty list if no part is new, or no other part was changed or removed.
     """
     stored_roots = [root for root in roots if root not in session.new]
     parents = [one for root in stored_roots for one in (root, *parts_of(root))]
@@ -184,7 +184,7 @@ def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, li
     if not any(one not in stored_roots or _has_lost_parts(one) for one in session.dirty):
         return []
     held = []
-    for one in reversed(parents):  # what is in a new part first: it would leave the session together with that
+    for one in reversed(parents):  # the parts inside a new part first: they would leave the session together with it
         for name in relations_of(type(one)):
             parts = _held(one, name)
             kept = [part for part in parts if one not in session.new and part not in session.new]
@@ -199,7 +199,7 @@ def _has_lost_parts(one: Any) -> bool:
 
 
 def put_back(held: list[tuple[Any, str, list[Any]]]) -> None:
-    """Put parts back that were held back."""
+    """Put back the parts that were held back."""
     for one, name, parts in reversed(held):
         _refill(one, name, parts)
 
@@ -217,7 +217,7 @@ def _refill(one: Any, name: str, parts: list[Any]) -> None:
 
 
 def keep_equal(parents: Collection[Any]) -> None:
-    """Put parts back into sets in which equal ones have taken their place: that is no change."""
+    """Put parts back into sets where an equal one has taken their place: that counts as no change."""
     changes = [
         (vars(one)[name], inspect(one).attrs[name].history)
         for one in parents

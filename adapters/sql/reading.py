@@ -22,37 +22,38 @@ if TYPE_CHECKING:
     from adapters.sql.session import UnitSession
 
 READ_AGAIN = 3
-"""How often a statement is run again whose aggregates another unit has changed while they were read."""
+"""How often a statement is run again if another unit has changed its aggregates while they were read."""
 
 STREAM = "stream"
-"""The execution option of a statement whose aggregates the session does not keep."""
+"""The execution option of a statement whose aggregates live only as long as the caller keeps them."""
 
 UNDOING = "undoing"
-"""The execution option of the statements that read again what an undone savepoint has changed."""
+"""The execution option of the statements that read again what was changed in an undone savepoint."""
 
 
 def read_whole(state: ORMExecuteState) -> Any:
-    """Run a query, and return its result when every aggregate in it is of one version.
+    """Run a query, and return its result when the root and the parts of every aggregate are of one version.
 
-    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
+    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try. What is read
+    little by little is not compared.
     """
     session = cast("UnitSession", state.session)
     if not STREAMED.isdisjoint(state.execution_options):
         return state.invoke_statement()
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
-        result = state.invoke_statement().freeze()  # which reads all of it
+        result = state.invoke_statement().freeze()  # reads all rows
         new = [one for one in session.loaded if isinstance(one, Aggregate)]
         if _are_current(new, session):
             _own(new, session)
             session.keep(new, strongly=STREAM not in state.execution_options)
             return result()
-        session.expunge_each(session.loaded)  # and all of the statement again: its condition may no longer hold
+        session.expunge_each(session.loaded)  # run the whole statement again: its condition may no longer hold
     raise ConcurrentChange.of(new)
 
 
 def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
-    """Read what is stored of aggregates into the same objects; those that are gone leave the session as they are."""
+    """Read stored aggregates again into the same objects; expunge those that are no longer stored, as they are."""
     for kind, some in groupby(sorted(roots, key=write_order), key=type):
         asked = {root.id: root for root in some}
         for _ in range(1 + READ_AGAIN):
@@ -64,7 +65,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
             raise ConcurrentChange.of(asked.values())
         for root in found:
             for part in parts_of(root):
-                inspect(part).parents.clear()  # or it is an orphan still, of a collection that it was taken from
+                inspect(part).parents.clear()  # otherwise it stays an orphan of a collection that it was taken from
             note_root(root)
         session.expunge_each(root for root in asked.values() if root not in found)
 

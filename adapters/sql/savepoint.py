@@ -26,10 +26,10 @@ class SqlSavepoint(Savepoint):
         self._removed: list[tuple[Any, tuple[Any, ...], Aggregate]] = []
         self._reordered: list[Aggregate] = []
         self.can_be_undone = True
-        """Whether the database still has it: what it has failed to keep, it does not undo either."""
+        """False once it is to be released: if that fails, the database cannot roll back to it either."""
 
     def note_removed(self, one: Any) -> None:
-        """Note an object whose row was deleted since: it is not new when that is undone."""
+        """Note an object whose row was deleted since: when that is undone, it is stored again, not new."""
         root = one if isinstance(one, Aggregate) else root_of(one)
         self._removed.append((one, inspect(one).identity, root))
 
@@ -38,7 +38,7 @@ class SqlSavepoint(Savepoint):
         self._nested.commit()
         self._open_ones.pop()
         for outer in self._open_ones[-1:]:
-            outer._removed += self._removed  # noqa: SLF001  # another one of the same kind
+            outer._removed += self._removed  # noqa: SLF001  # another object of this class
 
     def roll_back(self) -> None:
         """Roll back the database; the objects stay as they are, outside of the session."""
@@ -54,11 +54,11 @@ class SqlSavepoint(Savepoint):
         changed = {id(root): root for root in self._roots_of(objects) if root in session}
         changed |= {id(root): root for root, _ in written if root in session}
         read_again(changed.values(), session)
-        session.expunge_each(session.new)  # parts that are new again, and came along with their parents
+        session.expunge_each(session.new)  # parts that are new again; adding their parents has added them
         for one in objects:
             root = root_of(one)
             if inspect(one).detached and root is not None and root in session:
-                session.add(one)  # it has gone with a new part that it had been moved into
+                session.add(one)  # it was expunged with a new part that it had been moved into
         lost = [one for one in objects if not _is_in_place(one, changed)]
         session.expunge_each(lost)
         make_parts_new(lost)
@@ -73,7 +73,7 @@ class SqlSavepoint(Savepoint):
         new = [one for one in given_up if inspect(one).transient]
         back = [one for one in given_up if not inspect(one).transient]
         known = {inspect(one).key for one in back}
-        for one, identity, _ in self._removed:  # of two with one key, the second came in the place of the first
+        for one, identity, _ in self._removed:  # of two with one key, the second has replaced the first
             _make_stored(one, identity)
             if inspect(one).key not in known:
                 known.add(inspect(one).key)
@@ -86,7 +86,7 @@ class SqlSavepoint(Savepoint):
         return back
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate]:
-        """Return the aggregates that were changed since and not flushed, that lost something, or were reordered."""
+        """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""
         modified = [one for one in objects if inspect(one).modified]
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
         return [
@@ -96,7 +96,7 @@ class SqlSavepoint(Savepoint):
 
 def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
     """Make a removed object a stored one, under the key that it had."""
-    make_transient(one)  # perhaps it was added once more since, under another key of the database's
+    make_transient(one)  # it may have been added again since, and have got another key from the database
     mapper = inspect(type(one))
     for column, value in zip(mapper.primary_key, identity, strict=True):
         vars(one)[mapper.get_property_by_column(column).key] = value
@@ -104,6 +104,6 @@ def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
 
 
 def _is_in_place(one: Any, changed: dict[int, Aggregate]) -> bool:
-    """Return whether a part is still one of its root, if that was read again."""
+    """Return false for a part that its root, which was read again, no longer holds."""
     root = None if isinstance(one, Aggregate) else root_of(one)
     return root is None or id(root) not in changed or any(part is one for part in parts_of(root))

@@ -1,4 +1,4 @@
-"""The session of a unit of work: SQLAlchemy's, whose objects stay as they are when it rolls back."""
+"""The session of a unit of work: SQLAlchemy's, but its objects keep their values when it rolls back."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mysql": mysql.has_ended}
 
-# On MariaDB and MySQL the switch to such statements would be a round trip of its own.
+# Not on MariaDB and MySQL, where switching autocommit on would cost one more round trip.
 _CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
 
-_SESSION = "session"  # the key in a connection's ``info`` that holds a reference to the session that used it last
-_ROLLBACK_TO = "ROLLBACK TO SAVEPOINT sa_savepoint_"  # SQLAlchemy's own
+_SESSION = "session"  # the key in a connection's ``info``: a weak reference to the session that used it last
+_ROLLBACK_TO = "ROLLBACK TO SAVEPOINT sa_savepoint_"  # the beginning of what SQLAlchemy sends
 
 
 class UnitSession(Session):
-    """A session that gives up its objects, as they are, when a transaction or a savepoint of it is rolled back."""
+    """A session that expunges its objects when it, or a savepoint, rolls back: so they keep their values."""
 
     def __init__(self, *, run: Callable[[ORMExecuteState], Any], **named: Any) -> None:
         super().__init__(**named)
         self.run = run
-        """Runs each statement of a repository, in the way of the unit of work."""
+        """The function of the unit of work that runs each statement of a repository."""
 
         self.used: Connection | None = None
         """The connection, once there is one."""
@@ -50,13 +50,13 @@ class UnitSession(Session):
         """The objects that were deleted since this list was cleared."""
 
         self.given_up: list[Any] = []
-        """The objects that were here when a savepoint was rolled back."""
+        """The objects that were expunged for a rollback; the undoing of a savepoint takes them back."""
 
         self._roots: dict[int, Aggregate] = {}  # by id()
         self._streamed: WeakValueDictionary[int, Aggregate] = WeakValueDictionary()
 
     def was_ended(self) -> bool:
-        """Return whether there is a connection without an active transaction: it has ended, or was never begun."""
+        """Return whether there is a connection whose transaction has ended, or has never begun."""
         return self.used is not None and not self.used.in_transaction()
 
     def is_lost(self) -> bool:
@@ -71,22 +71,22 @@ class UnitSession(Session):
         return can is not None and not self.was_ended() and can(connection)
 
     def commit_or_raise(self) -> None:
-        """Commit; when that fails, let the driver roll back: SQLAlchemy takes the transaction for ended by that."""
+        """Commit. If that fails, roll back by the driver: SQLAlchemy takes the transaction for ended, and would not."""
         used = self.used
         try:
             self.commit()
         except DBAPIError:
             if used is not None:
                 driver: Any = used.dialect.loaded_dbapi
-                with suppress(driver.Error, SQLAlchemyError):  # it has ended with its connection
+                with suppress(driver.Error, SQLAlchemyError):  # the connection is gone, and the transaction with it
                     used.connection.rollback()
             raise
 
     def refuse_if_ended(self) -> None:
         """Raise if the transaction was ended by an error that was swallowed, or beside the unit of work.
 
-        PostgreSQL would answer a COMMIT with a rollback, and the others would commit what came after that alone; their
-        drivers would not say so.
+        PostgreSQL would then answer COMMIT with a rollback, and the others would commit only what came after the end.
+        No driver reports either.
         """
         used = self.used
         if used is None:
@@ -95,15 +95,15 @@ class UnitSession(Session):
         if not used.invalidated and (
             TRANSACTION_LOST in used.info or (dialect == "postgresql" and postgres.is_aborted(used))
         ):
-            raise StorageError("nothing is stored: the transaction was given up for an error that was swallowed")
+            raise StorageError("nothing is stored: an error that was swallowed has ended the transaction")
         if self.was_ended() or _HAS_ENDED[dialect](used):
             raise StorageError(
-                "this commit has stored nothing: the transaction was ended beside the unit of work before, and any part"
-                " of the work may be stored by that; look for it, and end units by their own methods"
+                "this commit has stored nothing: the transaction was ended beside the unit of work, and a part"
+                " of it may be stored; look for it, and end units by commit() or rollback()"
             )
 
     def end(self) -> None:
-        """Roll back what is not committed, and give up the connection and all objects, which stay as they are."""
+        """Roll back what is not committed, and release the connection and all objects, which stay as they are."""
         used, self.used = self.used, None
         try:
             self.expunge_all()
@@ -125,21 +125,21 @@ class UnitSession(Session):
     def expunge_each(self, objects: Iterable[Any]) -> None:
         """Expunge objects, as they are."""
         for one in list(objects):
-            if object_session(one) is self:  # and has not gone with its parent
+            if object_session(one) is self:  # otherwise it was expunged with its parent
                 self.expunge(one)
 
     def keep(self, roots: Iterable[Aggregate], *, strongly: bool = True) -> None:
-        """Keep aggregates to the end of the unit, so that no change to them is lost; or as long as the caller does."""
+        """Keep aggregates until the unit ends, so that no change to them is lost, or as long as the caller does."""
         held: MutableMapping[int, Aggregate] = self._roots if strongly else self._streamed
         held.update((id(root), root) for root in roots)
 
     def renumber(self) -> list[Aggregate]:
-        """Set the positions in all lists that have them; return the aggregates in which some were others."""
+        """Set the positions in all lists that have them; return the aggregates in which any has changed."""
         kept = [*self._roots.values(), *self._streamed.values()]
         return [root for root in kept if has_positions(type(root)) and root in self and renumber(root)]
 
     def is_changed(self, one: Any) -> bool:
-        """Return whether there is anything to write of an object, or to refuse."""
+        """Return whether a flush would write something of an object, or refuse it."""
         return self.is_modified(one) or is_crowded(one)
 
     def changed(self) -> list[Aggregate]:
@@ -156,7 +156,7 @@ class UnitSession(Session):
         return sorted(roots.values(), key=lambda root: write_order(root, is_new=root in new))
 
 
-# Flushing is done by the unit of work, before each statement, so that an error is met where it can be translated.
+# No autoflush: the unit of work flushes before each statement, so that an error is raised where it can be translated.
 new_session = sessionmaker(class_=UnitSession, autoflush=False, expire_on_commit=False)
 
 
@@ -175,12 +175,12 @@ def _run(state: ORMExecuteState) -> Any:
 
 @event.listens_for(UnitSession, "after_rollback")
 def _keep_values(session: UnitSession) -> None:
-    """Come before SQLAlchemy, which expires the objects of what it rolls back."""
+    """Expunge the objects before SQLAlchemy expires them, as it does when it rolls back."""
     session.give_up()
 
 
 def keep_values_when_rolling_back_fails(context: ExceptionContext) -> None:
-    """Come before SQLAlchemy, which expires the objects without the event above when ROLLBACK itself has failed."""
+    """Do the same when ROLLBACK itself fails: SQLAlchemy then expires the objects without the event above."""
     connection, statement = context.connection, context.statement
     if connection is None or not (statement is None or statement.startswith(_ROLLBACK_TO)):
         return
