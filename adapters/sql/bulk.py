@@ -1,4 +1,4 @@
-"""How many new aggregates are stored together, without being tracked."""
+"""Storing many new aggregates in bulk, without tracking them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from adapters.sql.postgres_copy import Printer
     from domain.aggregate import Aggregate
 
-_SLICE = 500  # how many are made ready together
+_SLICE = 500  # how many rows or aggregates are prepared at a time
 
 # By engine: building them takes longer than printing some rows.
 _printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKeyDictionary()
 
 
 def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
-    """Insert new aggregates of one class: by rows where they are one row each, or through the session.
+    """Insert new aggregates of one class: as rows if they have no parts, otherwise through the session.
 
     Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value.
     """
@@ -54,7 +54,7 @@ def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
 def insert_rows(
     connection: Connection, table: Table, columns: list[Column[Any]], rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Insert rows that hold values for these columns: by COPY where the database has it and can take their types."""
+    """Insert rows that hold values for these columns: by COPY if the database has it and it takes their types."""
     known = _printers.setdefault(connection.engine, {})
     if table not in known:
         known[table] = printers_of(columns, connection.dialect)
@@ -62,7 +62,7 @@ def insert_rows(
     slices = _slices(rows)
     for some in slices:
         if printers is not None:
-            copy_rows(connection, columns, printers, chain([some], slices))  # all the others, too
+            copy_rows(connection, columns, printers, chain([some], slices))  # takes all the other slices, too
         else:
             connection.execute(insert(table), some, execution_options={BULK: [column.key for column in columns]})
 
@@ -90,7 +90,7 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
 
 
 def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggregate]:
-    """Return the aggregates before the first whose identity this unit, or another one among them, has."""
+    """Return the aggregates before the first whose identity is in this unit, or came before among them."""
     known: set[Any] = set(session.identity_map.keys())
     new = []
     for one in aggregates:
@@ -103,7 +103,7 @@ def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggr
 
 
 def _flush_twins(session: Session, aggregates: Sequence[Aggregate]) -> None:
-    """Insert the values of aggregates by objects that nothing else holds, and forget these."""
+    """Insert copies of aggregates through the session, and expunge them."""
     twins = [twin_of(one) for one in aggregates]
     for twin in twins:
         renumber(twin)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from domain.aggregate import Aggregate
 
-# Every constraint has a name that follows from its columns, so that a migration can name it and an error can be traced
-# back to it.
+# Every constraint is named after its columns, so that a migration can name it, and an error can be traced back to it.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -40,11 +39,11 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **options: Any) -> N
     """Map an aggregate to its table; a second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
-    each collection of parts. The unit of work raises the version, once for each unit that writes; SQLAlchemy compares
-    it at every write. Raises ``ValueError`` for what could not be kept alike on every storage, as the tables in
-    adapters/sql/refused.py list it; nothing is mapped then.
+    each collection of parts. The version is SQLAlchemy's ``version_id_col``: SQLAlchemy compares it at every write, and
+    the unit of work raises it, once for each unit that writes. Raises ``ValueError`` for what could not be kept alike
+    on every storage (adapters/sql/refused.py lists it in tables); nothing is mapped then.
     """
-    # batch=False: a row is checked before the next is sent, so the error names the first that is refused.
+    # batch=False sends one row after another, so the error is that of the first row that is refused.
     ours = {"version_id_col": table.c.get("version"), "version_id_generator": False, "batch": False}
     _map(aggregate, table, options, ours, refused.ROOTS)
 
@@ -52,13 +51,13 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **options: Any) -> N
 def map_part(part: type, table: Table, **options: Any) -> None:
     """Map a part of an aggregate, such as a line of an order; a second call changes nothing.
 
-    The table has a foreign key to that of the parent. Its primary key is one column: either the attribute ``id`` of
+    The table has a foreign key to the parent's table. Its primary key is one column: either the attribute ``id`` of
     the part, or a number that the database makes and the domain does not know. ``options`` and errors are those of
     :func:`map_aggregate`.
     """
     has_id = attrs.has(part) and "id" in names(part)
     one_by_one = has_id or any(isinstance(one, UniqueConstraint) for one in table.constraints)
-    # A row that is gone is no news: the version of the root says so first.
+    # No warning about a deleted row that was gone before: the version of the root is checked first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
     _map(part, table, options, ours, refused.PARTS)
 
@@ -74,11 +73,11 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
     relations = {name: one for name, one in properties.items() if isinstance(one, RelationshipProperty)}
     for name, option in relations.items():
         refuse(f"{kind.__name__}.{name}", refused.OPTIONS, name, option, kind)
-    # A registry for each class, so that nothing is left of one that is refused.
+    # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
         mapper: Mapper[Any] = own.map_imperatively(kind, table, **ours, **options)
-        for name in relations:  # not configured yet, so this comes before SQLAlchemy's own
+        for name in relations:  # before configure(), so that these listeners come before SQLAlchemy's
             event.listen(getattr(kind, name), "append", _refuse_foreign)
             event.listen(getattr(kind, name), "set", _refuse_foreign)
         own.configure(cascade=True)
@@ -103,22 +102,22 @@ def _refuse_mapped(kind: type, mapper: Mapper[Any]) -> None:
 
 
 def mapped_tables() -> list[Table]:
-    """Return the tables of all mapped classes, by their names."""
+    """Return the tables of all mapped classes, sorted by name."""
     tables = {mapper.local_table for one in _registries for mapper in one.mappers}
     return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
 def _refuse_foreign(parent: object, part: object, *_: object) -> None:
-    """Refuse a part of another unit of work: SQLAlchemy, which comes next, would say it in its own words."""
+    """Refuse a part of another unit of work, before SQLAlchemy does so with its own error."""
     ours, state = object_session(parent), inspect(part, raiseerr=False)
-    if ours is None or state is None:  # no part is one, too
+    if ours is None or state is None:  # ``part`` may also be None
         return
     if state.session is not ours and (state.detached or state.session is not None):
         raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
 
 
 def _set_defaults(one: Any, _context: object, read: object = None) -> None:
-    """Give what is not stored its default, unless only some other attributes were ``read``."""
+    """Set the attributes that are not stored to their defaults, unless only some attributes were ``read``."""
     if read is None:
         for field in attrs.fields(type(one)):
             if not is_stored(field):

@@ -1,4 +1,4 @@
-"""What can be asked about a class, a column or a relationship that is to be mapped: adapters/sql/refused.py does."""
+"""Questions about a class, a column or a relationship that is mapped, most of them for adapters/sql/refused.py."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def is_stored(field: attrs.Attribute[Any]) -> bool:
-    """Return whether an attribute is one that is stored."""
+    """Return whether an attribute is stored."""
     return bool(field.metadata.get("stored", True))
 
 
 def default_of(field: attrs.Attribute[Any]) -> Any:
-    """Return the default of an attribute, made anew by its factory; ``attrs.NOTHING`` if only the object could."""
+    """Return the default of an attribute, or a new value of its factory; ``attrs.NOTHING`` if that needs the object."""
     default: Any = field.default
     if not isinstance(getattr(default, "takes_self", None), bool):
         return default
@@ -58,7 +58,7 @@ def can_change(kind: Any) -> bool:
             setattr(empty(kind), name, None)
         except attrs.exceptions.FrozenAttributeError:
             continue
-        except Exception:  # noqa: BLE001  # a validator or a converter that does not take it, so it would take others
+        except Exception:  # noqa: BLE001  # a validator or a converter refuses None, so another value can be set
             return True
         return True
     return False
@@ -84,7 +84,7 @@ def is_taken(table: Table) -> bool:
 
 
 def has_default(column: Column[Any]) -> bool:
-    """Return whether a row gets a value where none is given."""
+    """Return whether a row gets a value where an insert gives none."""
     return column.default is not None or column.server_default is not None
 
 
@@ -104,27 +104,27 @@ def keys(table: Table) -> list[str]:
 
 
 def is_wrong_part_key(kind: Any, table: Table) -> bool:
-    """Return whether a part has another key than its id, or a number of the database's."""
+    """Return whether the key of a part is neither its id nor a number that the database makes."""
     if set(keys(table)) & set(names(kind)):
         return keys(table) != ["id"]
     return len(keys(table)) != 1 or table.autoincrement_column is None
 
 
 def is_needed(column: Column[Any], kind: Any) -> bool:
-    """Return whether a row must have a value for it that neither an object nor the database has."""
+    """Return whether a row needs a value in this column, but neither the object nor the database has one."""
     given = column.nullable or column.primary_key or has_default(column)
     return not given and column.name not in names(kind)
 
 
 def can_change_inside(kind: TypeEngine[Any]) -> bool:
-    """Return whether a value can be changed without setting the attribute."""
+    """Return whether a value of this type can be changed without setting the attribute."""
     if isinstance(kind, TypeDecorator) and not isinstance(kind, PickleType):
         return can_change_inside(kind.impl_instance)
     return isinstance(kind, JSON | PickleType | ARRAY) or not kind.hashable
 
 
 def passes_by(key: ForeignKey) -> bool:
-    """Return whether the database itself changes rows when what they refer to is removed."""
+    """Return whether the database itself changes or deletes rows when the row that they refer to is removed."""
     return (key.ondelete or "RESTRICT").upper() not in ("RESTRICT", "NO ACTION")
 
 
@@ -144,7 +144,7 @@ def is_unmapped(option: Any, kind: Any) -> bool:
 
 
 def collection(relation: RelationshipProperty[Any]) -> Any:
-    """Return a collection as SQLAlchemy makes it; ``None`` for a single part."""
+    """Return an empty collection, as SQLAlchemy makes it; ``None`` for a single part."""
     if not relation.uselist:
         return None
     made: Any = relation.collection_class or list
@@ -169,12 +169,12 @@ def is_owned_twice(relation: RelationshipProperty[Any]) -> bool:
 
 
 def has_condition(relation: RelationshipProperty[Any]) -> bool:
-    """Return whether more is asked of parts than their foreign key."""
+    """Return whether the relationship joins by more than the foreign key."""
     return not and_(*[one == other for one, other in relation.local_remote_pairs or ()]).compare(relation.primaryjoin)
 
 
 def holds_something_else(relation: RelationshipProperty[Any]) -> bool:
-    """Return whether the class declares another kind of collection than the relationship has."""
+    """Return whether the class declares another kind of value than the relationship holds."""
     field, wanted = attrs.fields_dict(relation.parent.class_)[relation.key], collection(relation)
     if str(field.type).removeprefix("<class '").removeprefix("typing.").lower().startswith(("tuple", "frozenset")):
         return True
@@ -187,7 +187,7 @@ def holds_something_else(relation: RelationshipProperty[Any]) -> bool:
 
 
 def has_order(relation: RelationshipProperty[Any]) -> bool:
-    """Return whether a list says its order, alike in the domain and here."""
+    """Return whether a list has an order, which the class and the relationship declare alike."""
     if not isinstance(collection(relation), list):
         return True
     order = [getattr(one, "key", None) for one in relation.order_by or ()]
@@ -220,7 +220,7 @@ def has_ties(relation: RelationshipProperty[Any]) -> bool:
 
 
 def other_columns(relation: RelationshipProperty[Any]) -> Iterator[Column[Any]]:
-    """Yield the columns of parts, but for those that lead to the parent or are numbered."""
+    """Yield the columns of the parts, except their foreign key to the parent and their position."""
     for column in parts_table(relation).columns:
         if column not in relation.remote_side and column.name != position(relation):
             yield column

@@ -1,6 +1,6 @@
 """What is refused when it is mapped, because the fake and the databases could not keep it alike.
 
-Each row of the tables is a question about what is mapped, and what to write instead.
+Each row of the tables is a condition for the refusal, and what to write instead.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ CLASSES: Rows = (
     (lambda _, table, __: not isinstance(table, Table), "map it to one Table, and query what you join"),
     (
         lambda _, table, __: is_taken(table),
-        "another class is mapped to its table: give each a table of its own",
+        "another class is mapped to its table: give each its own table",
     ),
     (
         lambda _, __, options: not _OURS.isdisjoint(options),
-        "the mapping sets version_id_col, batch, primary_key and their like itself: leave these options out",
+        "the mapping itself sets version_id_col, batch, primary_key and the like: leave these options out",
     ),
 )
 """About a class, its table and the options."""
@@ -99,13 +99,13 @@ PARTS: Rows = (
     (lambda kind, _: issubclass(kind, Aggregate), "it is an aggregate: map it by map_aggregate"),
     (
         is_wrong_part_key,
-        "its primary key is one column: the attribute id, or a number that the database makes and the class has not",
+        "its primary key is one column: the attribute id, or a number that the database makes and the class lacks",
     ),
 )
 """About a part and its table."""
 
 COLUMNS: Rows = (
-    (lambda column, _: column.name != column.key, "it needs the name of its attribute, and no key of its own"),
+    (lambda column, _: column.name != column.key, "it needs the name of its attribute, and no other key"),
     (
         lambda column, kind: column.name in names(kind) and is_made_key(column),
         "the domain makes the id: leave out any default, and write autoincrement=False for a number",
@@ -116,19 +116,19 @@ COLUMNS: Rows = (
     ),
     (
         lambda column, kind: column.name in names(kind) and has_onupdate(column),
-        "the objects would not get to know what onupdate writes: set the attribute in the domain",
+        "the objects would not have what onupdate writes: set the attribute in the domain",
     ),
     (
         lambda column, _: can_change_inside(column.type),
-        "a change inside of such a value would be lost: store a text, or make it parts of their own",
+        "a change inside such a value would be lost: store a text, or make parts of it",
     ),
     (
         lambda column, kind: issubclass(kind, Aggregate) and is_needed(column, kind),
-        "inserts would fail, as it has no attribute: add that, or a server_default or nullable=True",
+        "inserts would fail, as it has no attribute: add one, or a server_default, or nullable=True",
     ),
     (
         lambda column, kind: issubclass(kind, Aggregate) and any(map(passes_by, column.foreign_keys)),
-        "ondelete would change an aggregate and not its version: leave it out",
+        "ondelete would change an aggregate without its version: leave it out",
     ),
 )
 """About a column and the class."""
@@ -158,7 +158,7 @@ ATTRIBUTES: Rows = (
     ),
     (
         lambda field, mapper: not is_stored(field) and field.name in mapper.attrs,
-        'it is declared as {"stored": False}, but has a column: remove one of both',
+        'it is declared as {"stored": False}, but has a column: remove one of the two',
     ),
     (
         lambda field, _: not is_stored(field) and field.default is attrs.NOTHING,
@@ -195,12 +195,12 @@ RELATIONSHIPS: Rows = (
         lambda one: one.lazy != "selectin",
         'it would be read after the unit of work has ended, or many times over: write lazy="selectin"',
     ),
-    (is_owned_twice, "another relationship holds parts of this class: give these a class and a table of their own"),
+    (is_owned_twice, "another relationship holds parts of this class: give each its own class and table"),
     (
         lambda one: one.local_columns != {*one.parent.primary_key},
         "its foreign key would refer to what can change: refer to the primary key of the parent",
     ),
-    (has_condition, "what does not meet its condition would be stored and not read: leave out primaryjoin"),
+    (has_condition, "a part that does not meet its condition would be stored, but not read: leave out primaryjoin"),
     (
         lambda one: not isinstance(collection(one), list | set | None),
         "parts are held by a list or a set: leave out collection_class, or write set or ordering_list(...)",
@@ -217,7 +217,7 @@ RELATIONSHIPS: Rows = (
         lambda one: any(column.nullable or isinstance(column.type, Enum) for column in order_columns(one)),
         "None and enums are sorted in different ways: order by columns that have neither",
     ),
-    (has_ties, "two parts may come in any order: order by what is unique in each parent, or by the id at last"),
+    (has_ties, "two parts may come in any order: order by what is unique in each parent, or by the id last"),
     (
         lambda one: position(one) in names(one.mapper.class_),
         "an ordering_list numbers its parts: remove the attribute of that name from their class",
@@ -232,7 +232,7 @@ RELATIONSHIPS: Rows = (
     ),
     (
         lambda one: any(columns <= {key.name for key in one.remote_side} for columns in unique_names(one)),
-        "a part moves to a parent before that one's own is deleted: let its foreign key alone not be unique",
+        "a part may move in before the old one is deleted: do not make the foreign key alone unique",
     ),
     (
         lambda one: isinstance(collection(one), set) and can_change(one.mapper.class_),
@@ -244,11 +244,11 @@ RELATIONSHIPS: Rows = (
     ),
     (
         lambda one: any(is_needed(column, one.mapper.class_) for column in other_columns(one)),
-        "a column of its parts has no attribute: add that, or a server_default or nullable=True",
+        "a column of its parts has no attribute: add one, or a server_default, or nullable=True",
     ),
     (
         lambda one: any(passes_by(key) for column in other_columns(one) for key in column.foreign_keys),
-        "ondelete would remove a part and not change the version: leave it out where parts refer to others",
+        "ondelete would remove a part without a new version: leave it out where parts refer to others",
     ),
 )
 """About a relationship that is set up."""

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class SqlRepository(Repository[A]):
     """A repository over the table of its aggregate.
 
-    A query of its own is any ``select()`` on ``session``: it sees what the unit has changed, raises the errors of the
-    domain, and reads each aggregate whole. The standard statements are built once for the class, not at each call,
-    because building one costs more than most of the rest.
+    A subclass adds queries by ``select()`` on ``session``: they see what the unit has changed, raise the errors of
+    domain.errors, and read each aggregate whole. The standard statements are built once for the class and not at each
+    call, because building one costs more than most of the rest.
     """
 
     table: ClassVar[Table]
@@ -67,7 +67,7 @@ class SqlRepository(Repository[A]):
         if found:
             yield found
             if len(found) == limit:  # another batch will be read
-                self._unit.flush()  # what the caller has changed, while the objects are still here
+                self._unit.flush()  # write what the caller has changed, while the objects are still alive
 
     def _page(self, after: UUID | None, limit: int, options: dict[str, Any]) -> list[A]:
         if after is None:

@@ -82,15 +82,15 @@ def plain(**options: Any) -> type[Any]:
 
 UNSTORED = {"metadata": {"stored": False}}
 DEFAULT = "None would be stored as another value: leave out the column's default, and give one to the attribute"
-INSIDE = "a change inside of such a value would be lost: store a text, or make it parts of their own"
+INSIDE = "a change inside such a value would be lost: store a text, or make parts of it"
 KEY = "the domain makes the id: leave out any default, and write autoincrement=False for a number"
-ONDELETE = "ondelete would change an aggregate and not its version: leave it out"
-ONUPDATE = "the objects would not get to know what onupdate writes: set the attribute in the domain"
+ONDELETE = "ondelete would change an aggregate without its version: leave it out"
+ONUPDATE = "the objects would not have what onupdate writes: set the attribute in the domain"
 ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
-PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class has not"
+PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class lacks"
 PLAIN = "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names"
 ROOT_KEY = "the primary key of an aggregate is one column, id"
-OURS = "the mapping sets version_id_col, batch, primary_key and their like itself: leave these options out"
+OURS = "the mapping itself sets version_id_col, batch, primary_key and the like: leave these options out"
 
 WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "no attrs": (
@@ -133,7 +133,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "table of another": (
         lambda: map_aggregate(a_root(), inspect(User).local_table),
         "Root",
-        "another class is mapped to its table: give each a table of its own",
+        "another class is mapped to its table: give each its own table",
     ),
     "version_id_col": (lambda: map_aggregate(a_root(), a_table(), version_id_col=None), "Root", OURS),
     "batch": (lambda: map_part(a_part(), a_part_table(a_table()), batch=True), "Part", OURS),
@@ -177,7 +177,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "column with a key": (
         lambda: with_column("number", Integer, key="n"),
         "roots.number",
-        "it needs the name of its attribute, and no key of its own",
+        "it needs the name of its attribute, and no other key",
     ),
     "key that the server makes": (
         lambda: part_with_key(a_part(id=field()), Column("id", Integer, primary_key=True)),
@@ -199,7 +199,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "needed": (
         lambda: map_aggregate(a_root(), a_table(Column("n", Integer, nullable=False))),
         "roots.n",
-        "inserts would fail, as it has no attribute: add that, or a server_default or nullable=True",
+        "inserts would fail, as it has no attribute: add one, or a server_default, or nullable=True",
     ),
     "set null": (lambda: with_ondelete("set null"), "roots.n", ONDELETE),
     "cascade": (lambda: with_ondelete("CASCADE"), "roots.n", ONDELETE),
@@ -218,7 +218,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "column of what is not stored": (
         lambda: map_aggregate(a_root(n=field(default=0, **UNSTORED)), a_table(Column("n", Integer))),  # type: ignore[call-overload]  # it is one
         "Root.n",
-        'it is declared as {"stored": False}, but has a column: remove one of both',
+        'it is declared as {"stored": False}, but has a column: remove one of the two',
     ),
     "no default": (
         lambda: with_attribute(**UNSTORED),

@@ -143,8 +143,8 @@ KIND = "the class has another kind of value for it: declare a list, a set for co
 LAZY = 'it would be read after the unit of work has ended, or many times over: write lazy="selectin"'
 NO_NULLS = "None and enums are sorted in different ways: order by columns that have neither"
 ORDER = 'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}), or by ordering_list("a")'
-TIES = "two parts may come in any order: order by what is unique in each parent, or by the id at last"
-TWICE = "another relationship holds parts of this class: give these a class and a table of their own"
+TIES = "two parts may come in any order: order by what is unique in each parent, or by the id last"
+TWICE = "another relationship holds parts of this class: give each its own class and table"
 WAY_BACK = "a part does not lead to its parent: remove backref and back_populates"
 
 WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
@@ -203,7 +203,7 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "condition": (
         lambda: map_parts(options=lambda parts: {"primaryjoin": joined(parts)}),
         "Root.parts",
-        "what does not meet its condition would be stored and not read: leave out primaryjoin",
+        "a part that does not meet its condition would be stored, but not read: leave out primaryjoin",
     ),
     "dict": (
         lambda: map_parts(held=field(factory=dict), collection_class=attribute_keyed_dict("name")),
@@ -252,7 +252,7 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
             held=field(default=None), order_by=False, uselist=False, columns=(UniqueConstraint("root_id"),)
         ),
         "Root.parts",
-        "a part moves to a parent before that one's own is deleted: let its foreign key alone not be unique",
+        "a part may move in before the old one is deleted: do not make the foreign key alone unique",
     ),
     "set of changing parts": (
         lambda: map_parts(held=SET, order_by=False, collection_class=set),
@@ -274,12 +274,12 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     "needed column": (
         lambda: map_parts(columns=(Column("n", Integer, nullable=False),)),
         "Root.parts",
-        "a column of its parts has no attribute: add that, or a server_default or nullable=True",
+        "a column of its parts has no attribute: add one, or a server_default, or nullable=True",
     ),
     "ondelete": (
         lambda: referring("CASCADE"),
         "Root.parts",
-        "ondelete would remove a part and not change the version: leave it out where parts refer to others",
+        "ondelete would remove a part without a new version: leave it out where parts refer to others",
     ),
 }
 
