@@ -1,4 +1,4 @@
-"""Deep copies of aggregates: snapshots, which never change, and objects that are made of them again."""
+"""Deep copies of aggregates: immutable snapshots, and objects that are made from them again."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, t
 
 
 class Snapshot(tuple[Any, ...]):
-    """What an aggregate or a part of it held once: its class, then its attributes, which can be read by name."""
+    """The values of an aggregate or a part: its class, then its attributes, which can also be read by name."""
 
     __slots__ = ()
-    count = property(lambda self: self.__getattr__("count"))  # as an attribute of the aggregate, not the tuple's own
+    count = property(lambda self: self.__getattr__("count"))  # the aggregate's attribute, not the method of tuple
     index = property(lambda self: self.__getattr__("index"))
 
     def __getattr__(self, name: str) -> Any:
@@ -52,7 +52,7 @@ class _Dict(tuple[Any, ...]):
 
 @define(eq=False)
 class Part:
-    """A part of an aggregate: where it is, as in ``"batches.lines"``, the object, and what it holds."""
+    """A part of an aggregate: its path, such as ``"batches.lines"``, the object, and its values."""
 
     path: str
     object: Any
@@ -62,27 +62,27 @@ class Part:
 
 @define(eq=False)
 class Copy:
-    """What an aggregate holds, and its parts, each before its own parts."""
+    """The values of an aggregate, and its parts, each before its own parts."""
 
     row: Snapshot
     parts: list[Part] = field(factory=list)
 
 
 def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
-    """Keep what a function returns for each class."""
-    return cache(function)  # which takes no class itself, in the eyes of mypy
+    """Cache what a function returns for each class."""
+    return cache(function)  # in this disguise, because mypy takes no class for hashable
 
 
 @once_for_each_class
 def stored_names(kind: Any) -> tuple[str, ...]:
-    """Return the names of the attributes that are stored: all but those whose metadata say ``"stored": False``."""
+    """Return the names of the stored attributes: all but those with ``metadata={"stored": False}``."""
     return tuple(one.name for one in attrs.fields(kind) if one.metadata.get("stored", True))
 
 
 def copy_of(root: Any) -> Copy:
     """Return what an aggregate holds now, at any depth.
 
-    Raises :class:`~domain.errors.StorageError` for a value that it could not give back alike.
+    Raises :class:`~domain.errors.StorageError` for a value that could not be restored alike.
     """
     parts: list[Part] = []
     try:
@@ -111,12 +111,12 @@ def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
 
 @once_for_each_class
 def _orders(kind: Any) -> dict[str, attrgetter[Any]]:
-    """Return by what the lists of parts are sorted that say ``metadata={"order_by": (...)}``."""
+    """Return the sort keys of the lists that declare ``metadata={"order_by": (...)}``, by the attribute's name."""
     found = ((one.name, one.metadata.get("order_by", ())) for one in attrs.fields(kind))
     return {name: attrgetter(*order) for name, order in found if order}
 
 
-_plain: set[type] = set()  # the classes of plain values that were met: most attributes hold nothing else
+_plain: set[type] = set()  # the classes of plain values seen so far: a fast path, since most attributes hold these
 
 
 def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False) -> Any:
@@ -131,7 +131,7 @@ def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False)
     if not attrs.has(kind):
         raise _Unknown(f"{path}, which holds a {kind.__name__}: hold a plain value, or make it an attrs class")
     if not is_owned and not _can_change(kind):
-        return _snapshot(value, path, [])  # a value that is no part
+        return _snapshot(value, path, [])  # a value object, not a part
     at = len(parts)
     snapshot = _snapshot(value, path, parts)
     parts.insert(at, Part(path, value, snapshot))
@@ -157,7 +157,7 @@ def _copied_set(value: set[Any], path: str, parts: list[Part]) -> _Set:
             part.in_set = True
         own[snapshot] = inner
     made = _Set(own)
-    for one in made:  # in this order they are restored
+    for one in made:  # the order in which they are restored
         parts += own[one]
     return made
 
@@ -169,9 +169,9 @@ def _can_change(kind: Any) -> bool:
 
 
 def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
-    """Give an aggregate what a snapshot holds; its parts become those objects, as far as there are any.
+    """Set the attributes of an aggregate to the values of a snapshot, and reuse the objects ``parts`` for its parts.
 
-    What is not stored gets its default. ``__init__`` and validators do not run.
+    Parts beyond these are new objects. What is not stored gets its default. ``__init__`` and validators do not run.
     """
     copy = Copy(row)
     _fill(root, row, "", copy.parts, iter(parts))
@@ -182,7 +182,7 @@ def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) ->
     for name, value in zip(stored_names(row[0]), row[1:], strict=True):
         if type(value) not in _plain:
             value = _restored(value, name if not path else f"{path}.{name}", made, objects)  # noqa: PLW2901  # its copy
-        if type(one) in makers or not hasattr(one, "__dict__"):  # SQLAlchemy watches it, or it has slots
+        if type(one) in makers or not hasattr(one, "__dict__"):  # SQLAlchemy tracks its attributes, or it has slots
             object.__setattr__(one, name, value)
         else:
             vars(one)[name] = value
@@ -217,6 +217,6 @@ def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned
 
 @once_for_each_class
 def _unstored(kind: Any) -> list[tuple[str, Any, Any]]:
-    """Return what is not stored: the name, the default, and the factory of that, if it has one."""
+    """Return for each attribute that is not stored: its name, its default, and the default's factory, if any."""
     fields = [one for one in attrs.fields(kind) if one.name not in stored_names(kind)]
     return [(one.name, one.default, getattr(one.default, "factory", None)) for one in fields]

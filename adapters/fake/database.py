@@ -1,4 +1,4 @@
-"""The fake database: what units of work have committed, and the locks of those that have not yet."""
+"""The fake database: the rows that are committed, and the locks of the units of work that are open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RowKey = tuple[type, UUID]
 """The class of an aggregate, and its id."""
 
 IndexKey = tuple[type, str, object]
-"""The class of an aggregate, the name of a unique attribute, or its path in the parts, and a value of it."""
+"""The class of an aggregate, the name or path of a unique attribute of it or of its parts, and a value."""
 
 
 class Owner(Protocol):
@@ -39,7 +39,7 @@ class _Lock:
 
 @define(eq=False)
 class Failure:
-    """What the fake has been told to raise: at which kind of call, after how many more, and whether it stores first."""
+    """An error that the fake is to raise: at which kind of call, after how many calls, and whether it stores first."""
 
     at: Literal["read", "write", "commit"]
     error: Exception
@@ -49,7 +49,7 @@ class Failure:
 
 @define(eq=False)
 class FakeDatabase:
-    """Rows that units of work share, as a database server shares them; safe to use from several threads.
+    """The rows that units of work share, as those of a database server; safe to use from several threads.
 
     Writers lock the rows and the unique values they touch, as PostgreSQL does at READ COMMITTED: a second writer waits
     for the first to end, at most ``lock_timeout`` seconds. Readers never wait, and see what has been committed.
@@ -72,11 +72,12 @@ class FakeDatabase:
         call: int = 1,
         stored: bool = False,
     ) -> None:
-        """Raise ``error``, once, at the ``call``-th read, write or commit from now on, by whichever unit.
+        """Raise ``error``, once, at the ``call``-th read, write or commit from now on, of any unit.
 
-        A query is a read; a removal, a batch of a bulk, and the writing of an addition or of changes are writes. A
-        :class:`~domain.errors.CommitOutcomeUnknown` can be raised after the commit has ``stored`` the work; ``stored``
-        with any other error is a ``ValueError``, since that one says that nothing was stored.
+        A query is a read. A removal, a batch of a bulk, the writing of an addition, and the writing of all changes in a
+        flush are one write each. With ``stored``, the commit stores the work before it raises; that is for
+        :class:`~domain.errors.CommitOutcomeUnknown` alone, and a ``ValueError`` with any other error, since all others
+        mean that nothing was stored.
         """
         if at not in ("read", "write", "commit"):
             raise ValueError(f"what can fail is a 'read', a 'write' or a 'commit', not {at!r}")
@@ -90,12 +91,12 @@ class FakeDatabase:
             self._failures.append(Failure(at, error, call, stored))
 
     def failure(self, at: str) -> Failure | None:
-        """Count a call of one kind, and return how it is to fail, if it is."""
+        """Count a call of one kind, and return the failure that is due at it, if any."""
         with self._changed:
             counted = [one for one in self._failures if one.at == at]
             for one in counted:
                 one.calls -= 1
-            # Of several that are due, one waits for the next call.
+            # If several are due, each of the others waits for a later call.
             due = next((one for one in counted if one.calls <= 0), None)
             if due is not None:
                 self._failures.remove(due)
@@ -117,12 +118,12 @@ class FakeDatabase:
             return list(self._open)
 
     def note_parts(self, parts: Iterable[Part]) -> None:
-        """Note part objects that are stored."""
+        """Note the objects of stored parts."""
         for part in parts:
             self._parts[id(part.object)] = part.object
 
     def forget_parts(self, parts: Iterable[Part]) -> None:
-        """Note that parts are stored no longer: their objects are new ones again."""
+        """Note that parts are no longer stored: their objects are new again."""
         for part in parts:
             self._parts.pop(id(part.object), None)
 
@@ -131,14 +132,14 @@ class FakeDatabase:
         return self._parts.get(id(part)) is part
 
     def still(self) -> AbstractContextManager[object]:
-        """Hold the committed rows still while they are being read."""
+        """Return a lock under which the committed rows do not change."""
         return self._changed
 
     def lock(self, key: RowKey | IndexKey, owner: object) -> bool:
         """Lock a row or a unique value for ``owner``; return false if the owner has locked it before.
 
-        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit, or at once
-        when that owner runs in the same thread, where waiting could never end.
+        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit, or
+        immediately when that owner runs in the same thread, where waiting would never end.
         """
         with self._changed:
             held = self._locks.get(key)
@@ -156,14 +157,14 @@ class FakeDatabase:
         return held is None
 
     def release(self, keys: set[RowKey | IndexKey]) -> None:
-        """Give locks back, and wake those who wait for them."""
+        """Release locks, and wake the threads that wait for them."""
         with self._changed:
             for key in keys:
                 del self._locks[key]
             self._changed.notify_all()
 
     def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, UUID | None]) -> None:
-        """Make the writes of one unit visible to all, at once; ``None`` stands for what was removed."""
+        """Make the writes of one unit visible to all, in one step; ``None`` stands for what was removed."""
         with self._changed:
             _apply(rows, self.rows)
             _apply(index, self.index)

@@ -22,7 +22,7 @@ __all__ = ["FakeRepository", "Unique"]
 class FakeRepository(Repository[A]):
     """A repository over the rows of its aggregate in a fake database.
 
-    A subclass says in ``unique`` what its tables' unique constraints say in SQL.
+    A subclass declares in ``unique`` what the unique constraints of the tables are in SQL.
     """
 
     unique: ClassVar[Unique]
@@ -59,9 +59,9 @@ class FakeRepository(Repository[A]):
                 self._unit.flush()
 
     def _list_where(self, wanted: Callable[[Snapshot], bool], limit: int | None = None) -> list[A]:
-        """Return the aggregates that are wanted, in the order of their ids: the WHERE of a query.
+        """Return the aggregates for which ``wanted`` is true, in the order of their ids: the WHERE of a query.
 
-        ``wanted`` gets what is stored of an aggregate: its attributes and its parts, which it reads but cannot change.
+        ``wanted`` is given the stored values of an aggregate, parts included, which it can read but not change.
         """
         with self._unit.reading:
             rows = [row for row in self.session.all_rows(self.aggregate) if wanted(row)]

@@ -1,4 +1,4 @@
-"""The rows of a fake transaction, in layers above the committed ones, locked and checked as a database does it."""
+"""The rows of a fake transaction, in layers above the committed ones, locked and checked as a database does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A dotted path names an attribute of parts: ``{"sku": SkuTaken, "batches.referenc
 
 
 class Stale(Exception):
-    """A row is stored in another version, or no longer."""
+    """A row is stored in another version, or no longer stored."""
 
 
 @define(eq=False)
@@ -73,7 +73,7 @@ class Rows:
         return [row for (of, _), row in rows.items() if of is kind and row is not None]
 
     def insert(self, new: Copy) -> None:
-        """Insert the row of a new aggregate. Raises what is taken of its own values, not of those of its parts."""
+        """Insert the row of a new aggregate, and take its unique values, without those of its parts."""
         kind, key = new.row[0], (new.row[0], new.row.id)
         self._lock(key)
         if self.get(key) is not None:
@@ -82,13 +82,13 @@ class Rows:
         self._layers[-1].rows[key] = new.row
 
     def update(self, old: Copy, new: Copy) -> None:
-        """Write a changed row; raise :class:`Stale` if what is stored is no longer the old one."""
+        """Write a changed row; raise :class:`Stale` if the old one is no longer what is stored."""
         self.check_version(old.row)
         self._claim_own(new.row[0], old.row, new.row)
         self._layers[-1].rows[new.row[0], new.row.id] = new.row
 
     def delete(self, old: Copy) -> None:
-        """Delete a row and its parts, likewise."""
+        """Delete a row and its parts; raise :class:`Stale` likewise."""
         kind = old.row[0]
         self.check_version(old.row)
         self.release_parts((kind, part) for part in old.parts)
@@ -98,7 +98,7 @@ class Rows:
         self._layers[-1].rows[kind, old.row.id] = None
 
     def check_version(self, old: Snapshot) -> None:
-        """Lock a row; raise :class:`Stale` if it is stored in another version, or no longer."""
+        """Lock a row; raise :class:`Stale` if it is stored in another version, or no longer stored."""
         self._lock((old[0], old.id))
         current = self.get((old[0], old.id))
         if current is None or current.version != old.version:
@@ -113,7 +113,7 @@ class Rows:
     def claim_parts(self, new: Copy, parts: Iterable[Part], before: Mapping[int, Part]) -> None:
         """Take the unique values of parts of one level, in the order of a flush: new ones first, then by id.
 
-        ``before`` has what was stored of each part, by the ``id()`` of the object.
+        ``before`` has the stored parts, by the ``id()`` of their objects.
         """
         kind = new.row[0]
         places = {key: place for place, key in enumerate(before)}
@@ -122,7 +122,7 @@ class Rows:
             for path, name, taken in self._unique_of(kind, part):
                 key = (kind, path, getattr(part.snapshot, name))
                 if old is not None and old.path == part.path and getattr(old.snapshot, name) == key[2]:
-                    self._layers[-1].index[key] = new.row.id  # perhaps of another root than before
+                    self._layers[-1].index[key] = new.row.id  # the part may have moved from another root
                     continue
                 self._claim(key, new.row.id, taken)
                 if old is not None:
@@ -138,7 +138,7 @@ class Rows:
                         self._release((kind, path, getattr(old, path)))
 
     def _unique_of(self, kind: type, part: Part) -> Iterator[tuple[str, str, Callable[[Any], Exception]]]:
-        """Yield what is unique of a part: the path, the name of the attribute, and the error for a taken value."""
+        """Yield for each unique attribute of a part: its path, its name, and the error for a taken value."""
         if _has_id(part):
             yield f"{part.path}.id", "id", DuplicateIdentity
         for path, taken in self.unique[kind].items():
@@ -165,7 +165,7 @@ class Rows:
         self._layers.append(_Layer())
 
     def keep_layer(self) -> None:
-        """Let the layer around the innermost savepoint take over what that has written."""
+        """Merge what the innermost savepoint has written into the layer around it."""
         inner, outer = self._layers.pop(), self._layers[-1]
         outer.rows |= inner.rows
         outer.index |= inner.index
@@ -176,13 +176,13 @@ class Rows:
         self._database.release(self._layers.pop().locks)
 
     def release(self, *, whole: bool) -> None:
-        """Give the locks back that the innermost savepoint has taken, or all of them: the writes are given up."""
+        """Release the locks of the innermost savepoint, or all locks, because the writes will be undone."""
         for layer in self._layers if whole else self._layers[-1:]:
             self._database.release(layer.locks)
             layer.locks.clear()
 
     def end(self) -> None:
-        """Give up all writes and locks."""
+        """Drop all writes and release all locks."""
         self.release(whole=True)
         self._layers.clear()
 
@@ -192,7 +192,7 @@ class Rows:
 
 
 def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
-    """Return what parts are sorted by: class, new ones first, then by id, or as they were read."""
+    """Return the sort key of a part in a flush: by class, new ones first, then by id, or as they were read."""
     kind = part.snapshot[0]
     is_stored = place is not None
     return (
@@ -207,10 +207,10 @@ def _has_id(part: Part) -> bool:
 
 
 def write_graphs(rows: Rows, changes: Sequence[tuple[Copy | None, Copy]]) -> None:
-    """Write changed aggregates, old and new, in the order of flushes: roots, parts level by level, removals, new parts.
+    """Write aggregates, given as they were and as they are: roots, parts level by level, removals, and new parts last.
 
-    New parts come last if any other was changed or removed, together with what was moved into them: it counts as
-    removed and new.
+    New parts come last only if another part was changed or removed. What was moved into a new part comes with it, and
+    counts as removed and as new.
     """
     before = {id(part.object): part for old, _ in changes if old for part in old.parts}
     added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
@@ -231,15 +231,15 @@ def write_graphs(rows: Rows, changes: Sequence[tuple[Copy | None, Copy]]) -> Non
     )
     rows.release_parts(removed)
     if held_back:
-        for key in added:
+        for key in held_back:
             before.pop(key, None)
         _claim_levels(
-            rows, [(new, [one for one in new.parts if id(one.object) in added]) for _, new in changes], before
+            rows, [(new, [one for one in new.parts if id(one.object) in held_back]) for _, new in changes], before
         )
 
 
 def _added(new: Copy, before: Mapping[int, Part]) -> Iterator[Part]:
-    """Yield the new parts of an aggregate that was stored before, and all that is inside of them."""
+    """Yield the new parts of an aggregate that was stored before, and all parts inside them."""
     inside = ""
     for part in new.parts:
         if inside and part.path.startswith(inside):

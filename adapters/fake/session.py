@@ -1,4 +1,4 @@
-"""The session of a fake unit of work: the objects that it holds, and what was stored of them when it last looked."""
+"""The session of a fake unit of work: the objects that it tracks, and the values with which they are stored."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class _Tracked:
-    """An object of the unit, and a copy of it when it was last read or written; ``None`` for one that is new."""
+    """An aggregate of the unit, and a copy of it as it was last read or written; ``None`` if it is new."""
 
     aggregate: Aggregate
     stored: Copy | None
 
 
 class FakeSession:
-    """The objects and the rows of one block of a fake unit of work after another."""
+    """The objects and the rows of a fake unit of work; each block of the unit begins with none."""
 
     def __init__(self, database: FakeDatabase) -> None:
         self.database = database
         self.rows = Rows(database)
         self._tracked: dict[RowKey, _Tracked] = {}
         self._removed: dict[int, Aggregate] = {}
-        # What was tracked when each savepoint began, of all that was written since.
+        # For each savepoint, of what was written since: how it was tracked when the savepoint began.
         self._before: list[dict[RowKey, _Tracked | None]] = []
 
     def begin(self) -> None:
@@ -74,7 +74,7 @@ class FakeSession:
         return self._tracked[key].aggregate
 
     def call(self, at: str) -> None:
-        """Raise what the database was told to raise at such a call."""
+        """Raise the error that the database is to raise at this call, if any."""
         failure = self.database.failure(at)
         if failure is not None:
             raise failure.error
@@ -119,7 +119,7 @@ class FakeSession:
             seen: dict[int, Aggregate] = {}
             for one, copy in zip(changed, copies, strict=True):
                 self._check_parts(one, copy, seen)
-            for _ in {one.stored is None for one in changed}:  # all that were changed are one call
+            for _ in {one.stored is None for one in changed}:  # the addition is one call, all changes are another
                 self.call("write")
             try:
                 write_graphs(self.rows, [(one.stored, copy) for one, copy in zip(changed, copies, strict=True)])
@@ -132,7 +132,10 @@ class FakeSession:
             self.database.note_parts(copy.parts)
 
     def _check_parts(self, one: _Tracked, copy: Copy, seen: dict[int, Aggregate]) -> None:
-        """Refuse parts that are in two places, or of another unit of work; those of a new root are taken as new."""
+        """Refuse parts that are in two places, or of another unit of work.
+
+        In a new root, parts of a unit that has ended are taken as new.
+        """
         own = {id(part.object) for part in one.stored.parts} if one.stored else set()
         for part in (part.object for part in copy.parts):
             if id(part) in own or not self.database.knows_part(part):
@@ -152,7 +155,7 @@ class FakeSession:
             )
 
     def insert_many(self, aggregates: Sequence[Aggregate]) -> None:
-        """Write new aggregates without tracking the objects. Raises what is taken without the value."""
+        """Write new aggregates without tracking the objects. The error for a taken value does not say which."""
         self.call("write")
         seen_keys = set(self._tracked)
         new = list(takewhile(lambda one: _is_first(one, seen_keys), aggregates))
@@ -172,7 +175,7 @@ class FakeSession:
             raise DuplicateIdentity(None)
 
     def delete(self, aggregate: Aggregate) -> None:
-        """Delete an aggregate with its parts, and track it no longer."""
+        """Delete an aggregate with its parts, and stop tracking it."""
         self.call("write")
         key = (type(aggregate), aggregate.id)
         stored = cast("Copy", self._tracked[key].stored)
@@ -202,14 +205,14 @@ class FakeSession:
         self.end()
 
     def end(self) -> None:
-        """Give up all writes, locks and objects."""
+        """Drop all writes, and release all locks and objects."""
         self.rows.end()
         self._tracked.clear()
         self._removed.clear()
         self.database.closed(self)
 
     def release_locks(self, *, whole: bool) -> None:
-        """Give back the locks of the innermost savepoint, or all of them, since its writes are given up."""
+        """Release the locks of the innermost savepoint, or all locks, because the writes will be undone."""
         self.rows.release(whole=whole)
 
     def begin_savepoint(self) -> None:
