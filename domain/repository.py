@@ -140,7 +140,7 @@ class Repository(ABC, Generic[A]):
         return found
 
     def _checked(self, aggregate: A) -> A:
-        if type(aggregate) is not self.aggregate:  # a subclass would need a mapping of its own
+        if type(aggregate) is not self.aggregate:  # a subclass would need its own mapping
             raise TypeError(f"this repository holds {self.aggregate.__name__} objects, not {shown(aggregate)}")
         return aggregate
 

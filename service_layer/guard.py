@@ -91,7 +91,7 @@ class Guard(ABC):
 
     def _check_thread(self) -> None:
         if self._thread not in (None, threading.get_ident()):
-            raise UnitOfWorkMisuse("this unit of work was opened by another thread: give each thread a unit of its own")
+            raise UnitOfWorkMisuse("this unit of work was opened by another thread: give each thread its own unit")
 
     def _check_no_savepoint(self, action: str) -> None:
         if self._versions.depth:

@@ -83,8 +83,8 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
         except (DuplicateIdentity, ValueTaken) as error:
             raise type(error)(None) from error
         except DBAPIError as error:
-            told = translated(error, session.get_bind().engine)
-            raise type(told)(None) if isinstance(told, DuplicateIdentity | ValueTaken) else told from error
+            failure = translated(error, session.get_bind().engine)
+            raise type(failure)(None) if isinstance(failure, DuplicateIdentity | ValueTaken) else failure from error
         if len(new) < len(some):
             raise DuplicateIdentity(None)
 

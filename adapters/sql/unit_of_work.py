@@ -234,20 +234,20 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _failed(self, error: BaseException) -> BaseException:
         # Roll back now, and not when the block is left: others may wait for its locks.
-        told = translated(error, self._engine)
+        failure = translated(error, self._engine)
         if self._savepoints:
-            self._loss = self._given_up_with(told)
+            self._loss = self._roll_back_savepoint(failure)
         if not self._savepoints or self._loss is not None:
             self.session.end()
-        return told
+        return failure
 
-    def _given_up_with(self, told: BaseException) -> BaseException | None:
+    def _roll_back_savepoint(self, failure: BaseException) -> BaseException | None:
         """Roll back the innermost savepoint; if that fails, return the error that has ended the whole transaction."""
         try:
             if self._savepoints[-1].can_be_undone and not self.session.is_lost():
                 self._savepoints[-1].roll_back()
                 return None
         except (SQLAlchemyError, StorageError, TransactionLost) as error:
-            if not isinstance(told, StorageUnavailable | TransactionLost):
+            if not isinstance(failure, StorageUnavailable | TransactionLost):
                 return translated(error, self._engine)
-        return told
+        return failure

@@ -153,12 +153,12 @@ def after_an_undone_savepoint_objects_are_compared_with_what_it_stored() -> None
 def a_write_that_fails_in_a_savepoint_gives_up_what_came_before_it() -> None:
     """After a conflict in a savepoint, all that the unit had written before that is given up, too."""
 
-    def given_up_with(original: Any, unit: Any, told: Any) -> Any:
-        lost = original(unit, told)
+    def roll_back(original: Any, unit: Any, failure: Any) -> Any:
+        lost = original(unit, failure)
         unit.session.connection().connection.rollback()
         return lost
 
-    around(SqlUnitOfWork, "_given_up_with", given_up_with)
+    around(SqlUnitOfWork, "_roll_back_savepoint", roll_back)
 
 
 @bug("fake", "sql")
