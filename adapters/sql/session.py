@@ -119,7 +119,7 @@ class UnitSession(Session):
 
     def give_up(self) -> None:
         """Expunge all objects, as they are; an undone savepoint takes them back."""
-        self.given_up += [*self, *self.new]
+        self.given_up += list(self)  # the new ones, too
         self.expunge_all()
 
     def expunge_each(self, objects: Iterable[Any]) -> None:
