@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from attrs import define, evolve, field, setters
+from attrs import define, field, fields, setters
 from attrs.validators import instance_of
 
 if TYPE_CHECKING:
@@ -39,8 +39,13 @@ class Aggregate:
     version: int = 0
 
     def __copy__(self) -> Self:
-        """Return another object of the same identity, made by ``__init__``, so SQLAlchemy's state is not shared."""
-        return evolve(self)
+        """Return another object of the same identity, that no unit holds, with the same parts in lists of its own."""
+        copied: Self = empty(type(self))
+        for name in (one.name for one in fields(type(self))):
+            value = getattr(self, name)
+            plain = next((kind(value) for kind in (list, set) if isinstance(value, kind)), value)
+            vars(copied)[name] = plain  # past SQLAlchemy, which would take the copy for the parent of the parts
+        return copied
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is of the same class and has the same id, whatever else they hold."""

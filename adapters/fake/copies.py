@@ -14,7 +14,7 @@ import attrs
 from attrs import define, field
 
 from domain.aggregate import Aggregate, empty, makers
-from domain.errors import StorageError
+from domain.errors import StorageError, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +121,8 @@ _plain: set[type] = set()  # the classes of plain values seen so far: a fast pat
 
 def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False) -> Any:
     kind = type(value)
+    if value is None and is_owned:
+        raise UnitOfWorkMisuse(f"{value!r} stands where a part belongs: remove it, or put a part there")
     if isinstance(value, _ATOMS):
         _plain.add(kind)
         return value

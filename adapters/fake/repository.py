@@ -25,7 +25,7 @@ class FakeRepository(Repository[A]):
     A subclass declares in ``unique`` what the unique constraints of the tables are in SQL.
     """
 
-    unique: ClassVar[Unique]
+    unique: ClassVar[Unique] = {}
 
     def __init__(self, unit: UnitOfWork, session: FakeSession) -> None:
         self._unit = unit

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.errors import BULK, translated
-from adapters.sql.parts import check_parts, relations_of, renumber, twin_of
+from adapters.sql.parts import check_places, relations_of, renumber, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from adapters.sql.questions import names
 from domain.errors import DuplicateIdentity, ValueTaken
@@ -74,7 +74,7 @@ def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
-    check_parts(aggregates)
+    check_places(aggregates)
     for at in range(0, len(aggregates), _SLICE):
         some = aggregates[at : at + _SLICE]
         new = _until_known(some, session)

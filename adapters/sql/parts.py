@@ -12,7 +12,7 @@ from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
 from adapters.sql.questions import position
-from domain.aggregate import empty, named
+from domain.aggregate import Aggregate, empty, named
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_PARTS = "parts"  # the key in SQLAlchemy's ``info`` of a root that holds the parts it is stored with
 _ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
 
 
@@ -33,7 +34,8 @@ def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
 @once_for_each_class
 def relations_of(kind: Any) -> tuple[str, ...]:
     """Return the names of the attributes that hold parts."""
-    return tuple(inspect(kind).relationships.keys())
+    mapper: Mapper[Any] | None = inspect(kind, raiseerr=False)
+    return () if mapper is None else tuple(mapper.relationships.keys())
 
 
 @once_for_each_class
@@ -66,25 +68,36 @@ def root_of(part: Any) -> Any:
 
 
 def note_root(root: Any) -> None:
-    """Note the root in each part of an aggregate; this also keeps the root alive."""
-    for part in parts_of(root):
+    """Note the parts of an aggregate in the root, and the root in each of them, which keeps it alive."""
+    parts = list(parts_of(root))
+    inspect(root).info[_PARTS] = parts
+    for part in parts:
         inspect(part).info[_ROOT] = root
 
 
 def check_parts(roots: Iterable[Any]) -> None:
-    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for parts that are in two places."""
-    seen: dict[int, Any] = {}
+    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for parts that are in two places of live aggregates."""
+    roots = list(roots)
+    check_places(roots)
     for root in roots:
         for part in parts_of(root):
             before = root_of(part)
-            other = seen.get(id(part))
             if before not in (None, root) and any(one is part for one in parts_of(before)):
-                other = before
-            if other is not None:
-                raise UnitOfWorkMisuse(
-                    f"{named(part)} is in two places, of {named(other)} and of {named(root)}: make another part"
-                )
+                raise _in_two_places(part, before, root)
+
+
+def check_places(roots: Iterable[Any]) -> None:
+    """Raise the same error for parts that are in two places of some aggregates."""
+    seen: dict[int, Any] = {}
+    for root in roots:
+        for part in parts_of(root):
+            if id(part) in seen:
+                raise _in_two_places(part, seen[id(part)], root)
             seen[id(part)] = root
+
+
+def _in_two_places(part: Any, one: Any, other: Any) -> UnitOfWorkMisuse:
+    return UnitOfWorkMisuse(f"{named(part)} is in two places, of {named(one)} and of {named(other)}: make another part")
 
 
 def make_new(root: Any, session: Session) -> None:
@@ -160,15 +173,46 @@ def is_crowded(one: Any) -> bool:
     return len(set(parts)) < len(parts)
 
 
-def resettle(one: Any) -> None:
-    """Take all parts out of their lists and put them in again.
+def settle(session: Session) -> None:
+    """Let SQLAlchemy know exactly which parts have a place, before it flushes what was touched.
 
-    A part that was held twice for a moment and then removed once, as in ``a[0], a[1] = a[1], a[0]``, is an orphan to
-    SQLAlchemy.
+    It follows each part by the last parent that it was put into or taken out of. So it loses sight of a part that is
+    swapped within a list, shared with a copy of its root, or removed by an equal one: it would delete a part that has
+    a place, keep one that has none, or insert one that stands nowhere.
     """
-    for name in relations_of(type(one)):
-        if isinstance(vars(one).get(name), list):
-            _refill(one, name, list(vars(one)[name]))
+    touched = {id(root): root for root in map(_root_or_self, (*session.new, *session.dirty)) if root is not None}
+    placed = {id(part): part for root in touched.values() for part in parts_of(root)}
+    for part in placed.values():
+        state = inspect(part, raiseerr=False)
+        if state is None:
+            raise UnitOfWorkMisuse(f"{part!r} stands where a part belongs: remove it, or put a part there")
+        state.parents.clear()
+    for one in [*touched.values(), *placed.values()]:
+        for name in relations_of(type(one)):
+            parts = _held(one, name)
+            if parts:
+                _refill(one, name, [])
+                _refill(one, name, parts)
+    for part in [one for one in session.new if id(one) not in placed and not isinstance(one, Aggregate)]:
+        if part in session:  # and has not gone with its parent
+            session.expunge(part)
+
+
+def mark_removed(roots: Iterable[Any], session: Session) -> None:
+    """Mark the parts as deleted that their roots had when they were read or written, and that have no place now."""
+    roots = list(roots)
+    placed = {id(part): part for root in roots for part in parts_of(root)}
+    for root in roots:
+        for part in inspect(root).info.get(_PARTS, ()):
+            if id(part) not in placed and root_of(part) is root and inspect(part).persistent and part in session:
+                session.delete(part)
+    for part in placed.values():
+        if part in session.deleted:  # with a parent that still refers to it
+            session.add(part)
+
+
+def _root_or_self(one: Any) -> Any:
+    return one if isinstance(one, Aggregate) else root_of(one)
 
 
 def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, list[Any]]]:
@@ -204,7 +248,7 @@ def put_back(held: list[tuple[Any, str, list[Any]]]) -> None:
         _refill(one, name, parts)
 
 
-def _refill(one: Any, name: str, parts: list[Any]) -> None:
+def _refill(one: Any, name: str, parts: Sequence[Any]) -> None:
     held = vars(one)[name]
     if isinstance(held, set):
         held.intersection_update(parts)

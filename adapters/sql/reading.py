@@ -11,7 +11,7 @@ from sqlalchemy import Select, bindparam, inspect, select
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
 from domain.aggregate import Aggregate
-from domain.errors import ConcurrentChange
+from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
@@ -34,22 +34,47 @@ UNDOING = "undoing"
 def read_whole(state: ORMExecuteState) -> Any:
     """Run a query, and return its result when the root and the parts of every aggregate are of one version.
 
-    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try. What is read
-    little by little is not compared.
+    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try, and
+    :class:`~domain.errors.UnitOfWorkMisuse` for a query that would read aggregates with parts in pieces.
     """
     session = cast("UnitSession", state.session)
+    kind = None if state.bind_mapper is None else state.bind_mapper.class_
     if not STREAMED.isdisjoint(state.execution_options):
+        if kind is not None and relations_of(kind):
+            raise UnitOfWorkMisuse(
+                f"{kind.__name__} has parts, which cannot be read whole piece by piece: leave out yield_per and"
+                " stream_results, or use the stream() of the repository"
+            )
         return state.invoke_statement()
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
         result = state.invoke_statement().freeze()  # reads all rows
         new = [one for one in session.loaded if isinstance(one, Aggregate)]
-        if _are_current(new, session):
+        _check_loaded(new)
+        if not _expunge_strays(new, session) and _are_current(new, session):
             _own(new, session)
             session.keep(new, strongly=STREAM not in state.execution_options)
             return result()
         session.expunge_each(session.loaded)  # run the whole statement again: its condition may no longer hold
     raise ConcurrentChange.of(new)
+
+
+def _check_loaded(roots: Iterable[Aggregate]) -> None:
+    """Refuse what a loader option has left out: it would be read later, and of another version."""
+    for one in (one for root in roots for one in (root, *parts_of(root)) if relations_of(type(root))):
+        if missing := inspect(one).unloaded:
+            raise UnitOfWorkMisuse(
+                f"a query has left out {type(one).__name__}.{min(missing)}: an aggregate is read whole, so leave out"
+                " options such as defer, lazyload and raiseload"
+            )
+
+
+def _expunge_strays(roots: Iterable[Aggregate], session: UnitSession) -> bool:
+    """Expunge parts that were read before without their aggregate, since they may be older; return whether any was."""
+    loaded = {id(one) for one in session.loaded}
+    strays = [part for root in roots for part in parts_of(root) if id(part) not in loaded and root_of(part) is None]
+    session.expunge_each(strays)
+    return bool(strays)
 
 
 def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:

@@ -211,13 +211,14 @@ RELATIONSHIPS: Rows = (
     ),
     (
         lambda one: not has_order(one),
-        'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}), or by ordering_list("a")',
+        'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}); or number the parts in a'
+        ' column that their class does not have, by order_by=table.c.a, collection_class=ordering_list("a")',
     ),
     (
         lambda one: any(column.nullable or isinstance(column.type, Enum) for column in order_columns(one)),
         "None and enums are sorted in different ways: order by columns that have neither",
     ),
-    (has_ties, "two parts may come in any order: order by what is unique in each parent, or by the id last"),
+    (has_ties, "two parts may come in any order: order by the id of the part last"),
     (
         lambda one: position(one) in names(one.mapper.class_),
         "an ordering_list numbers its parts: remove the attribute of that name from their class",

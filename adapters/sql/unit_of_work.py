@@ -19,10 +19,11 @@ from adapters.sql.parts import (
     keep_equal,
     make_new,
     make_parts_new,
+    mark_removed,
     note_root,
     put_back,
     relations_of,
-    resettle,
+    settle,
 )
 from adapters.sql.reading import UNDOING, read_whole
 from adapters.sql.savepoint import SqlSavepoint
@@ -111,18 +112,19 @@ class SqlUnitOfWork(UnitOfWork):
     def _has_unwritten(self) -> bool:
         session = self.session
         session.renumber()
-        keep_equal(session.dirty)
+        if session.new or session.dirty:
+            keep_equal(session.dirty)
+            settle(session)
         return bool(session.new) or any(map(session.is_changed, session.dirty))
 
     def _flush(self) -> None:
         changed = self.session.changed()
         stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
         check_parts(changed)
-        for one in (*self.session.new, *self.session.dirty):
-            resettle(one)
         try:
             with self._versions.raised(changed):
                 self._delete_before_insert(changed)
+                mark_removed(changed, self.session)
                 self.session.flush()
         except StaleDataError as error:
             raise stale from error
@@ -134,6 +136,7 @@ class SqlUnitOfWork(UnitOfWork):
         held = hold_back(changed, self.session)
         if held:
             try:
+                mark_removed(changed, self.session)
                 self.session.flush()
                 self._forget_removed()
             finally:

@@ -197,6 +197,19 @@ def test_a_part_of_another_open_unit_cannot_be_put_into_a_live_root(
 
 
 @pytest.mark.promise(4)
+def test_a_part_of_another_open_unit_cannot_be_put_into_a_new_root(storage: Storage) -> None:
+    """Adding that root is refused, or the next call at the latest."""
+    stored(storage, "chair")
+    with storage.unit() as other:
+        theirs = products(other).get_by_sku("chair").notes[0]
+        with storage.unit() as uow:
+            with pytest.raises(UnitOfWorkMisuse, match="Note"):
+                products(uow).add(Product(sku="lamp", notes=[theirs]))
+                flush(uow)
+            uow.rollback()
+
+
+@pytest.mark.promise(4)
 def test_a_copy_of_a_part_of_an_ended_unit_can_be_put_into_a_live_root(storage: Storage) -> None:
     """It is a new part: what to write instead."""
     stored(storage, "lamp", "chair")

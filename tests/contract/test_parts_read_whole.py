@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
-from domain.errors import ConcurrentChange, NotFound
+from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
+from domain.user import User
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.allocation import Note, Product
+from tests.contract.allocation import Batch, Note, Product
 from tests.contract.graphs import values
-from tests.contract.parts import change_elsewhere, lamp_of, products, read, stored
+from tests.contract.parts import Oops, change_elsewhere, lamp_of, products, read, stored
 from tests.storages import Storage, sql_storage
 
 ROUNDS = 40
@@ -61,6 +62,15 @@ def interrupted(engine: Engine) -> Iterator[Interrupted]:
     yield made
     for one in made.installed:
         event.remove(engine, "before_cursor_execute", one.before)
+
+
+@pytest.fixture
+def interrupted_postgres(postgres_engine: Engine) -> Iterator[Interrupted]:
+    """Likewise, on PostgreSQL alone."""
+    made = Interrupted(sql_storage(postgres_engine), postgres_engine)
+    yield made
+    for one in made.installed:
+        event.remove(postgres_engine, "before_cursor_execute", one.before)
 
 
 def count_up(storage: Storage) -> Callable[[], None]:
@@ -234,3 +244,62 @@ def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: 
         writer.result()
     assert 1 + ROUNDS == read(storage)["version"]
     assert {1} == {len(one) for one in seen}
+
+
+def change_in_a_savepoint(uow: UnitOfWork, lamp: Product) -> None:
+    """Change a product in a savepoint that is undone, so that it is read again."""
+    with pytest.raises(Oops), uow.savepoint():
+        lamp.batches[0].quantity = 1000
+        raise Oops
+
+
+@pytest.mark.promise(8, 10)
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_undone_savepoint_reads_its_aggregates_whole_too(interrupted_postgres: Interrupted, times: int) -> None:
+    """However often another unit comes between, up to three times; elsewhere the savepoint keeps its lock."""
+    interrupted = interrupted_postgres
+    stored(interrupted.storage, "lamp")
+    with interrupted.storage.unit() as uow:
+        lamp = lamp_of(uow)
+        change = interrupted.by(count_up(interrupted.storage), times)
+        change_in_a_savepoint(uow, lamp)
+        assert change.done == times
+        assert values(lamp) == read(interrupted.storage)
+        uow.rollback()
+
+
+@pytest.mark.promise(8, 10)
+def test_an_undone_savepoint_gives_up_at_the_fourth_time(interrupted_postgres: Interrupted) -> None:
+    """As a query does."""
+    interrupted = interrupted_postgres
+    stored(interrupted.storage, "lamp")
+    with interrupted.storage.unit() as uow:
+        lamp = lamp_of(uow)
+        interrupted.by(count_up(interrupted.storage), 9)
+        with pytest.raises(ConcurrentChange), uow.savepoint():
+            lamp.batches[0].quantity = 1000
+            raise Oops
+
+
+@pytest.mark.promise(8)
+@pytest.mark.parametrize("option", [{"yield_per": 10}, {"stream_results": True}], ids=["yield_per", "stream_results"])
+def test_aggregates_with_parts_are_not_read_piece_by_piece(engine: Engine, option: dict[str, Any]) -> None:
+    """A query that asks for that is refused, and the message names the way to write it."""
+    storage = sql_storage(engine)
+    with storage.unit() as uow:
+        session = uow.session  # type: ignore[attr-defined]  # a SQL unit has one
+        with pytest.raises(UnitOfWorkMisuse, match=r"stream\(\)"):
+            session.scalars(select(Product), execution_options=option).all()
+        assert [] == session.scalars(select(User), execution_options=option).all()
+
+
+@pytest.mark.promise(5)
+def test_a_part_that_was_read_without_its_aggregate_cannot_be_changed(engine: Engine) -> None:
+    """Nothing would compare the version of the root."""
+    stored(sql_storage(engine), "lamp")
+    with sql_storage(engine).unit() as uow:
+        batch = uow.session.scalars(select(Batch)).first()  # type: ignore[attr-defined]  # likewise
+        batch.quantity = 1000
+        with pytest.raises(UnitOfWorkMisuse, match="get that, and change the part in it"):
+            uow.commit()
+        uow.rollback()

@@ -133,3 +133,22 @@ def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit:
         kit.sample.change(other, 0)
         uow.commit()
     assert before == kit.all_values() == [values(mine)]
+
+
+@pytest.mark.promise(10)
+def test_an_object_that_another_unit_removed_keeps_its_values_when_its_savepoint_is_undone(kit: Kit[Any]) -> None:
+    """There is nothing to read again, and the unit holds it no longer."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with pytest.raises(Oops), uow.savepoint():
+            with kit.unit() as other:
+                kit.of(other).remove(kit.of(other).get(ann.id))
+                other.commit()
+            changed = kit.change(mine)
+            raise Oops
+        assert changed == values(mine)
+        with pytest.raises(kit.of(uow).not_found):
+            kit.of(uow).get(ann.id)
+        with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
+            kit.of(uow).remove(mine)

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError, StorageUnavailable, UnitOfWorkMisuse
@@ -147,3 +147,19 @@ def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: User
 def quantities(order: Order) -> dict[str, int]:
     """Return how many of each thing are ordered."""
     return {line.sku: line.quantity for line in order.lines}
+
+
+@pytest.mark.promise(10, 14)
+def test_a_refused_statement_whose_savepoint_is_gone_ends_the_unit(sqlite_engine: Engine) -> None:
+    """The savepoint raises why it could not be undone, and not the refusal."""
+    ann = stored_user(sql_storage(sqlite_engine), "ann")
+    with SqlUnitOfWork(sqlite_engine) as uow:
+        mine = uow.users.get(ann.id)
+        with pytest.raises(StorageError, match="no such savepoint"), uow.savepoint():
+            mine.deactivate()
+            uow.flush()
+            uow.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT sa_savepoint_1")
+            uow.connection.exec_driver_sql("RELEASE SAVEPOINT sa_savepoint_1")
+            uow.session.execute(text("broken"))
+    assert checked_out(sqlite_engine) == 0
+    assert [values(ann)] == stored_values(sql_storage(sqlite_engine))

@@ -142,8 +142,11 @@ COLLECTION = "parts are held by a list or a set: leave out collection_class, or 
 KIND = "the class has another kind of value for it: declare a list, a set for collection_class=set, or None for one"
 LAZY = 'it would be read after the unit of work has ended, or many times over: write lazy="selectin"'
 NO_NULLS = "None and enums are sorted in different ways: order by columns that have neither"
-ORDER = 'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}), or by ordering_list("a")'
-TIES = "two parts may come in any order: order by what is unique in each parent, or by the id last"
+ORDER = (
+    'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}); or number the parts in a'
+    ' column that their class does not have, by order_by=table.c.a, collection_class=ordering_list("a")'
+)
+TIES = "two parts may come in any order: order by the id of the part last"
 TWICE = "another relationship holds parts of this class: give each its own class and table"
 WAY_BACK = "a part does not lead to its parent: remove backref and back_populates"
 
