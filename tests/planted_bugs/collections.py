@@ -11,7 +11,6 @@ from adapters.fake.repository import FakeRepository
 from adapters.fake.session import FakeSession, _Tracked
 from adapters.sql import repository as sql_repository
 from adapters.sql.parts import relations_of
-from adapters.sql.reading import STREAM
 from adapters.sql.repository import SqlRepository
 from adapters.sql.session import UnitSession
 from domain.repository import BULK_BATCH, STREAM_BATCH, Page, Repository
@@ -90,16 +89,6 @@ def a_stream_holds_what_it_has_read() -> None:
         original(session, roots)
 
     around(UnitSession, "keep", keep)
-
-
-@bug("sql")
-def a_stream_forgets_what_was_changed_in_a_batch() -> None:
-    """A list of parts that was put in another order is lost when the stream goes on to the next batch."""
-
-    def slices(repository: Any, after: Any, limit: int) -> Iterator[Any]:
-        yield from filter(None, [repository._page(after, limit, {STREAM: True})])
-
-    instead(SqlRepository, "_slices_after", slices)
 
 
 @bug("fake")
