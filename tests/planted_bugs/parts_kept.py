@@ -65,7 +65,7 @@ def a_bulk_addition_does_not_number_positions() -> None:
 @bug("sql")
 def a_swap_in_a_list_loses_a_part() -> None:
     """Of two parts that change their places by a tuple, one is taken for removed."""
-    instead(sql_unit_of_work, "resettle", lambda _: None)
+    instead(sql_unit_of_work, "settle", lambda _: None)
 
 
 @bug("sql")
