@@ -88,10 +88,10 @@ test-python: $(VENV)/dev.stamp ## run the suite on another Python: make test-pyt
 	$(VENV)/bin/pytest -n 2
 
 test-lowest: .venv-lowest/lowest.stamp ## run the suite on the oldest libraries that are allowed
-	.venv-lowest/bin/pytest
+	.venv-lowest/bin/pytest -n 2
 
 test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite on SQLAlchemy 2.0
-	.venv-sqlalchemy-2.0/bin/pytest
+	.venv-sqlalchemy-2.0/bin/pytest -n 2
 
 lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt
