@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.errors import BULK, translated
-from adapters.sql.parts import check_places, relations_of, renumber, twin_of
+from adapters.sql.flushing import renumber
+from adapters.sql.parts import check_places, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from adapters.sql.questions import names
 from domain.errors import DuplicateIdentity, ValueTaken

@@ -134,14 +134,8 @@ def integrity_error(error: DBAPIError) -> Exception:
     for table in mapped_tables():
         for constraint in unique_constraints(table):
             if name is not None and constraint.name == name:
-                return declared_error(constraint, _row_of(error.params))
+                return declared_error(constraint, error.params if isinstance(error.params, dict) else {})
     return IntegrityViolation(name or mysql_key(error.orig) or _first_line(error), _declared())
-
-
-def _row_of(parameters: Any) -> Mapping[str, Any]:
-    if isinstance(parameters, list) and len(parameters) == 1:  # as a flush sends a single row
-        parameters = parameters[0]
-    return parameters if isinstance(parameters, dict) else {}
 
 
 def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:

@@ -212,8 +212,8 @@ RELATIONSHIPS: Rows = (
     (
         lambda one: not has_order(one),
         (
-            'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}); or number the parts in a'
-            ' column that their class does not have, by order_by=table.c.a, collection_class=ordering_list("a")'
+            'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}); or number the parts'
+            ' in a column that their class does not have, by order_by=table.c.a, collection_class=ordering_list("a")'
         ),
     ),
     (

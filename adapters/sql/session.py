@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, object_session, sessionmaker
 
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.errors import TRANSACTION_LOST
-from adapters.sql.parts import has_positions, is_crowded, renumber, root_of
+from adapters.sql.flushing import has_positions, is_crowded, renumber
+from adapters.sql.parts import root_of
 from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from service_layer.versions import write_order
@@ -73,13 +74,14 @@ class UnitSession(Session):
     def commit_or_raise(self) -> None:
         """Commit. If that fails, roll back by the driver: SQLAlchemy takes the transaction for ended, and would not."""
         used = self.used
+        if used is None:
+            return  # nothing was read or written
         try:
             self.commit()
         except DBAPIError:
-            if used is not None:
-                driver: Any = used.dialect.loaded_dbapi
-                with suppress(driver.Error, SQLAlchemyError):  # the connection is gone, and the transaction with it
-                    used.connection.rollback()
+            driver: Any = used.dialect.loaded_dbapi
+            with suppress(driver.Error, SQLAlchemyError):  # the connection is gone, and the transaction with it
+                used.connection.rollback()
             raise
 
     def refuse_if_ended(self) -> None:

@@ -185,10 +185,7 @@ def can_write_alone(connection: Connection) -> bool:
     It would, on a connection whose isolation level somebody has set.
     """
     driver: Any = connection.connection.dbapi_connection
-    try:
-        return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
-    except sqlite3.ProgrammingError:  # it is closed
-        return False
+    return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
 
 
 def has_ended(connection: Connection) -> bool:

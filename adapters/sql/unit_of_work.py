@@ -13,18 +13,8 @@ from sqlalchemy.orm.util import identity_key
 
 from adapters.sql import postgres
 from adapters.sql.errors import ALONE, translated, translated_alone, translated_at_commit
-from adapters.sql.parts import (
-    check_parts,
-    hold_back,
-    keep_equal,
-    make_new,
-    make_parts_new,
-    mark_removed,
-    note_root,
-    put_back,
-    relations_of,
-    settle,
-)
+from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
+from adapters.sql.parts import check_parts, make_new, make_parts_new, note_root, relations_of
 from adapters.sql.reading import UNDOING, read_whole
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
@@ -251,6 +241,6 @@ class SqlUnitOfWork(UnitOfWork):
                 self._savepoints[-1].roll_back()
                 return None
         except (SQLAlchemyError, StorageError, TransactionLost) as error:
-            if not isinstance(failure, StorageUnavailable | TransactionLost):
-                return translated(error, self._engine)
+            is_why = isinstance(failure, StorageUnavailable | TransactionLost)
+            return failure if is_why else translated(error, self._engine)
         return failure

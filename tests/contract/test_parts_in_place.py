@@ -130,6 +130,13 @@ def remove_by_an_equal_one(lamp: Product, _: Product) -> None:
     lamp.batches[0].allocations.remove(OrderLine(order="lamp-a", quantity=5))
 
 
+def hand_over_from_a_removed_part(lamp: Product, _: Product) -> None:
+    """Put the lines of a part into another one, and remove the part, which still has them."""
+    old, new = lamp.batches
+    new.allocations |= old.allocations
+    lamp.batches.remove(old)
+
+
 CHANGED: dict[str, Callable[[Product, Product], None]] = {
     one.__name__.replace("_", " "): one
     for one in (
@@ -140,6 +147,7 @@ CHANGED: dict[str, Callable[[Product, Product], None]] = {
         remove_what_a_new_root_holds,
         remove_after_a_copy_is_gone,
         remove_by_an_equal_one,
+        hand_over_from_a_removed_part,
     )
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from attrs import define, field
 from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import defer, lazyload, raiseload
 
 from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
 from domain.user import User
@@ -18,6 +19,9 @@ from tests.contract.allocation import Batch, Note, Product
 from tests.contract.graphs import values
 from tests.contract.parts import Oops, change_elsewhere, lamp_of, products, read, stored
 from tests.storages import Storage, sql_storage
+
+SKU: Any = Product.sku
+"""As SQLAlchemy's options take it."""
 
 ROUNDS = 40
 """How often a writer and a reader meet."""
@@ -303,3 +307,12 @@ def test_a_part_that_was_read_without_its_aggregate_cannot_be_changed(engine: En
         with pytest.raises(UnitOfWorkMisuse, match="get that, and change the part in it"):
             uow.commit()
         uow.rollback()
+
+
+@pytest.mark.promise(3, 8)
+@pytest.mark.parametrize("option", [lazyload, raiseload, lambda _: defer(SKU)], ids=["lazyload", "raiseload", "defer"])
+def test_a_query_that_leaves_something_out_is_refused(engine: Engine, option: Any) -> None:
+    """It would be read later, of another version or not at all."""
+    stored(sql_storage(engine), "lamp")
+    with sql_storage(engine).unit() as uow, pytest.raises(UnitOfWorkMisuse, match="a query has left out Product"):
+        uow.session.scalars(select(Product).options(option("*"))).all()  # type: ignore[attr-defined]  # likewise

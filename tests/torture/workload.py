@@ -203,8 +203,9 @@ class Worker:
                 raise
             # Of a unit that begins with it, so all writes so far are its own.
             self._steps += [self._write(user, told=False, undone=True) for user in self._written]
-            # The objects must be again as they were read.
-            self._read |= {user: (user.version, user.email) for user in self._written.keys() & self._read.keys()}
+            # The objects must be again as they were read, but for those that another unit has removed.
+            kept = [user for user in self._written.keys() & self._read.keys() if uow.holds(user)]
+            self._read |= {user: (user.version, user.email) for user in kept}
             self._written = {}
             raise
 

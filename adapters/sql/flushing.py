@@ -1,0 +1,149 @@
+"""What the unit of work does before SQLAlchemy flushes: it lets the session see where each part stands."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.ext.orderinglist import OrderingList
+from sqlalchemy.orm.attributes import set_attribute
+
+from adapters.sql.parts import held_in, known_parts, once_for_each_class, parts_of, relations_of, root_of
+from adapters.sql.questions import position
+from domain.aggregate import Aggregate
+from domain.errors import UnitOfWorkMisuse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy.orm import Mapper, Session
+
+
+def is_crowded(one: Any) -> bool:
+    """Return whether an object holds a part twice, which SQLAlchemy does not take for a change."""
+    parts = [id(part) for name in relations_of(type(one)) for part in held_in(one, name)]
+    return len(set(parts)) < len(parts)
+
+
+def settle(session: Session) -> None:
+    """Let SQLAlchemy know exactly which parts have a place, before it flushes what was touched.
+
+    It follows each part by the last parent that it was put into or taken out of. So it loses sight of a part that is
+    swapped within a list, shared with a copy of its root, or removed by an equal one: it would delete a part that has
+    a place, keep one that has none, or insert one that stands nowhere.
+    """
+    touched = {id(root): root for root in map(_root_or_self, (*session.new, *session.dirty)) if root is not None}
+    placed = {id(part): part for root in touched.values() for part in parts_of(root)}
+    for part in placed.values():
+        state = inspect(part, raiseerr=False)
+        if state is None:
+            raise UnitOfWorkMisuse(f"{part!r} stands where a part belongs: remove it, or put a part there")
+        state.parents.clear()
+    gone = [part for root in touched.values() for part in known_parts(root) if id(part) not in placed]
+    for one in gone:  # what it has handed over would be deleted with it
+        for name in relations_of(type(one)):
+            parts = held_in(one, name)
+            kept = [part for part in parts if id(part) not in placed]
+            if len(kept) < len(parts):
+                _refill(one, name, kept)
+    for one in [*touched.values(), *placed.values()]:
+        for name in relations_of(type(one)):
+            parts = held_in(one, name)
+            if parts:
+                _refill(one, name, [])
+                _refill(one, name, parts)
+    while strays := [one for one in session.new if id(one) not in placed and not isinstance(one, Aggregate)]:
+        session.expunge(strays[0])  # with its own parts
+
+
+def mark_removed(roots: Iterable[Any], session: Session) -> None:
+    """Mark the parts as deleted that their roots had when they were read or written, and that have no place now."""
+    roots = list(roots)
+    placed = {id(part) for root in roots for part in parts_of(root)}
+    for root in roots:
+        for part in known_parts(root):
+            if id(part) not in placed and root_of(part) is root and inspect(part).persistent and part in session:
+                session.delete(part)
+
+
+def _root_or_self(one: Any) -> Any:
+    return one if isinstance(one, Aggregate) else root_of(one)
+
+
+def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, list[Any]]]:
+    """Take new parts out of their collections, so that what was changed and removed can be flushed before them.
+
+    One flush would insert first. What was moved into a new part is deleted at its old place, and becomes new itself.
+    Return what :func:`put_back` needs: an empty list if no part is new.
+    """
+    stored_roots = [root for root in roots if root not in session.new]
+    parents = [one for root in stored_roots for one in (root, *parts_of(root))]
+    if not any(part in session.new for one in parents for part in parts_of(one)):
+        return []
+    held = []
+    for one in reversed(parents):  # the parts inside a new part first: they would leave the session together with it
+        for name in relations_of(type(one)):
+            parts = held_in(one, name)
+            kept = [part for part in parts if one not in session.new and part not in session.new]
+            if len(kept) < len(parts):
+                held.append((one, name, list(parts)))
+                _refill(one, name, kept)
+    return held
+
+
+def put_back(held: list[tuple[Any, str, list[Any]]]) -> None:
+    """Put back the parts that were held back."""
+    for one, name, parts in reversed(held):
+        _refill(one, name, parts)
+
+
+def _refill(one: Any, name: str, parts: Sequence[Any]) -> None:
+    held = vars(one)[name]
+    if isinstance(held, set):
+        held.intersection_update(parts)
+        held.update(parts)
+    elif isinstance(held, list):
+        held.clear()
+        held.extend(parts)
+    else:
+        set_attribute(one, name, parts[0] if parts else None)
+
+
+def keep_equal(parents: Collection[Any]) -> None:
+    """Put parts back into sets where an equal one has taken their place: that counts as no change."""
+    changes = [
+        (vars(one)[name], inspect(one).attrs[name].history)
+        for one in parents
+        for name in relations_of(type(one))
+        if isinstance(vars(one).get(name), set)
+    ]
+    moved = {id(part) for _, history in changes for part in history.added}
+    for collection, history in changes:
+        for part in history.deleted:
+            equal = next((one for one in history.added if one == part), None)
+            if equal is not None and id(part) not in moved:
+                collection.remove(equal)
+                collection.add(part)
+
+
+def renumber(one: Any) -> bool:
+    """Set the positions of all parts that a list numbers; return whether any has changed."""
+    changed = False
+    for name in relations_of(type(one)):
+        collection = vars(one).get(name)
+        if isinstance(collection, OrderingList):
+            numbers = [getattr(part, collection.ordering_attr) for part in collection]
+            if None in numbers or any(one >= following for one, following in pairwise(numbers)):
+                collection.reorder()
+                changed = True
+        for part in held_in(one, name):
+            changed |= renumber(part)
+    return changed
+
+
+@once_for_each_class
+def has_positions(kind: Any) -> bool:
+    """Return whether a class or its parts have a list that numbers its parts."""
+    mapper: Mapper[Any] = inspect(kind)
+    return any(position(one) or has_positions(one.mapper.class_) for one in mapper.relationships)
