@@ -73,6 +73,11 @@ TESTS_OF = {
 }
 NOWHERE = "nowhere://127.0.0.1:1"
 SECONDS = 300
+PARTS = 4
+"""How many runs the tests without a bug are divided into, each of which has so many seconds."""
+
+EVERY = int(os.environ.get("EVERY", "1"))
+"""1 for all bugs; with 6, every sixth of them."""
 
 
 def suite(storage: str) -> list[str]:
@@ -85,17 +90,19 @@ def suite(storage: str) -> list[str]:
     return [f"tests/{file}" for file in (*first, *ALONE[storage], *between, *last)]
 
 
-def run(storage: str, bug: str, server: str = NOWHERE) -> subprocess.CompletedProcess[str]:
+def run(
+    storage: str, bug: str, server: str = NOWHERE, files: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the tests of a storage up to the first that fails, with a bug in the code or with none (``""``).
 
-    ``server`` is the URL of the PostgreSQL that they may use.
+    ``server`` is the URL of the PostgreSQL that they may use, and ``files`` are those of the tests, if not all.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST", "HYPOTHESIS"))}
     # Nobody answers there: a test that wanted a server would be an error, and none is started.
     servers = {"TEST_POSTGRES_URL": server, "TEST_MARIADB_URL": NOWHERE}
     # Without rewritten assertions pytest starts in half the time.
     options = ["-x", "-q", "--tb=short", "--assert=plain", "-pno:cacheprovider", "-pno:xdist"]
-    selection = ["-k", TESTS_OF[storage], *suite(storage)]
+    selection = ["-k", TESTS_OF[storage], *(files or suite(storage))]
     with TemporaryDirectory(prefix="plumbline-proof-") as folder:
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "tests.planted_bugs", f"--basetemp={folder}", *options, *selection],
@@ -115,17 +122,20 @@ def server(request: pytest.FixtureRequest, storage: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("storage", TESTS_OF)
-def test_without_a_planted_bug_the_suite_passes(storage: str, server: str) -> None:
+def test_without_a_planted_bug_the_suite_passes(storage: str, server: str, part: int) -> None:
     """So what fails with one fails because of it."""
-    done = run(storage, "", server)
+    done = run(storage, "", server, suite(storage)[part::PARTS])
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "storage"),
-    [pytest.param(name, storage, id=f"{storage}-{name}") for name, bug in BUGS.items() for storage in bug.storages],
+    [pytest.param(name, storage, id=f"{storage}-{name}") for name, bug in BUGS.items() for storage in bug.storages][
+        ::EVERY
+    ],
 )
 def test_a_planted_bug_is_noticed(name: str, storage: str, server: str) -> None:
     """By a test that fails: an error in its preparation, or in pytest, would prove nothing."""
