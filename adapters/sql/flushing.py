@@ -77,15 +77,15 @@ def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, li
     One flush would insert first. What was moved into a new part is deleted at its old place, and becomes new itself.
     Return what :func:`put_back` needs: an empty list if no part is new.
     """
-    stored_roots = [root for root in roots if root not in session.new]
-    parents = [one for root in stored_roots for one in (root, *parts_of(root))]
-    if not any(part in session.new for one in parents for part in parts_of(one)):
+    new = session.new  # which makes a set of them each time, and loses those that are held back
+    parents = [one for root in roots if root not in new for one in (root, *parts_of(root))]
+    if not any(one in new for one in parents):
         return []
     held = []
     for one in reversed(parents):  # the parts inside a new part first: they would leave the session together with it
         for name in relations_of(type(one)):
             parts = held_in(one, name)
-            kept = [part for part in parts if one not in session.new and part not in session.new]
+            kept = [part for part in parts if one not in new and part not in new]
             if len(kept) < len(parts):
                 held.append((one, name, list(parts)))
                 _refill(one, name, kept)

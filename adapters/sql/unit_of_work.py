@@ -184,7 +184,8 @@ class SqlUnitOfWork(UnitOfWork):
     def _commit(self) -> None:
         if self.session.was_ended():
             self.session.refuse_if_ended()
-        if self._is_one_statement() and self.session.can_write_alone():
+        has_unwritten = self._has_unwritten()
+        if has_unwritten and self._is_one_statement() and self.session.can_write_alone():
             info = self.session.connection().info
             info[ALONE] = True
             try:
@@ -194,7 +195,7 @@ class SqlUnitOfWork(UnitOfWork):
             finally:
                 info.pop(ALONE, None)  # perhaps it is gone: a lost connection empties its info
         else:
-            if self._has_unwritten():
+            if has_unwritten:
                 self._flush()
             self.session.refuse_if_ended()
             try:
@@ -205,8 +206,6 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _is_one_statement(self) -> bool:
         """Return whether the pending writes are one statement."""
-        if not self._has_unwritten():
-            return False
         changed = self.session.changed()
         return len(changed) == 1 and not relations_of(type(changed[0]))
 

@@ -47,7 +47,7 @@ def read(storage: Storage, sku: str = "lamp") -> dict[str, Any]:
 
 
 def flush(uow: UnitOfWork) -> None:
-    """Let a unit write what waits in it."""
+    """Let a unit write what it has not written yet."""
     products(uow).list_with_batch("none")
 
 

@@ -37,7 +37,7 @@ Write = Callable[[UnitOfWork], None]
 
 
 def parts(product: Product) -> tuple[list[Batch], list[Note]]:
-    """Return the parts of a product, which are equal to themselves alone; so they are also held meanwhile."""
+    """Return the parts of a product, which are equal to themselves alone; so the list also keeps them alive."""
     return list(product.batches), list(product.notes)
 
 

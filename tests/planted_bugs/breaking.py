@@ -34,7 +34,7 @@ def track(unit: Any, aggregates: list[Any]) -> None:
 
 @contextmanager
 def without_additions(unit: Any) -> Iterator[None]:
-    """Let a unit not know in a block what waits to be written."""
+    """Let a unit not know in a block what it has not written yet."""
     hidden = waiting(unit)
     if isinstance(unit, FakeUnitOfWork):
         for one in hidden:
