@@ -5,21 +5,16 @@ from __future__ import annotations
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import attrs
 from attrs import define, field
 
 from domain.aggregate import Aggregate, empty, makers
+from domain.attributes import once_for_each_class, order_of, set_unstored, stored_names
 from domain.errors import StorageError, UnitOfWorkMisuse
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-R = TypeVar("R")
 
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
 
@@ -68,17 +63,6 @@ class Copy:
     parts: list[Part] = field(factory=list)
 
 
-def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
-    """Cache what a function returns for each class."""
-    return cache(function)  # in this disguise, because mypy takes no class for hashable
-
-
-@once_for_each_class
-def stored_names(kind: Any) -> tuple[str, ...]:
-    """Return the names of the stored attributes: all but those with ``metadata={"stored": False}``."""
-    return tuple(one.name for one in attrs.fields(kind) if one.metadata.get("stored", True))
-
-
 def copy_of(root: Any) -> Copy:
     """Return what an aggregate holds now, at any depth.
 
@@ -112,8 +96,7 @@ def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
 @once_for_each_class
 def _orders(kind: Any) -> dict[str, attrgetter[Any]]:
     """Return the sort keys of the lists that declare ``metadata={"order_by": (...)}``, by the attribute's name."""
-    found = ((one.name, one.metadata.get("order_by", ())) for one in attrs.fields(kind))
-    return {name: attrgetter(*order) for name, order in found if order}
+    return {one.name: attrgetter(*order_of(one)) for one in attrs.fields(kind) if order_of(one)}
 
 
 _plain: set[type] = set()  # the classes of plain values seen so far: a fast path, since most attributes hold these
@@ -188,8 +171,7 @@ def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) ->
             object.__setattr__(one, name, value)
         else:
             vars(one)[name] = value
-    for name, default, factory in _unstored(row[0]):
-        object.__setattr__(one, name, factory() if factory else default)
+    set_unstored(one)
     return one
 
 
@@ -215,10 +197,3 @@ def _restored(value: Any, path: str, made: list[Part], objects: Any, *, is_owned
         restored_ones = [_restored(one, path, made, objects, is_owned=is_list) for one in value]
         return restored_ones if is_list else type(value)(restored_ones)
     return value
-
-
-@once_for_each_class
-def _unstored(kind: Any) -> list[tuple[str, Any, Any]]:
-    """Return for each attribute that is not stored: its name, its default, and the default's factory, if any."""
-    fields = [one for one in attrs.fields(kind) if one.name not in stored_names(kind)]
-    return [(one.name, one.default, getattr(one.default, "factory", None)) for one in fields]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from adapters.fake.copies import stored_names
+from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity
 
 if TYPE_CHECKING:

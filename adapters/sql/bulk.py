@@ -14,7 +14,7 @@ from adapters.sql.errors import BULK, translated
 from adapters.sql.flushing import renumber
 from adapters.sql.parts import check_places, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
-from adapters.sql.questions import names
+from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity, ValueTaken
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
         _insert_graphs(session, aggregates)
     else:
         mapper = inspect(kind)
-        columns = [column for column in mapper.local_table.columns if column.key in names(kind)]
+        columns = [column for column in mapper.local_table.columns if column.key in stored_names(kind)]
         rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
         insert_rows(session.connection(), mapper.local_table, columns, rows)
 

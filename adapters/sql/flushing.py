@@ -9,9 +9,9 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm.attributes import set_attribute
 
-from adapters.sql.parts import held_in, known_parts, once_for_each_class, parts_of, relations_of, root_of
-from adapters.sql.questions import position
+from adapters.sql.parts import held_in, known_parts, parts_of, position_of, relations_of, root_of
 from domain.aggregate import Aggregate
+from domain.attributes import once_for_each_class
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -146,4 +146,4 @@ def renumber(one: Any) -> bool:
 def has_positions(kind: Any) -> bool:
     """Return whether a class or its parts have a list that numbers its parts."""
     mapper: Mapper[Any] = inspect(kind)
-    return any(position(one) or has_positions(one.mapper.class_) for one in mapper.relationships)
+    return any(position_of(one) or has_positions(one.mapper.class_) for one in mapper.relationships)

@@ -9,10 +9,10 @@ import attrs
 from sqlalchemy import MetaData, Table, UniqueConstraint, event, inspect
 from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
-from adapters.sql import refused
-from adapters.sql.questions import default_of, is_stored, names
-from adapters.sql.refused import refuse
+from adapters.sql.refused import refuse_declared, refuse_mapped
+from adapters.sql.refused_parts import refuse_relationships
 from domain.aggregate import makers, named
+from domain.attributes import set_unstored, stored_names
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def map_aggregate(aggregate: type[Aggregate], table: Table, **options: Any) -> N
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
     each collection of parts. The version is SQLAlchemy's ``version_id_col``: SQLAlchemy compares it at every write, and
     the unit of work raises it, once for each unit that writes. Raises ``ValueError`` for what could not be kept alike
-    on every storage (adapters/sql/refused.py lists it in tables); nothing is mapped then.
+    on every storage (the tables in adapters/sql/refused.py list it); nothing is mapped then.
     """
     # batch=False sends one row after another, so the error is that of the first row that is refused.
     ours = {"version_id_col": table.c.get("version"), "version_id_generator": False, "batch": False}
-    _map(aggregate, table, options, ours, refused.ROOTS)
+    _map(aggregate, table, options, ours, is_part=False)
 
 
 def map_part(part: type, table: Table, **options: Any) -> None:
@@ -55,50 +55,36 @@ def map_part(part: type, table: Table, **options: Any) -> None:
     the part, or a number that the database makes and the domain does not know. ``options`` and errors are those of
     :func:`map_aggregate`.
     """
-    has_id = attrs.has(part) and "id" in names(part)
+    has_id = attrs.has(part) and "id" in stored_names(part)
     one_by_one = has_id or any(isinstance(one, UniqueConstraint) for one in table.constraints)
     # No warning about a deleted row that was gone before: the version of the root is checked first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
-    _map(part, table, options, ours, refused.PARTS)
+    _map(part, table, options, ours, is_part=True)
 
 
-def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], rows: refused.Rows) -> None:
+def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], *, is_part: bool) -> None:
     if inspect(kind, raiseerr=False) is not None:
         return
-    refuse(kind.__name__, refused.CLASSES, kind, table, options)
-    refuse(kind.__name__, rows, kind, table)
-    for column in table.columns:
-        refuse(f"{table.name}.{column.name}", refused.COLUMNS, column, kind)
-    properties = options.get("properties", {})
-    relations = {name: one for name, one in properties.items() if isinstance(one, RelationshipProperty)}
-    for name, option in relations.items():
-        refuse(f"{kind.__name__}.{name}", refused.OPTIONS, name, option, kind)
+    refuse_declared(kind, table, options, is_part=is_part)
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
         mapper: Mapper[Any] = own.map_imperatively(kind, table, **ours, **options)
-        for name in relations:  # before configure(), so that these listeners come before SQLAlchemy's
-            event.listen(getattr(kind, name), "append", _refuse_foreign)
-            event.listen(getattr(kind, name), "set", _refuse_foreign)
+        for name, option in options.get("properties", {}).items():
+            if isinstance(option, RelationshipProperty):  # before configure(), so that these come before SQLAlchemy's
+                event.listen(getattr(kind, name), "append", _refuse_foreign)
+                event.listen(getattr(kind, name), "set", _refuse_foreign)
         own.configure(cascade=True)
-        _refuse_mapped(kind, mapper)
+        refuse_mapped(mapper)
+        refuse_relationships(mapper)
     except BaseException:
         own.dispose()
         raise
     _registries.append(own)
     makers[kind] = mapper.class_manager.new_instance  # for the fake: each object needs SQLAlchemy's state
-    if not all(map(is_stored, attrs.fields(kind))):
-        event.listen(kind, "load", _set_defaults)
-        event.listen(kind, "refresh", _set_defaults)
-
-
-def _refuse_mapped(kind: type, mapper: Mapper[Any]) -> None:
-    for prop in mapper.attrs:
-        refuse(f"{kind.__name__}.{prop.key}", refused.PROPERTIES, prop)
-    for field in attrs.fields(kind):
-        refuse(f"{kind.__name__}.{field.name}", refused.ATTRIBUTES, field, mapper)
-    for relation in mapper.relationships:
-        refuse(f"{kind.__name__}.{relation.key}", refused.RELATIONSHIPS, relation)
+    if len(stored_names(kind)) < len(attrs.fields(kind)):
+        event.listen(kind, "load", _set_unstored)
+        event.listen(kind, "refresh", _set_unstored)
 
 
 def mapped_tables() -> list[Table]:
@@ -116,9 +102,6 @@ def _refuse_foreign(parent: object, part: object, *_: object) -> None:
         raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
 
 
-def _set_defaults(one: Any, _context: object, read: object = None) -> None:
-    """Set the attributes that are not stored to their defaults, unless only some attributes were ``read``."""
-    if read is None:
-        for field in attrs.fields(type(one)):
-            if not is_stored(field):
-                object.__setattr__(one, field.name, default_of(field))
+def _set_unstored(one: Any, _context: object, read: object = None) -> None:
+    if read is None:  # otherwise only some attributes were read
+        set_unstored(one)

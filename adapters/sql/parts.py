@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
+from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
 from domain.aggregate import empty, named
+from domain.attributes import once_for_each_class
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy.orm import Mapper, Session
-
-R = TypeVar("R")
+    from sqlalchemy.orm import Mapper, RelationshipProperty, Session
 
 _PARTS = "parts"  # the key in SQLAlchemy's ``info`` of a root that holds the parts it is stored with
 _ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
-
-
-def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
-    """Cache what a function returns for each class."""
-    return cache(function)  # in this disguise, because mypy takes no class for hashable
 
 
 @once_for_each_class
@@ -42,6 +36,12 @@ def _generated_key(kind: Any) -> str | None:
     key = mapper.primary_key[0]
     table: Any = mapper.local_table
     return mapper.get_property_by_column(key).key if key is table.autoincrement_column else None
+
+
+def position_of(relation: RelationshipProperty[Any]) -> str | None:
+    """Return the name of the column in which an ordering_list numbers its parts, if the relationship has one."""
+    made: Any = relation.collection_class() if callable(relation.collection_class) else None
+    return made.ordering_attr if isinstance(made, OrderingList) else None
 
 
 def parts_of(one: Any) -> Iterator[Any]:

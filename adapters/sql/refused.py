@@ -1,6 +1,7 @@
 """What is refused when it is mapped, because the fake and the databases could not keep it alike.
 
-Each row of the tables is a condition for the refusal, and what to write instead.
+Each row of a table is a condition for the refusal, and what to write instead. The table about relationships is in
+adapters/sql/refused_parts.py.
 """
 
 from __future__ import annotations
@@ -8,50 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Enum, Table
-from sqlalchemy.orm import MANYTOONE, RelationshipProperty
+from attrs import fields_dict
+from sqlalchemy import ARRAY, JSON, Column, PickleType, Table, inspect
+from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.types import TypeDecorator
 
-from adapters.sql.questions import (
-    can_change,
-    can_change_inside,
-    collection,
-    has_condition,
-    has_default,
-    has_onupdate,
-    has_order,
-    has_slots,
-    has_ties,
-    holds_something_else,
-    inherits,
-    is_frozen,
-    is_made_key,
-    is_needed,
-    is_owned_twice,
-    is_plain,
-    is_stored,
-    is_taken,
-    is_unmapped,
-    is_wrong_part_key,
-    keys,
-    names,
-    order_columns,
-    other_columns,
-    passes_by,
-    position,
-    unique_names,
-)
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, makers
+from domain.attributes import is_stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_OURS = {"version_id_col", "version_id_generator", "batch", "confirm_deleted_rows", "always_refresh", "primary_key"}
-
-_CASCADES = {"save-update", "merge", "expunge", "refresh-expire", "delete", "delete-orphan"}
-
-_FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
+    from sqlalchemy import ForeignKey
+    from sqlalchemy.orm import Mapper
+    from sqlalchemy.types import TypeEngine
 
 Rows = tuple[tuple["Callable[..., object]", str], ...]
+"""Conditions, each with the advice for what meets it."""
+
+FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
+
+_OURS = {"version_id_col", "version_id_generator", "batch", "confirm_deleted_rows", "always_refresh", "primary_key"}
 
 
 def refuse(name: str, rows: Rows, *about: Any) -> None:
@@ -61,21 +39,64 @@ def refuse(name: str, rows: Rows, *about: Any) -> None:
             raise ValueError(f"{name} cannot be mapped: {advice}")
 
 
+def refuse_declared(kind: type, table: Table, options: dict[str, Any], *, is_part: bool) -> None:
+    """Raise ``ValueError`` for what is wrong with a class, its table and its options before they are mapped."""
+    refuse(kind.__name__, CLASSES, kind, table, options)
+    refuse(kind.__name__, PARTS if is_part else ROOTS, kind, table)
+    for column in table.columns:
+        refuse(f"{table.name}.{column.name}", COLUMNS, column, kind)
+    for name, option in options.get("properties", {}).items():
+        if isinstance(option, RelationshipProperty):
+            refuse(f"{kind.__name__}.{name}", OPTIONS, name, option, kind)
+
+
+def refuse_mapped(mapper: Mapper[Any]) -> None:
+    """Raise ``ValueError`` for what is wrong with the attributes and columns of a mapped class."""
+    kind = mapper.class_
+    for prop in mapper.attrs:
+        refuse(f"{kind.__name__}.{prop.key}", PROPERTIES, prop)
+    for field in attrs.fields(kind):
+        refuse(f"{kind.__name__}.{field.name}", ATTRIBUTES, field, mapper)
+
+
+def mappers() -> list[Any]:
+    """Return the mappers of all classes that are mapped by now."""
+    found: list[Any] = [inspect(kind, raiseerr=False) for kind in makers]
+    return [mapper for mapper in found if mapper is not None]
+
+
+def _has_slots(kind: Any) -> bool:
+    return not hasattr(kind.__new__(kind), "__dict__")
+
+
+def _is_frozen(kind: Any) -> bool:
+    """Return whether no attribute can be set at all, not even by SQLAlchemy."""
+    try:
+        kind.__new__(kind).frozen = None
+    except AttributeError as error:  # or it has slots
+        return isinstance(error, attrs.exceptions.FrozenInstanceError)
+    return False
+
+
+def _inherits(kind: Any, options: dict[str, Any]) -> bool:
+    return bool({"inherits", "polymorphic_on"} & options.keys()) or any(base in makers for base in kind.__mro__[1:])
+
+
 CLASSES: Rows = (
     (lambda kind, *_: not attrs.has(kind), "decorate the class with attrs' @define(slots=False, eq=False)"),
-    (lambda kind, *_: is_frozen(kind), f"SQLAlchemy fills its objects: write {_FROZEN} instead of @frozen"),
-    (lambda kind, *_: has_slots(kind), "SQLAlchemy keeps its state in __dict__: write @define(slots=False)"),
+    (lambda kind, *_: _is_frozen(kind), f"SQLAlchemy fills its objects: write {FROZEN} instead of @frozen"),
+    (lambda kind, *_: _has_slots(kind), "SQLAlchemy keeps its state in __dict__: write @define(slots=False)"),
     (
         lambda kind, *_: kind.__hash__ is None,
         "it compares by its values, which can change: write @define(slots=False, eq=False)",
     ),
     (
-        lambda kind, _, options: inherits(kind, options),
+        lambda kind, _, options: _inherits(kind, options),
         "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits",
     ),
     (lambda _, table, __: not isinstance(table, Table), "map it to one Table, and query what you join"),
     (
-        lambda _, table, __: is_taken(table),
+        lambda _, table, __: any(mapper.local_table is table for mapper in mappers()),
         "another class is mapped to its table: give each its own table",
     ),
     (
@@ -85,9 +106,21 @@ CLASSES: Rows = (
 )
 """About a class, its table and the options."""
 
+
+def _keys(table: Table) -> list[str]:
+    return [column.name for column in table.primary_key.columns]
+
+
+def _is_wrong_part_key(kind: Any, table: Table) -> bool:
+    """Return whether the key of a part is neither its id nor a number that the database makes."""
+    if fields_dict(kind).keys() & _keys(table):
+        return _keys(table) != ["id"]
+    return len(_keys(table)) != 1 or table.autoincrement_column is None
+
+
 ROOTS: Rows = (
     (lambda kind, _: not issubclass(kind, Aggregate), "derive it from Aggregate, or map it as a part, by map_part"),
-    (lambda _, table: keys(table) != ["id"], "the primary key of an aggregate is one column, id"),
+    (lambda _, table: _keys(table) != ["id"], "the primary key of an aggregate is one column, id"),
     (
         lambda _, table: "version" not in table.c,
         'updates would be lost: add Column("version", Integer, nullable=False) to the table',
@@ -98,28 +131,55 @@ ROOTS: Rows = (
 PARTS: Rows = (
     (lambda kind, _: issubclass(kind, Aggregate), "it is an aggregate: map it by map_aggregate"),
     (
-        is_wrong_part_key,
+        _is_wrong_part_key,
         "its primary key is one column: the attribute id, or a number that the database makes and the class lacks",
     ),
 )
 """About a part and its table."""
 
+
+def _has_default(column: Column[Any]) -> bool:
+    return column.default is not None or column.server_default is not None
+
+
+def is_needed(column: Column[Any], kind: Any) -> bool:
+    """Return whether a row needs a value in this column, but neither the object nor the database has one."""
+    given = column.nullable or column.primary_key or _has_default(column)
+    return not given and column.name not in fields_dict(kind)
+
+
+def passes_by(key: ForeignKey) -> bool:
+    """Return whether the database itself changes or deletes rows when the row that they refer to is removed."""
+    return (key.ondelete or "RESTRICT").upper() not in ("RESTRICT", "NO ACTION")
+
+
+def _can_change_inside(kind: TypeEngine[Any]) -> bool:
+    """Return whether a value of this type can be changed without setting the attribute."""
+    if isinstance(kind, TypeDecorator) and not isinstance(kind, PickleType):
+        return _can_change_inside(kind.impl_instance)
+    return isinstance(kind, JSON | PickleType | ARRAY) or not kind.hashable
+
+
 COLUMNS: Rows = (
     (lambda column, _: column.name != column.key, "it needs the name of its attribute, and no other key"),
     (
-        lambda column, kind: column.name in names(kind) and is_made_key(column),
+        lambda column, kind: (
+            column.name in fields_dict(kind)
+            and column.primary_key
+            and (column is column.table.autoincrement_column or _has_default(column))
+        ),
         "the domain makes the id: leave out any default, and write autoincrement=False for a number",
     ),
     (
-        lambda column, kind: column.name in names(kind) and has_default(column),
+        lambda column, kind: column.name in fields_dict(kind) and _has_default(column),
         "None would be stored as another value: leave out the column's default, and give one to the attribute",
     ),
     (
-        lambda column, kind: column.name in names(kind) and has_onupdate(column),
+        lambda column, kind: column.name in fields_dict(kind) and {column.onupdate, column.server_onupdate} != {None},
         "the objects would not have what onupdate writes: set the attribute in the domain",
     ),
     (
-        lambda column, _: can_change_inside(column.type),
+        lambda column, _: _can_change_inside(column.type),
         "a change inside such a value would be lost: store a text, or make parts of it",
     ),
     (
@@ -133,19 +193,32 @@ COLUMNS: Rows = (
 )
 """About a column and the class."""
 
+
+def _is_unmapped(option: Any, kind: Any) -> bool:
+    target = option.argument
+    return isinstance(target, type) and target is not kind and inspect(target, raiseerr=False) is None
+
+
 OPTIONS: Rows = (
-    (lambda name, _, kind: name not in names(kind), "the class has no such attribute: declare it as a field"),
+    (lambda name, _, kind: name not in fields_dict(kind), "the class has no such attribute: declare it as a field"),
     (
         lambda _, option, __: option.backref or option.back_populates,
         "a part does not lead to its parent: remove backref and back_populates",
     ),
-    (lambda _, option, kind: is_unmapped(option, kind), "map the class of its parts first, by map_part"),
+    (lambda _, option, kind: _is_unmapped(option, kind), "map the class of its parts first, by map_part"),
 )
 """About the name of a relationship, the relationship before it is set up, and the class."""
 
+
+def _is_plain(prop: Any) -> bool:
+    """Return whether a property is a column under its own name, read together with the others."""
+    column = getattr(prop, "expression", None)
+    return isinstance(column, Column) and prop.key == column.name and not getattr(prop, "deferred", False)
+
+
 PROPERTIES: Rows = (
     (
-        lambda prop: not isinstance(prop, RelationshipProperty) and not is_plain(prop),
+        lambda prop: not isinstance(prop, RelationshipProperty) and not _is_plain(prop),
         "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names",
     ),
 )
@@ -170,88 +243,3 @@ ATTRIBUTES: Rows = (
     ),
 )
 """About an attribute of the class, and the mapper."""
-
-RELATIONSHIPS: Rows = (
-    (
-        lambda one: one.secondary is not None,
-        "many-to-many would share a part: hold the other's id, or give the part's table a foreign key to its parent",
-    ),
-    (
-        lambda one: issubclass(one.mapper.class_, Aggregate),
-        "it leads to an aggregate, which is read and changed by itself: hold its id instead",
-    ),
-    (lambda one: one.direction is MANYTOONE, "a part does not lead to its parent: remove this relationship"),
-    (
-        lambda one: one.mapper is one.parent,
-        "parts of its own class would not all be read: let the root hold them, each with the id of the one above",
-    ),
-    (lambda one: one.viewonly, "it would not be written: remove viewonly, or read it by a query"),
-    (lambda one: one.post_update, "its parts would be written without their parent: remove post_update"),
-    (
-        lambda one: not _CASCADES.issubset(one.cascade),
-        'parts live and die with their parent: write cascade="all, delete-orphan"',
-    ),
-    (
-        lambda one: one.lazy != "selectin",
-        'it would be read after the unit of work has ended, or many times over: write lazy="selectin"',
-    ),
-    (is_owned_twice, "another relationship holds parts of this class: give each its own class and table"),
-    (
-        lambda one: one.local_columns != {*one.parent.primary_key},
-        "its foreign key would refer to what can change: refer to the primary key of the parent",
-    ),
-    (has_condition, "a part that does not meet its condition would be stored, but not read: leave out primaryjoin"),
-    (
-        lambda one: not isinstance(collection(one), list | set | None),
-        "parts are held by a list or a set: leave out collection_class, or write set or ordering_list(...)",
-    ),
-    (
-        holds_something_else,
-        "the class has another kind of value for it: declare a list, a set for collection_class=set, or None for one",
-    ),
-    (
-        lambda one: not has_order(one),
-        (
-            'say its order, by order_by=table.c.a here and field(metadata={"order_by": ("a",)}); or number the parts'
-            ' in a column that their class does not have, by order_by=table.c.a, collection_class=ordering_list("a")'
-        ),
-    ),
-    (
-        lambda one: any(column.nullable or isinstance(column.type, Enum) for column in order_columns(one)),
-        "None and enums are sorted in different ways: order by columns that have neither",
-    ),
-    (has_ties, "two parts may come in any order: order by the id of the part last"),
-    (
-        lambda one: position(one) in names(one.mapper.class_),
-        "an ordering_list numbers its parts: remove the attribute of that name from their class",
-    ),
-    (
-        lambda one: any(position(one) in columns for columns in unique_names(one)),
-        "the numbers of an ordering_list change one row after another: leave them out of the unique constraint",
-    ),
-    (
-        lambda one: any(key.name in names(one.mapper.class_) for key in one.remote_side),
-        "the relationship writes the foreign key: remove the attribute of that name from the class of its parts",
-    ),
-    (
-        lambda one: any(columns <= {key.name for key in one.remote_side} for columns in unique_names(one)),
-        "a part may move in before the old one is deleted: do not make the foreign key alone unique",
-    ),
-    (
-        lambda one: isinstance(collection(one), set) and can_change(one.mapper.class_),
-        f"a set holds parts that cannot change: write {_FROZEN}, or use a list",
-    ),
-    (
-        lambda one: collection(one) is None and one.mapper.class_.__hash__ is not object.__hash__,
-        "a single part that compares by its values would be a value: write @define(slots=False, eq=False)",
-    ),
-    (
-        lambda one: any(is_needed(column, one.mapper.class_) for column in other_columns(one)),
-        "a column of its parts has no attribute: add one, or a server_default, or nullable=True",
-    ),
-    (
-        lambda one: any(passes_by(key) for column in other_columns(one) for key in column.foreign_keys),
-        "ondelete would remove a part without a new version: leave it out where parts refer to others",
-    ),
-)
-"""About a relationship that is set up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.orm import configure_mappers
 
-from adapters.sql import refused
+from adapters.sql import refused, refused_parts
 from adapters.sql.mapping import mapped_tables
 from domain.aggregate import makers
 from tests.integration.wrong_classes import WRONG_CLASSES
@@ -23,7 +23,7 @@ ROWS = (
     *refused.OPTIONS,
     *refused.PROPERTIES,
     *refused.ATTRIBUTES,
-    *refused.RELATIONSHIPS,
+    *refused_parts.RELATIONSHIPS,
 )
 
 

@@ -172,7 +172,7 @@ def anything_can_be_added() -> None:
 @bug("sql")
 def nothing_is_refused_when_it_is_mapped() -> None:
     """A class that the storages could not keep alike is mapped without a word."""
-    instead(sql_mapping, "refuse", lambda *_: None)
+    instead(sql_mapping, "refuse_declared", lambda *_, **__: None)
 
 
 @bug("fake", "sql")

@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import patch
 
 from adapters.fake import session as fake_session
-from adapters.fake.copies import stored_names
 from adapters.fake.database import FakeDatabase
 from adapters.fake.rows import Rows
 from adapters.fake.session import FakeSession
@@ -18,6 +17,7 @@ from adapters.sql import session as sql_session
 from adapters.sql import unit_of_work as sql_unit_of_work
 from adapters.sql.parts import note_root, parts_of
 from adapters.sql.session import UnitSession
+from domain.attributes import stored_names
 from tests.planted_bugs.registry import around, bug, instead
 
 

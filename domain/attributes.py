@@ -1,0 +1,53 @@
+"""What a class says about its attributes in ``metadata``: which are not stored, and how its lists are sorted."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+R = TypeVar("R")
+
+
+def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
+    """Cache what a function returns for each class."""
+    return cache(function)  # in this disguise, because mypy takes no class for hashable
+
+
+def is_stored(field: attrs.Attribute[Any]) -> bool:
+    """Return whether an attribute is stored: unless it says ``metadata={"stored": False}``."""
+    return bool(field.metadata.get("stored", True))
+
+
+def order_of(field: attrs.Attribute[Any]) -> tuple[str, ...]:
+    """Return the attributes by which the parts in a list are sorted, from ``metadata={"order_by": (...)}``."""
+    return tuple(field.metadata.get("order_by", ()))
+
+
+@once_for_each_class
+def stored_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the stored attributes of a class, in the order of their declaration."""
+    return tuple(field.name for field in attrs.fields(kind) if is_stored(field))
+
+
+@once_for_each_class
+def _unstored(kind: Any) -> list[attrs.Attribute[Any]]:
+    return [field for field in attrs.fields(kind) if not is_stored(field)]
+
+
+def set_unstored(one: Any) -> None:
+    """Set the attributes that are not stored to their defaults, as after reading an object."""
+    for field in _unstored(type(one)):
+        object.__setattr__(one, field.name, default_of(field))
+
+
+def default_of(field: attrs.Attribute[Any]) -> Any:
+    """Return the default of an attribute, or a new value of its factory; ``attrs.NOTHING`` if that needs the object."""
+    default: Any = field.default
+    if not isinstance(getattr(default, "takes_self", None), bool):
+        return default
+    return attrs.NOTHING if default.takes_self else default.factory()
