@@ -22,7 +22,7 @@ SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test prove torture test-slow bench check audit mutants test-python test-lowest test-sqlalchemy-2.0
+.PHONY: help demo test prove torture test-slow bench check budgets audit mutants test-python test-lowest test-sqlalchemy-2.0
 .PHONY: lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
@@ -70,6 +70,9 @@ check: $(VENV)/dev.stamp ## check style, format, types and the arrows between th
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+budgets: $(VENV)/dev.stamp ## print the lines and names of each layer beside what is allowed
+	$(VENV)/bin/python tools/budgets.py
 
 # It asks for the very versions that are pinned, whatever is installed. Where the service cannot be reached, or does not
 # know a package, the audit has not taken place, and that is a failure.

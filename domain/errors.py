@@ -5,8 +5,8 @@
     │   ├── InvalidValue            a value that cannot be used
     │   │   ├── InvalidUsername         (domain.user)
     │   │   ├── InvalidEmail            (domain.user)
-    │   │   ├── InvalidHeader           (entrypoints.user_files)
-    │   │   └── InvalidRow              (entrypoints.user_files)
+    │   │   ├── InvalidHeader           (entrypoints.user_formats)
+    │   │   └── InvalidRow              (entrypoints.user_formats)
     │   ├── NotFound                nothing is stored under this key
     │   │   └── UserNotFound            (domain.user)
     │   └── Conflict                it clashes with what is stored

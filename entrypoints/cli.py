@@ -15,7 +15,7 @@ from attrs import asdict
 
 from domain.aggregate import new_id
 from domain.errors import CommitOutcomeUnknown, ConfigurationError, DomainError, StorageError
-from entrypoints import user_files
+from entrypoints import user_files, user_formats
 from entrypoints.bootstrap import bootstrap, open_schema
 from entrypoints.printing import print_json, print_line, print_table, print_user, tell, tell_of_retry, watched
 from service_layer import users
@@ -119,7 +119,7 @@ def list_users(
     with _unit_of_work(read_only=True) as uow:
         page = retrying(users.list_users, after, limit, uow)
     if as_json:
-        records = [user_files.as_record(user) for user in page.items]
+        records = [user_formats.as_record(user) for user in page.items]
         print_json({"users": records, "next": str(page.next) if page.next else None})
         return
     print_table(page.items)
@@ -179,7 +179,7 @@ def import_users(
     A CSV file begins with a header line that names the columns username and email; a JSON Lines file has these keys in
     each line. Other columns and keys are ignored. Running it again finishes an import that was cut short.
     """
-    read = user_files.READERS[file_format or user_files.format_of(file)]
+    read = user_formats.READERS[file_format or user_formats.format_of(file)]
     with user_files.open_source(file) as source:
         rejects = rejects or user_files.rejects_path(file)
         if rejects.exists() and os.path.samestat(rejects.stat(), os.fstat(source.fileno())):
@@ -209,7 +209,7 @@ def export_users(
 
     The file is complete only when the exit code is 0.
     """
-    write = user_files.WRITERS[file_format or user_files.format_of(output)]
+    write = user_formats.WRITERS[file_format or user_formats.format_of(output)]
     with (
         _unit_of_work(read_only=True) as uow,
         closing(users.export_users(uow)) as found,

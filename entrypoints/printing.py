@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from entrypoints.user_files import as_record
+from entrypoints.user_formats import as_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-import entrypoints.user_files  # noqa: F401  # its errors are in the picture too
+import entrypoints.user_formats  # noqa: F401  # its errors are in the picture too
 from domain import errors
 from domain.errors import (
     CommitOutcomeUnknown,
@@ -111,7 +111,7 @@ def drawn(base: type[BaseException], depth: int = 0) -> list[tuple[int, str]]:
     """Return the errors of this project below a class, each with its depth."""
     found = []
     for error in base.__subclasses__():
-        if error.__module__ in ("domain.errors", "domain.user", "entrypoints.user_files"):
+        if error.__module__ in ("domain.errors", "domain.user", "entrypoints.user_formats"):
             found += [(depth, error.__name__), *drawn(error, depth + 1)]
     return found
 

@@ -17,8 +17,8 @@ import pytest
 from attrs import evolve, frozen
 
 from domain.user import EmailAddress, InvalidUsername, User, Username
-from entrypoints import user_files
-from entrypoints.user_files import LONGEST_LINE, InvalidHeader, InvalidRow
+from entrypoints import user_files, user_formats
+from entrypoints.user_formats import LONGEST_LINE, InvalidHeader, InvalidRow
 from service_layer.users import UserRow
 
 ANN = User(
@@ -69,13 +69,13 @@ def reading_with(read: Callable[[TextIO], Iterator[UserRow]], path: Path) -> Rea
 @pytest.fixture
 def read_csv(tmp_path: Path) -> Read:
     """Read the bytes of a CSV file."""
-    return reading_with(user_files.read_csv, tmp_path / "people.csv")
+    return reading_with(user_formats.read_csv, tmp_path / "people.csv")
 
 
 @pytest.fixture
 def read_jsonl(tmp_path: Path) -> Read:
     """Read the bytes of a JSON Lines file."""
-    return reading_with(user_files.read_jsonl, tmp_path / "people.jsonl")
+    return reading_with(user_formats.read_jsonl, tmp_path / "people.jsonl")
 
 
 # Reading CSV
@@ -217,12 +217,12 @@ def test_a_line_of_the_greatest_length_hides_none_behind_it(read_jsonl: Read, le
 
 def test_a_row_swallows_no_more_than_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """So a file in which each line opens quotation marks anew is held, and read again, by that many and never whole."""
-    monkeypatch.setattr(user_files, "MOST_LINES", 10)
+    monkeypatch.setattr(user_formats, "MOST_LINES", 10)
     header, line, count = "username,email\n", 'a","\n', 35
     source = io.StringIO(header + line * count)
-    rows = user_files.read_csv(source)
+    rows = user_formats.read_csv(source)
     first = next(rows)
-    assert (2, len(header) + (user_files.MOST_LINES + 1) * len(line)) == (first.line, source.tell())
+    assert (2, len(header) + (user_formats.MOST_LINES + 1) * len(line)) == (first.line, source.tell())
     assert [*range(3, count + 2)] == [row.line for row in rows]
 
 
@@ -321,13 +321,13 @@ def test_a_json_line_without_two_texts_is_refused(
 )
 def test_the_ending_of_a_name_tells_the_format(name: str, expected: str) -> None:
     """And what tells nothing is CSV."""
-    assert expected == user_files.format_of(Path(name))
+    assert expected == user_formats.format_of(Path(name))
 
 
 def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> None:
     """Times in ISO 8601 and UTC; quotation marks only where CSV needs them."""
     target = io.StringIO()
-    user_files.write_csv([ANN, ZOYA], target)
+    user_formats.write_csv([ANN, ZOYA], target)
     expected = (
         "id,username,email,created_at,active,version\n"
         "01893b3e-8a00-7000-8000-000000000001,ann,ann@example.com,2023-07-09T12:00:00+00:00,True,3\n"
@@ -339,9 +339,9 @@ def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> Non
 def test_an_exported_json_lines_file_has_an_object_for_each_user() -> None:
     """One in a line, in characters that people can read."""
     target = io.StringIO()
-    user_files.write_jsonl([ANN, ZOYA], target)
+    user_formats.write_jsonl([ANN, ZOYA], target)
     lines = target.getvalue().splitlines()
-    assert [user_files.as_record(ANN), user_files.as_record(ZOYA)] == [json.loads(line) for line in lines]
+    assert [user_formats.as_record(ANN), user_formats.as_record(ZOYA)] == [json.loads(line) for line in lines]
     assert "зоя" in lines[1]
 
 
@@ -350,8 +350,8 @@ def test_what_is_written_can_be_read_again(tmp_path: Path, kind: str) -> None:
     """Name by name and address by address, whatever characters they have."""
     path = tmp_path / "people"
     with user_files.open_target(path) as target:
-        user_files.WRITERS[kind]([ANN, ZOYA], target)
-    rows = reading_with(user_files.READERS[kind], path)(path.read_bytes()).rows
+        user_formats.WRITERS[kind]([ANN, ZOYA], target)
+    rows = reading_with(user_formats.READERS[kind], path)(path.read_bytes()).rows
     assert [(ANN.username, ANN.email), (ZOYA.username, ZOYA.email)] == [(row.username, row.email) for row in rows]
 
 
