@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from tests.contract.allocation import BatchReferenceTaken, Note, OrderLine, Product, SkuTaken
+from attrs import evolve
+
+from tests.contract.allocation import Batch, BatchReferenceTaken, Note, OrderAllocated, OrderLine, Product, SkuTaken
 from tests.contract.sample import Sample, Unique
 
 LATER = date(2030, 1, 31)
@@ -32,6 +34,18 @@ def _make(word: str) -> Product:
 def _set_first_reference(product: Product, reference: str) -> None:
     if product.batches:
         product.change_reference(product.batches[0], reference)
+
+
+def _first_lines(product: Product) -> list[tuple[Batch, OrderLine]]:
+    """Return the first line of an order, with its batch; nothing if no batch serves one."""
+    lines = [(batch, line) for batch in product.batches for line in batch.allocations]
+    return sorted(lines, key=lambda one: one[1].order)[:1]
+
+
+def _give_first_order(product: Product, order: str) -> None:
+    for batch, line in _first_lines(product):
+        batch.allocations.remove(line)
+        batch.allocations.add(evolve(line, order=order))
 
 
 def _change(product: Product, state: int) -> None:
@@ -104,6 +118,14 @@ PRODUCTS: Sample[Any] = Sample(
             None,
             BatchReferenceTaken,
             read=lambda product: product.batches[0].reference if product.batches else None,
+        ),
+        Unique(
+            "batches.allocations.order",
+            None,
+            None,
+            OrderAllocated,
+            read=lambda product: next((line.order for _, line in _first_lines(product)), None),
+            give=_give_first_order,
         ),
     ],
     queries=[
