@@ -3,178 +3,23 @@
 from __future__ import annotations
 
 import time
-from itertools import count
 from typing import Any
 
 import pytest
 from attrs import evolve
 
-from domain.errors import ValueTaken
-from domain.user import EmailTaken, User
 from tests.contract.orders import ORDERS
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample
 from tests.contract.sample_check import WrongSample, check
 from tests.contract.samples import SAMPLES
 from tests.contract.users import USERS
-
-_calls = count()
+from tests.contract.wrong_samples import WRONG, username
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.repository)
 def test_each_sample_is_right(sample: Sample[Any]) -> None:
     """What the tests take for granted of an aggregate is so."""
     check(sample)
-
-
-def nothing(*_: Any) -> None:
-    """Do nothing."""
-
-
-def username(**functions: Any) -> list[Unique[User]]:
-    """Return the unique values of users, in which that of the name is another one."""
-    return [evolve(USERS.unique[0], **functions), USERS.unique[1]]
-
-
-def rename_and_deactivate(user: User, state: int) -> None:
-    """Touch a unique value in a change."""
-    user.change_username(f"{user.username}{state}" if state else user.username)
-
-
-def raise_key_error(*_: Any) -> None:
-    """Meet a state that was not expected."""
-    raise KeyError("tea")
-
-
-WRONG: dict[str, tuple[Sample[Any], str]] = {
-    "make: no aggregate": (
-        evolve(USERS, make=lambda word: word),  # type: ignore[arg-type, return-value]  # that is what is wrong with it
-        "'users': make('ann') returned 'ann': return a new aggregate",
-    ),
-    "make: not the same": (
-        evolve(USERS, make=lambda word: User.create(word, f"{word}{next(_calls)}@example.com")),
-        "'users': make('ann') gives another 'email' each time: let all but ids and times depend on the word alone",
-    ),
-    "make: one for all words": (
-        evolve(USERS, make=lambda word: User.create(word, "ann@example.com")),
-        (
-            "'users': make('ann') and make('bob') have the same 'email', 'ann@example.com':"
-            " make each unique value from the word"
-        ),
-    ),
-    "word": (
-        evolve(USERS, word=lambda user: user.email),
-        "'users': word(make('ann')) returned 'ann@example.com': return the word it was made for",
-    ),
-    "rename": (
-        evolve(USERS, rename=nothing),
-        (
-            "'users': after rename(aggregate, 'bob') the word is 'ann': change what word(aggregate) reads,"
-            " or write rename=None where nothing can change it"
-        ),
-    ),
-    "repository: unknown": (
-        evolve(USERS, repository="people"),
-        (
-            "'people': a unit of work has no attribute 'people': write repository='...', the attribute that holds the"
-            " repository of User, and make it in each unit of work"
-        ),
-    ),
-    "repository: of others": (
-        evolve(USERS, repository="orders"),
-        "'orders': uow.orders takes Order objects, and make('ann') returned a User: name the repository of User",
-    ),
-    "change: 0 changes": (
-        evolve(USERS, change=lambda user, _: user.deactivate()),
-        (
-            "'users': change(aggregate, 0) changed 'active' of what make('ann') made:"
-            " let 0 be the state in which make makes it"
-        ),
-    ),
-    "change: nothing": (
-        evolve(USERS, change=nothing),
-        "'users': change(aggregate, 1) changed nothing: let the states 0 and 1 differ in what is stored",
-    ),
-    "change: not the same": (
-        evolve(USERS, change=lambda user, _: user.deactivate() if next(_calls) % 2 else user.reactivate()),
-        (
-            "'users': change(aggregate, 0) gives another 'active' each time: let it depend on the number alone,"
-            " not on time, chance or earlier calls; new_id() may be used"
-        ),
-    ),
-    "change: no way back": (
-        evolve(USERS, change=lambda user, state: user.deactivate() if state else None),
-        (
-            "'users': change(aggregate, 0) after change(aggregate, 1) leaves another 'active':"
-            " put the aggregate into the state of the number, whatever its state was"
-        ),
-    ),
-    "change: a unique value": (
-        evolve(USERS, change=rename_and_deactivate),
-        "'users': change(aggregate, 1) changed the unique value 'username': leave that to rename and set",
-    ),
-    "unique: no attribute": (
-        evolve(USERS, unique=username(attribute="name")),
-        (
-            "'users': the unique value 'name' raised AttributeError: 'User' object has no attribute 'name':"
-            " name an attribute of the root, or say by read=... how to read 'name'"
-        ),
-    ),
-    "unique: set": (
-        evolve(USERS, unique=username(set=User.change_email)),
-        (
-            "'users': set of the unique value 'username' raised InvalidEmail: 'bob' is not a valid email: An email"
-            " address must have an @-sign: let set change what is read, or write set=None where the domain does not let"
-            " it change"
-        ),
-    ),
-    "unique: find": (
-        evolve(USERS, unique=username(find=lambda users, name: users.get_by_nick(name))),
-        (
-            "'users': find of the unique value 'username' raised AttributeError: 'FakeUserRepository' object has no"
-            " attribute 'get_by_nick': ask the repository for the aggregate of a value, or write find=None where it"
-            " cannot be asked"
-        ),
-    ),
-    "unique: another error": (
-        evolve(USERS, unique=username(taken=EmailTaken)),
-        (
-            "'users': the unique value 'username' has taken=EmailTaken, and the repository raised"
-            " UsernameTaken(value='ann'): write taken=UsernameTaken, or declare EmailTaken in the repository"
-        ),
-    ),
-    "unique: not unique": (
-        evolve(USERS, unique=[Unique("created_at", None, None, ValueTaken)]),
-        "'users': the unique value 'created_at' may be that of two aggregates: declare it unique in the repository",
-    ),
-    "edits: an error": (
-        evolve(ORDERS, edits={"remove tea": raise_key_error}),
-        (
-            "'orders': edits['remove tea'](aggregate, 0) raised KeyError: 'tea':"
-            " let it do nothing where there is nothing to do"
-        ),
-    ),
-    "edits: nothing": (
-        evolve(ORDERS, edits={"remove tea": nothing}),
-        (
-            "'orders': edits['remove tea'] changes nothing of what make('ann') made, with any number from 0 to 5:"
-            " let make return an aggregate in which there is something to edit"
-        ),
-    ),
-    "edits: not the same": (
-        evolve(ORDERS, edits={"more tea": lambda order, _: order.set_quantity("tea", 2 + next(_calls))}),
-        (
-            "'orders': edits['more tea'](aggregate, 0) gives another 'lines' each time: let it depend on the number"
-            " alone, not on time, chance or earlier calls; new_id() may be used"
-        ),
-    ),
-    "moves": (
-        evolve(ORDERS, moves=nothing),
-        (
-            "'orders': moves(ann, bob, number) moves nothing, with any number from 0 to 5:"
-            " move a part from the first aggregate to the second, the same one for the same number"
-        ),
-    ),
-}
 
 
 @pytest.mark.parametrize("wrong", WRONG)
