@@ -7,6 +7,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
+from datetime import time as clock_time
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -62,6 +64,22 @@ def exact(one: Any) -> dict[str, Any]:
     """Return the same, with the class of each object and value, to compare those too: ``1`` equals ``True``."""
     found: dict[str, Any] = _look(one, lambda leaf: (type(leaf).__qualname__, leaf), ())
     return found
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """Return the names of the attributes that differ."""
+    return ", ".join(repr(name) for name in one if one[name] != other[name])
+
+
+def timeless(look: Any) -> Any:
+    """Return what :func:`exact` found, without ids and times, at any depth."""
+    if isinstance(look, dict):
+        return {name: timeless(value) for name, value in look.items() if name != "id"}
+    if isinstance(look, list):
+        return [timeless(each) for each in look]
+    if isinstance(look, tuple) and isinstance(look[1], date | clock_time):
+        return look[0]
+    return look
 
 
 def _look(one: Any, leaf: Callable[[Any], Any], path: tuple[int, ...]) -> Any:

@@ -68,6 +68,8 @@ class Sample(Generic[A]):
     can be asked, each with a word. ``edits`` are the ways to change the inside of an aggregate, by name: add, change,
     move and remove a part, at each level, sort and reverse a list. Each gets a number, does the same for the same
     number, and does nothing where there is nothing to do it to. ``moves`` moves a part from one aggregate to another.
+    Both may be left out only where an aggregate has no parts; where it has some, ``make`` puts at least one into each
+    list and set. ``moves`` may also be left out where each part is a single one, in an attribute of its own.
     """
 
     repository: str
@@ -84,6 +86,9 @@ class Sample(Generic[A]):
         """Let Hypothesis show a sample by its name alone: it asks this method, and not ``repr``."""
         printer.text(f"<{self.repository}>")
 
+
+STATES = range(6)
+"""The numbers that the random histories give to changes, edits and moves."""
 
 WRITES = ("an addition", "a removal", "a change")
 """What :meth:`Kit.write` knows."""

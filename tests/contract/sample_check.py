@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, time
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,20 +10,21 @@ from attrs import frozen
 
 from domain.aggregate import Aggregate
 from domain.errors import ValueTaken, shown
-from tests.contract.graphs import exact, same_ids, twin
+from tests.contract.graphs import differences, exact, same_ids, timeless, twin
+from tests.contract.sample import STATES
+from tests.contract.sample_gaps import parts_not_edited, parts_not_made, unique_left_out
 from tests.storages import fake_storage
 
 if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
     from tests.contract.sample import Sample, Unique
+    from tests.contract.sample_gaps import Gap
 
 WORDS = ("ann", "bob", "cid", "dan")
 WAYS = {
     "set": "let set change what is read, or write set=None where the domain does not let it change",
     "give": "say by give=... how a new aggregate gets the value that is read",
 }
-STATES = range(6)
-"""The numbers that the random histories give to changes, edits and moves."""
 
 
 class WrongSample(Exception):
@@ -37,15 +37,18 @@ def check(sample: Sample[Any]) -> None:
     checks.make()
     checks.repository()
     checks.words()
+    checks.none(parts_not_made(checks.made("ann")))
     checks.rename()
     for unique in sample.unique:
         checks.unique(unique)
         checks.stored_unique(unique)
+    checks.none(unique_left_out(sample, getattr(fake_storage().unit(), sample.repository)))
     checks.change()
     for name, edit in sample.edits.items():
         checks.edit(name, edit)
     checks.all_edits()
     checks.moves()
+    checks.none(parts_not_edited(sample, checks.made("ann")))
 
 
 @frozen
@@ -54,6 +57,11 @@ class _Checks:
 
     def fail(self, what: str, write: str) -> NoReturn:
         raise WrongSample(f"the sample {self.sample.repository!r}: {what}: {write}")
+
+    def none(self, gaps: Iterable[Gap]) -> None:
+        """Fail for the first thing that is left out."""
+        for what, write in gaps:
+            self.fail(what, write)
 
     def call(self, what: str, write: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function of the sample; ``write`` is what to do when it raises an error."""
@@ -82,7 +90,7 @@ class _Checks:
             self.fail(f"make('ann') returned {shown(one)}", "return a new aggregate")
         if one is other:
             self.fail("make('ann') returned the same object twice", "return a new aggregate each time")
-        differing = differences(_timeless(exact(one)), _timeless(exact(other)))
+        differing = differences(timeless(exact(one)), timeless(exact(other)))
         if differing:
             write = "let all but ids and times depend on the word alone"
             self.fail(f"make('ann') gives another {differing} each time", write)
@@ -282,19 +290,3 @@ class _Checks:
             moved |= looks[0] != [exact(ann), exact(bob)]
         if not moved:
             self.fail("moves(ann, bob, number) moves nothing, with any number from 0 to 5", write)
-
-
-def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """Return the names of the attributes that differ."""
-    return ", ".join(repr(name) for name in one if one[name] != other[name])
-
-
-def _timeless(look: Any) -> Any:
-    """Return what an aggregate holds without ids and times, at any depth."""
-    if isinstance(look, dict):
-        return {name: _timeless(value) for name, value in look.items() if name != "id"}
-    if isinstance(look, list):
-        return [_timeless(each) for each in look]
-    if isinstance(look, tuple) and isinstance(look[1], date | time):
-        return look[0]
-    return look

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from adapters.fake.users import FakeUserRepository
+from domain.user import UsernameTaken
+from tests.contract.customers import Customer, NumberTaken, new_customer
+from tests.contract.library import Author
 from tests.contract.orders import ORDERS
-from tests.contract.sample import Sample
+from tests.contract.products import PRODUCTS
+from tests.contract.sample import Sample, Unique
 from tests.contract.sample_check import WrongSample, check
 from tests.contract.samples import SAMPLES
 from tests.contract.users import USERS
@@ -36,6 +41,54 @@ def test_a_wrong_sample_is_told_in_words_about_it(wrong: str) -> None:
 def test_a_sample_needs_no_rename_and_no_way_to_set_or_find_a_unique_value() -> None:
     """As where the key says the word, and a unique value is frozen or is that of a part."""
     check(evolve(USERS, rename=None, unique=username(set=None, find=None)))
+
+
+def test_a_constraint_that_the_fake_does_not_declare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table says that a value is unique; neither the fake nor the sample does."""
+    monkeypatch.setattr(FakeUserRepository, "unique", {"username": UsernameTaken})
+    with pytest.raises(WrongSample) as caught:
+        check(evolve(USERS, unique=USERS.unique[:1]))
+    assert (
+        "the sample 'users': the table 'users' has a unique constraint on 'email', and the sample has no such unique"
+        " value: declare 'email' in FakeUserRepository, and add Unique('email', ...) to unique"
+    ) == str(caught.value)
+
+
+def test_a_unique_value_may_have_another_name_in_the_sample() -> None:
+    """Its error says which one it is."""
+    reference = evolve(PRODUCTS.unique[1], attribute="the first reference")
+    check(evolve(PRODUCTS, unique=[PRODUCTS.unique[0], reference, PRODUCTS.unique[2]]))
+
+
+def test_an_aggregate_without_parts_and_unique_values_needs_neither() -> None:
+    """Edits, moves and unique values are optional where they would have no object."""
+
+    def change(author: Author, state: int) -> None:
+        author.name = author.name.partition(" ")[0] + (f" {state}" if state else "")
+
+    check(Sample("authors", lambda word: Author(name=word), lambda author: author.name.partition(" ")[0], change))
+
+
+def change_street(customer: Customer, state: int) -> None:
+    """Change the single part."""
+    assert customer.address is not None
+    customer.address.street = f"street {state}" if state else "first"
+
+
+def test_single_parts_need_no_moves() -> None:
+    """A move would replace the part of the other aggregate."""
+    number = Unique[Any](
+        "address.phone.number",
+        lambda customer, number: setattr(customer.address.phone, "number", number),
+        None,
+        NumberTaken,
+        read=lambda customer: customer.address.phone.number,
+    )
+    edits = {
+        "change the street": lambda customer, number: setattr(customer.address, "street", f"street {number}"),
+        "change the phone": lambda customer, number: setattr(customer.address.phone, "number", f"{number}"),
+    }
+    check(Sample("customers", new_customer, lambda one: one.name, change_street, unique=[number], edits=edits))
 
 
 def test_new_ids_of_parts_are_no_difference() -> None:

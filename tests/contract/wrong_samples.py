@@ -9,7 +9,9 @@ from attrs import evolve
 
 from domain.errors import ValueTaken
 from domain.user import EmailTaken, User
-from tests.contract.orders import ORDERS
+from tests.contract.allocation import Product
+from tests.contract.orders import ORDERS, Order
+from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, Unique
 from tests.contract.users import USERS
 
@@ -35,6 +37,19 @@ def raise_key_error(*_: Any) -> None:
     raise KeyError("tea")
 
 
+def without_lines(word: str) -> Product:
+    """Make a product whose batches serve no order."""
+    product: Product = PRODUCTS.make(word)
+    for batch in product.batches:
+        batch.allocations.clear()
+    return product
+
+
+def edits_without(part: str) -> dict[str, Any]:
+    """Return the edits of a product whose names leave a part out."""
+    return {name: edit for name, edit in PRODUCTS.edits.items() if part not in name}
+
+
 WRONG: dict[str, tuple[Sample[Any], str]] = {
     "make: no aggregate": (
         evolve(USERS, make=lambda word: word),  # type: ignore[arg-type, return-value]  # that is what is wrong with it
@@ -49,6 +64,20 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
         (
             "'users': make('ann') and make('bob') have the same 'email', 'ann@example.com':"
             " make each unique value from the word"
+        ),
+    ),
+    "make: no parts": (
+        evolve(ORDERS, make=lambda word: Order(reference=word)),
+        (
+            "'orders': Order holds parts in 'lines', which make('ann') leaves empty:"
+            " put at least one part into each list and set"
+        ),
+    ),
+    "make: no parts of parts": (
+        evolve(PRODUCTS, make=without_lines),
+        (
+            "'products': Product holds parts in 'batches.allocations', which make('ann') leaves empty:"
+            " put at least one part into each list and set"
         ),
     ),
     "word": (
@@ -136,6 +165,58 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
         evolve(USERS, unique=[Unique("created_at", None, None, ValueTaken)]),
         "'users': the unique value 'created_at' may be that of two aggregates: declare it unique in the repository",
     ),
+    "unique: none": (
+        evolve(USERS, unique=()),
+        (
+            "'users': FakeUserRepository declares 'username' unique, and the sample has no such unique value:"
+            " add Unique('username', ...) with UsernameTaken to unique"
+        ),
+    ),
+    "unique: one of two": (
+        evolve(USERS, unique=USERS.unique[:1]),
+        (
+            "'users': FakeUserRepository declares 'email' unique, and the sample has no such unique value:"
+            " add Unique('email', ...) with EmailTaken to unique"
+        ),
+    ),
+    "unique: none of parts": (
+        evolve(PRODUCTS, unique=PRODUCTS.unique[:1]),
+        (
+            "'products': FakeProductRepository declares 'batches.reference' unique, and the sample has no such unique"
+            " value: add Unique('batches.reference', ...) with BatchReferenceTaken to unique"
+        ),
+    ),
+    "edits: none": (
+        evolve(ORDERS, edits={}),
+        (
+            "'orders': Order holds parts in 'lines', and no edit changes them, with any number from 0 to 5:"
+            " write edits={...}, functions that add, change, move and remove a part there"
+        ),
+    ),
+    "edits: of the root alone": (
+        evolve(ORDERS, edits={"rename": lambda order, number: order.change_reference(f"order {number}")}),
+        (
+            "'orders': Order holds parts in 'lines', and no edit changes them, with any number from 0 to 5:"
+            " write edits={...}, functions that add, change, move and remove a part there"
+        ),
+    ),
+    "edits: of some parts": (
+        evolve(PRODUCTS, edits=edits_without("note")),
+        (
+            "'products': Product holds parts in 'notes', and no edit changes them, with any number from 0 to 5:"
+            " write edits={...}, functions that add, change, move and remove a part there"
+        ),
+    ),
+    "edits: of no parts of parts": (
+        # A batch that is removed with its lines is no edit of its lines.
+        evolve(
+            PRODUCTS, edits={name: edit for name, edit in edits_without("line").items() if name != "change a batch"}
+        ),
+        (
+            "'products': Product holds parts in 'batches.allocations', and no edit changes them, with any number from 0"
+            " to 5: write edits={...}, functions that add, change, move and remove a part there"
+        ),
+    ),
     "edits: an error": (
         evolve(ORDERS, edits={"remove tea": raise_key_error}),
         (
@@ -157,7 +238,14 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
             " alone, not on time, chance or earlier calls; new_id() may be used"
         ),
     ),
-    "moves": (
+    "moves: none": (
+        evolve(ORDERS, moves=None),
+        (
+            "'orders': Order holds parts in 'lines', and the sample has moves=None:"
+            " write moves=..., a function that moves a part from one aggregate to another"
+        ),
+    ),
+    "moves: nothing": (
         evolve(ORDERS, moves=nothing),
         (
             "'orders': moves(ann, bob, number) moves nothing, with any number from 0 to 5:"

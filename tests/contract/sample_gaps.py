@@ -1,0 +1,148 @@
+"""What a sample leaves out: parts and unique values of the aggregate that no test would touch.
+
+Each function yields a gap as two texts: what is missing, and what to write. The mapping says what parts there are, so
+a collection is known even if it is always empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from sqlalchemy import UniqueConstraint, inspect
+
+from tests.contract.graphs import exact, twin
+from tests.contract.sample import STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Mapper
+
+    from adapters.fake.repository import FakeRepository
+    from tests.contract.sample import Sample
+
+Gap = tuple[str, str]
+
+
+@frozen
+class Place:
+    """An attribute that holds parts: its path from the root, such as ``"batches.lines"``, and what it holds."""
+
+    path: str
+    mapper: Mapper[Any]
+    is_collection: bool
+
+
+def places(mapper: Mapper[Any] | None, above: tuple[Place, ...] = ()) -> Iterator[Place]:
+    """Yield where the objects of a mapped class hold parts, at each level."""
+    for relation in mapper.relationships if mapper else ():
+        if relation.mapper not in [one.mapper for one in above]:
+            path = ".".join([*(one.path.rpartition(".")[2] for one in above), relation.key])
+            place = Place(path, relation.mapper, bool(relation.uselist))
+            yield place
+            yield from places(relation.mapper, (*above, place))
+
+
+def parts_not_made(made: Any) -> Iterator[Gap]:
+    """Yield the collections that are empty in what ``make`` made."""
+    for place in places(_mapper(type(made))):
+        if place.is_collection and not any(held for _, held in _holders(made, place.path)):
+            yield (
+                f"{type(made).__name__} holds parts in {place.path!r}, which make('ann') leaves empty",
+                "put at least one part into each list and set",
+            )
+
+
+def parts_not_edited(sample: Sample[Any], made: Any) -> Iterator[Gap]:
+    """Yield where no edit changes the parts, and that no part moves between aggregates."""
+    all_places = list(places(_mapper(type(made))))
+    edited = _edited(sample, made, [place.path for place in all_places])
+    for place in all_places:
+        holds = f"{type(made).__name__} holds parts in {place.path!r}"
+        if place.path not in edited:
+            write = "write edits={...}, functions that add, change, move and remove a part there"
+            yield f"{holds}, and no edit changes them, with any number from 0 to 5", write
+        if place.is_collection and sample.moves is None:
+            write = "write moves=..., a function that moves a part from one aggregate to another"
+            yield f"{holds}, and the sample has moves=None", write
+
+
+def _edited(sample: Sample[Any], made: Any, paths: list[str]) -> set[str]:
+    """Return the paths where an edit changes the parts of a new aggregate, or of one that was edited before."""
+    found: set[str] = set()
+    edited = twin(made)
+    for number in (*STATES, *STATES):  # the calls of _Checks.all_edits, which have raised no error
+        for edit in sample.edits.values():
+            for one in (twin(made), edited):
+                before = {path: _holders(one, path) for path in paths}
+                edit(one, number)
+                found |= {path for path in paths if _is_changed(before[path], _holders(one, path))}
+    return found
+
+
+def _is_changed(before: list[tuple[Any, Any]], after: list[tuple[Any, Any]]) -> bool:
+    """Return whether an object holds other parts than before; one that is gone with its parts does not count."""
+    known = {id(holder): held for holder, held in before}
+    return any(known.get(id(holder), []) != held for holder, held in after)
+
+
+def _holders(one: Any, path: str) -> list[tuple[Any, list[Any]]]:
+    """Return the objects that can hold parts at a path, each with the values of those parts, without their parts."""
+    name, _, rest = path.partition(".")
+    value = getattr(one, name)
+    parts = list(value) if isinstance(value, list | set) else [part for part in (value,) if part is not None]
+    if rest:
+        return [found for part in parts for found in _holders(part, rest)]
+    looks = [_without_parts(part) for part in parts]
+    return [(one, sorted(looks, key=repr) if isinstance(value, set) else looks)]
+
+
+def _without_parts(part: Any) -> dict[str, Any]:
+    inner = {place.path for place in places(_mapper(type(part)))}
+    return {name: value for name, value in exact(part).items() if name not in inner}
+
+
+def unique_left_out(sample: Sample[Any], repository: FakeRepository[Any]) -> Iterator[Gap]:
+    """Yield the unique values of the fake repository and of the tables that the sample does not have.
+
+    The sample may give a value another name if its error is the right one.
+    """
+    fake, declared = type(repository).__name__, repository.unique
+    renamed = [unique.taken for unique in sample.unique if unique.attribute not in declared]
+    named = [unique.attribute for unique in sample.unique]
+    for path, taken in declared.items():
+        if path in named:
+            continue
+        if taken in renamed:
+            renamed.remove(taken)
+            continue
+        yield (
+            f"{fake} declares {path!r} unique, and the sample has no such unique value",
+            f"add Unique({path!r}, ...) with {taken.__name__} to unique",
+        )
+    for path, table in _unique_columns(_mapper(repository.aggregate)):
+        if path not in (*declared, *named):
+            yield (
+                f"the table {table!r} has a unique constraint on {path!r}, and the sample has no such unique value",
+                f"declare {path!r} in {fake}, and add Unique({path!r}, ...) to unique",
+            )
+
+
+def _unique_columns(mapper: Mapper[Any] | None) -> Iterator[tuple[str, str]]:
+    """Yield the path and the table of each attribute, of the root or of a part, that is unique by itself."""
+    if mapper is None:
+        return
+    for path, each in [("", mapper), *((f"{place.path}.", place.mapper) for place in places(mapper))]:
+        table: Any = each.local_table
+        constraints = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
+        indexes = [one for one in table.indexes if one.unique and not one.dialect_kwargs]
+        for column in table.columns:
+            if column.key in each.column_attrs and any([column] == list(one.columns) for one in constraints + indexes):
+                yield path + column.key, table.name
+
+
+def _mapper(kind: type) -> Mapper[Any] | None:
+    """Return how a class is mapped, or ``None``."""
+    found: Mapper[Any] | None = inspect(kind, raiseerr=False)
+    return found
