@@ -14,6 +14,8 @@
     │       │   ├── UsernameTaken           (domain.user)
     │       │   └── EmailTaken              (domain.user)
     │       ├── DuplicateIdentity       an aggregate with this id is stored already
+    │       ├── ReferenceMissing        what it refers to is not stored
+    │       ├── StillReferenced         it cannot be removed, since others refer to it
     │       └── ConcurrentChange        another unit of work was faster       [retryable]
     │           └── TransactionLost         the whole transaction has ended, savepoints too
     ├── StorageError                the machinery below failed
@@ -120,6 +122,33 @@ class DuplicateIdentity(Conflict):
 
 
 @define
+class ReferenceMissing(Conflict):
+    """No aggregate with the id ``value`` is stored, but another one refers to it; ``None`` if a bulk was refused."""
+
+    value: object
+    kind: ClassVar[str] = "aggregate"
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"one {self.kind} that is referred to is not stored: store those given one by one to see which"
+        return f"no {self.kind} has the id {shown(self.value)}: store it first, or refer to another one"
+
+
+@define
+class StillReferenced(Conflict):
+    """The aggregate with the id ``value`` cannot be removed, because a ``kind`` refers to it."""
+
+    value: object
+    kind: ClassVar[str] = "aggregate"
+
+    def __str__(self) -> str:
+        return (
+            f"{shown(self.value)} cannot be removed, because it is still referred to (kind: {self.kind}):"
+            " remove what refers to it first, or let that refer to another one"
+        )
+
+
+@define
 class ConcurrentChange(Conflict):
     """Another unit of work was faster; ``reason`` says at what. Nothing of this unit was stored."""
 
@@ -168,20 +197,25 @@ class SchemaMismatch(StorageError):
 
 @define
 class IntegrityViolation(StorageError):
-    """A ``constraint`` was broken that declares no domain error; those in ``declared`` do.
+    """A ``constraint`` was broken that has no domain error.
 
-    Where the database tells no name, ``constraint`` is what it says instead.
+    ``kind`` is ``"unique"``, ``"foreign key"``, ``"not null"``, ``"check"`` or ``"other"``. Where the database has no
+    name for the constraint, ``constraint`` is a column, or what the database says.
     """
 
     constraint: str
-    declared: tuple[str, ...]
+    kind: str
+
+    _ADVICE: ClassVar[dict[str, str]] = {
+        "unique": "declare Unique(..., error=...) in the port of the repository",
+        "foreign key": "declare Reference(..., missing=..., in_use=...) in the port of the repository",
+        "not null": "let the domain refuse None there, or allow NULL in the table",
+        "check": "let the domain check that rule before",
+    }
 
     def __str__(self) -> str:
-        examples = f", as at {', '.join(self.declared)}" if self.declared else ""
-        return (
-            f"{self.constraint} was broken, and has no domain error: if it is a unique constraint, declare"
-            f" info={{'error': ...}} there{examples}; any other rule belongs into the domain, to be checked before"
-        )
+        advice = self._ADVICE.get(self.kind, "let the domain check that rule before")
+        return f"{self.constraint} ({self.kind}) was broken, and has no domain error: {advice}"
 
 
 class CommitOutcomeUnknown(StorageError):

@@ -14,6 +14,7 @@ from uuid import UUID
 from attrs import frozen
 
 from domain.aggregate import Aggregate
+from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ class Repository(ABC, Generic[A]):
 
     not_found: ClassVar[type[NotFound]]
     """The error for a key that no stored aggregate has."""
+
+    unique: ClassVar[tuple[Unique, ...]] = ()
+    """The unique values of the aggregates and their parts, in the order in which they are checked."""
+
+    references: ClassVar[tuple[Reference, ...]] = ()
+    """The attributes that hold the ids of other aggregates, in the order in which they are checked."""
+
+    def __init_subclass__(cls) -> None:
+        """Raise ``TypeError`` for a unique value or a reference of an attribute that the aggregate does not have."""
+        super().__init_subclass__()
+        declared: tuple[Unique | Reference, ...] = (*cls.unique, *cls.references)
+        for one in declared:
+            check_attributes(cls.aggregate, one)
 
     def add(self, aggregate: A) -> None:
         """Add a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.

@@ -14,6 +14,7 @@ from attrs.validators import instance_of
 from email_validator import EmailNotValidError, validate_email
 
 from domain.aggregate import Aggregate, new_id
+from domain.constraints import Unique
 from domain.errors import InvalidValue, NotFound, ValueTaken, shown
 from domain.repository import Repository
 
@@ -200,8 +201,9 @@ class User(Aggregate):
 class UserRepository(Repository[User]):
     """The users that are stored."""
 
-    aggregate: ClassVar[type[User]] = User
-    not_found: ClassVar[type[NotFound]] = UserNotFound
+    aggregate = User
+    not_found = UserNotFound
+    unique = (Unique("username", error=UsernameTaken), Unique("email", error=EmailTaken))
 
     def get_by_username(self, username: str) -> User:
         """Return the user of this name in any spelling; raises :class:`UserNotFound`, :class:`InvalidUsername`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from adapters.fake.database import IndexKey, RowKey
+    from adapters.fake.database import Key
     from service_layer.unit_of_work import UnitOfWork
 
 Rows = list[tuple[Any, ...]]
@@ -156,10 +156,10 @@ class FaultyFake(FaultyStorage):
 
     def check_tidy(self) -> None:
         assert [] == self._database.open_sessions()
-        keys: set[RowKey | IndexKey] = {*self._database.rows, *self._database.index}
+        keys: set[Key] = {*self._database.rows, *self._database.index}
         for key in keys:
             self._database.lock(key, self)
-        self._database.release(keys)
+        self._database.release(keys, self)
 
 
 class FaultyDatabase(FaultyStorage):

@@ -21,7 +21,13 @@ RowKey = tuple[type, UUID]
 """The class of an aggregate, and its id."""
 
 IndexKey = tuple[type, str, object]
-"""The class of an aggregate, the name or path of a unique attribute of it or of its parts, and a value."""
+"""The class of an aggregate, the place of a unique value among those of its port, and the values.
+
+The same with other words names what else is locked: the id that others refer to, for one.
+"""
+
+Key = RowKey | IndexKey
+"""What can be locked."""
 
 
 class Owner(Protocol):
@@ -33,8 +39,10 @@ class Owner(Protocol):
 
 @define(eq=False)
 class _Lock:
-    owner: object
-    thread: int
+    """A lock, with the thread of each of its owners; only a shared one has several."""
+
+    threads: dict[object, int]
+    is_shared: bool
 
 
 @define(eq=False)
@@ -59,7 +67,7 @@ class FakeDatabase:
     rows: dict[RowKey, Snapshot] = field(factory=dict, init=False)
     index: dict[IndexKey, UUID] = field(factory=dict, init=False)
     _failures: list[Failure] = field(factory=list, init=False)
-    _locks: dict[RowKey | IndexKey, _Lock] = field(factory=dict, init=False)
+    _locks: dict[Key, _Lock] = field(factory=dict, init=False)
     _open: WeakSet[Owner] = field(factory=WeakSet, init=False)
     _parts: WeakValueDictionary[int, Any] = field(factory=WeakValueDictionary, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
@@ -135,32 +143,43 @@ class FakeDatabase:
         """Return a lock under which the committed rows do not change."""
         return self._changed
 
-    def lock(self, key: RowKey | IndexKey, owner: object) -> bool:
-        """Lock a row or a unique value for ``owner``; return false if the owner has locked it before.
+    def lock(self, key: Key, owner: object, *, shared: bool = False) -> bool:
+        """Lock something for ``owner``, alone or shared with others; return false if the owner has locked it before.
 
         Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit, or
         immediately when that owner runs in the same thread, where waiting would never end.
         """
         with self._changed:
-            held = self._locks.get(key)
-            if held is not None and held.owner is owner:
-                return False
-            if held is not None and not self._changed.wait_for(lambda: self._is_free(key), self.lock_timeout):
+            self.wait(key, owner, shared=shared)
+            held = self._locks.setdefault(key, _Lock({}, shared))
+            held.is_shared &= shared
+            is_new = owner not in held.threads
+            held.threads[owner] = threading.get_ident()
+            return is_new
+
+    def wait(self, key: Key, owner: object, *, shared: bool = False) -> None:
+        """Wait until ``owner`` could lock something; raise the same."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._is_free(key, owner, shared=shared), self.lock_timeout):
                 raise ConcurrentChange("another unit of work holds a lock on what is to be written")
-            self._locks[key] = _Lock(owner, threading.get_ident())
-            return True
 
-    def _is_free(self, key: RowKey | IndexKey) -> bool:
+    def _is_free(self, key: Key, owner: object, *, shared: bool) -> bool:
         held = self._locks.get(key)
-        if held is not None and held.thread == threading.get_ident():
+        if held is None or (shared and held.is_shared):
+            return True
+        others = [thread for other, thread in held.threads.items() if other is not owner]
+        if threading.get_ident() in others:
             raise ConcurrentChange("another unit of work of this thread holds a lock on what is to be written")
-        return held is None
+        return not others
 
-    def release(self, keys: set[RowKey | IndexKey]) -> None:
+    def release(self, keys: Iterable[Key], owner: object) -> None:
         """Release locks, and wake the threads that wait for them."""
         with self._changed:
             for key in keys:
-                del self._locks[key]
+                held = self._locks[key]
+                del held.threads[owner]
+                if not held.threads:
+                    del self._locks[key]
             self._changed.notify_all()
 
     def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, UUID | None]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from adapters.fake.rows import Unique
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -16,21 +15,14 @@ if TYPE_CHECKING:
     from adapters.fake.session import FakeSession
     from service_layer.unit_of_work import UnitOfWork
 
-__all__ = ["FakeRepository", "Unique"]
-
 
 class FakeRepository(Repository[A]):
-    """A repository over the rows of its aggregate in a fake database.
-
-    A subclass declares in ``unique`` what the unique constraints of the tables are in SQL.
-    """
-
-    unique: ClassVar[Unique] = {}
+    """A repository over the rows of its aggregate in a fake database."""
 
     def __init__(self, unit: UnitOfWork, session: FakeSession) -> None:
         self._unit = unit
         self.session = session
-        session.rows.declare_unique(self.aggregate, self.unique)
+        session.writer.constraints.declare(self.aggregate, self.unique, self.references)
 
     def _add(self, aggregate: A) -> None:
         self._unit.register_new(aggregate)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import define
 
 from adapters.fake.copies import Copy, copy_of, fill
-from adapters.fake.rows import Rows, Stale, write_graphs
+from adapters.fake.rows import Rows
+from adapters.fake.writing import Stale, Writer
 from domain.aggregate import empty, named
-from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
+from domain.errors import ConcurrentChange, DuplicateIdentity, ReferenceMissing, UnitOfWorkMisuse, ValueTaken
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class FakeSession:
     def __init__(self, database: FakeDatabase) -> None:
         self.database = database
         self.rows = Rows(database)
+        self.writer = Writer(self.rows)
         self._tracked: dict[RowKey, _Tracked] = {}
         self._removed: dict[int, Aggregate] = {}
         # For each savepoint, of what was written since: how it was tracked when the savepoint began.
@@ -54,7 +56,7 @@ class FakeSession:
         """Return the object of the aggregate with this id or unique value, or ``None``."""
         self.call("read")
         with self.database.still():
-            id = value if key == "id" else self.rows.holder((kind, key, value))
+            id = value if key == "id" else self.writer.constraints.holder(kind, (key,), (value,))
             row = None if id is None else self.rows.get((kind, cast("UUID", id)))
         return None if row is None else self.object_of(kind, row)
 
@@ -122,7 +124,7 @@ class FakeSession:
             for _ in {one.stored is None for one in changed}:  # the addition is one call, all changes are another
                 self.call("write")
             try:
-                write_graphs(self.rows, [(one.stored, copy) for one, copy in zip(changed, copies, strict=True)])
+                self.writer.write([(one.stored, copy) for one, copy in zip(changed, copies, strict=True)])
             except Stale as error:
                 raise stale from error
         for one, copy in zip(changed, copies, strict=True):
@@ -168,8 +170,8 @@ class FakeSession:
         for one, copy in zip(new, copies, strict=True):
             _check_places(one, copy, seen)
         try:
-            write_graphs(self.rows, [(None, copy) for copy in copies])
-        except (DuplicateIdentity, ValueTaken) as error:
+            self.writer.write([(None, copy) for copy in copies])
+        except (DuplicateIdentity, ReferenceMissing, ValueTaken) as error:
             raise type(error)(None) from error
         if len(new) < len(aggregates):
             raise DuplicateIdentity(None)
@@ -180,7 +182,7 @@ class FakeSession:
         key = (type(aggregate), aggregate.id)
         stored = cast("Copy", self._tracked[key].stored)
         try:
-            self.rows.delete(stored)
+            self.writer.delete(stored)
         except Stale as error:
             raise ConcurrentChange.of([aggregate]) from error
         self._track(key, None)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import insert, inspect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.util import identity_key
 
-from adapters.sql.errors import BULK, translated
+from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
 from adapters.sql.parts import check_places, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from domain.attributes import stored_names
-from domain.errors import DuplicateIdentity, ValueTaken
+from domain.errors import DuplicateIdentity, ReferenceMissing, ValueTaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -81,11 +80,8 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
         new = _until_known(some, session)
         try:
             _flush_twins(session, new)
-        except (DuplicateIdentity, ValueTaken) as error:
+        except (DuplicateIdentity, ReferenceMissing, ValueTaken) as error:
             raise type(error)(None) from error
-        except DBAPIError as error:
-            failure = translated(error, session.get_bind().engine)
-            raise type(failure)(None) if isinstance(failure, DuplicateIdentity | ValueTaken) else failure from error
         if len(new) < len(some):
             raise DuplicateIdentity(None)
 

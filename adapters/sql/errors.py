@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+import sqlite3
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, Uuid
+from attrs import frozen
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -20,20 +20,21 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from adapters.sql.mapping import mapped_tables
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
-    DuplicateIdentity,
     IntegrityViolation,
     StorageError,
     StorageUnavailable,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Column, Connection, Engine
+
+Kind = Literal["unique", "foreign key", "not null", "check", "other"]
+"""What a constraint demands."""
 
 # Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
 # (Appendix A: serialization_failure, deadlock_detected, lock_not_available), SQLite's primary result codes
@@ -92,8 +93,10 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
 
 
 def _translated(error: DBAPIError, engine: Engine) -> Exception:
-    if isinstance(error, IntegrityError) or mysql_code(error.orig) in _MYSQL_CHECK:
-        return integrity_error(error)
+    what = broken(error.orig)
+    if what is not None or isinstance(error, IntegrityError):
+        kind = what.kind if what else "other"
+        return IntegrityViolation((what and (what.name or ", ".join(sorted(what.columns)))) or _first_line(error), kind)
     if _lost_race(error):
         return ConcurrentChange(f"{name_of(engine)} ended this unit of work for another one ({_first_line(error)})")
     if _unavailable(error):
@@ -124,43 +127,62 @@ def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
     return translated_at_commit(error, engine)
 
 
-def integrity_error(error: DBAPIError) -> Exception:
-    """Return the error that the broken constraint declares; of rows that were stored in bulk, without the value.
+@frozen
+class Broken:
+    """The constraint that a database says was broken: its kind, and its name or else its columns, ``table.column``."""
 
-    The constraint's name comes from the driver's own field. It is never searched for in the message, which can hold the
-    caller's values: those must not choose the error.
+    kind: Kind
+    name: str | None = None
+    columns: frozenset[str] = frozenset()
+    can_be_asked: bool = False
+    """Whether the transaction can go on."""
+
+    def is_of(self, name: str, columns: Iterable[Column[Any]]) -> bool:
+        """Return whether it is the constraint of a name, on these columns."""
+        is_key = self.name == "PRIMARY" and all(column.primary_key for column in columns)  # MariaDB and MySQL
+        return is_key or self.name == name or self.columns == {f"{one.table.name}.{one.name}" for one in columns}
+
+
+_POSTGRES_KINDS: dict[str, Kind] = {"23502": "not null", "23503": "foreign key", "23505": "unique", "23514": "check"}
+_MYSQL_KINDS: dict[int, Kind] = {
+    **dict.fromkeys((1048, 1364), "not null"),
+    **dict.fromkeys((1216, 1217, 1451, 1452), "foreign key"),
+    _MYSQL_DUPLICATE: "unique",
+    **dict.fromkeys(_MYSQL_CHECK, "check"),
+}
+# Where a message has the name of a constraint. That of a duplicate ends with it, behind the value; MySQL puts the
+# table's name before it.
+_MYSQL_NAMES: dict[str, str] = {"unique": r"'(?:[^'.]+\.)?([^'.]+)'$", "foreign key": r"CONSTRAINT `(\w+)`"}
+_SQLITE_KINDS: dict[str, Kind] = {
+    "UNIQUE": "unique",
+    "FOREIGN KEY": "foreign key",
+    "NOT NULL": "not null",
+    "CHECK": "check",
+}
+
+
+def broken(error: BaseException | None) -> Broken | None:
+    """Return the constraint that a driver's error is about; ``None`` for any other error.
+
+    The name comes from the driver's own field, or from where no value of the caller can stand in the message: such
+    values must not choose the error.
     """
-    name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    for table in mapped_tables():
-        for constraint in unique_constraints(table):
-            if name is not None and constraint.name == name:
-                return declared_error(constraint, error.params if isinstance(error.params, dict) else {})
-    return IntegrityViolation(name or mysql_key(error.orig) or _first_line(error), _declared())
-
-
-def declared_error(constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any]) -> Exception:
-    """Return the domain's error for a broken constraint, with the value in ``row`` (by column) if that is known."""
-    if isinstance(constraint, PrimaryKeyConstraint):
-        is_uuid = isinstance(constraint.columns[0].type, Uuid)  # which some databases store as a text
-        return DuplicateIdentity(UUID(str(row["id"])) if is_uuid and "id" in row else None)
-    values = [str(row[column.name]) for column in constraint.columns if column.name in row]
-    value = ", ".join(values) if values else None
-    if "error" not in constraint.info:
-        return IntegrityViolation(str(constraint.name), _declared())
-    error: Exception = constraint.info["error"](value)
-    return error
-
-
-def _declared() -> tuple[str, ...]:
-    constraints = (one for table in mapped_tables() for one in unique_constraints(table))
-    return tuple(str(one.name) for one in constraints if "error" in one.info)
-
-
-def unique_constraints(table: Table) -> list[PrimaryKeyConstraint | UniqueConstraint]:
-    """Return what a taken value can break, in the order of the checks: the primary key, then the others by column."""
-    found = [one for one in table.constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint)]
-    place = list(table.columns).index
-    return sorted(found, key=lambda one: (one is not table.primary_key, [place(column) for column in one.columns]))
+    number = mysql_code(error)
+    if number in _MYSQL_KINDS and error is not None:
+        kind = _MYSQL_KINDS[number]
+        named = re.search(_MYSQL_NAMES.get(kind, r"[`'](\w+)[`']"), str(error.args[-1]))
+        return Broken(kind, named[1] if named else None, can_be_asked=True)
+    state = getattr(error, "pgcode", None) or ""
+    if state.startswith("23"):
+        diag: Any = getattr(error, "diag", None)
+        name = diag.constraint_name or diag.column_name  # the latter of what is not null
+        return Broken(_POSTGRES_KINDS.get(state, "other"), name)
+    told = re.match(r"(UNIQUE|FOREIGN KEY|NOT NULL|CHECK) constraint failed(?:: (.+))?", str(error))
+    if told and isinstance(error, sqlite3.IntegrityError):
+        columns = frozenset((told[2] or "").split(", ")) if told[1] == "UNIQUE" else frozenset()
+        name = None if columns else (told[2] or "").rpartition(".")[2] or None
+        return Broken(_SQLITE_KINDS[told[1]], name, columns, can_be_asked=True)
+    return None
 
 
 def is_autocommit(connection: Connection) -> bool:
@@ -204,18 +226,6 @@ def mysql_code(error: BaseException | None) -> int | None:
     """Return the number of an error of MariaDB's or MySQL's driver; ``None`` for one of any other driver."""
     first = error.args[0] if error is not None and error.args else None
     return first if isinstance(first, int) else None
-
-
-def mysql_key(error: BaseException | None) -> str | None:
-    """Return the name of the key that MariaDB or MySQL found a duplicate of; ``None`` for any other error.
-
-    It stands at the very end of the message, behind the value, which the caller may have chosen. MySQL puts the table's
-    name before it.
-    """
-    if mysql_code(error) != _MYSQL_DUPLICATE or error is None:
-        return None
-    found = re.search(r"'(?:[^'.]+\.)?([^'.]+)'$", str(error.args[-1]))
-    return found[1] if found else None
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -1,29 +1,24 @@
-"""All that is special about MariaDB and MySQL: their sessions, their tables, and which broken constraint they name."""
+"""All that is special about MariaDB and MySQL: their sessions, their tables, and the transactions that they lose."""
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from copy import copy
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, PrimaryKeyConstraint, create_engine, event
+from sqlalchemy import DateTime, create_engine, event
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
+from adapters.sql.constraints import name_constraint
 from adapters.sql.errors import (
-    BULK,
     MYSQL_LOCK_TIMEOUT,
     MYSQL_ROLLED_BACK,
     TRANSACTION_LOST,
-    declared_error,
     mysql_code,
-    mysql_key,
     name_of,
-    unique_constraints,
 )
-from adapters.sql.mapping import mapped_tables
 from adapters.sql.mysql_connect import driver_of
 from domain.errors import TransactionLost
 
@@ -67,7 +62,7 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
     event.listen(engine, "do_execute", _note_transaction)
     event.listen(engine, "handle_error", _give_up_what_is_out_of_step)
     event.listen(engine, "handle_error", _note_lost_transaction)
-    event.listen(engine, "handle_error", _name_constraint)
+    event.listen(engine, "handle_error", name_constraint)
     return engine
 
 
@@ -154,20 +149,3 @@ def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
 
 def _rolls_back_on_timeout(connection: Connection) -> bool:
     return bool(connection.exec_driver_sql("SELECT @@innodb_rollback_on_timeout").scalar())
-
-
-def _name_constraint(context: ExceptionContext) -> Exception | None:
-    """Return the domain's error for a unique constraint that a row breaks.
-
-    Primary keys all have one name there, so the statement has to tell of which table the key is.
-    """
-    key, execution = mysql_key(context.original_exception), context.execution_context
-    told = re.match(r"(?:INSERT INTO|UPDATE) `?(\w+)`?", context.statement or "")
-    if key is None or told is None or execution is None:
-        return None
-    is_bulk = BULK in execution.execution_options
-    row = {} if is_bulk or not isinstance(context.parameters, dict) else context.parameters
-    for constraint in (one for table in mapped_tables() if table.name == told[1] for one in unique_constraints(table)):
-        if key == ("PRIMARY" if isinstance(constraint, PrimaryKeyConstraint) else constraint.name):
-            return declared_error(constraint, row)
-    return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, create_engine, event
 
+from adapters.sql.constraints import name_constraint
 from adapters.sql.errors import ALONE, is_autocommit
 from adapters.sql.postgres_copy import run_copy
 
@@ -41,6 +42,7 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
     event.listen(engine, "do_execute_no_params", run_copy)
     event.listen(engine, "do_executemany", _begin_before_writing)
+    event.listen(engine, "handle_error", name_constraint)
     event.listen(engine, "checkin", _end)
     return engine
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, inspect, select
 
 from adapters.sql.bulk import insert_many
+from adapters.sql.declared import declare
 from adapters.sql.reading import STREAM
 from domain.repository import A, Repository
 
@@ -29,12 +30,16 @@ class SqlRepository(Repository[A]):
     """
 
     table: ClassVar[Table]
+    """The table of the aggregates."""
+
     _by_key: ClassVar[dict[str, Select[Any]]]
     _first: ClassVar[Select[Any]]
     _next: ClassVar[Select[Any]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        declare(cls)
+        cls.table = inspect(cls.aggregate).local_table
         everything = select(cls.aggregate)
         cls._by_key = {column.key: everything.where(column == bindparam("value")) for column in cls.table.columns}
         cls._first = everything.order_by(cls.table.c.id).limit(bindparam("limit"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary, ref
 
@@ -11,15 +11,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session, object_session, sessionmaker
 
 from adapters.sql import mysql, postgres, sqlite
+from adapters.sql.constraints import FLUSHING
 from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.flushing import has_positions, is_crowded, renumber
-from adapters.sql.parts import root_of
+from adapters.sql.parts import parts_of, root_of
 from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, MutableMapping
+    from collections.abc import Callable, Iterable, Iterator, MutableMapping
 
     from sqlalchemy import Connection, ExceptionContext
     from sqlalchemy.orm import ORMExecuteState
@@ -70,6 +71,16 @@ class UnitSession(Session):
         connection = self.used or self.connection()
         can = _CAN_WRITE_ALONE.get(connection.dialect.name)
         return can is not None and not self.was_ended() and can(connection)
+
+    @contextmanager
+    def flushing(self, roots: Iterable[Aggregate]) -> Iterator[None]:
+        """Note the aggregates that are written in the block, so that an error can name their values."""
+        info = self.connection().info
+        info[FLUSHING] = [one for root in roots for one in (root, *parts_of(root))]
+        try:
+            yield
+        finally:
+            info.pop(FLUSHING, None)
 
     def commit_or_raise(self) -> None:
         """Commit. If that fails, roll back by the driver: SQLAlchemy takes the transaction for ended, and would not."""

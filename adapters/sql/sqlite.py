@@ -1,4 +1,4 @@
-"""All that is special about SQLite: how its transactions begin, and which broken constraint it names."""
+"""All that is special about SQLite: how its files are made, and how its transactions begin."""
 
 from __future__ import annotations
 
@@ -13,22 +13,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sqlalchemy import create_engine, event
 
-from adapters.sql.errors import (
-    ALONE,
-    BULK,
-    TRANSACTION_LOST,
-    declared_error,
-    is_autocommit,
-    translated,
-    unique_constraints,
-)
-from adapters.sql.mapping import mapped_tables
+from adapters.sql.constraints import ROWS_BEFORE, name_constraint
+from adapters.sql.errors import ALONE, TRANSACTION_LOST, is_autocommit, translated
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import URL, Connection, Engine, ExceptionContext, PrimaryKeyConstraint, UniqueConstraint
+    from sqlalchemy import URL, Connection, Engine, ExceptionContext
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -82,7 +74,7 @@ def in_charge(engine: Engine, timeout: float) -> Engine:
     event.listen(engine, "do_executemany", _begin_before_many)
     event.listen(engine, "handle_error", _note_lost_transaction)
     event.listen(engine, "checkin", _forget_transaction)
-    event.listen(engine, "handle_error", _name_constraint)
+    event.listen(engine, "handle_error", name_constraint)
     return engine
 
 
@@ -176,7 +168,7 @@ def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionCon
 def _begin_before_many(cursor: Any, statement: str, parameters: object, context: ExecutionContext) -> None:
     """Do the same before a statement of many rows, and note where they begin."""
     _begin_before_writing(cursor, statement, parameters, context)
-    context.root_connection.info["rows_before"] = cursor.connection.total_changes
+    context.root_connection.info[ROWS_BEFORE] = cursor.connection.total_changes
 
 
 def can_write_alone(connection: Connection) -> bool:
@@ -224,44 +216,3 @@ def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:
     if _BEGUN in connection.info and not driver.in_transaction:
         connection.info[TRANSACTION_LOST] = translated(error, connection.engine)
     return None
-
-
-def _name_constraint(context: ExceptionContext) -> Exception | None:
-    """Return the domain's error for a constraint that a row breaks.
-
-    A row that breaks several must be refused for the same reason everywhere. Other databases check the primary key and
-    then the other constraints as declared, SQLite the last one first; so the row is held against the table once more,
-    in the common order. (Such an error leaves an SQLite transaction as it is; where there is none, who held the value
-    may be gone by now, and the constraint is the one that SQLite has named.)
-    """
-    told = re.fullmatch(r"UNIQUE constraint failed: ((\w+)\..+)", str(context.original_exception))
-    connection, execution = context.connection, context.execution_context
-    table = next((one for one in mapped_tables() if told and told[2] == one.name), None)
-    if told is None or table is None or connection is None or execution is None:
-        return None
-    row: Any = context.parameters
-    if isinstance(row, list):
-        driver: Any = connection.connection.dbapi_connection
-        stored = driver.total_changes - connection.info["rows_before"]  # more than rows, where a trigger writes, too
-        row = row[stored] if stored < len(row) else {}
-    names = execution.execution_options.get(BULK)
-    if not isinstance(row, dict):
-        row = dict(zip(names, row, strict=True)) if names else {}  # of a statement of somebody's own, nobody knows
-    unique = unique_constraints(table)
-    named = (one for one in unique if [f"{table.name}.{column.name}" for column in one.columns] == told[1].split(", "))
-    broken = next((one for one in unique if _is_broken(one, row, connection)), None) or next(named, None)
-    if broken is None:
-        return None
-    return declared_error(broken, {} if names else row)
-
-
-def _is_broken(
-    constraint: PrimaryKeyConstraint | UniqueConstraint, row: Mapping[str, Any], connection: Connection
-) -> bool:
-    names = [column.name for column in constraint.columns]
-    if not all(name in row for name in names):
-        return False  # a statement that leaves these columns as they are
-    quoted = connection.dialect.identifier_preparer
-    condition = " AND ".join(f"{quoted.quote(name)} = :{name}" for name in names)
-    query = f"SELECT 1 FROM {quoted.format_table(constraint.table)} WHERE {condition}"  # noqa: S608  # our own names
-    return connection.exec_driver_sql(query, {name: row[name] for name in names}).first() is not None

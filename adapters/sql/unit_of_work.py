@@ -112,7 +112,7 @@ class SqlUnitOfWork(UnitOfWork):
         stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
         check_parts(changed)
         try:
-            with self._versions.raised(changed):
+            with self._versions.raised(changed), self.session.flushing(changed):
                 self._delete_before_insert(changed)
                 mark_removed(changed, self.session)
                 self.session.flush()
@@ -161,7 +161,8 @@ class SqlUnitOfWork(UnitOfWork):
                 aggregate.version += 1
                 self.session.flush()
             self.session.delete(aggregate)
-            self.session.flush()
+            with self.session.flushing([aggregate]):
+                self.session.flush()
         except StaleDataError as error:
             raise stale from error
         finally:

@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint, Uuid, 
 from adapters.sql.mapping import map_aggregate, metadata
 from adapters.sql.repository import SqlRepository
 from adapters.sql.types import Text, UtcDateTime
-from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken, UserRepository
+from domain.user import EmailAddress, User, Username, UserRepository
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,8 +23,8 @@ users = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
-    UniqueConstraint("username", info={"error": UsernameTaken}),
-    UniqueConstraint("email", info={"error": EmailTaken}),
+    UniqueConstraint("username"),
+    UniqueConstraint("email"),
 )
 
 map_aggregate(User, users)
@@ -32,8 +32,6 @@ map_aggregate(User, users)
 
 class SqlUserRepository(SqlRepository[User], UserRepository):
     """The users of a SQL unit of work."""
-
-    table = users
 
     def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
         return list(self.session.scalars(_HOLDING, {"usernames": list(usernames), "emails": list(emails)}))

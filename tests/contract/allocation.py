@@ -18,10 +18,10 @@ from sqlalchemy.ext.orderinglist import ordering_list
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
-from adapters.fake.repository import Unique as UniqueAttributes
 from adapters.sql.mapping import map_aggregate, map_part, metadata
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import Aggregate, new_id
+from domain.constraints import Unique
 from domain.errors import NotFound, ValueTaken
 from domain.repository import Repository
 
@@ -140,8 +140,13 @@ class Product(Aggregate):
 class ProductRepository(Repository[Product]):
     """The products that are stored."""
 
-    aggregate: ClassVar[type[Product]] = Product
-    not_found: ClassVar[type[NotFound]] = ProductNotFound
+    aggregate = Product
+    not_found = ProductNotFound
+    unique = (
+        Unique("sku", error=SkuTaken),
+        Unique("batches.reference", error=BatchReferenceTaken),
+        Unique("batches.allocations.order", error=OrderAllocated),
+    )
 
     def get_by_sku(self, sku: str) -> Product:
         """Return the product of this stock-keeping unit; raises :class:`ProductNotFound`."""
@@ -166,7 +171,7 @@ products = Table(
     Column("id", Uuid, primary_key=True),
     Column("sku", String(40), nullable=False),
     Column("version", Integer, nullable=False),
-    UniqueConstraint("sku", info={"error": SkuTaken}),
+    UniqueConstraint("sku"),
 )
 
 # The database makes the keys of batches and lines, and the domain does not know them.
@@ -178,7 +183,7 @@ batches = Table(
     Column("reference", String(40), nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("eta", Date),
-    UniqueConstraint("reference", info={"error": BatchReferenceTaken}),
+    UniqueConstraint("reference"),
 )
 
 allocations = Table(
@@ -188,7 +193,7 @@ allocations = Table(
     Column("batch_id", ForeignKey(batches.c.id), nullable=False, index=True),
     Column("order", String(40), nullable=False),
     Column("quantity", Integer, nullable=False),
-    UniqueConstraint("order", info={"error": OrderAllocated}),
+    UniqueConstraint("order"),
 )
 
 notes = Table(
@@ -228,8 +233,6 @@ map_aggregate(
 class SqlProductRepository(SqlRepository[Product], ProductRepository):
     """The products of a SQL unit of work."""
 
-    table = products
-
     def list_with_batch(self, reference: str) -> list[Product]:  # noqa: D102  # the port says it
         having = select(Product).join(batches).where(batches.c.reference == reference).order_by(products.c.id)
         return list(self.session.scalars(having).unique().all())
@@ -244,12 +247,6 @@ class SqlProductRepository(SqlRepository[Product], ProductRepository):
 
 class FakeProductRepository(FakeRepository[Product], ProductRepository):
     """The products of a fake unit of work."""
-
-    unique: ClassVar[UniqueAttributes] = {
-        "sku": SkuTaken,
-        "batches.reference": BatchReferenceTaken,
-        "batches.allocations.order": OrderAllocated,
-    }
 
     def list_with_batch(self, reference: str) -> list[Product]:  # noqa: D102  # likewise
         return self._list_where(lambda product: any(one.reference == reference for one in product.batches))

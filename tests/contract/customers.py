@@ -12,10 +12,10 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uni
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
-from adapters.fake.repository import Unique as UniqueAttributes
 from adapters.sql.mapping import map_aggregate, map_part, metadata
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import Aggregate
+from domain.constraints import Unique
 from domain.errors import NotFound, ValueTaken
 from domain.repository import Repository
 
@@ -73,8 +73,9 @@ class Customer(Aggregate):
 class CustomerRepository(Repository[Customer]):
     """The customers that are stored."""
 
-    aggregate: ClassVar[type[Customer]] = Customer
-    not_found: ClassVar[type[NotFound]] = CustomerNotFound
+    aggregate = Customer
+    not_found = CustomerNotFound
+    unique = (Unique("address.phone.number", error=NumberTaken),)
 
 
 customers_metadata = MetaData(naming_convention=metadata.naming_convention)
@@ -104,7 +105,7 @@ phones = Table(
     Column("key", Integer, primary_key=True),
     Column("address_number", ForeignKey(addresses.c.number, ondelete="CASCADE"), nullable=False),
     Column("number", String(40), nullable=False),
-    UniqueConstraint("number", info={"error": NumberTaken}),
+    UniqueConstraint("number"),
 )
 
 SINGLE: Any = {"uselist": False, "lazy": "selectin", "cascade": "all, delete-orphan"}
@@ -117,13 +118,9 @@ map_aggregate(Customer, customers, properties={"address": relationship(Address, 
 class SqlCustomerRepository(SqlRepository[Customer], CustomerRepository):
     """The customers of a SQL unit of work."""
 
-    table = customers
-
 
 class FakeCustomerRepository(FakeRepository[Customer], CustomerRepository):
     """The customers of a fake unit of work."""
-
-    unique: ClassVar[UniqueAttributes] = {"address.phone.number": NumberTaken}
 
 
 def new_customer(name: str = "ann") -> Customer:

@@ -13,17 +13,42 @@ from attrs import define
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid
 
 from adapters.fake.repository import FakeRepository
-from adapters.fake.repository import Unique as UniqueAttributes
 from adapters.sql.mapping import map_aggregate, metadata
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import Aggregate
-from domain.errors import NotFound
+from domain.constraints import Reference
+from domain.errors import NotFound, ReferenceMissing, StillReferenced
+from domain.repository import Repository
 
 
 class LibraryNotFound(NotFound):
     """The library has nothing with this id."""
 
     kind: ClassVar[str] = "author, book or award"
+
+
+class AuthorMissing(ReferenceMissing):
+    """A book is of an author who is not stored."""
+
+    kind: ClassVar[str] = "author"
+
+
+class AuthorHasBooks(StillReferenced):
+    """An author with books cannot be removed."""
+
+    kind: ClassVar[str] = "book"
+
+
+class BookMissing(ReferenceMissing):
+    """An award is for a book that is not stored."""
+
+    kind: ClassVar[str] = "book"
+
+
+class BookHasAwards(StillReferenced):
+    """A book with awards cannot be removed."""
+
+    kind: ClassVar[str] = "award"
 
 
 @define(slots=False, eq=False, kw_only=True)
@@ -72,43 +97,51 @@ map_aggregate(Book, books)
 map_aggregate(Award, awards)
 
 
-class SqlAuthors(SqlRepository[Author]):
+class AuthorRepository(Repository[Author]):
+    """The authors that are stored."""
+
+    aggregate = Author
+    not_found = LibraryNotFound
+
+
+class BookRepository(Repository[Book]):
+    """The books that are stored."""
+
+    aggregate = Book
+    not_found = LibraryNotFound
+    references = (Reference("author_id", to=Author, missing=AuthorMissing, in_use=AuthorHasBooks),)
+
+
+class AwardRepository(Repository[Award]):
+    """The awards that are stored."""
+
+    aggregate = Award
+    not_found = LibraryNotFound
+    references = (Reference("book_id", to=Book, missing=BookMissing, in_use=BookHasAwards),)
+
+
+class SqlAuthors(SqlRepository[Author], AuthorRepository):
     """The authors of a SQL unit of work."""
 
-    aggregate, not_found, table = Author, LibraryNotFound, authors
 
-
-class SqlBooks(SqlRepository[Book]):
+class SqlBooks(SqlRepository[Book], BookRepository):
     """The books of a SQL unit of work."""
 
-    aggregate, not_found, table = Book, LibraryNotFound, books
 
-
-class SqlAwards(SqlRepository[Award]):
+class SqlAwards(SqlRepository[Award], AwardRepository):
     """The awards of a SQL unit of work."""
 
-    aggregate, not_found, table = Award, LibraryNotFound, awards
 
-
-class FakeAuthors(FakeRepository[Author]):
+class FakeAuthors(FakeRepository[Author], AuthorRepository):
     """The authors of a fake unit of work."""
 
-    aggregate, not_found = Author, LibraryNotFound
-    unique: ClassVar[UniqueAttributes] = {}
 
-
-class FakeBooks(FakeRepository[Book]):
+class FakeBooks(FakeRepository[Book], BookRepository):
     """The books of a fake unit of work."""
 
-    aggregate, not_found = Book, LibraryNotFound
-    unique: ClassVar[UniqueAttributes] = {}
 
-
-class FakeAwards(FakeRepository[Award]):
+class FakeAwards(FakeRepository[Award], AwardRepository):
     """The awards of a fake unit of work."""
-
-    aggregate, not_found = Award, LibraryNotFound
-    unique: ClassVar[UniqueAttributes] = {}
 
 
 LIBRARY: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = {

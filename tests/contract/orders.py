@@ -15,13 +15,13 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uni
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
-from adapters.fake.repository import Unique as UniqueAttributes
 from adapters.sql.mapping import map_aggregate, map_part, metadata
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import Aggregate, new_id
+from domain.constraints import Unique
 from domain.errors import NotFound, ValueTaken
 from domain.repository import Repository
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample, UniqueValue
 
 # The domain.
 
@@ -72,8 +72,9 @@ class Order(Aggregate):
 class OrderRepository(Repository[Order]):
     """The orders that are stored."""
 
-    aggregate: ClassVar[type[Order]] = Order
-    not_found: ClassVar[type[NotFound]] = OrderNotFound
+    aggregate = Order
+    not_found = OrderNotFound
+    unique = (Unique("reference", error=ReferenceTaken),)
 
     def get_by_reference(self, reference: str) -> Order:
         """Return the order of this reference; raises :class:`OrderNotFound`."""
@@ -96,7 +97,7 @@ orders = Table(
     Column("id", Uuid, primary_key=True),
     Column("reference", String(100), nullable=False),
     Column("version", Integer, nullable=False),
-    UniqueConstraint("reference", info={"error": ReferenceTaken}),
+    UniqueConstraint("reference"),
 )
 
 order_lines = Table(
@@ -119,8 +120,6 @@ map_aggregate(
 class SqlOrderRepository(SqlRepository[Order], OrderRepository):
     """The orders of a SQL unit of work."""
 
-    table = orders
-
     def list_with(self, sku: str) -> list[Order]:  # noqa: D102  # the port says it
         having = select(Order).join(order_lines).where(order_lines.c.sku == sku).order_by(orders.c.id)
         return list(self.session.scalars(having).unique().all())
@@ -131,8 +130,6 @@ class SqlOrderRepository(SqlRepository[Order], OrderRepository):
 
 class FakeOrderRepository(FakeRepository[Order], OrderRepository):
     """The orders of a fake unit of work."""
-
-    unique: ClassVar[UniqueAttributes] = {"reference": ReferenceTaken}
 
     def list_with(self, sku: str) -> list[Order]:  # noqa: D102  # likewise
         return self._list_where(lambda order: any(line.sku == sku for line in order.lines))
@@ -186,7 +183,7 @@ ORDERS: Sample[Any] = Sample(
     rename=Order.change_reference,
     change=change,
     unique=[
-        Unique(
+        UniqueValue(
             "reference", Order.change_reference, lambda orders, value: orders.get_by_reference(value), ReferenceTaken
         ),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 
 from tests.contract.allocation import Batch, BatchReferenceTaken, Note, OrderAllocated, OrderLine, Product, SkuTaken
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample, UniqueValue
 
 LATER = date(2030, 1, 31)
 """When the second batch of :func:`new_product` comes."""
@@ -111,15 +111,15 @@ PRODUCTS: Sample[Any] = Sample(
     rename=Product.change_sku,
     change=_change,
     unique=[
-        Unique("sku", Product.change_sku, lambda products, sku: products.get_by_sku(sku), SkuTaken),
-        Unique(
+        UniqueValue("sku", Product.change_sku, lambda products, sku: products.get_by_sku(sku), SkuTaken),
+        UniqueValue(
             "batches.reference",
             _set_first_reference,
             None,
             BatchReferenceTaken,
             read=lambda product: product.batches[0].reference if product.batches else None,
         ),
-        Unique(
+        UniqueValue(
             "batches.allocations.order",
             None,
             None,

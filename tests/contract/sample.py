@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Unique(Generic[A]):
+class UniqueValue(Generic[A]):
     """A unique value of an aggregate, or of one of its parts, and the error for a taken one.
 
     ``attribute`` names it in the tests. ``set`` changes it, ``find`` asks the repository for the aggregate that has a
@@ -77,7 +77,7 @@ class Sample(Generic[A]):
     word: Callable[[A], str] = field(repr=False)
     change: Callable[[A, int], None] = field(repr=False)
     rename: Callable[[A, str], None] | None = field(repr=False, default=None)
-    unique: Sequence[Unique[A]] = field(repr=False, default=())
+    unique: Sequence[UniqueValue[A]] = field(repr=False, default=())
     queries: Sequence[Callable[[Any, str], list[A]]] = field(repr=False, default=())
     edits: Mapping[str, Callable[[A, int], None]] = field(repr=False, factory=dict)
     moves: Callable[[A, A, int], None] | None = field(repr=False, default=None)
@@ -134,12 +134,12 @@ class Kit(Generic[A]):
         assert self.sample.rename is not None, "mark the test with over_renamed"
         self.sample.rename(aggregate, word)
 
-    def set(self, unique: Unique[A], aggregate: A, value: Any) -> None:
+    def set(self, unique: UniqueValue[A], aggregate: A, value: Any) -> None:
         """Change a unique value; for tests that run on those alone that can be changed."""
         assert unique.set is not None, "mark the test with each_unique_that_changes"
         unique.set(aggregate, value)
 
-    def find(self, unique: Unique[A], uow: UnitOfWork, value: Any) -> A:
+    def find(self, unique: UniqueValue[A], uow: UnitOfWork, value: Any) -> A:
         """Ask the repository for a unique value; for tests that run on those alone that can be found."""
         assert unique.find is not None, "mark the test with each_unique_that_is_found"
         return unique.find(self.of(uow), value)
@@ -158,7 +158,7 @@ class Kit(Generic[A]):
         else:
             self.sample.change(mine, 1)
 
-    def like(self, holder: A, unique: Unique[A], word: str) -> A:
+    def like(self, holder: A, unique: UniqueValue[A], word: str) -> A:
         """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""
         made = self.sample.make(word)
         unique.put(made, unique.value(holder))
@@ -180,7 +180,7 @@ class Kit(Generic[A]):
         with self.unit(read_only=True) as uow:
             return [values(one) for one in self.of(uow).stream()]
 
-    def unique_values(self, unique: Unique[A]) -> dict[Any, Any]:
+    def unique_values(self, unique: UniqueValue[A]) -> dict[Any, Any]:
         """Return the value that each stored aggregate has, by its id."""
         with self.unit(read_only=True) as uow:
             return {one.id: unique.value(one) for one in self.of(uow).stream()}

@@ -17,7 +17,7 @@ from tests.storages import fake_storage
 
 if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
-    from tests.contract.sample import Sample, Unique
+    from tests.contract.sample import Sample, UniqueValue
     from tests.contract.sample_gaps import Gap
 
 WORDS = ("ann", "bob", "cid", "dan")
@@ -78,7 +78,7 @@ class _Checks:
     def word(self, one: Any) -> Any:
         return self.call("word(aggregate)", "return the word that it was made for", self.sample.word, one)
 
-    def value(self, unique: Unique[Any], one: Any) -> Any:
+    def value(self, unique: UniqueValue[Any], one: Any) -> Any:
         name = unique.attribute
         write = f"name an attribute of the root, or say by read=... how to read {name!r}"
         return self.call(f"the unique value {name!r}", write, unique.value, one)
@@ -143,7 +143,7 @@ class _Checks:
         if one.id != id:
             self.fail("rename(aggregate, 'bob') changed the id", write)
 
-    def unique(self, unique: Unique[Any]) -> None:
+    def unique(self, unique: UniqueValue[Any]) -> None:
         """Check how a unique value is read and set."""
         name = f"the unique value {unique.attribute!r}"
         if not (isinstance(unique.taken, type) and issubclass(unique.taken, ValueTaken)):
@@ -162,7 +162,7 @@ class _Checks:
                 if each is not unique and self.value(each, one) != others[each.attribute]:
                     self.fail(f"{way} of {name} changed {each.attribute!r}, too", "let it change one value alone")
 
-    def stored_unique(self, unique: Unique[Any]) -> None:
+    def stored_unique(self, unique: UniqueValue[Any]) -> None:
         """Check that the repository refuses a taken value, and how a value is found, on the fake."""
         name = f"the unique value {unique.attribute!r}"
         storage, ann, bob = fake_storage(), self.made("ann"), self.made("bob")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
-from sqlalchemy import UniqueConstraint, inspect
+from sqlalchemy import inspect
 
 from tests.contract.graphs import exact, twin
 from tests.contract.sample import STATES
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Mapper
 
-    from adapters.fake.repository import FakeRepository
+    from domain.constraints import Unique
+    from domain.repository import Repository
     from tests.contract.sample import Sample
 
 Gap = tuple[str, str]
@@ -103,43 +104,29 @@ def _without_parts(part: Any) -> dict[str, Any]:
     return {name: value for name, value in exact(part).items() if name not in inner}
 
 
-def unique_left_out(sample: Sample[Any], repository: FakeRepository[Any]) -> Iterator[Gap]:
-    """Yield the unique values of the fake repository and of the tables that the sample does not have.
+def unique_left_out(sample: Sample[Any], repository: Repository[Any]) -> Iterator[Gap]:
+    """Yield the unique values that the port declares and the sample does not have.
 
     The sample may give a value another name if its error is the right one.
     """
-    fake, declared = type(repository).__name__, repository.unique
+    declared = {", ".join(paths(one)): one for one in repository.unique}
     renamed = [unique.taken for unique in sample.unique if unique.attribute not in declared]
     named = [unique.attribute for unique in sample.unique]
-    for path, taken in declared.items():
-        if path in named:
+    for name, unique in declared.items():
+        if name in named:
             continue
-        if taken in renamed:
-            renamed.remove(taken)
+        if unique.error in renamed:
+            renamed.remove(unique.error)
             continue
         yield (
-            f"{fake} declares {path!r} unique, and the sample has no such unique value",
-            f"add Unique({path!r}, ...) with {taken.__name__} to unique",
+            f"{type(repository).__name__} declares {name!r} unique, and the sample has no such unique value",
+            f"add UniqueValue({name!r}, ...) with {unique.error.__name__} to unique",
         )
-    for path, table in _unique_columns(_mapper(repository.aggregate)):
-        if path not in (*declared, *named):
-            yield (
-                f"the table {table!r} has a unique constraint on {path!r}, and the sample has no such unique value",
-                f"declare {path!r} in {fake}, and add Unique({path!r}, ...) to unique",
-            )
 
 
-def _unique_columns(mapper: Mapper[Any] | None) -> Iterator[tuple[str, str]]:
-    """Yield the path and the table of each attribute, of the root or of a part, that is unique by itself."""
-    if mapper is None:
-        return
-    for path, each in [("", mapper), *((f"{place.path}.", place.mapper) for place in places(mapper))]:
-        table: Any = each.local_table
-        constraints = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
-        indexes = [one for one in table.indexes if one.unique and not one.dialect_kwargs]
-        for column in table.columns:
-            if column.key in each.column_attrs and any([column] == list(one.columns) for one in constraints + indexes):
-                yield path + column.key, table.name
+def paths(unique: Unique) -> list[str]:
+    """Return the paths of the attributes that are unique together."""
+    return [f"{unique.path}.{name}" if unique.path else name for name in unique.names]
 
 
 def _mapper(kind: type) -> Mapper[Any] | None:

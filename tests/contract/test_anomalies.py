@@ -23,6 +23,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from adapters.fake.copies import Copy
 from adapters.fake.database import FakeDatabase
 from adapters.fake.rows import Rows
+from adapters.fake.writing import Writer
 from adapters.sql.engine import make_engine
 from domain.errors import ConcurrentChange
 from domain.user import EmailAddress, User, UsernameTaken
@@ -511,11 +512,11 @@ def test_dirty_reads_are_seen_where_the_level_allows_them(new_storage: Callable[
     assert dict.fromkeys(dirty, "yes") == {name: found[name] for name in dirty}
 
 
-class CarelessRows(Rows):
-    """Rows that do all that rows must not: they write for all to see, without locks, versions or a way back."""
+class CarelessWriter(Writer):
+    """A writer that does all that it must not: it writes for all to see, without locks, versions or a way back."""
 
     def __init__(self, database: FakeDatabase) -> None:
-        super().__init__(database)
+        super().__init__(Rows(database))
         self._all = database
 
     def insert(self, new: Copy) -> None:
@@ -532,14 +533,11 @@ class CarelessRows(Rows):
 
 
 class CarelessUnit(FakeShop):
-    """A unit over such rows."""
+    """A unit with such a writer."""
 
     def __init__(self, database: FakeDatabase, *, read_only: bool = False) -> None:
         super().__init__(database, read_only=read_only)
-        unique = self.session.rows.unique
-        self.session.rows = CarelessRows(database)
-        for kind, attributes in unique.items():
-            self.session.rows.declare_unique(kind, attributes)
+        self.session.writer = CarelessWriter(database)
 
 
 @pytest.mark.promise(1, 8)

@@ -13,7 +13,7 @@ from domain.repository import BULK_BATCH, MAX_PAGE, STREAM_BATCH
 from domain.user import EmailAddress, InvalidEmail, InvalidUsername, Username, UserNotFound
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_is_found
 from tests.contract.users import new_user, stored_user
 from tests.storages import Storage
@@ -250,7 +250,7 @@ def test_what_is_not_stored_is_not_found(kit: Kit[Any]) -> None:
 
 
 @each_unique_that_is_found
-def test_a_unique_value_that_nobody_has_is_not_found(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_unique_value_that_nobody_has_is_not_found(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """The error names the attribute and the value; the unit goes on."""
     ann, unknown = kit.stored("ann"), unique.value(kit.sample.make("bob"))
     with kit.unit() as uow:

@@ -10,7 +10,7 @@ import pytest
 from domain.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_changes
 from tests.contract.users import USERS
 from tests.storages import Storage
@@ -137,7 +137,7 @@ def test_no_update_of_many_concurrent_ones_is_lost(kit: Kit[Any]) -> None:
 @each_unique_that_changes
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
 def test_a_value_that_was_given_up_can_be_given_to_a_new_aggregate_in_the_same_unit(
-    kit: Kit[Any], unique: Unique[Any], given_up: str
+    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
 ) -> None:
     """The change or the removal is written before the addition."""
     ann = kit.stored("ann")
@@ -153,7 +153,7 @@ def test_a_value_that_was_given_up_can_be_given_to_a_new_aggregate_in_the_same_u
 @each_unique_that_changes
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
 def test_a_value_that_was_given_up_can_be_taken_by_a_change_in_the_same_unit(
-    kit: Kit[Any], unique: Unique[Any], given_up: str
+    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
 ) -> None:
     """The query between two changes writes the first; without it, they are written in the order of ids."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
@@ -164,7 +164,7 @@ def test_a_value_that_was_given_up_can_be_taken_by_a_change_in_the_same_unit(
     assert [ann.id] == holders(kit, unique, unique.value(bob))
 
 
-def give_up(kit: Kit[Any], one: Any, unique: Unique[Any], way: str, uow: UnitOfWork) -> None:
+def give_up(kit: Kit[Any], one: Any, unique: UniqueValue[Any], way: str, uow: UnitOfWork) -> None:
     """Let an aggregate give up a unique value, by a change or by its removal."""
     if way == "changed":
         kit.set(unique, one, unique.value(kit.sample.make("dan")))
@@ -172,7 +172,7 @@ def give_up(kit: Kit[Any], one: Any, unique: Unique[Any], way: str, uow: UnitOfW
         kit.of(uow).remove(one)
 
 
-def holders(kit: Kit[Any], unique: Unique[Any], value: object) -> list[Any]:
+def holders(kit: Kit[Any], unique: UniqueValue[Any], value: object) -> list[Any]:
     """Return the ids of those that hold a unique value."""
     return [id for id, held in kit.unique_values(unique).items() if held == value]
 

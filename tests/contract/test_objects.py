@@ -9,7 +9,7 @@ import pytest
 from domain.repository import STREAM_BATCH
 from domain.user import Username
 from tests.contract.graphs import values
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes, each_unique_with
 from tests.contract.users import new_user, stored_user
 from tests.storages import Storage
@@ -64,7 +64,7 @@ def test_objects_keep_their_values_after_a_rollback(kit: Kit[Any], flushed: bool
 
 @pytest.mark.promise(3)
 @each_unique_that_changes
-def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """The one that was refused, one that was written before, and one that was only read."""
     ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
     with pytest.raises(unique.taken), kit.unit() as uow:
@@ -80,7 +80,7 @@ def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], uniq
 
 @pytest.mark.promise(3)
 @each_unique
-def test_a_refused_addition_keeps_what_it_was_given(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_refused_addition_keeps_what_it_was_given(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Whoever handles the error, inside the block or after it, still sees the value that was refused."""
     ann = kit.stored("ann")
     bob = kit.like(ann, unique, "bob")
@@ -164,7 +164,7 @@ def test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile(kit: Kit
 
 @pytest.mark.promise(5)
 @each_unique_with("set", "find")
-def test_a_row_is_found_by_what_is_stored_now(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_row_is_found_by_what_is_stored_now(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """A value that another unit gave finds it, as the object that keeps what was read first."""
     ann = kit.stored()
     new = unique.value(kit.sample.make("eve"))
@@ -209,7 +209,7 @@ def test_a_unit_reads_its_own_writes(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(6)
 @each_unique_with("set", "find")
-def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """And no longer by the one that it took from it, nor one that it removed."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     new = unique.value(kit.sample.make("eve"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ConcurrentChange, TransactionLost
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique
 from tests.contract.users import USERS, written
 
@@ -20,7 +20,7 @@ one_unique = pytest.mark.parametrize(("sample", "unique"), [pytest.param(USERS, 
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """While it is still open, others are refused at once, for the same reason."""
     ann = kit.stored("ann")
     with kit.unit() as uow, kit.unit() as other:
@@ -32,7 +32,7 @@ def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: Un
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """While the unit that failed is still open, others can take what it wanted beside the value that it lost."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
@@ -45,7 +45,7 @@ def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], un
 
 @pytest.mark.promise(7)
 @each_unique
-def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Each of the others gets the domain's error, after waiting for the winner to end.
 
     MariaDB may end a loser by a deadlock instead, which says that it can be tried again; then it is refused.
@@ -91,7 +91,7 @@ def test_a_value_whose_taker_rolls_back_goes_to_who_waits_for_it(kit: Kit[Any]) 
 @one_unique
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
 def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
-    kit: Kit[Any], unique: Unique[Any], given_up: str
+    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
 ) -> None:
     """It may roll back yet, so whoever wants the value waits."""
     ann = kit.stored("ann")
@@ -113,7 +113,7 @@ def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
 @one_unique
 @pytest.mark.parametrize("same_thread", [True, False])
 def test_a_writer_who_waits_too_long_for_another_one_gives_up(
-    kit: Kit[Any], unique: Unique[Any], same_thread: bool
+    kit: Kit[Any], unique: UniqueValue[Any], same_thread: bool
 ) -> None:
     """A conflict that may be tried again, not a wait without end."""
     ann = kit.sample.make("ann")
@@ -135,7 +135,7 @@ def test_a_writer_who_waits_too_long_for_another_one_gives_up(
 @pytest.mark.promise(8)
 @one_unique
 @pytest.mark.parametrize("then", ["query", "addition", "savepoint"])
-def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique: Unique[Any], then: str) -> None:
+def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique: UniqueValue[Any], then: str) -> None:
     """Whatever it does after the write: who wants to change the same waits, and in vain."""
     ann = kit.stored("ann")
     with kit.unit() as uow:

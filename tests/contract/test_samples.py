@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from adapters.fake.users import FakeUserRepository
-from domain.user import UsernameTaken
 from tests.contract.customers import Customer, NumberTaken, new_customer
 from tests.contract.library import Author
 from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample, UniqueValue
 from tests.contract.sample_check import WrongSample, check
 from tests.contract.samples import SAMPLES
 from tests.contract.users import USERS
@@ -43,17 +41,6 @@ def test_a_sample_needs_no_rename_and_no_way_to_set_or_find_a_unique_value() -> 
     check(evolve(USERS, rename=None, unique=username(set=None, find=None)))
 
 
-def test_a_constraint_that_the_fake_does_not_declare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table says that a value is unique; neither the fake nor the sample does."""
-    monkeypatch.setattr(FakeUserRepository, "unique", {"username": UsernameTaken})
-    with pytest.raises(WrongSample) as caught:
-        check(evolve(USERS, unique=USERS.unique[:1]))
-    assert (
-        "the sample 'users': the table 'users' has a unique constraint on 'email', and the sample has no such unique"
-        " value: declare 'email' in FakeUserRepository, and add Unique('email', ...) to unique"
-    ) == str(caught.value)
-
-
 def test_a_unique_value_may_have_another_name_in_the_sample() -> None:
     """Its error says which one it is."""
     reference = evolve(PRODUCTS.unique[1], attribute="the first reference")
@@ -77,7 +64,7 @@ def change_street(customer: Customer, state: int) -> None:
 
 def test_single_parts_need_no_moves() -> None:
     """A move would replace the part of the other aggregate."""
-    number = Unique[Any](
+    number = UniqueValue[Any](
         "address.phone.number",
         lambda customer, number: setattr(customer.address.phone, "number", number),
         None,

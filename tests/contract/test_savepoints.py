@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import ConcurrentChange, UncommittedChanges, UnitOfWorkMisuse
 from tests.contract.graphs import values
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes, over_renamed
 from tests.contract.users import written
 
@@ -107,7 +107,7 @@ def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(kit: Kit[
 
 @pytest.mark.promise(10)
 @each_unique
-def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Caught outside of the savepoint's block, it costs only what the savepoint did."""
     ann = kit.stored("ann")
     refused = []
@@ -125,7 +125,7 @@ def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], uni
 
 @pytest.mark.promise(10)
 @each_unique_that_changes
-def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Leaving the block writes its changes, so they are undone with it when they are refused."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
@@ -159,7 +159,7 @@ def test_a_concurrent_change_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[
 
 @pytest.mark.promise(10)
 @each_unique
-def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Otherwise the savepoint would seem to have kept what the database had to drop."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
@@ -236,7 +236,7 @@ def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(kit: Kit[Any])
 
 @pytest.mark.promise(7, 10)
 @each_unique
-def test_after_a_kept_savepoint_all_values_that_the_unit_took_are_taken(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_a_kept_savepoint_keeps_all_values_that_the_unit_took(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """Those of before the savepoint, and those of inside."""
     ann, bob = kit.sample.make("ann"), kit.sample.make("bob")
     refused = []

@@ -12,7 +12,7 @@ from domain.aggregate import Aggregate
 from domain.errors import UncommittedChanges
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
-from tests.contract.sample import WRITES, Kit, Unique
+from tests.contract.sample import WRITES, Kit, UniqueValue
 from tests.contract.samples import each_unique_with
 from tests.contract.users import written
 
@@ -257,7 +257,7 @@ def test_a_bulk_addition_before_a_savepoint_is_not_forgotten(kit: Kit[Any]) -> N
 
 @pytest.mark.promise(1)
 @each_unique_with("set", "find")
-def test_what_is_not_committed_is_not_found_by_another_unit(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_what_is_not_committed_is_not_found_by_another_unit(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """By an id and by a unique value: what is new is not there, what was changed or removed is as it was."""
     ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
     new = unique.value(kit.sample.make("eve"))

@@ -11,7 +11,7 @@ from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
 from domain.user import EmailTaken, User, UsernameTaken
 from tests.contract.graphs import twin
 from tests.contract.orders import ORDERS
-from tests.contract.sample import Kit, Unique
+from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes
 from tests.contract.users import USERS, stored_user, written
 from tests.storages import Storage
@@ -21,7 +21,7 @@ from tests.storages import Storage
 @each_unique
 @pytest.mark.parametrize("by_query", [True, False])
 def test_an_addition_with_a_taken_value_is_refused_no_later_than_the_commit(
-    kit: Kit[Any], unique: Unique[Any], by_query: bool
+    kit: Kit[Any], unique: UniqueValue[Any], by_query: bool
 ) -> None:
     """With the value; by the next query already, since that would have to see the addition."""
     ann = kit.stored("ann")
@@ -47,7 +47,7 @@ def test_a_taken_username_is_refused_in_any_spelling(storage: Storage) -> None:
 @each_unique_that_changes
 @pytest.mark.parametrize("by_query", [True, False])
 def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
-    kit: Kit[Any], unique: Unique[Any], by_query: bool
+    kit: Kit[Any], unique: UniqueValue[Any], by_query: bool
 ) -> None:
     """By the next query already, since that would have to see the change."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
@@ -66,7 +66,7 @@ def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
 @each_unique
 @pytest.mark.parametrize("case", ["stored", "stored, and of one alone", "of the same call"])
 def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
-    kit: Kit[Any], unique: Unique[Any], case: str
+    kit: Kit[Any], unique: UniqueValue[Any], case: str
 ) -> None:
     """Taken by a stored aggregate, or by another one of the same call; which value it was, is not said."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
@@ -137,7 +137,7 @@ def test_an_identity_that_a_unit_holds_is_refused_even_if_its_row_is_gone(kit: K
 
 @pytest.mark.promise(7)
 @each_unique_that_changes
-def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """By its value; and the objects keep what they were given."""
     ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
     free, taken = unique.value(kit.sample.make("dan")), unique.value(cid)
@@ -167,7 +167,7 @@ def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage)
 @pytest.mark.parametrize("use", ["page", "add", "commit", "savepoint", "rollback"])
 @pytest.mark.parametrize("by_query", [True, False])
 def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(
-    kit: Kit[Any], unique: Unique[Any], use: str, by_query: bool
+    kit: Kit[Any], unique: UniqueValue[Any], use: str, by_query: bool
 ) -> None:
     """Every use says so and names the conflict, on every backend alike, and whether a query or the commit met it."""
     ann = kit.stored("ann")

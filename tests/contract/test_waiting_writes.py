@@ -11,7 +11,7 @@ import pytest
 from domain.errors import ConcurrentChange, DuplicateIdentity, InvalidValue
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import twin, values
-from tests.contract.sample import WRITES, Kit, Unique
+from tests.contract.sample import WRITES, Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_of_the_root, each_unique_that_changes, over_renamed
 from tests.contract.users import written
 
@@ -69,7 +69,7 @@ def test_an_addition_inside_a_savepoint_is_written_no_later_than_at_its_end(kit:
 @each_unique
 @each_call
 def test_an_addition_with_a_taken_value_is_refused_by_the_next_call(
-    kit: Kit[Any], unique: Unique[Any], call: str
+    kit: Kit[Any], unique: UniqueValue[Any], call: str
 ) -> None:
     """Whatever that is; so nothing is built on an addition that was in vain."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
@@ -103,7 +103,7 @@ def remove_and_go_on(kit: Kit[Any], uow: UnitOfWork, one: Any, then: Callable[[]
 
 @pytest.mark.promise(7)
 @each_unique
-def test_of_two_additions_with_one_value_the_second_is_refused(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_of_two_additions_with_one_value_the_second_is_refused(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """By the commit, which then stores neither."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
@@ -132,7 +132,7 @@ def test_another_object_with_the_identity_of_one_that_waits_is_refused_at_once(k
 
 @pytest.mark.promise(7)
 @each_unique
-def test_an_addition_that_waits_keeps_nothing_from_others(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_an_addition_that_waits_keeps_nothing_from_others(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """On no database must they wait for it: they take its value, and it is refused."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
@@ -178,7 +178,7 @@ def test_an_addition_that_is_changed_before_and_after_it_is_written_has_the_firs
 
 @pytest.mark.promise(7)
 @each_unique_that_changes
-def test_an_addition_takes_the_values_that_it_has_when_it_is_written(kit: Kit[Any], unique: Unique[Any]) -> None:
+def test_an_addition_takes_the_values_that_it_has_when_it_is_written(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """The taken one that it had at first is nobody's concern."""
     ann = kit.stored("ann")
     new, free = kit.like(ann, unique, "bob"), unique.value(kit.sample.make("bob"))
@@ -224,7 +224,7 @@ def test_another_object_can_be_added_in_place_of_a_removed_one(kit: Kit[Any]) ->
 @pytest.mark.promise(9)
 @each_unique_that_changes
 def test_additions_changes_and_removals_are_written_in_the_order_of_the_calls(
-    kit: Kit[Any], unique: Unique[Any]
+    kit: Kit[Any], unique: UniqueValue[Any]
 ) -> None:
     """Each of them takes a value that the one before has given up; no query is asked in between."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
@@ -250,7 +250,7 @@ def test_additions_changes_and_removals_are_written_in_the_order_of_the_calls(
 @each_unique_of_the_root
 @pytest.mark.parametrize("first", ["the addition", "the change"])
 def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
-    kit: Kit[Any], unique: Unique[Any], first: str
+    kit: Kit[Any], unique: UniqueValue[Any], first: str
 ) -> None:
     """An addition with a taken value, and a change that comes too late."""
     ann, bob = kit.stored("ann"), kit.stored("bob")

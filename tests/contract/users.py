@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import asdict
 
 from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken
-from tests.contract.sample import Kit, Sample, Unique
+from tests.contract.sample import Kit, Sample, UniqueValue
 
 if TYPE_CHECKING:
     from typing import Any
@@ -22,8 +22,8 @@ USERS: Sample[User] = Sample(
     rename=User.change_username,
     change=lambda user, state: user.deactivate() if state % 2 else user.reactivate(),
     unique=[
-        Unique("username", User.change_username, lambda users, name: users.get_by_username(name), UsernameTaken),
-        Unique("email", User.change_email, lambda users, email: users.get_by_email(email), EmailTaken),
+        UniqueValue("username", User.change_username, lambda users, name: users.get_by_username(name), UsernameTaken),
+        UniqueValue("email", User.change_email, lambda users, email: users.get_by_email(email), EmailTaken),
     ],
     queries=[
         lambda users, word: users.list_holding([Username("ann")], [EmailAddress(f"{word}@example.com")]),

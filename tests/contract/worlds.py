@@ -12,7 +12,7 @@ from attrs import define, field
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, Conflict, StorageError
 from tests.contract.graphs import exact
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample, UniqueValue
 from tests.contract.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def mixed(sample: Sample[Any], words: Sequence[str]) -> Any:
     return made
 
 
-def unique_value(sample: Sample[Any], unique: Unique[Any], word: str) -> Any:
+def unique_value(sample: Sample[Any], unique: UniqueValue[Any], word: str) -> Any:
     """Return the unique value that an aggregate of a word has."""
     return unique.value(sample.make(word))
 

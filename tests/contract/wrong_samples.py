@@ -12,7 +12,7 @@ from domain.user import EmailTaken, User
 from tests.contract.allocation import Product
 from tests.contract.orders import ORDERS, Order
 from tests.contract.products import PRODUCTS
-from tests.contract.sample import Sample, Unique
+from tests.contract.sample import Sample, UniqueValue
 from tests.contract.users import USERS
 
 _calls = count()
@@ -22,7 +22,7 @@ def nothing(*_: Any) -> None:
     """Do nothing."""
 
 
-def username(**functions: Any) -> list[Unique[User]]:
+def username(**functions: Any) -> list[UniqueValue[User]]:
     """Return the unique values of users, in which that of the name is another one."""
     return [evolve(USERS.unique[0], **functions), USERS.unique[1]]
 
@@ -162,28 +162,28 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
         ),
     ),
     "unique: not unique": (
-        evolve(USERS, unique=[Unique("created_at", None, None, ValueTaken)]),
+        evolve(USERS, unique=[UniqueValue("created_at", None, None, ValueTaken)]),
         "'users': the unique value 'created_at' may be that of two aggregates: declare it unique in the repository",
     ),
     "unique: none": (
         evolve(USERS, unique=()),
         (
             "'users': FakeUserRepository declares 'username' unique, and the sample has no such unique value:"
-            " add Unique('username', ...) with UsernameTaken to unique"
+            " add UniqueValue('username', ...) with UsernameTaken to unique"
         ),
     ),
     "unique: one of two": (
         evolve(USERS, unique=USERS.unique[:1]),
         (
             "'users': FakeUserRepository declares 'email' unique, and the sample has no such unique value:"
-            " add Unique('email', ...) with EmailTaken to unique"
+            " add UniqueValue('email', ...) with EmailTaken to unique"
         ),
     ),
     "unique: none of parts": (
         evolve(PRODUCTS, unique=PRODUCTS.unique[:1]),
         (
             "'products': FakeProductRepository declares 'batches.reference' unique, and the sample has no such unique"
-            " value: add Unique('batches.reference', ...) with BatchReferenceTaken to unique"
+            " value: add UniqueValue('batches.reference', ...) with BatchReferenceTaken to unique"
         ),
     ),
     "edits: none": (

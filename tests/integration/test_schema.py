@@ -8,28 +8,25 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, PrimaryKeyConstraint, String, inspect, text
-from sqlalchemy.orm import Mapper
+from sqlalchemy import Engine, String, inspect, text
 
+from adapters.sql.constraints import constraints_of
 from adapters.sql.engine import make_engine
-from adapters.sql.errors import unique_constraints
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import Schema, alembic_config, known_revisions, migrating
-from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, ValueTaken
-from domain.repository import Repository
+from domain.constraints import Reference
+from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch
 from entrypoints.bootstrap import Application, bootstrap, open_schema
 from service_layer.retrying import retrying
 from service_layer.users import create_user, get_user
 from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit
-from tests.contract.shop import FakeShop, SqlShop
 from tests.storages import BACKENDS, LOCK_TIMEOUT, sql_storage
 
 
@@ -94,16 +91,7 @@ def test_migrations_and_mapping_agree(empty_engine: Engine) -> None:
         command.check(config)
 
 
-def test_every_unique_constraint_declares_its_error() -> None:
-    """And its name follows from the naming convention."""
-    for table in metadata.sorted_tables:
-        for constraint in unique_constraints(table):
-            if not isinstance(constraint, PrimaryKeyConstraint):
-                assert issubclass(constraint.info["error"], ValueTaken), f"{constraint.name} has no error in its info"
-                assert str(constraint.name).startswith(f"uq_{table.name}_")
-
-
-def test_postgres_checks_unique_constraints_in_the_order_of_their_columns(postgres_engine: Engine) -> None:
+def test_postgres_checks_unique_values_in_the_order_of_the_port(postgres_engine: Engine) -> None:
     """That is the order of their creation, so the migrations must make them in it; the fake and SQLite do likewise."""
     query = (
         "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
@@ -112,27 +100,8 @@ def test_postgres_checks_unique_constraints_in_the_order_of_their_columns(postgr
     for table in metadata.sorted_tables:
         with postgres_engine.connect() as connection:
             found = connection.execute(text(query), {"name": table.name}).scalars().all()
-        assert [str(constraint.name) for constraint in unique_constraints(table)] == found
-
-
-def declared_unique(mapper: Mapper[Any], path: str = "") -> list[tuple[str, Any]]:
-    """Return the unique attributes of a table and of the tables of its parts, with their errors, the root's first."""
-    found: list[tuple[str, Any]] = [
-        (path + ", ".join(column.name for column in one.columns), one.info["error"])
-        for one in unique_constraints(mapper.local_table)[1:]  # type: ignore[arg-type]  # a table, and no join
-    ]
-    for relation in mapper.relationships:
-        found += declared_unique(relation.mapper, f"{path}{relation.key}.")
-    return found
-
-
-def test_fake_and_table_declare_the_same_unique_attributes(sqlite_engine: Engine) -> None:
-    """For every repository of a unit: the same attributes, in the same order, with the same errors."""
-    fake, sql = vars(FakeShop()), vars(SqlShop(sqlite_engine))
-    names = [name for name, value in sql.items() if isinstance(value, Repository)]
-    assert {"users", "orders", "products"} <= set(names)
-    for name in names:
-        assert list(fake[name].unique.items()) == declared_unique(inspect(sql[name].aggregate))
+        declared = [one.name for one in constraints_of(table.name) if not isinstance(one.declared, Reference)]
+        assert declared == found
 
 
 def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: str) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import inspect
 
 from adapters.fake import session as fake_session
+from adapters.fake.constraints import Constraints
 from adapters.fake.database import FakeDatabase
 from adapters.fake.rows import Rows
 from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
+from adapters.fake.writing import Writer
 from adapters.sql import engine as sql_engine
 from adapters.sql import errors as sql_errors
 from adapters.sql import sqlite as sql_sqlite
@@ -26,7 +28,7 @@ from tests.planted_bugs.registry import around, bug, instead
 @bug("fake")
 def no_version_check_in_the_fake() -> None:
     """The second of two units that change an aggregate overwrites the first."""
-    instead(Rows, "check_version", lambda rows, old: rows._lock((old[0], old.id)))
+    instead(Writer, "check_version", lambda writer, old: writer._rows.lock((old[0], old.id)))
 
 
 @bug("sql")
@@ -66,7 +68,7 @@ def a_conflict_may_not_be_tried_again() -> None:
 @bug("fake")
 def there_are_no_locks() -> None:
     """Two units write the same rows and values at the same time, and nobody waits."""
-    instead(Rows, "_lock", lambda *_: None)
+    instead(Rows, "lock", lambda *_, **__: None)
 
 
 @bug("fake")
@@ -104,7 +106,7 @@ def readers_wait_for_writers() -> None:
 
     def find(original: Any, session: Any, kind: type, key: str, value: Any) -> Any:
         if key == "id":
-            session.rows._lock((kind, value))
+            session.rows.lock((kind, value))
         return original(session, kind, key, value)
 
     around(FakeSession, "find", find)
@@ -195,12 +197,12 @@ def a_savepoint_can_be_overtaken() -> None:
 def a_value_that_was_given_up_stays_taken() -> None:
     """A value that was given up in a unit cannot be taken in it again."""
 
-    def claim(original: Any, rows: Any, key: Any, id: Any, taken: Any) -> None:
-        if rows._database.index.get(key, id) != id:
-            raise taken(key[2])
-        original(rows, key, id, taken)
+    def claim(original: Any, constraints: Any, key: Any, taken: Any) -> None:
+        if key in constraints._rows._database.index:
+            raise taken()
+        original(constraints, key, taken)
 
-    around(Rows, "_claim", claim)
+    around(Constraints, "_claim", claim)
 
 
 @bug("fake", "sql")

@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 from adapters.fake import session as fake_session
 from adapters.fake.database import FakeDatabase
-from adapters.fake.rows import Rows
 from adapters.fake.session import FakeSession
+from adapters.fake.writing import Writer
 from adapters.sql import bulk as sql_bulk
 from adapters.sql import mapping as sql_mapping
 from adapters.sql import reading as sql_reading
@@ -96,25 +96,25 @@ def removed_parts_are_deleted_last_in_the_database() -> None:
 def removed_parts_are_deleted_last_in_the_fake() -> None:
     """A new part cannot have a unique value of one that is removed in the same unit."""
 
-    def write_graphs(original: Any, rows: Any, changes: Any) -> None:
+    def write(original: Any, writer: Any, changes: Any) -> None:
         late: list[Any] = []
-        with patch.object(rows, "release_parts", late.extend):
-            original(rows, changes)
-        rows.release_parts(late)
+        with patch.object(writer, "_give_up", late.extend):
+            original(writer, changes)
+        writer._give_up(late)
 
-    around(fake_session, "write_graphs", write_graphs)
+    around(Writer, "write", write)
 
 
 @bug("fake")
 def values_of_parts_are_not_unique_in_the_fake() -> None:
     """Two parts can have one unique value."""
-    instead(Rows, "claim_parts", lambda *_: None)
+    instead(Writer, "_take", lambda *_: None)
 
 
 @bug("fake")
 def values_of_removed_parts_stay_taken_in_the_fake() -> None:
     """A unique value of a part that was removed can be taken by no other one."""
-    instead(Rows, "release_parts", lambda *_: None)
+    instead(Writer, "_give_up", lambda *_: None)
 
 
 @bug("sql")

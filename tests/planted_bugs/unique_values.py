@@ -7,26 +7,29 @@ from contextlib import suppress
 from typing import Any
 from unittest.mock import patch
 
+from attrs import evolve
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.orm.util import identity_key
 
-from adapters.fake.rows import Rows
+from adapters.fake.constraints import Constraints
 from adapters.fake.session import FakeSession
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.fake.users import FakeUserRepository
-from adapters.sql import errors as sql_errors
+from adapters.fake.writing import Writer
+from adapters.sql import constraints as sql_constraints
 from adapters.sql import repository as sql_repository
-from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.constraints import Constraint, constraints_of, note_constraints
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
+from domain.constraints import Unique
 from domain.errors import (
     DuplicateIdentity,
     StorageError,
     UnitOfWorkMisuse,
     ValueTaken,
 )
-from domain.user import EmailTaken, UsernameTaken
+from domain.user import EmailTaken, UsernameTaken, UserRepository
 from service_layer.guard import State
 from service_layer.unit_of_work import UnitOfWork
 from tests.planted_bugs.breaking import other_statements
@@ -49,7 +52,7 @@ def unique_values_are_checked_at_the_commit() -> None:
             raise late.pop()
         original(unit)
 
-    around(Rows, "_claim", claim)
+    around(Constraints, "_claim", claim)
     around(FakeUnitOfWork, "_commit", commit)
 
 
@@ -61,32 +64,32 @@ def an_email_may_be_taken_twice() -> None:
         with suppress(EmailTaken):
             original(*args, **options)
 
-    around(Rows, "_claim", claim)
+    around(Constraints, "_claim", claim)
 
 
 @bug("fake")
 def a_taken_value_is_the_wrong_error_in_the_fake() -> None:
     """A taken user name is EmailTaken, and a taken address UsernameTaken."""
-    instead(FakeUserRepository, "unique", {"username": EmailTaken, "email": UsernameTaken})
+    instead(FakeUserRepository, "unique", (Unique("username", error=EmailTaken), Unique("email", error=UsernameTaken)))
 
 
 @bug("sql")
 def a_taken_value_is_the_wrong_error_in_the_database() -> None:
     """A taken user name is EmailTaken, and a taken address UsernameTaken."""
-    for constraint, error in zip(sql_errors.unique_constraints(users)[1:], [EmailTaken, UsernameTaken], strict=True):
-        constraint.info["error"] = error
+    key, name, email = constraints_of("users")
+    note_constraints(users, [key, evolve(name, declared=email.declared), evolve(email, declared=name.declared)])
 
 
 @bug("fake")
 def a_taken_value_is_not_named_in_the_fake() -> None:
     """The error for a taken value does not hold it."""
-    around(Rows, "_claim", lambda original, *args: original(*args[:-1], lambda _: args[-1](None)))
+    around(Constraints, "_claim", lambda original, *args: original(*args[:-1], lambda: type(args[-1]())(None)))
 
 
 @bug("sql")
 def a_taken_value_is_not_named_in_the_database() -> None:
     """The error for a taken value does not hold it."""
-    around(sql_sqlite, "declared_error", lambda original, constraint, _row: original(constraint, {}))
+    around(Constraint, "error", lambda original, constraint, row: original(constraint, evolve(row, one=None, sent={})))
 
 
 @bug("fake")
@@ -102,35 +105,29 @@ def a_bulk_names_the_taken_value_in_the_fake() -> None:
     around(FakeSession, "insert_many", insert_many)
 
 
-@bug("sql")
-def a_bulk_names_the_taken_value_in_the_database() -> None:
-    """A refused bulk claims to know which value it was."""
-    instead(sql_sqlite, "BULK", "no such option")
-
-
 @bug("fake")
 def the_last_broken_constraint_counts_in_the_fake() -> None:
     """Who takes both a name and an address is told of the address."""
-    instead(FakeUserRepository, "unique", {"email": EmailTaken, "username": UsernameTaken})
+    instead(FakeUserRepository, "unique", UserRepository.unique[::-1])
 
 
 @bug("sql")
 def the_last_broken_constraint_counts_in_the_database() -> None:
     """Who takes both a name and an address is told of the address."""
-    around(sql_sqlite, "unique_constraints", lambda original, table: original(table)[::-1])
+    around(sql_constraints, "constraints_of", lambda original, table: original(table)[::-1])
 
 
 @bug("fake")
 def texts_are_compared_without_their_case() -> None:
     """Two unique texts that differ only in the case of their letters are taken for one."""
 
-    def claim(original: Any, rows: Any, key: Any, id: Any, taken: Any) -> None:
-        original(rows, key, id, taken)
-        kind, path, value = key
-        if isinstance(value, str) and rows.holder((kind, path, value.swapcase())) not in {None, id}:
-            raise taken(value)
+    def claim(original: Any, constraints: Any, key: Any, taken: Any) -> None:
+        original(constraints, key, taken)
+        kind, place, values = key
+        if isinstance(values, tuple) and constraints._rows.holder((kind, place, (values[0].swapcase(),))) is not None:
+            raise taken()
 
-    around(Rows, "_claim", claim)
+    around(Constraints, "_claim", claim)
 
 
 @bug("fake")
@@ -141,7 +138,7 @@ def a_taken_value_is_swallowed_in_the_fake() -> None:
         with suppress(ValueTaken):
             original(*args)
 
-    around(Rows, "insert", insert)
+    around(Writer, "insert", insert)
 
 
 @bug("sql")
@@ -174,7 +171,7 @@ def a_stored_id_is_overwritten() -> None:
         with patch.object(rows, "get", lambda _: None):
             original(rows, new)
 
-    around(Rows, "insert", insert)
+    around(Writer, "insert", insert)
 
 
 @bug("sql")

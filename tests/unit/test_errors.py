@@ -16,7 +16,9 @@ from domain.errors import (
     ConcurrentChange,
     DuplicateIdentity,
     IntegrityViolation,
+    ReferenceMissing,
     SchemaMismatch,
+    StillReferenced,
     StorageUnavailable,
     shown,
 )
@@ -60,26 +62,48 @@ EXAMPLES: list[tuple[Exception, str]] = [
         "sqlite:///x has no tables of this program yet, and this program needs revision 0002: do this",
     ),
     (
-        IntegrityViolation("ck_users_age", ("uq_users_email",)),
+        ReferenceMissing(UUID(int=7)),
+        ("no aggregate has the id 00000000-0000-0000-0000-000000000007: store it first, or refer to another one"),
+    ),
+    (
+        ReferenceMissing(None),
+        "one aggregate that is referred to is not stored: store those given one by one to see which",
+    ),
+    (
+        StillReferenced(UUID(int=7)),
         (
-            "ck_users_age was broken, and has no domain error: if it is a unique constraint, declare"
-            " info={'error': ...} there, as at uq_users_email; any other rule belongs into the domain, to be checked"
-            " before"
+            "00000000-0000-0000-0000-000000000007 cannot be removed, because it is still referred to (kind: aggregate):"
+            " remove what refers to it first, or let that refer to another one"
         ),
     ),
     (
-        IntegrityViolation("ck", ("uq_a", "uq_b")),
+        IntegrityViolation("uq_users_email", "unique"),
         (
-            "ck was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
-            " there, as at uq_a, uq_b; any other rule belongs into the domain, to be checked before"
+            "uq_users_email (unique) was broken, and has no domain error: declare Unique(..., error=...) in the port"
+            " of the repository"
         ),
     ),
     (
-        IntegrityViolation("ck", ()),
+        IntegrityViolation("fk_teams_owner_id", "foreign key"),
         (
-            "ck was broken, and has no domain error: if it is a unique constraint, declare info={'error': ...}"
-            " there; any other rule belongs into the domain, to be checked before"
+            "fk_teams_owner_id (foreign key) was broken, and has no domain error: declare Reference(..., missing=...,"
+            " in_use=...) in the port of the repository"
         ),
+    ),
+    (
+        IntegrityViolation("name", "not null"),
+        (
+            "name (not null) was broken, and has no domain error: let the domain refuse None there, or allow NULL in"
+            " the table"
+        ),
+    ),
+    (
+        IntegrityViolation("ck_users_age", "check"),
+        "ck_users_age (check) was broken, and has no domain error: let the domain check that rule before",
+    ),
+    (
+        IntegrityViolation("ex", "other"),
+        "ex (other) was broken, and has no domain error: let the domain check that rule before",
     ),
 ]
 

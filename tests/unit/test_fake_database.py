@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import ClassVar
 
 import pytest
 from attrs import define, evolve
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.repository import FakeRepository, Unique
+from adapters.fake.repository import FakeRepository
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, NotFound
@@ -82,7 +81,6 @@ class SecretiveRepository(FakeRepository[Secretive]):
 
     aggregate = Secretive
     not_found = NotFound
-    unique: ClassVar[Unique] = {}
 
 
 def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> None:

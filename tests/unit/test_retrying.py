@@ -37,7 +37,7 @@ OTHERS: list[BaseException] = [
     DuplicateIdentity(None),
     InvalidEmail("ann", "it has no @"),
     UserNotFound("username", "ann"),
-    IntegrityViolation("ck", ()),
+    IntegrityViolation("ck", "check"),
     StorageError("the disk is full"),
     DomainError("no"),
     ConfigurationError("no"),

@@ -1,0 +1,133 @@
+"""The unique values and references of a fake transaction: checked and locked row by row, as PostgreSQL does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import define
+
+from adapters.fake.copies import Snapshot
+from domain.attributes import stored_names
+from domain.errors import DuplicateIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from uuid import UUID
+
+    from adapters.fake.database import IndexKey
+    from adapters.fake.rows import Rows
+    from domain.aggregate import Aggregate
+    from domain.constraints import Reference, Unique
+
+_REFERRED, _GAVE_UP = "is referred to", "is referred to no longer"  # what is locked of an id, beside its row
+
+
+@define(eq=False)
+class _Claim:
+    """What a row takes: the key of a unique value, and the error if another row has it."""
+
+    key: IndexKey
+    taken: Callable[[], Exception]
+
+
+class Constraints:
+    """What the ports declare, on the rows of one transaction."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._unique: dict[type, Sequence[Unique]] = {}
+        self._references: dict[type, Sequence[Reference]] = {}
+
+    def declare(self, kind: type[Aggregate], unique: Sequence[Unique], references: Sequence[Reference]) -> None:
+        """Note what the port of a class of aggregates declares."""
+        self._unique[kind] = unique
+        self._references[kind] = references
+
+    def holder(self, kind: type, names: tuple[str, ...], values: tuple[object, ...]) -> UUID | None:
+        """Return the id of the aggregate that has these unique values in its root."""
+        for place, unique in enumerate(self._unique[kind]):
+            if unique.names == names and not unique.path and not unique.where:
+                return self._rows.holder((kind, str(place), values))
+        raise KeyError(names)
+
+    def take(self, root: Snapshot, path: str, old: Snapshot | None, new: Snapshot) -> None:
+        """Take the unique values of a row that is inserted or updated, then check its references.
+
+        Raises what the port declares, and :class:`~domain.errors.DuplicateIdentity` for the id of a part.
+        """
+        before = {} if old is None else {claim.key: claim for claim in self._claims(root, path, old)}
+        now = {claim.key: claim for claim in self._claims(root, path, new)}
+        for key, claim in now.items():
+            if key not in before:
+                self._claim(key, claim.taken)
+            self._rows.hold(key, root.id)  # though it has it: the part may have moved from another root
+        self._give_up(key for key in before if key not in now)
+        for reference in self._references_at(root[0], path):
+            id = getattr(new, reference.name)
+            if id is not None and (old is None or getattr(old, reference.name) != id):
+                self._refer(reference, id)
+
+    def give_up(self, root: Snapshot, path: str, row: Snapshot) -> None:
+        """Give up the unique values of a row that is deleted, and let its references go."""
+        self._give_up(claim.key for claim in self._claims(root, path, row))
+        for reference in self._references_at(root[0], path):
+            self._rows.lock((reference.to, _GAVE_UP, getattr(row, reference.name)), shared=True)
+
+    def check_unreferenced(self, row: Snapshot) -> None:
+        """Raise the error of the first port whose aggregates refer to the one that is to be removed."""
+        kind, id = row[0], row.id
+        for referring, references in self._references.items():
+            for reference in references:
+                if reference.to is kind:
+                    self._rows.lock((kind, _REFERRED, id))  # whoever adds a reference to it waits
+                    self._rows.wait((kind, _GAVE_UP, id))
+                    if any(id in _ids(one, reference) for one in self._rows.of_kind(referring)):
+                        raise reference.in_use(id)
+
+    def _claim(self, key: IndexKey, taken: Callable[[], Exception]) -> None:
+        self._rows.lock(key)
+        if self._rows.holder(key) is not None:
+            raise taken()
+
+    def _refer(self, reference: Reference, id: UUID) -> None:
+        self._rows.lock((reference.to, _REFERRED, id), shared=True)  # whoever removes it waits
+        if self._rows.get((reference.to, id)) is None:
+            raise reference.missing(id)
+
+    def _give_up(self, keys: Iterator[IndexKey]) -> None:
+        for key in keys:
+            self._rows.lock(key)
+            self._rows.hold(key, None)
+
+    def _claims(self, root: Snapshot, path: str, row: Snapshot) -> Iterator[_Claim]:
+        kind = root[0]
+        if path and "id" in stored_names(row[0]):
+            yield _Claim((kind, path, row.id), lambda: DuplicateIdentity(row.id))
+        for place, unique in enumerate(self._unique[kind]):
+            values = unique.values(row) if unique.path == path else None
+            if values is not None:
+                key: Any = (root.id, values) if unique.per_parent else values
+                yield _Claim((kind, str(place), key), _taken(unique, values))
+
+    def _references_at(self, kind: type, path: str) -> Iterator[Reference]:
+        return (reference for reference in self._references[kind] if reference.path == path)
+
+
+def _taken(unique: Unique, values: tuple[object, ...]) -> Callable[[], Exception]:
+    return lambda: unique.error(", ".join(map(str, values)))
+
+
+def _ids(row: Snapshot, reference: Reference) -> list[object]:
+    """Return what an attribute of a row, or of its parts, refers to."""
+    held: list[Any] = [row]
+    for name in reference.path.split(".") if reference.path else ():
+        values = [getattr(one, name) for one in held]
+        held = [part for value in values for part in _parts(value)]
+    return [getattr(one, reference.name) for one in held]
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """Return the parts in the snapshot of a list, of a set, or of a single part."""
+    if value is None or isinstance(value, Snapshot):
+        return (value,) if value else ()
+    return tuple(value)

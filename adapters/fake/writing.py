@@ -1,0 +1,118 @@
+"""How a fake transaction writes aggregates: row by row, in the order in which a flush sends them to a database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from adapters.fake.constraints import Constraints
+from domain.attributes import stored_names
+from domain.errors import DuplicateIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from adapters.fake.copies import Copy, Part, Snapshot
+    from adapters.fake.rows import Rows
+
+
+class Stale(Exception):
+    """A row is stored in another version, or no longer stored."""
+
+
+class Writer:
+    """Writes aggregates to the rows of a transaction, given as they were and as they are."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.constraints = Constraints(rows)
+
+    def insert(self, new: Copy) -> None:
+        """Insert the row of a new aggregate, without those of its parts."""
+        key = (new.row[0], new.row.id)
+        self._rows.lock(key)
+        if self._rows.get(key) is not None:
+            raise DuplicateIdentity(new.row.id)
+        self.constraints.take(new.row, "", None, new.row)
+        self._rows.put(key, new.row)
+
+    def update(self, old: Copy, new: Copy) -> None:
+        """Write a changed row; raise :class:`Stale` if the old one is no longer what is stored."""
+        self.check_version(old.row)
+        self.constraints.take(new.row, "", old.row, new.row)
+        self._rows.put((new.row[0], new.row.id), new.row)
+
+    def delete(self, old: Copy) -> None:
+        """Delete an aggregate with its parts; raise :class:`Stale` likewise."""
+        self.check_version(old.row)
+        self._give_up((old.row, part) for part in old.parts)
+        self.constraints.give_up(old.row, "", old.row)
+        self._rows.put((old.row[0], old.row.id), None)
+        self.constraints.check_unreferenced(old.row)
+
+    def check_version(self, old: Snapshot) -> None:
+        """Lock a row; raise :class:`Stale` if it is stored in another version, or no longer stored."""
+        self._rows.lock((old[0], old.id))
+        current = self._rows.get((old[0], old.id))
+        if current is None or current.version != old.version:
+            raise Stale
+
+    def write(self, changes: Sequence[tuple[Copy | None, Copy]]) -> None:
+        """Write roots, parts level by level, removals, and new parts last.
+
+        New parts come last only if another part was changed or removed. What was moved into a new part comes with it,
+        and counts as removed and as new.
+        """
+        before = {id(part.object): part for old, _ in changes if old for part in old.parts}
+        added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
+        kept = {id(part.object): part for _, new in changes for part in new.parts if id(part.object) not in added}
+        removed = [(old.row, part) for old, _ in changes if old for part in old.parts if id(part.object) not in kept]
+        changed = any(kept[one].snapshot != before[one].snapshot for one in kept.keys() & before.keys())
+        for old, new in changes:
+            self.insert(new) if old is None else self.update(old, new)
+        held_back = added if removed or changed else set()
+        self._take_levels(
+            [(new, [one for one in new.parts if id(one.object) not in held_back]) for _, new in changes], before
+        )
+        self._give_up(removed)
+        if held_back:
+            for key in held_back:
+                before.pop(key, None)
+            self._take_levels(
+                [(new, [one for one in new.parts if id(one.object) in held_back]) for _, new in changes], before
+            )
+
+    def _give_up(self, parts: Iterable[tuple[Snapshot, Part]]) -> None:
+        for root, part in parts:
+            self.constraints.give_up(root, part.path, part.snapshot)
+
+    def _take_levels(self, some: Sequence[tuple[Copy, Sequence[Part]]], before: Mapping[int, Part]) -> None:
+        for level in sorted({part.path.count(".") for _, parts in some for part in parts}):
+            for new, parts in some:
+                self._take(new, [part for part in parts if part.path.count(".") == level], before)
+
+    def _take(self, new: Copy, parts: Iterable[Part], before: Mapping[int, Part]) -> None:
+        """Write the parts of one level, in the order of a flush: new ones first, then by id."""
+        places = {key: place for place, key in enumerate(before)}
+        for part in sorted(parts, key=lambda part: _flush_order(part, places.get(id(part.object)))):
+            old = before.get(id(part.object))
+            self.constraints.take(new.row, part.path, old.snapshot if old else None, part.snapshot)
+
+
+def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
+    """Return the sort key of a part in a flush: by class, new ones first, then by id, or as they were read."""
+    kind = part.snapshot[0]
+    has_id = place is not None and "id" in stored_names(kind)
+    return f"{kind.__module__}.{kind.__name__}", place is not None, part.snapshot.id if has_id else place or 0
+
+
+def _added(new: Copy, before: Mapping[int, Part]) -> Iterator[Part]:
+    """Yield the new parts of an aggregate that was stored before, and all parts inside them."""
+    inside = ""
+    for part in new.parts:
+        if inside and part.path.startswith(inside):
+            yield part
+        elif id(part.object) not in before:
+            inside = f"{part.path}."
+            yield part
+        else:
+            inside = ""

@@ -1,0 +1,175 @@
+"""The unique values and references of the ports on their tables: which of them a statement has broken."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from attrs import frozen
+from sqlalchemy import Uuid, bindparam, inspect, literal_column, select
+
+from adapters.sql.errors import BULK, broken
+from adapters.sql.types import bind_processor
+from domain.constraints import Reference, Unique
+from domain.errors import DuplicateIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Column, Connection, ExceptionContext, Table
+
+    from adapters.sql.errors import Broken
+
+FLUSHING = "flushing"
+"""The key in a connection's ``info`` that holds the objects, roots and parts, that are being written."""
+
+ROWS_BEFORE = "rows_before"
+"""The key in an SQLite connection's ``info`` that holds how many rows it had changed before the statement."""
+
+
+@frozen(eq=False)
+class Constraint:
+    """A constraint of a table, and what the port declares for it; ``None`` for the primary key.
+
+    ``marker`` is the column that is 1 in the rows that can clash, if only some can.
+    """
+
+    name: str
+    columns: tuple[Column[Any], ...]
+    declared: Unique | Reference | None = None
+    marker: Column[Any] | None = None
+
+    def error(self, row: _Row) -> Exception:
+        """Return the domain's error, with the value if it is known."""
+        values = row.values(self)
+        if isinstance(self.declared, Unique):
+            return self.declared.error(None if values is None else ", ".join(map(str, values)))
+        value = values[0] if values else None
+        if value is not None and isinstance(self.columns[0].type, Uuid):  # which some databases store as a text
+            value = UUID(str(value))
+        return DuplicateIdentity(value) if self.declared is None else self.declared.missing(value)
+
+    def is_broken(self, row: _Row, connection: Connection) -> bool:
+        """Ask whether a row breaks the constraint."""
+        sent = {column.name: row.sent.get(column.name) for column in self.columns}
+        if None in sent.values():
+            return False  # NULL never clashes; nor does what the statement leaves as it is
+        if isinstance(self.declared, Reference):
+            [key] = self.columns[0].foreign_keys
+            return not _exists(key.column.table, {key.column.name: sent[self.columns[0].name]}, connection)
+        if self.marker is not None:
+            if row.one is None or row.values(self) is None:
+                return False
+            sent[self.marker.name] = 1
+        return _exists(self.columns[0].table, sent, connection, row.key)
+
+
+@frozen(eq=False)
+class _Row:
+    """A row that is written: the object, if there is one, and the values that the driver was sent."""
+
+    one: Any
+    sent: Mapping[str, Any]
+    key: Mapping[str, Any]
+    """The key of the row if it was stored before."""
+
+    def values(self, constraint: Constraint) -> tuple[Any, ...] | None:
+        """Return the values that break a constraint, of the object if possible; ``None`` if they are not known."""
+        names = constraint.declared.names if isinstance(constraint.declared, Unique) else (constraint.columns[0].name,)
+        if isinstance(constraint.declared, Unique) and self.one is not None:
+            return constraint.declared.values(self.one)
+        known = self.sent if self.one is None else vars(self.one)
+        return tuple(known[name] for name in names) if all(name in known for name in names) else None
+
+
+_known: dict[str, list[Constraint]] = {}  # by the name of the table
+
+
+def note_constraints(table: Table, constraints: Iterable[Constraint]) -> None:
+    """Note the constraints of a table, in the order in which they are to be checked."""
+    _known[table.name] = list(constraints)
+
+
+def constraints_of(table: str) -> list[Constraint]:
+    """Return what is noted of a table, by its name."""
+    return _known.get(table, [])
+
+
+def name_constraint(context: ExceptionContext) -> Exception | None:
+    """Return the domain's error for a constraint that a statement has broken, as a listener to errors.
+
+    A row that breaks several must be refused for the same reason everywhere. PostgreSQL checks them as they were made,
+    SQLite the last one first, and MariaDB those without NULL first. So the latter two are asked, in the order of the
+    port: such an error leaves their transactions open.
+    """
+    what, connection, execution = broken(context.original_exception), context.connection, context.execution_context
+    if what is None or connection is None or execution is None:
+        return None
+    told = _WRITING.match(context.statement or "")
+    verb, table = (told[1].upper(), told[2]) if told else ("", "")
+    if verb == "DELETE FROM":
+        return _still_referenced(what, table, _row(table, context.parameters, connection), connection)
+    is_bulk = verb == "COPY" or BULK in execution.execution_options
+    row = _bulk_row(context) if is_bulk else _row(table, context.parameters, connection)
+    known = constraints_of(table)
+    asked = (each for each in known if what.can_be_asked and each.is_broken(row, connection))
+    found = next(asked, None) or next((each for each in known if what.is_of(each.name, each.columns)), None)
+    return found.error(_Row(None, {}, {}) if is_bulk else row) if found else None
+
+
+_WRITING = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM|COPY) [`\"]?(\w+)", re.IGNORECASE)
+
+
+def _still_referenced(what: Broken, table: str, row: _Row, connection: Connection) -> Exception | None:
+    """Return the error of the port that refers to a row that was to be deleted."""
+    for each in (one for some in _known.values() for one in some if isinstance(one.declared, Reference)):
+        [key] = each.columns[0].foreign_keys
+        id = row.sent.get(key.column.name)
+        if key.column.table.name == table and isinstance(each.declared, Reference):
+            is_it = what.is_of(each.name, each.columns)
+            if is_it or (what.can_be_asked and _exists(each.columns[0].table, {each.columns[0].name: id}, connection)):
+                return each.declared.in_use(row.one.id if row.one else id)
+    return None
+
+
+def _row(table: str, sent: Any, connection: Connection) -> _Row:
+    """Return the row of a statement with the object that is written by it, of those that are being flushed."""
+    sent = sent if isinstance(sent, dict) else {}
+    for one in connection.info.get(FLUSHING, ()):
+        mapper = inspect(type(one))
+        if mapper.local_table.name == table:
+            values = {column.name: _sent(column, vars(one), connection) for column in mapper.local_table.columns}
+            if all(values[name] == value for name, value in sent.items() if name in values):
+                keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
+                return _Row(one, {**values, **sent}, {name: values[name] for name in keys})
+    return _Row(None, sent, {})
+
+
+def _sent(column: Column[Any], values: Mapping[str, Any], connection: Connection) -> Any:
+    value, process = values.get(column.key), bind_processor(column, connection.dialect)
+    return value if value is None or process is None else process(value)
+
+
+def _bulk_row(context: ExceptionContext) -> _Row:
+    """Return the row of many at which SQLite has stopped; the others do not say it."""
+    connection: Any = context.connection
+    names = context.execution_context.execution_options.get(BULK) if context.execution_context else None
+    row: Any = context.parameters
+    if isinstance(row, list):
+        if ROWS_BEFORE not in connection.info:
+            return _Row(None, {}, {})
+        stored = connection.connection.total_changes - connection.info[ROWS_BEFORE]  # a trigger may write more
+        row = row[stored] if stored < len(row) else {}
+    return _Row(None, row if isinstance(row, dict) else dict(zip(names or (), row or (), strict=False)), {})
+
+
+def _exists(table: Any, sent: Mapping[str, Any], connection: Connection, but: Mapping[str, Any] = {}) -> bool:
+    """Return whether a table has a row with such values, as the driver takes them, besides the one of a key."""
+    quoted = connection.dialect.identifier_preparer.quote
+    query: Any = select(literal_column("1")).select_from(table).limit(1)
+    for name, value in sent.items():
+        query = query.where(literal_column(quoted(name)) == bindparam(None, value))
+    for name, value in but.items():
+        query = query.where(literal_column(quoted(name)) != bindparam(None, value))
+    return connection.execute(query).first() is not None

@@ -1,0 +1,99 @@
+"""What a port declares about its aggregates, for every storage to keep: unique values, and references to others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, fields_dict, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from domain.aggregate import Aggregate
+    from domain.errors import ReferenceMissing, StillReferenced, ValueTaken
+
+
+@frozen(init=False)
+class Unique:
+    """Attributes whose values, taken together, no two stored aggregates share.
+
+        Unique("username", error=UsernameTaken)
+        Unique("tenant_id", "name", error=NameTaken)
+        Unique("name", where={"deleted_at": None}, error=NameTaken)
+        Unique("lines.reference", error=ReferenceTaken)
+        Unique("lines.number", per_parent=True, error=NumberTaken)
+
+    A path with dots names an attribute of parts; several paths then name attributes of the same part. Aggregates with
+    ``None`` in one of the attributes never clash. With ``where``, only those clash whose attributes have these values.
+    With ``per_parent``, only the parts of one root clash. If a row breaks several, the error is that of the first in
+    the port.
+    """
+
+    names: tuple[str, ...]
+    error: type[ValueTaken]
+    where: tuple[tuple[str, object], ...]
+    per_parent: bool
+    path: str = field(eq=False)
+    """The path of the parts, such as ``"batches.lines"``; empty for the root."""
+
+    def __init__(
+        self,
+        *paths: str,
+        error: type[ValueTaken],
+        where: Mapping[str, object] | None = None,
+        per_parent: bool = False,
+    ) -> None:
+        parents = {path.rpartition(".")[0] for path in (*paths, *(where or {}))}
+        if not paths or len(parents) > 1:
+            raise TypeError(f"Unique needs one or more attributes of the root or of one part, not {paths}")
+        [parent] = parents
+        if per_parent and (not parent or "." in parent):
+            raise TypeError(f"per_parent is for attributes of parts directly below the root, not {paths}")
+        names = tuple(path.rpartition(".")[2] for path in paths)
+        conditions = tuple((path.rpartition(".")[2], value) for path, value in (where or {}).items())
+        self.__attrs_init__(names, error, conditions, per_parent, parent)
+
+    def values(self, one: Any) -> tuple[Any, ...] | None:
+        """Return the values that an object takes; ``None`` if it cannot clash with any other."""
+        if any(getattr(one, name) != value for name, value in self.where):
+            return None
+        found = tuple(getattr(one, name) for name in self.names)
+        return None if None in found else found
+
+
+@frozen(init=False)
+class Reference:
+    """An attribute that holds the id of another aggregate, which has to be stored.
+
+        Reference("owner_id", to=User, missing=OwnerMissing, in_use=UserOwnsTeams)
+
+    A path with dots names an attribute of parts. ``missing`` is raised for an id that is not stored, and ``in_use`` for
+    the removal of an aggregate that others refer to. ``None`` refers to nothing.
+    """
+
+    name: str
+    to: type[Aggregate]
+    missing: type[ReferenceMissing]
+    in_use: type[StillReferenced]
+    path: str
+    """The path of the parts; empty for the root."""
+
+    def __init__(
+        self, path: str, *, to: type[Aggregate], missing: type[ReferenceMissing], in_use: type[StillReferenced]
+    ) -> None:
+        parent, _, name = path.rpartition(".")
+        self.__attrs_init__(name, to, missing, in_use, parent)
+
+
+def check_attributes(kind: type, declared: Unique | Reference) -> None:
+    """Raise ``TypeError`` if a class of aggregates has no attribute of a declared name, as far as its root shows."""
+    names = [declared.path.partition(".")[0]] if declared.path else _names(declared)
+    for name in names:
+        if name not in fields_dict(kind):
+            raise TypeError(f"{declared} names an attribute that {kind.__name__} does not have: {name}")
+
+
+def _names(declared: Unique | Reference) -> list[str]:
+    if isinstance(declared, Reference):
+        return [declared.name]
+    return [*declared.names, *(name for name, _ in declared.where)]
