@@ -1,6 +1,6 @@
 """The port of every repository: a collection of aggregates of one type, whatever stores them.
 
-An implementation writes the six abstract methods. All that a caller can notice about arguments, missing aggregates,
+An implementation writes the seven abstract methods. All that a caller can notice about arguments, missing aggregates,
 pages and streams is decided here, once for every implementation.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from attrs import frozen
@@ -16,6 +16,7 @@ from attrs import frozen
 from domain.aggregate import Aggregate
 from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
+from domain.query import Query, Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,14 +35,15 @@ BULK_BATCH = 2000
 
 @frozen
 class Page(Generic[A]):
-    """Some aggregates in the order of their ids, and the key of the page that follows.
+    """Some aggregates in their order, and the key of the page that follows.
 
-    ``next`` is what to pass as ``after`` for the following page; ``None`` on the last one. (Keyset paging: Winand, *SQL
-    Performance Explained*, 2012, chapter 7. Its cost does not grow with the number of pages before.)
+    ``next`` is what to pass as ``after`` for the following page, ``None`` on the last one: the id of the last item, or
+    the pair of its sort key and its id. (Keyset paging: Winand, *SQL Performance Explained*, 2012, chapter 7. Its cost
+    does not grow with the number of pages before.)
     """
 
     items: tuple[A, ...]
-    next: UUID | None
+    next: Any
 
 
 class Repository(ABC, Generic[A]):
@@ -105,12 +107,33 @@ class Repository(ABC, Generic[A]):
             count += len(batch)
         return count
 
-    def get(self, id: UUID) -> A:
+    def get(self, id: UUID, *, lock: bool = False) -> A:
         """Return the aggregate with this id.
 
-        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for what is no UUID.
+        With ``lock``, no other unit can write it until this one ends, and its values are the newest: one that the unit
+        holds already is read again. A unit that waits for the lock too long raises
+        :class:`~domain.errors.ConcurrentChange`.
+
+        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for what is no UUID; with
+        ``lock`` :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit.
         """
-        return self._get_by("id", _checked_id(id))
+        return self._get_by("id", _checked_id(id), lock=lock)
+
+    def find(self, id: UUID) -> A | None:
+        """Return the aggregate with this id, or ``None``; raises :class:`~domain.errors.InvalidValue` likewise."""
+        return self._find_by("id", _checked_id(id))
+
+    def get_many(self, ids: Iterable[UUID]) -> list[A]:
+        """Return the aggregates with these ids, in the order of ids, by one query; those not stored are left out."""
+        return self.list_where(Where("id", "in", [_checked_id(id) for id in ids]))
+
+    def exists(self, id: UUID) -> bool:
+        """Return whether an aggregate with this id is stored."""
+        return self.count(Where("id", "==", _checked_id(id))) > 0
+
+    def count(self, *where: Where) -> int:
+        """Return how many of the stored aggregates meet all comparisons; raises ``TypeError`` as :meth:`list_where`."""
+        return self._size(self._query(where, "id", None))
 
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
@@ -120,16 +143,27 @@ class Repository(ABC, Generic[A]):
         """
         self._remove(self._checked(aggregate))
 
-    def page(self, after: UUID | None = None, limit: int = 50) -> Page[A]:
-        """Return at most ``limit`` (1 to 1000) aggregates whose id is greater than ``after``, in the order of ids.
+    def list_where(self, *where: Where, order_by: str = "id", limit: int | None = None) -> list[A]:
+        """Return the aggregates that meet all comparisons, sorted by an attribute; see :class:`~domain.query.Query`.
 
-        Raises :class:`~domain.errors.InvalidValue` for another limit, or a key that is no UUID.
+        Raises ``TypeError`` for an attribute that the aggregates do not store.
+        """
+        return self._select(self._query(where, order_by, limit))
+
+    def page(
+        self, after: Any = None, limit: int = 50, *, where: tuple[Where, ...] = (), order_by: str = "id"
+    ) -> Page[A]:
+        """Return at most ``limit`` (1 to 1000) such aggregates that come behind ``after``, the key of a page.
+
+        Raises ``TypeError`` likewise, and :class:`~domain.errors.InvalidValue` for another limit, or a key whose id is
+        no UUID.
         """
         if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
-        found = self._after(None if after is None else _checked_id(after), limit + 1)
+        query = self._query(where, order_by, limit + 1, after)
+        found = self._select(query)
         items = tuple(found[:limit])
-        return Page(items=items, next=items[-1].id if len(found) > limit else None)
+        return Page(items=items, next=query.place(items[-1]) if len(found) > limit else None)
 
     def stream(self) -> Iterator[A]:
         """Yield all aggregates in the order of their ids, reading a batch at a time.
@@ -141,17 +175,32 @@ class Repository(ABC, Generic[A]):
         after: UUID | None = None
         count = STREAM_BATCH
         while count == STREAM_BATCH:
-            count = 0
-            for items in self._slices_after(after, STREAM_BATCH):
-                yield from items
-                after, count = items[-1].id, count + len(items)
-                del items  # otherwise they would stay in memory while the next batch is read
+            items = self._select(Query(limit=STREAM_BATCH, after=after), is_stream=True)
+            count = len(items)
+            yield from items
+            if count == STREAM_BATCH:  # another batch will be read
+                after = items[-1].id
+                self._flush()  # write what the caller has changed, while the objects are still alive
+            del items  # otherwise they would stay in memory while the next batch is read
 
-    def _get_by(self, key: str, value: object) -> A:
-        found = self._find(key, value)
+    def _find_by(self, attribute: str, value: object, *, lock: bool = False) -> A | None:
+        """Return the aggregate whose attribute, a unique one, is ``value``; ``None`` if there is no such aggregate."""
+        query = self._query((Where(attribute, "==", value),), "id", None)
+        return self._lock(query) if lock else next(iter(self._select(query)), None)
+
+    def _get_by(self, attribute: str, value: object, *, lock: bool = False) -> A:
+        """Return the same, or raise the port's ``not_found``."""
+        found = self._find_by(attribute, value, lock=lock)
         if found is None:
-            raise self.not_found(key, value)
+            raise self.not_found(attribute, value)
         return found
+
+    def _query(self, where: tuple[Where, ...], order_by: str, limit: int | None, after: Any = None) -> Query:
+        query = Query(where, order_by, limit, after)
+        query.check(self.aggregate)
+        if after is not None:
+            _checked_id(after if query.key == "id" else after[1])
+        return query
 
     def _checked(self, aggregate: A) -> A:
         if type(aggregate) is not self.aggregate:  # a subclass would need its own mapping
@@ -171,16 +220,20 @@ class Repository(ABC, Generic[A]):
         """Delete a tracked aggregate, with its parts."""
 
     @abstractmethod
-    def _find(self, key: str, value: object) -> A | None:
-        """Return the aggregate whose attribute ``key`` (the id, or one that is unique) is ``value``, or ``None``."""
+    def _select(self, query: Query, *, is_stream: bool = False) -> list[A]:
+        """Return the aggregates that a query describes; those of a stream are kept only as long as the caller does."""
 
     @abstractmethod
-    def _after(self, after: UUID | None, limit: int) -> list[A]:
-        """Return the first ``limit`` aggregates whose id is greater than ``after``, in the order of ids."""
+    def _size(self, query: Query) -> int:
+        """Return how many there are."""
 
     @abstractmethod
-    def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
-        """Find the same aggregates, and yield them in lists, of which none is empty."""
+    def _lock(self, query: Query) -> A | None:
+        """Lock the one aggregate that a query describes, and return it as it is stored now."""
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Write what the unit has added and changed so far."""
 
 
 def _checked_id(value: object) -> UUID:

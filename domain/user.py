@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from abc import abstractmethod
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar
 
 import precis_i18n
@@ -16,10 +16,11 @@ from email_validator import EmailNotValidError, validate_email
 from domain.aggregate import Aggregate, new_id
 from domain.constraints import Unique
 from domain.errors import InvalidValue, NotFound, ValueTaken, shown
+from domain.query import Where
 from domain.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
     from typing import Self
     from uuid import UUID
 
@@ -205,14 +206,15 @@ class UserRepository(Repository[User]):
     not_found = UserNotFound
     unique = (Unique("username", error=UsernameTaken), Unique("email", error=EmailTaken))
 
-    def get_by_username(self, username: str) -> User:
+    def get_by_username(self, username: str, *, lock: bool = False) -> User:
         """Return the user of this name in any spelling; raises :class:`UserNotFound`, :class:`InvalidUsername`."""
-        return self._get_by("username", Username(username))
+        return self._get_by("username", Username(username), lock=lock)
 
-    def get_by_email(self, email: str) -> User:
+    def get_by_email(self, email: str, *, lock: bool = False) -> User:
         """Return the user with this address; raises :class:`UserNotFound` or :class:`InvalidEmail`."""
-        return self._get_by("email", EmailAddress(email))
+        return self._get_by("email", EmailAddress(email), lock=lock)
 
-    @abstractmethod
-    def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
-        """Return the users who hold one of these names or addresses, in the order of ids: one query for a batch."""
+    def list_holding(self, usernames: Iterable[Username], emails: Iterable[EmailAddress]) -> list[User]:
+        """Return the users who hold one of these names or addresses, in the order of ids: two queries for a batch."""
+        found = {*self.list_where(Where("username", "in", usernames)), *self.list_where(Where("email", "in", emails))}
+        return sorted(found, key=attrgetter("id"))

@@ -47,9 +47,9 @@ class InATransaction(SqlUnitOfWork):
         super().commit()
 
 
-def fake_storage() -> Storage:
+def fake_storage(lock_timeout: float = LOCK_TIMEOUT) -> Storage:
     """Return a new fake database."""
-    database = FakeDatabase(LOCK_TIMEOUT)
+    database = FakeDatabase(lock_timeout)
     return Storage("fake", lambda *, read_only=False: FakeShop(database, read_only=read_only))
 
 
@@ -88,15 +88,15 @@ def shop_engine(url: str) -> Iterator[Engine]:
 
 
 @contextmanager
-def impatient(engine: Engine) -> Iterator[Engine]:
-    """Yield an engine on the same database whose writers hardly wait for each other."""
-    quick = make_engine(engine.url.render_as_string(hide_password=False), 0.02)
+def impatient(engine: Engine, seconds: float = 0.02) -> Iterator[Engine]:
+    """Yield an engine on the same database whose writers wait so long for each other, by default hardly at all."""
+    other = make_engine(engine.url.render_as_string(hide_password=False), seconds)
     if engine.dialect.name == "sqlite":
-        event.listen(quick, "connect", without_the_disk)
+        event.listen(other, "connect", without_the_disk)
     try:
-        yield quick
+        yield other
     finally:
-        quick.dispose()
+        other.dispose()
 
 
 def without_the_disk(connection: DBAPIConnection, _: object) -> None:

@@ -43,12 +43,17 @@ class Constraints:
         self._unique[kind] = unique
         self._references[kind] = references
 
-    def holder(self, kind: type, names: tuple[str, ...], values: tuple[object, ...]) -> UUID | None:
-        """Return the id of the aggregate that has these unique values in its root."""
-        for place, unique in enumerate(self._unique[kind]):
-            if unique.names == names and not unique.path and not unique.where:
-                return self._rows.holder((kind, str(place), values))
-        raise KeyError(names)
+    def is_unique(self, kind: type, name: str) -> bool:
+        """Return whether an attribute of the root is unique by itself, in all rows."""
+        return self._place(kind, name) is not None
+
+    def holder(self, kind: type, name: str, value: object) -> UUID | None:
+        """Return the id of the aggregate with a value of such an attribute."""
+        return self._rows.holder((kind, str(self._place(kind, name)), (value,)))
+
+    def _place(self, kind: type, name: str) -> int | None:
+        alone = ((one.names, one.path, one.where) == ((name,), "", ()) for one in self._unique[kind])
+        return next((place for place, is_alone in enumerate(alone) if is_alone), None)
 
     def take(self, root: Snapshot, path: str, old: Snapshot | None, new: Snapshot) -> None:
         """Take the unique values of a row that is inserted or updated, then check its references.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from uuid import UUID
+    from collections.abc import Callable
 
     from adapters.fake.copies import Snapshot
     from adapters.fake.session import FakeSession
+    from domain.query import Query
     from service_layer.unit_of_work import UnitOfWork
 
 
@@ -35,22 +35,23 @@ class FakeRepository(Repository[A]):
     def _remove(self, aggregate: A) -> None:
         self._unit.register_removed(aggregate)
 
-    def _find(self, key: str, value: object) -> A | None:
+    def _flush(self) -> None:
+        self._unit.flush()
+
+    def _select(self, query: Query, *, is_stream: bool = False) -> list[A]:  # noqa: ARG002  # the fake holds all rows
         with self._unit.reading:
-            found: A | None = self.session.find(self.aggregate, key, value)
+            return self.session.select(self.aggregate, query)
+
+    def _size(self, query: Query) -> int:
+        with self._unit.reading:
+            return len(query.answer(self.session.all_rows(self.aggregate)))
+
+    def _lock(self, query: Query) -> A | None:
+        with self._unit.writing:
+            found: A | None = self.session.lock(self.aggregate, query)
             return found
 
-    def _after(self, after: UUID | None, limit: int) -> list[A]:
-        return self._list_where(lambda row: after is None or row.id > after, limit)
-
-    def _slices_after(self, after: UUID | None, limit: int) -> Iterator[list[A]]:
-        found = self._after(after, limit)
-        if found:
-            yield found
-            if len(found) == limit:  # another batch will be read
-                self._unit.flush()
-
-    def _list_where(self, wanted: Callable[[Snapshot], bool], limit: int | None = None) -> list[A]:
+    def _list_rows(self, wanted: Callable[[Snapshot], bool], limit: int | None = None) -> list[A]:
         """Return the aggregates for which ``wanted`` is true, in the order of their ids: the WHERE of a query.
 
         ``wanted`` is given the stored values of an aggregate, parts included, which it can read but not change.

@@ -16,11 +16,11 @@ from service_layer.versions import write_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from uuid import UUID
 
     from adapters.fake.copies import Snapshot
     from adapters.fake.database import FakeDatabase, RowKey
     from domain.aggregate import Aggregate
+    from domain.query import Query
     from service_layer.versions import Versions
 
 
@@ -52,13 +52,37 @@ class FakeSession:
 
     # Reading.
 
-    def find(self, kind: type, key: str, value: object) -> Any:
-        """Return the object of the aggregate with this id or unique value, or ``None``."""
+    def select(self, kind: type, query: Query) -> list[Any]:
+        """Return the objects of the aggregates that a query describes."""
         self.call("read")
+        return [self.object_of(kind, row) for row in query.answer(self._candidates(kind, query))]
+
+    def lock(self, kind: type, query: Query) -> Any:
+        """Lock the aggregate that a query describes, and return its object with its newest values, or ``None``."""
+        self.call("read")
+        for row in query.answer(self._candidates(kind, query)):
+            key = (kind, row.id)
+            self.rows.lock(key)  # others may change or remove it while this waits
+            now = self.rows.get(key)
+            if now is not None and query.answer([now]):
+                held = self._tracked.get(key)
+                if held is not None and held.stored is not None and held.stored.row is not now:
+                    self._read_again(key, held)
+                return self.object_of(kind, now)
+        return None
+
+    def _candidates(self, kind: type, query: Query) -> Sequence[Snapshot]:
+        """Return the rows among which a query finds its own: at most one if it asks for an id or a unique value."""
+        asked = query.where[0] if len(query.where) == 1 and query.where[0].operator == "==" else None
         with self.database.still():
-            id = value if key == "id" else self.writer.constraints.holder(kind, (key,), (value,))
-            row = None if id is None else self.rows.get((kind, cast("UUID", id)))
-        return None if row is None else self.object_of(kind, row)
+            if asked is not None and asked.attribute == "id":
+                id = asked.value
+            elif asked is not None and self.writer.constraints.is_unique(kind, asked.attribute):
+                id = self.writer.constraints.holder(kind, asked.attribute, asked.value)
+            else:
+                return self.rows.of_kind(kind)
+            row = None if id is None else self.rows.get((kind, id))
+        return () if row is None else (row,)
 
     def all_rows(self, kind: type) -> list[Snapshot]:
         """Return all rows of one class, in no order."""

@@ -6,7 +6,8 @@ from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import Select, bindparam, inspect, select
+from sqlalchemy import Select, bindparam, false, inspect, select, update
+from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
@@ -15,7 +16,7 @@ from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.orm import ORMExecuteState
 
@@ -75,6 +76,19 @@ def _expunge_strays(roots: Iterable[Aggregate], session: UnitSession) -> bool:
     strays = [part for root in roots for part in parts_of(root) if id(part) not in loaded and root_of(part) is None]
     session.expunge_each(strays)
     return bool(strays)
+
+
+def lock_row(statement: Select[Any], parameters: Mapping[str, Any], session: UnitSession) -> None:
+    """Lock the row of the root that a statement finds, and read its aggregate again if this unit holds it."""
+    connection = session.connection()
+    kind = statement.column_descriptions[0]["entity"]
+    if connection.dialect.name == "sqlite":  # which locks no rows: whoever writes locks the database
+        connection.execute(update(inspect(kind).local_table).where(false()).values(version=0))
+    only_key = statement.with_only_columns(_key(kind)).with_for_update(key_share=True)
+    for id in connection.execute(only_key, parameters).scalars():
+        held = session.identity_map.get(identity_key(kind, id))
+        if held is not None:
+            read_again([held], session)
 
 
 def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint, Uuid, bindparam, or_, select
+from sqlalchemy import Boolean, Column, Integer, Table, UniqueConstraint, Uuid
 
 from adapters.sql.mapping import map_aggregate, metadata
 from adapters.sql.repository import SqlRepository
 from adapters.sql.types import Text, UtcDateTime
 from domain.user import EmailAddress, User, Username, UserRepository
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 users = Table(
     "users",
@@ -32,18 +27,3 @@ map_aggregate(User, users)
 
 class SqlUserRepository(SqlRepository[User], UserRepository):
     """The users of a SQL unit of work."""
-
-    def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
-        return list(self.session.scalars(_HOLDING, {"usernames": list(usernames), "emails": list(emails)}))
-
-
-_HOLDING = (
-    select(User)
-    .where(
-        or_(
-            users.c.username.in_(bindparam("usernames", expanding=True)),
-            users.c.email.in_(bindparam("emails", expanding=True)),
-        )
-    )
-    .order_by(users.c.id)
-)

@@ -249,9 +249,9 @@ class FakeProductRepository(FakeRepository[Product], ProductRepository):
     """The products of a fake unit of work."""
 
     def list_with_batch(self, reference: str) -> list[Product]:  # noqa: D102  # likewise
-        return self._list_where(lambda product: any(one.reference == reference for one in product.batches))
+        return self._list_rows(lambda product: any(one.reference == reference for one in product.batches))
 
     def list_serving(self, order: str) -> list[Product]:  # noqa: D102  # likewise
-        return self._list_where(
+        return self._list_rows(
             lambda product: any(line.order == order for batch in product.batches for line in batch.allocations)
         )

@@ -132,7 +132,7 @@ class FakeOrderRepository(FakeRepository[Order], OrderRepository):
     """The orders of a fake unit of work."""
 
     def list_with(self, sku: str) -> list[Order]:  # noqa: D102  # likewise
-        return self._list_where(lambda order: any(line.sku == sku for line in order.lines))
+        return self._list_rows(lambda order: any(line.sku == sku for line in order.lines))
 
 
 def new_order(reference: str) -> Order:

@@ -216,7 +216,7 @@ def test_a_database_that_stays_away_ends_an_import_with_its_own_error(
 ) -> None:
     """What was stored before stays stored, and running it again stores the rest."""
     count = IMPORT_BATCH + 5
-    for call in range(2, 100):
+    for call in range(3, 100):
         database.fail("read", AWAY, call=call)
     with pytest.raises(StorageUnavailable) as caught:
         import_users(many(count), Refusals(), uow)
@@ -243,10 +243,10 @@ def test_an_import_that_cannot_find_out_says_so(
     first = CommitOutcomeUnknown("the first one")
     database.fail("commit", first, stored=happened)
     at, error = later
-    for call in range(2, 100):
+    for call in range(3 if at == "read" else 2, 100):  # the first look makes two queries
         database.fail(at, error, call=call)
     if (at, happened) == ("commit", True):
-        database.fail("read", AWAY, call=2)  # it would find the batch, and have no need of another commit
+        database.fail("read", AWAY, call=3)  # it would find the batch, and have no need of another commit
     with pytest.raises(CommitOutcomeUnknown) as caught:
         import_users(many(3), Refusals(), uow)
     assert first is caught.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from weakref import WeakSet
 
 import pytest
@@ -222,7 +222,7 @@ class Raced(FakeUserRepository):
         super().__init__(unit, unit.session)
         self._database, self._times = database, times
 
-    def list_holding(self, usernames: Collection[Username], emails: Collection[EmailAddress]) -> list[User]:
+    def list_holding(self, usernames: Iterable[Username], emails: Iterable[EmailAddress]) -> list[User]:
         """Look, and then let the other one be faster."""
         found = super().list_holding(usernames, emails)
         if self._times:

@@ -1,0 +1,111 @@
+"""Queries that a port describes once, for every storage to answer alike: comparisons, one sort key, and a limit."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import frozen
+
+from domain.attributes import stored_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, several: value in several,
+}
+
+
+@frozen(init=False)
+class Where:
+    """A comparison of an attribute of the root with a value.
+
+        Where("active", "==", True)
+        Where("created_at", ">=", yesterday)
+        Where("username", "in", names)
+        Where("deleted_at", "==", None)
+
+    Texts compare by code point. An attribute that is ``None`` meets no comparison with a value, ``!=`` neither, as in
+    SQL. ``== None`` and ``!= None`` ask for ``None`` itself.
+    """
+
+    attribute: str
+    operator: Operator
+    value: Any
+
+    def __init__(self, attribute: str, operator: Operator, value: object) -> None:
+        if operator not in _OPERATORS:
+            raise TypeError(f"{operator!r} is no comparison: use one of {', '.join(_OPERATORS)}")
+        several: Any = value
+        known = frozenset(several) if operator == "in" else value
+        if (operator == "in" and None in several) or (value is None and operator not in ("==", "!=")):
+            raise TypeError(f"{attribute} {operator} None has no meaning: write == None or != None")
+        self.__attrs_init__(attribute, operator, known)
+
+    def holds(self, one: Any) -> bool:
+        """Return whether the values of an aggregate meet the comparison."""
+        value = getattr(one, self.attribute)
+        if self.value is None:
+            return (value is None) == (self.operator == "==")
+        return value is not None and _OPERATORS[self.operator](value, self.value)
+
+
+@frozen
+class Query:
+    """Which aggregates, in which order, and how many.
+
+    ``order_by`` is the name of an attribute, with a minus sign in front for the reverse order. ``None`` comes first,
+    and last in the reverse order. Equal values are sorted by id, in the same direction. ``after`` is the place of the
+    last aggregate before those that are asked for: its id, or the pair of its sort key and its id.
+    """
+
+    where: tuple[Where, ...] = ()
+    order_by: str = "id"
+    limit: int | None = None
+    after: Any = None
+
+    @property
+    def key(self) -> str:
+        """The attribute that sorts."""
+        return self.order_by.removeprefix("-")
+
+    @property
+    def is_reverse(self) -> bool:
+        """Whether the greatest comes first."""
+        return self.order_by.startswith("-")
+
+    def check(self, kind: type) -> None:
+        """Raise ``TypeError`` for an attribute that a class of aggregates does not store."""
+        for name in (self.key, *(one.attribute for one in self.where)):
+            if name not in stored_names(kind):
+                raise TypeError(f"{kind.__name__} has no stored attribute {name!r} that a query could compare")
+
+    def place(self, one: Any) -> Any:
+        """Return the place of an aggregate in the order, as ``after`` takes it."""
+        return one.id if self.key == "id" else (getattr(one, self.key), one.id)
+
+    def answer(self, rows: Iterable[Any]) -> list[Any]:
+        """Return those of the rows that are asked for."""
+        found = [row for row in rows if all(one.holds(row) for one in self.where)]
+        found.sort(key=lambda row: _rank(self.place(row)), reverse=self.is_reverse)
+        if self.after is not None:
+            last, follows = _rank(self.after), operator.lt if self.is_reverse else operator.gt
+            found = [row for row in found if follows(_rank(self.place(row)), last)]
+        return found[: self.limit]
+
+
+def _rank(place: Any) -> tuple[Any, ...]:
+    """Return a sort key in which ``None`` comes first."""
+    if not isinstance(place, tuple):
+        return (place,)
+    value, id = place
+    return (value is not None, value, id)

@@ -1,0 +1,130 @@
+"""A use case can lock what it reads: others wait, and what it holds is the newest."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
+from domain.user import UserNotFound
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.sample import Kit
+from tests.contract.users import new_user, stored_user
+from tests.storages import Storage
+
+THREADS, CHANGES = 20, 20
+
+
+def promote(storage: Storage, id: Any) -> None:
+    """Change the last digit of a name, CHANGES times, each time under a lock."""
+    for _ in range(CHANGES):
+        with storage.unit() as uow:
+            user = uow.users.get(id, lock=True)
+            user.change_email(f"n{int(user.email[1:].partition('@')[0]) + 1}@example.com")
+            uow.commit()
+
+
+@pytest.mark.promise(8)
+def test_no_locked_change_is_refused(patient_storage: Storage) -> None:
+    """Of several threads that change one row."""
+    ann = new_user("ann")
+    ann.change_email("n0@example.com")
+    with patient_storage.unit() as uow:
+        uow.users.add(ann)
+        uow.commit()
+    with ThreadPoolExecutor(THREADS) as pool:
+        for one in [pool.submit(promote, patient_storage, ann.id) for _ in range(THREADS)]:
+            one.result()
+    with patient_storage.unit() as uow:
+        assert f"n{THREADS * CHANGES}@example.com" == uow.users.get(ann.id).email
+
+
+@pytest.mark.promise(5, 8)
+def test_a_locked_read_is_the_newest(kit: Kit[Any]) -> None:
+    """Of an object that the unit holds already, parts included; it is the same object."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        held = kit.of(uow).get(ann.id)
+        kit.change_elsewhere(ann)
+        locked = kit.of(uow).get(ann.id, lock=True)
+        assert held is locked
+        kit.sample.change(locked, 2)
+        expected = kit.change(locked, 2)
+        uow.commit()
+    assert [{**expected, "version": 3}] == kit.all_values()
+
+
+@pytest.mark.promise(8)
+def test_an_outdated_change_is_no_lock(kit: Kit[Any]) -> None:
+    """What this unit has changed, and another one after it was read, is ConcurrentChange."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        held = kit.of(uow).get(ann.id)
+        kit.change_elsewhere(ann)
+        kit.sample.change(held, 1)
+        with pytest.raises(ConcurrentChange):
+            kit.of(uow).get(ann.id, lock=True)
+
+
+@pytest.mark.promise(8)
+def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
+    """As long as its limit, then it is refused; a reader does not wait."""
+    ann = stored_user(storage, "ann")
+
+    def change() -> None:
+        with storage.unit() as uow:
+            uow.users.get(ann.id).deactivate()
+            uow.commit()
+
+    with storage.unit() as uow, ThreadPoolExecutor(1) as pool:
+        uow.users.get_by_username("ann", lock=True)
+        with pytest.raises(ConcurrentChange):
+            pool.submit(change).result()
+        uow.rollback()
+    change()
+
+
+@pytest.mark.promise(8)
+def test_a_lock_waits_for_a_writer(patient_storage: Storage) -> None:
+    """And finds what that has written, or nothing where it has removed it."""
+    ann, bob = stored_user(patient_storage, "ann"), stored_user(patient_storage, "bob")
+    written, locking = Event(), Event()
+
+    def write() -> None:
+        with patient_storage.unit() as uow:
+            uow.users.get(ann.id, lock=True).deactivate()
+            uow.users.remove(uow.users.get(bob.id))
+            uow.users.count()
+            written.set()
+            locking.wait()
+            uow.commit()
+
+    def lock(uow: UnitOfWork) -> None:
+        locking.set()
+        assert not uow.users.get(ann.id, lock=True).active
+        with pytest.raises(UserNotFound):
+            uow.users.get_by_username("bob", lock=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        written.wait()
+        with patient_storage.unit() as uow:
+            lock(uow)
+        writing.result()
+
+
+def test_what_is_not_stored_cannot_be_locked(kit: Kit[Any]) -> None:
+    """It is not found."""
+    with kit.unit() as uow, pytest.raises(NotFound):
+        kit.of(uow).get(kit.sample.make("ann").id, lock=True)
+
+
+@pytest.mark.promise(13)
+def test_a_read_only_unit_locks_nothing(kit: Kit[Any]) -> None:
+    """It says so."""
+    ann = kit.stored("ann")
+    with kit.unit(read_only=True) as uow, pytest.raises(UnitOfWorkMisuse, match="read-only"):
+        kit.of(uow).get(ann.id, lock=True)
