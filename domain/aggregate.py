@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import define, field, fields, setters
@@ -38,14 +38,15 @@ class Aggregate:
     id: UUID = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)
     version: int = 0
 
-    def __copy__(self) -> Self:
-        """Return another object of the same identity, that no unit holds, with the same parts in lists of its own."""
-        copied: Self = empty(type(self))
-        for name in (one.name for one in fields(type(self))):
-            value = getattr(self, name)
-            plain = next((kind(value) for kind in (list, set) if isinstance(value, kind)), value)
-            vars(copied)[name] = plain  # past SQLAlchemy, which would take the copy for the parent of the parts
-        return copied
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let copy and pickle make an object of the same identity, that no unit holds, with lists and sets of its own.
+
+        These are plain ones, and are put in past SQLAlchemy: it would take a copy for the parent of the parts.
+        """
+        held = {one.name: getattr(self, one.name) for one in fields(type(self))}
+        for name, value in held.items():
+            held[name] = next((kind(value) for kind in (list, set) if isinstance(value, kind)), value)
+        return empty, (type(self),), held
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is of the same class and has the same id, whatever else they hold."""

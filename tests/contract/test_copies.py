@@ -11,9 +11,12 @@ import pytest
 from attrs import evolve
 
 from domain.errors import UnitOfWorkMisuse
+from tests.contract.allocation import Note
 from tests.contract.graphs import values
+from tests.contract.parts import lamp_of, products, read, stored
 from tests.contract.sample import Kit
 from tests.contract.users import written
+from tests.storages import Storage
 
 COPYING: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
@@ -89,3 +92,20 @@ def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: 
         changed = kit.change(copied)
         uow.commit()
     assert [changed] == kit.all_values()
+
+
+@pytest.mark.promise(2)
+@each_way
+def test_a_list_of_a_copy_can_be_changed(storage: Storage, way: str) -> None:
+    """Before the copy is added in place of what it was made of, and after."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        copied = COPYING[way](lamp)
+        products(uow).remove(lamp)
+        copied.notes.append(Note(text="before"))
+        products(uow).add(copied)
+        copied.notes.insert(0, Note(text="after"))
+        uow.commit()
+    assert values(copied) == read(storage)
+    assert ["after", "new", "heavy", "fragile", "before"] == [note.text for note in copied.notes]

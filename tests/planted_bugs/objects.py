@@ -180,7 +180,7 @@ def a_query_overwrites_what_the_unit_read_in_the_database() -> None:
 @bug("sql")
 def copies_share_an_objects_state() -> None:
     """A copy is watched as if it were the object itself."""
-    del Aggregate.__copy__
+    del Aggregate.__reduce__
 
 
 @bug("fake")
