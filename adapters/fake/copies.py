@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 from attrs import define, field
 
-from domain.aggregate import Aggregate, empty, makers
+from domain.aggregate import Aggregate, empty, makers, named
 from domain.attributes import once_for_each_class, order_of, set_unstored, stored_names
 from domain.errors import StorageError, UnitOfWorkMisuse
 
@@ -82,8 +82,10 @@ class _Unknown(Exception):
 
 
 def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
-    values = [type(one)]
+    values, held = [type(one)], getattr(one, "__dict__", {})
     for name in stored_names(type(one)):
+        if name not in held and (type(one) in makers or not hasattr(one, name)):  # it may have slots
+            raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
         value = getattr(one, name)
         if type(value) not in _plain:
             if name in _orders(type(one)):  # as a database returns it

@@ -11,7 +11,14 @@ from adapters.fake.copies import Copy, copy_of, fill
 from adapters.fake.rows import Rows
 from adapters.fake.writing import Stale, Writer
 from domain.aggregate import empty, named
-from domain.errors import ConcurrentChange, DuplicateIdentity, ReferenceMissing, UnitOfWorkMisuse, ValueTaken
+from domain.errors import (
+    ConcurrentChange,
+    DuplicateIdentity,
+    ReferenceMissing,
+    StorageError,
+    UnitOfWorkMisuse,
+    ValueTaken,
+)
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
@@ -188,8 +195,10 @@ class FakeSession:
         copies = []
         for one in new:
             one.version += 1
-            copies.append(copy_of(one))
-            one.version -= 1
+            try:
+                copies.append(copy_of(one))
+            finally:
+                one.version -= 1
         seen: dict[int, Aggregate] = {}
         for one, copy in zip(new, copies, strict=True):
             _check_places(one, copy, seen)
@@ -263,7 +272,11 @@ class FakeSession:
                 self._tracked[key] = before
                 self._removed.pop(id(before.aggregate), None)
         for key, one in list(self._tracked.items()):
-            if key in undone or _is_changed(one):
+            try:
+                is_changed = key in undone or _is_changed(one)
+            except (StorageError, UnitOfWorkMisuse):  # it holds what cannot be stored
+                is_changed = True
+            if is_changed:
                 self._read_again(key, one)
         for aggregate, version in written:
             if not self.holds(aggregate):

@@ -11,7 +11,7 @@ from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
-from adapters.sql.parts import check_places, relations_of, twin_of
+from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity, ReferenceMissing, ValueTaken
@@ -75,6 +75,7 @@ def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
     check_places(aggregates)
+    refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
     for at in range(0, len(aggregates), _SLICE):
         some = aggregates[at : at + _SLICE]
         new = _until_known(some, session)

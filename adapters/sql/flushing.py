@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm.attributes import set_attribute
 
-from adapters.sql.parts import held_in, known_parts, parts_of, position_of, relations_of, root_of
+from adapters.sql.parts import held_in, known_parts, parts_of, position_of, refuse_deleted, relations_of, root_of
 from domain.aggregate import Aggregate
 from domain.attributes import once_for_each_class
 from domain.errors import UnitOfWorkMisuse
@@ -40,6 +40,7 @@ def settle(session: Session) -> None:
         if state is None:
             raise UnitOfWorkMisuse(f"{part!r} stands where a part belongs: remove it, or put a part there")
         state.parents.clear()
+    refuse_deleted([*touched.values(), *placed.values()])
     gone = [part for root in touched.values() for part in known_parts(root) if id(part) not in placed]
     for one in gone:  # what it has handed over would be deleted with it
         for name in relations_of(type(one)):

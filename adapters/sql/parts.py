@@ -60,6 +60,14 @@ def held_in(one: Any, name: str) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | set) else (value,)
 
 
+def refuse_deleted(objects: Iterable[Any]) -> None:
+    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for an object of which an attribute was deleted."""
+    for one in objects:
+        unset = [name for name in inspect(type(one)).attrs.keys() if name not in vars(one)]  # noqa: SIM118  # no mapping
+        for name in set(unset) - inspect(one).unmodified if unset else ():
+            raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
+
+
 def root_of(part: Any) -> Any:
     """Return the root with which a part was read or written; ``None`` for a new part."""
     return inspect(part).info.get(_ROOT)
@@ -148,8 +156,8 @@ def twin_of(one: Any) -> Any:
 
 def _hold_anew(one: Any) -> None:
     """Empty each relationship and fill it again, so that SQLAlchemy takes all its parts for added."""
-    for name in relations_of(type(one)):
-        held, value = held_in(one, name), vars(one).get(name)
+    for name in (name for name in relations_of(type(one)) if name in vars(one)):
+        held, value = held_in(one, name), vars(one)[name]
         set_committed_value(one, name, _holding(value, ()))
         if held:
             set_attribute(one, name, _holding(value, held))

@@ -181,6 +181,8 @@ def _note_connection(session: UnitSession, _transaction: object, connection: Con
 
 @event.listens_for(UnitSession, "do_orm_execute")
 def _run(state: ORMExecuteState) -> Any:
+    if state.lazy_loaded_from is not None:
+        raise UnitOfWorkMisuse("an attribute is read that was deleted: clear it, or set it to None")
     if state.is_relationship_load or state.is_column_load:
         return None
     return cast("UnitSession", state.session).run(state)

@@ -13,7 +13,8 @@ from domain.errors import UnitOfWorkMisuse
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.allocation import OrderLine, Product
 from tests.contract.graphs import values
-from tests.contract.parts import flush, lamp_of, products, read, stored
+from tests.contract.parts import Oops, flush, lamp_of, products, read, stored
+from tests.contract.products import new_product
 from tests.storages import Storage
 
 
@@ -193,6 +194,81 @@ def test_what_is_no_part_is_refused(storage: Storage) -> None:
         with pytest.raises(UnitOfWorkMisuse, match="stands where a part belongs"):
             flush(uow)
         uow.rollback()
+
+
+def delete_a_list(lamp: Product) -> None:
+    """Delete the attribute itself, and not what is in it."""
+    del lamp.batches
+
+
+def delete_a_set(lamp: Product) -> None:
+    """Delete that of a part."""
+    del lamp.batches[0].allocations
+
+
+def delete_a_value(lamp: Product) -> None:
+    """Delete one that holds no parts."""
+    del lamp.notes[0].text
+
+
+each_deletion = pytest.mark.parametrize("delete", [delete_a_list, delete_a_set, delete_a_value])
+
+
+@pytest.mark.promise(11)
+@each_deletion
+def test_a_deleted_attribute_is_refused(storage: Storage, delete: Callable[[Product], None]) -> None:
+    """By the next call, which says what to write."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        delete(lamp)
+        with pytest.raises(UnitOfWorkMisuse, match="was deleted: clear it"):
+            flush(uow)
+        uow.rollback()
+
+
+@pytest.mark.promise(3)
+def test_a_deleted_list_is_not_read_again(storage: Storage) -> None:
+    """No query gives it back in silence."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        delete_a_list(lamp)
+        with pytest.raises(UnitOfWorkMisuse, match="was deleted: clear it"):
+            assert [] == lamp.batches
+            uow.commit()
+        uow.rollback()
+
+
+@pytest.mark.promise(11)
+@pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
+@each_deletion
+def test_a_deleted_attribute_of_a_new_root_is_refused(
+    storage: Storage, delete: Callable[[Product], None], bulk: bool
+) -> None:
+    """Likewise."""
+    lamp = new_product()
+    delete(lamp)
+    with storage.unit() as uow:
+        with pytest.raises(UnitOfWorkMisuse, match="was deleted: clear it"):
+            products(uow).add_many([lamp]) if bulk else products(uow).add(lamp)
+            flush(uow)
+        uow.rollback()
+    assert 0 == lamp.version
+
+
+@pytest.mark.promise(10)
+@each_deletion
+def test_a_deleted_attribute_comes_back_with_a_savepoint(storage: Storage, delete: Callable[[Product], None]) -> None:
+    """With what it held."""
+    [made] = stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(Oops), uow.savepoint():
+            delete(lamp)
+            raise Oops
+        assert values(made) == values(lamp)
+        uow.commit()
 
 
 @pytest.mark.promise(2)

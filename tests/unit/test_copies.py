@@ -19,7 +19,7 @@ from attrs import define, field, frozen, setters
 
 from adapters.fake.copies import Copy, copy_of, fill
 from domain.aggregate import Aggregate, empty
-from domain.errors import StorageError
+from domain.errors import StorageError, UnitOfWorkMisuse
 
 
 class Colour(Enum):
@@ -179,6 +179,15 @@ def test_another_aggregate_is_refused() -> None:
         copy_of(Tree(value=(Tree(),)))
     said = "the fake cannot store Tree.value, which holds a Tree, another aggregate: hold its id instead"
     assert said == str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Leaf, Branch], ids=["with slots", "without"])
+def test_a_deleted_attribute_is_refused(kind: type[Any]) -> None:
+    """By the fake itself, where the class is not mapped."""
+    part = kind("a")
+    del part.name
+    with pytest.raises(UnitOfWorkMisuse, match="name of a part of class"):
+        copy_of(Tree(value=part))
 
 
 def test_what_holds_itself_is_refused() -> None:
