@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import ConcurrentChange, DuplicateIdentity, UnitOfWorkMisuse, ValueTaken
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.allocation import BatchReferenceTaken, OrderAllocated, OrderLine, Product, SkuTaken
+from tests.contract.allocation import BatchReferenceTaken, Note, OrderAllocated, OrderLine, Product, SkuTaken
 from tests.contract.graphs import values
 from tests.contract.orders import Order
 from tests.contract.orders import OrderLine as LineOfOrder
@@ -198,3 +198,50 @@ def test_a_key_of_a_part_that_is_stored_already_is_refused(storage: Storage, end
         uow.orders.add(Order(reference="second", lines={line}))  # type: ignore[attr-defined]  # likewise
         with pytest.raises(DuplicateIdentity, match=str(taken.id)):
             end(uow)
+
+
+def add_its_id_again(_: UnitOfWork, lamp: Product) -> None:
+    """Have a second part of one id."""
+    lamp.notes.append(Note(id=lamp.notes[0].id, text="again"))
+
+
+def add_its_id_to_another_root(uow: UnitOfWork, lamp: Product) -> None:
+    """Have a part of that id in a new root."""
+    products(uow).add(Product(sku="chair", notes=[Note(id=lamp.notes[0].id, text="again")]))
+
+
+def add_two_of_one_id(_: UnitOfWork, lamp: Product) -> None:
+    """Have two new parts of one id."""
+    note = Note(text="new")
+    lamp.notes += [note, Note(id=note.id, text="again")]
+
+
+@pytest.mark.promise(7, 10)
+@each_end
+@pytest.mark.parametrize("add", [add_its_id_again, add_its_id_to_another_root, add_two_of_one_id])
+def test_a_key_of_another_part_of_the_unit_is_refused(
+    storage: Storage, add: Callable[[UnitOfWork, Product], None], end: Callable[[UnitOfWork], None]
+) -> None:
+    """Without a warning; a savepoint around it is undone."""
+    [made] = stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(DuplicateIdentity, match="the id"), uow.savepoint():
+            add(uow, lamp)
+            flush(uow)
+        assert values(made) == values(lamp)
+        add(uow, lamp)
+        with pytest.raises(DuplicateIdentity, match="the id"):
+            end(uow)
+
+
+@pytest.mark.promise(7)
+def test_a_taken_value_of_the_root_comes_before_the_key_of_a_part(storage: Storage) -> None:
+    """As the root is written first."""
+    stored(storage, "lamp", "chair")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        lamp.change_sku("chair")
+        add_its_id_again(uow, lamp)
+        with pytest.raises(SkuTaken):
+            uow.commit()
