@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -26,6 +27,12 @@ def is_stored(field: attrs.Attribute[Any]) -> bool:
 def order_of(field: attrs.Attribute[Any]) -> tuple[str, ...]:
     """Return the attributes by which the parts in a list are sorted, from ``metadata={"order_by": (...)}``."""
     return tuple(field.metadata.get("order_by", ()))
+
+
+@once_for_each_class
+def sort_keys(kind: Any) -> dict[str, attrgetter[Any]]:
+    """Return for each list of a class that is sorted, by its name, the key of the parts: texts go by code point."""
+    return {field.name: attrgetter(*order_of(field)) for field in attrs.fields(kind) if order_of(field)}
 
 
 @once_for_each_class

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import attrs
 from attrs import define, field
 
 from domain.aggregate import Aggregate, empty, makers, named
-from domain.attributes import once_for_each_class, order_of, set_unstored, stored_names
+from domain.attributes import once_for_each_class, set_unstored, sort_keys, stored_names
 from domain.errors import StorageError, UnitOfWorkMisuse
 
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
@@ -88,17 +87,11 @@ def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
             raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
         value = getattr(one, name)
         if type(value) not in _plain:
-            if name in _orders(type(one)):  # as a database returns it
-                value = sorted(value, key=_orders(type(one))[name])
+            if name in sort_keys(type(one)):  # as a database returns it
+                value = sorted(value, key=sort_keys(type(one))[name])
             value = _copied(value, name if not path else f"{path}.{name}", parts)
         values.append(value)
     return Snapshot(values)
-
-
-@once_for_each_class
-def _orders(kind: Any) -> dict[str, attrgetter[Any]]:
-    """Return the sort keys of the lists that declare ``metadata={"order_by": (...)}``, by the attribute's name."""
-    return {one.name: attrgetter(*order_of(one)) for one in attrs.fields(kind) if order_of(one)}
 
 
 _plain: set[type] = set()  # the classes of plain values seen so far: a fast path, since most attributes hold these

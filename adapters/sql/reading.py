@@ -12,6 +12,7 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
 from domain.aggregate import Aggregate
+from domain.attributes import sort_keys
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
@@ -105,6 +106,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
         for root in found:
             for part in parts_of(root):
                 inspect(part).parents.clear()  # otherwise it stays an orphan of a collection that it was taken from
+            _sort(root)
             note_root(root)
         session.expunge_each(root for root in asked.values() if root not in found)
 
@@ -126,7 +128,15 @@ def _own(roots: Iterable[Aggregate], session: UnitSession) -> None:
             before = root_of(part)
             if before is not None and before is not root and part in session and before in session:
                 raise ConcurrentChange.of([before, root])  # another unit has moved the part since it was read here
+        _sort(root)
         note_root(root)
+
+
+def _sort(root: Aggregate) -> None:
+    """Sort the lists that are ordered by an attribute: the database has sorted texts by the collation of a column."""
+    for parent in (root, *parts_of(root)) if relations_of(type(root)) else ():
+        for name, key in sort_keys(type(parent)).items():
+            vars(parent)[name].sort(key=key)
 
 
 def _key(kind: type) -> Any:
