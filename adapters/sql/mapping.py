@@ -96,7 +96,11 @@ def mapped_tables() -> list[Table]:
 def _refuse_foreign(parent: object, part: object, *_: object) -> None:
     """Refuse a part of another unit of work, before SQLAlchemy does so with its own error."""
     ours, state = object_session(parent), inspect(part, raiseerr=False)
-    if ours is None or state is None:  # ``part`` may also be None
+    if state is None:  # ``part`` may also be None
+        return
+    # SQLAlchemy fails to take a stored part out of its place if another parent has held it since, and is gone.
+    state.info["held_by"] = parent
+    if ours is None:
         return
     if state.session is not ours and (state.detached or state.session is not None):
         raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")

@@ -126,6 +126,18 @@ def remove_after_a_copy_is_gone(lamp: Product, _: Product) -> None:
     lamp.batches.pop()
 
 
+def remove_after_a_new_root_is_gone(lamp: Product, _: Product) -> None:
+    """Remove a part after another root was made with the same lists, and thrown away."""
+    evolve(lamp, sku="another")
+    lamp.batches.pop()
+
+
+def remove_after_a_new_part_is_gone(lamp: Product, _: Product) -> None:
+    """Remove a part after another parent was made with the same set, and thrown away."""
+    evolve(lamp.batches[0])
+    lamp.deallocate("lamp-a")
+
+
 def remove_by_an_equal_one(lamp: Product, _: Product) -> None:
     """Take a line out of its set by another one that is equal."""
     lamp.batches[0].allocations.remove(OrderLine(order="lamp-a", quantity=5))
@@ -147,6 +159,8 @@ CHANGED: dict[str, Callable[[Product, Product], None]] = {
         remove_from_under_a_copied_part,
         remove_what_a_new_root_holds,
         remove_after_a_copy_is_gone,
+        remove_after_a_new_root_is_gone,
+        remove_after_a_new_part_is_gone,
         remove_by_an_equal_one,
         hand_over_from_a_removed_part,
     )

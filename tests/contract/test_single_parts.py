@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from attrs import evolve
 
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from tests.contract.customers import (
@@ -63,9 +64,24 @@ def replace_twice(ann: Customer) -> None:
     ann.address = Address("third")
 
 
+def set_to_none_after_a_copy_is_gone(ann: Customer) -> None:
+    """Live nowhere, after another customer was made with the same address and thrown away."""
+    evolve(ann)
+    ann.address = None
+
+
 each_change = pytest.mark.parametrize(
     "change",
-    [replace, replace_and_keep_inner, replace_inner, set_to_none, set_inner_to_none, change_inner, replace_twice],
+    [
+        replace,
+        replace_and_keep_inner,
+        replace_inner,
+        set_to_none,
+        set_to_none_after_a_copy_is_gone,
+        set_inner_to_none,
+        change_inner,
+        replace_twice,
+    ],
     ids=lambda change: change.__name__.replace("_", " "),
 )
 
