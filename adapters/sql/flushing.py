@@ -12,7 +12,6 @@ from sqlalchemy.orm.attributes import set_attribute
 from adapters.sql.parts import held_in, known_parts, parts_of, position_of, refuse_deleted, relations_of, root_of
 from domain.aggregate import Aggregate
 from domain.attributes import once_for_each_class
-from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -36,10 +35,7 @@ def settle(session: Session) -> None:
     touched = {id(root): root for root in map(_root_or_self, (*session.new, *session.dirty)) if root is not None}
     placed = {id(part): part for root in touched.values() for part in parts_of(root)}
     for part in placed.values():
-        state = inspect(part, raiseerr=False)
-        if state is None:
-            raise UnitOfWorkMisuse(f"{part!r} stands where a part belongs: remove it, or put a part there")
-        state.parents.clear()
+        inspect(part).parents.clear()
     refuse_deleted([*touched.values(), *placed.values()])
     gone = [part for root in touched.values() for part in known_parts(root) if id(part) not in placed]
     for one in gone:  # what it has handed over would be deleted with it

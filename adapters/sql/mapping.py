@@ -93,11 +93,19 @@ def mapped_tables() -> list[Table]:
     return sorted((one for one in tables if isinstance(one, Table)), key=lambda table: table.name)
 
 
-def _refuse_foreign(parent: object, part: object, *_: object) -> None:
-    """Refuse a part of another unit of work, before SQLAlchemy does so with its own error."""
-    ours, state = object_session(parent), inspect(part, raiseerr=False)
-    if state is None:  # ``part`` may also be None
+def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
+    """Refuse what is no part, or one of another unit of work, before SQLAlchemy does so with its own error."""
+    relation = inspect(type(parent)).relationships[rest[-1].key]
+    if part is None and not relation.uselist:
         return
+    found, wanted = type(part), relation.mapper.class_
+    if found is not wanted:
+        raise UnitOfWorkMisuse(
+            f"a {found.__name__} stands where a part belongs: put one of class {wanted.__name__} there"
+        )
+    ours, state = object_session(parent), inspect(part, raiseerr=False)
+    if state is None:
+        raise UnitOfWorkMisuse(f"{named(part)} was made before its class was mapped: import its SQL adapter first")
     # SQLAlchemy fails to take a stored part out of its place if another parent has held it since, and is gone.
     state.info["held_by"] = parent
     if ours is None:

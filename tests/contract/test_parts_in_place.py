@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -196,18 +195,6 @@ def test_a_line_is_removed_by_an_equal_one_again_and_again(storage: Storage) -> 
         lines.remove(OrderLine(order="lamp-a", quantity=5))
         uow.commit()
     assert [] == read(storage)["batches"][0]["allocations"]
-
-
-@pytest.mark.promise(11)
-def test_what_is_no_part_is_refused(storage: Storage) -> None:
-    """None stands for no part."""
-    stored(storage, "lamp")
-    with storage.unit() as uow:
-        nothing: Any = None
-        lamp_of(uow).batches[0].allocations.add(nothing)
-        with pytest.raises(UnitOfWorkMisuse, match="stands where a part belongs"):
-            flush(uow)
-        uow.rollback()
 
 
 def delete_a_list(lamp: Product) -> None:

@@ -190,6 +190,13 @@ def test_a_deleted_attribute_is_refused(kind: type[Any]) -> None:
         copy_of(Tree(value=part))
 
 
+def test_nothing_in_place_of_a_part_is_refused() -> None:
+    """By the fake itself, where the class is not mapped."""
+    tree: Any = Tree(branches=[None])  # type: ignore[list-item]  # the wrong type is the point
+    with pytest.raises(UnitOfWorkMisuse, match="None stands where a part belongs"):
+        copy_of(tree)
+
+
 def test_what_holds_itself_is_refused() -> None:
     """It has no end."""
     branch = Branch("a")

@@ -1,0 +1,58 @@
+"""What cannot be a part is refused where it is put, in the same words on every storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.errors import UnitOfWorkMisuse
+from tests.contract.allocation import Note, Product
+from tests.contract.customers import Address, Customer
+from tests.contract.parts import lamp_of, stored
+from tests.storages import Storage
+
+PUTS: dict[str, Callable[[Product, Any], object]] = {
+    "into a list that is numbered": lambda lamp, wrong: lamp.notes.append(wrong),
+    "into a list": lambda lamp, wrong: lamp.batches.insert(0, wrong),
+    "into a set": lambda lamp, wrong: lamp.batches[0].allocations.add(wrong),
+    "with a new list": lambda lamp, wrong: setattr(lamp, "batches", [wrong]),
+    "into a new root": lambda _, wrong: Product(sku="new", notes=[wrong]),
+}
+
+NO_PARTS: dict[str, Callable[[], Any]] = {
+    "nothing": lambda: None,
+    "a text": lambda: "part",
+    "another part": lambda: Address("here"),
+    "a root": lambda: Product(sku="other"),
+}
+
+
+@pytest.mark.promise(11)
+@pytest.mark.parametrize("wrong", NO_PARTS)
+@pytest.mark.parametrize("put", PUTS)
+def test_what_is_no_part_is_refused(storage: Storage, put: str, wrong: str) -> None:
+    """Where it is put; the message names the class that belongs there."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        with pytest.raises(UnitOfWorkMisuse, match=r"part belongs: put one of class (Batch|Note|OrderLine)"):
+            PUTS[put](lamp, NO_PARTS[wrong]())
+        uow.rollback()
+
+
+@pytest.mark.promise(11)
+@pytest.mark.parametrize("wrong", ["a text", "a root"])
+def test_what_is_no_single_part_is_refused(wrong: str) -> None:
+    """Likewise, also outside of a unit; None is no part there."""
+    customer = Customer(name="ann", address=None)
+    with pytest.raises(UnitOfWorkMisuse, match="where a part belongs: put one of class Address there"):
+        customer.address = NO_PARTS[wrong]()
+
+
+@pytest.mark.promise(11)
+def test_a_part_that_was_made_before_its_class_was_mapped_is_refused() -> None:
+    """It lacks what mapping adds to each object."""
+    with pytest.raises(UnitOfWorkMisuse, match="was made before its class was mapped"):
+        Product(sku="lamp", notes=[Note.__new__(Note)])
