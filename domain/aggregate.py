@@ -41,12 +41,9 @@ class Aggregate:
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copy and pickle make an object of the same identity, that no unit holds, with lists and sets of its own.
 
-        These are plain ones, and are put in past SQLAlchemy: it would take a copy for the parent of the parts.
+        They are put in past SQLAlchemy, which would take a copy for the parent of the parts.
         """
-        held = {one.name: getattr(self, one.name) for one in fields(type(self))}
-        for name, value in held.items():
-            held[name] = next((kind(value) for kind in (list, set) if isinstance(value, kind)), value)
-        return empty, (type(self),), held
+        return empty, (type(self),), _held_by(self)
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is of the same class and has the same id, whatever else they hold."""
@@ -61,6 +58,24 @@ class Aggregate:
 def named(one: object) -> str:
     """Return how a message names an object: an aggregate by its class and id, a part by its class."""
     return f"{type(one).__name__} {one.id}" if isinstance(one, Aggregate) else f"a part of class {type(one).__name__}"
+
+
+def reduced(part: Any) -> tuple[Any, ...]:
+    """Let copy and pickle make a new part of the same values; by default they copy SQLAlchemy's state, or share it."""
+    return _rebuilt, (type(part), _held_by(part))
+
+
+def _rebuilt(kind: type[Any], held: dict[str, Any]) -> Any:
+    one = empty(kind)
+    for name, value in held.items():
+        object.__setattr__(one, name, value)
+    return one
+
+
+def _held_by(one: Any) -> dict[str, Any]:
+    held = {field.name: getattr(one, field.name) for field in fields(type(one))}
+    plain = {name: kind(value) for name, value in held.items() for kind in (list, set) if isinstance(value, kind)}
+    return held | plain
 
 
 makers: dict[type, Callable[[], Any]] = {}

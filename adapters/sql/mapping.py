@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
 from adapters.sql.refused import refuse_declared, refuse_mapped
 from adapters.sql.refused_parts import refuse_relationships
-from domain.aggregate import makers, named
+from domain.aggregate import makers, named, reduced
 from domain.attributes import set_unstored, stored_names
 from domain.errors import UnitOfWorkMisuse
 
@@ -60,6 +61,7 @@ def map_part(part: type, table: Table, **options: Any) -> None:
     # No warning about a deleted row that was gone before: the version of the root is checked first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
     _map(part, table, options, ours, is_part=True)
+    copyreg.pickle(part, reduced)
 
 
 def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], *, is_part: bool) -> None:

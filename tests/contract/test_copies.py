@@ -13,7 +13,7 @@ from attrs import evolve
 from domain.errors import UnitOfWorkMisuse
 from tests.contract.allocation import Note
 from tests.contract.graphs import values
-from tests.contract.parts import lamp_of, products, read, stored
+from tests.contract.parts import lamp_of, products, read, references, stored, texts
 from tests.contract.sample import Kit
 from tests.contract.users import written
 from tests.storages import Storage
@@ -96,6 +96,37 @@ def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: 
 
 @pytest.mark.promise(2)
 @each_way
+def test_a_copy_of_a_part_is_another_part(storage: Storage, way: str) -> None:
+    """It is stored beside the part, or in its place."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        batch = COPYING[way](lamp.batches[1])
+        batch.reference = "lamp-3"
+        lamp.batches.append(batch)
+        lamp.notes.insert(0, COPYING[way](lamp.notes.pop()))
+        lamp.notes[0].text = "copied"
+        uow.commit()
+    assert values(lamp) == read(storage)
+    assert ["lamp-1", "lamp-2", "lamp-3"] == references(lamp)
+    assert ["copied", "new", "heavy"] == texts(lamp)
+
+
+@pytest.mark.promise(2)
+@each_way
+def test_a_part_of_a_copied_part_is_stored_with_it(storage: Storage, way: str) -> None:
+    """In place of the part that it was copied from."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        lamp.batches.append(COPYING[way](lamp.batches.pop(0)))
+        uow.commit()
+    assert [batch["reference"] for batch in read(storage)["batches"]] == ["lamp-1", "lamp-2"]
+    assert [line.order for line in lamp.batches[1].allocations] == ["lamp-a"]
+
+
+@pytest.mark.promise(2)
+@each_way
 def test_a_list_of_a_copy_can_be_changed(storage: Storage, way: str) -> None:
     """Before the copy is added in place of what it was made of, and after."""
     stored(storage, "lamp")
@@ -108,4 +139,4 @@ def test_a_list_of_a_copy_can_be_changed(storage: Storage, way: str) -> None:
         copied.notes.insert(0, Note(text="after"))
         uow.commit()
     assert values(copied) == read(storage)
-    assert ["after", "new", "heavy", "fragile", "before"] == [note.text for note in copied.notes]
+    assert ["after", "new", "heavy", "fragile", "before"] == texts(copied)
