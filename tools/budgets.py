@@ -26,12 +26,12 @@ REFUSALS = ("refused", "refused_parts")
 LINES = {
     "adapters/sql, what knows a database": 1430,
     "adapters/sql, what refuses a mapping": 460,
-    "adapters/sql, all others": 1350,
+    "adapters/sql, all others": 1385,
     "adapters/fake": 1090,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 190
+NAMES = 193
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40
