@@ -51,14 +51,23 @@ def read_whole(state: ORMExecuteState) -> Any:
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
         result = state.invoke_statement().freeze()  # reads all rows
-        new = [one for one in session.loaded if isinstance(one, Aggregate)]
+        loaded = [one for one in (state.obj() for state in session.loaded) if one is not None]
+        if not any(map(_has_parts, {*map(type, loaded)})):
+            session.keep(loaded, strongly=STREAM not in state.execution_options)
+            return result()
+        new = [one for one in loaded if isinstance(one, Aggregate)]
         _check_loaded(new)
-        if not _expunge_strays(new, session) and _are_current(new, session):
+        if not _expunge_strays(new, loaded, session) and _are_current(new, session):
             _own(new, session)
             session.keep(new, strongly=STREAM not in state.execution_options)
             return result()
-        session.expunge_each(session.loaded)  # run the whole statement again: its condition may no longer hold
+        session.expunge_each(loaded)  # run the whole statement again: its condition may no longer hold
     raise ConcurrentChange.of(new)
+
+
+def _has_parts(kind: type) -> bool:
+    """Return whether objects of a class are read with others: an aggregate with its parts, or a part."""
+    return bool(relations_of(kind)) or not issubclass(kind, Aggregate)
 
 
 def _check_loaded(roots: Iterable[Aggregate]) -> None:
@@ -71,9 +80,9 @@ def _check_loaded(roots: Iterable[Aggregate]) -> None:
             )
 
 
-def _expunge_strays(roots: Iterable[Aggregate], session: UnitSession) -> bool:
+def _expunge_strays(roots: Iterable[Aggregate], just_loaded: Iterable[Any], session: UnitSession) -> bool:
     """Expunge parts that were read before without their aggregate, since they may be older; return whether any was."""
-    loaded = {id(one) for one in session.loaded}
+    loaded = {id(one) for one in just_loaded}
     strays = [part for root in roots for part in parts_of(root) if id(part) not in loaded and root_of(part) is None]
     session.expunge_each(strays)
     return bool(strays)
