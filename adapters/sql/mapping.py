@@ -10,11 +10,12 @@ import attrs
 from sqlalchemy import MetaData, Table, UniqueConstraint, event, inspect
 from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
-from adapters.sql.refused import refuse_declared, refuse_mapped
+from adapters.sql.flat import flat_classes
+from adapters.sql.refused import FLAT, PARTS, ROOTS, Rows, refuse, refuse_declared, refuse_mapped
 from adapters.sql.refused_parts import refuse_relationships
 from domain.aggregate import makers, named, reduced
 from domain.attributes import set_unstored, stored_names
-from domain.errors import UnitOfWorkMisuse
+from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -36,17 +37,22 @@ _registries: list[registry] = []
 _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()  # by name, for relationship("Line")
 
 
-def map_aggregate(aggregate: type[Aggregate], table: Table, **options: Any) -> None:
+def map_aggregate(aggregate: type[Aggregate], table: Table, *, flat: bool = False, **options: Any) -> None:
     """Map an aggregate to its table; a second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
     each collection of parts. The version is SQLAlchemy's ``version_id_col``: SQLAlchemy compares it at every write, and
     the unit of work raises it, once for each unit that writes. Raises ``ValueError`` for what could not be kept alike
     on every storage (the tables in adapters/sql/refused.py list it); nothing is mapped then.
+
+    ``flat`` is for an aggregate that is one row: its INSERT and UPDATE are built once, and run without a flush of
+    SQLAlchemy, which takes three times as long. They pass by listeners to the mapper's events.
     """
     # batch=False sends one row after another, so the error is that of the first row that is refused.
     ours = {"version_id_col": table.c.get("version"), "version_id_generator": False, "batch": False}
-    _map(aggregate, table, options, ours, is_part=False)
+    _map(aggregate, table, options, ours, (ROOTS, FLAT if flat else ()))
+    if flat:
+        flat_classes.add(aggregate)
 
 
 def map_part(part: type, table: Table, **options: Any) -> None:
@@ -57,17 +63,23 @@ def map_part(part: type, table: Table, **options: Any) -> None:
     :func:`map_aggregate`.
     """
     has_id = attrs.has(part) and "id" in stored_names(part)
-    one_by_one = has_id or any(isinstance(one, UniqueConstraint) for one in table.constraints)
+    one_by_one = (
+        has_id
+        or len(table.foreign_key_constraints) > 1
+        or any(isinstance(one, UniqueConstraint) for one in table.constraints)
+    )
     # No warning about a deleted row that was gone before: the version of the root is checked first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
-    _map(part, table, options, ours, is_part=True)
+    _map(part, table, options, ours, (PARTS, ()))
     copyreg.pickle(part, reduced)
+    event.listen(part, "before_insert", _refuse_taken_id)
 
 
-def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], *, is_part: bool) -> None:
+def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], rows: tuple[Rows, Rows]) -> None:
     if inspect(kind, raiseerr=False) is not None:
         return
-    refuse_declared(kind, table, options, is_part=is_part)
+    refuse_declared(kind, table, options)
+    refuse(kind.__name__, rows[0], kind, table)
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
@@ -79,6 +91,7 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
         own.configure(cascade=True)
         refuse_mapped(mapper)
         refuse_relationships(mapper)
+        refuse(kind.__name__, rows[1], mapper)
     except BaseException:
         own.dispose()
         raise
@@ -114,6 +127,14 @@ def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
         return
     if state.session is not ours and (state.detached or state.session is not None):
         raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
+
+
+def _refuse_taken_id(mapper: Mapper[Any], _connection: object, part: Any) -> None:
+    """Refuse a part with the id of another part of the unit, of which SQLAlchemy would only warn."""
+    session: Any = object_session(part)
+    key = mapper.identity_key_from_instance(part)
+    if key in session.identity_map and session.identity_map[key] not in session.deleted:
+        raise DuplicateIdentity(key[1][0])
 
 
 def _set_unstored(one: Any, _context: object, read: object = None) -> None:

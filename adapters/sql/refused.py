@@ -39,10 +39,9 @@ def refuse(name: str, rows: Rows, *about: Any) -> None:
             raise ValueError(f"{name} cannot be mapped: {advice}")
 
 
-def refuse_declared(kind: type, table: Table, options: dict[str, Any], *, is_part: bool) -> None:
+def refuse_declared(kind: type, table: Table, options: dict[str, Any]) -> None:
     """Raise ``ValueError`` for what is wrong with a class, its table and its options before they are mapped."""
     refuse(kind.__name__, CLASSES, kind, table, options)
-    refuse(kind.__name__, PARTS if is_part else ROOTS, kind, table)
     for column in table.columns:
         refuse(f"{table.name}.{column.name}", COLUMNS, column, kind)
     for name, option in options.get("properties", {}).items():
@@ -243,3 +242,20 @@ ATTRIBUTES: Rows = (
     ),
 )
 """About an attribute of the class, and the mapper."""
+
+_LISTENED = ("before_insert", "after_insert", "before_update", "after_update")
+
+FLAT: Rows = (
+    (
+        lambda mapper: (
+            mapper.relationships or mapper.composites or mapper.inherits or mapper.polymorphic_on is not None
+        ),
+        "flat=True is for a class that is one row: leave it out where there are parts, composites or inheritance",
+    ),
+    (
+        # The only place that knows of listeners to this class and to all mappers.
+        lambda mapper: any(getattr(mapper.dispatch, name) for name in _LISTENED),
+        "flat=True would pass its event listeners by: leave one of the two out",
+    ),
+)
+"""About the mapper of an aggregate with ``flat=True``."""

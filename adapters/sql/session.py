@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary, ref
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.orm import Mapper, Session, object_session, sessionmaker
+from sqlalchemy.orm import Session, object_session, sessionmaker
 
 from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.constraints import FLUSHING
@@ -16,7 +16,7 @@ from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.flushing import has_positions, is_crowded, renumber
 from adapters.sql.parts import parts_of, root_of
 from domain.aggregate import Aggregate, named
-from domain.errors import DuplicateIdentity, StorageError, TransactionLost, UnitOfWorkMisuse
+from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _note_connection(session: UnitSession, _transaction: object, connection: Con
 
 @event.listens_for(UnitSession, "do_orm_execute")
 def _run(state: ORMExecuteState) -> Any:
-    if state.lazy_loaded_from is not None:
+    if state.is_select and state.lazy_loaded_from is not None:
         raise UnitOfWorkMisuse("an attribute is read that was deleted: clear it, or set it to None")
     if state.is_relationship_load or state.is_column_load:
         return None
@@ -212,12 +212,3 @@ def _note_loaded(session: UnitSession, state: InstanceState[Any]) -> None:
 @event.listens_for(UnitSession, "persistent_to_deleted")
 def _note_deleted(session: UnitSession, one: object) -> None:
     session.removed.append(one)
-
-
-@event.listens_for(Mapper, "before_insert")
-def _refuse_taken_id(mapper: Mapper[Any], _connection: Connection, one: Any) -> None:
-    """Refuse a part with the id of another part of the unit, of which SQLAlchemy would only warn."""
-    if not isinstance(one, Aggregate) and isinstance(session := object_session(one), UnitSession):
-        key = mapper.identity_key_from_instance(one)
-        if key in session.identity_map and session.identity_map[key] not in session.deleted:
-            raise DuplicateIdentity(key[1][0])

@@ -13,6 +13,7 @@ from sqlalchemy.orm.util import identity_key
 
 from adapters.sql import postgres
 from adapters.sql.errors import ALONE, translated, translated_alone, translated_at_commit
+from adapters.sql.flat import are_flat, write_flat
 from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
 from adapters.sql.parts import check_parts, make_new, make_parts_new, note_root, relations_of
 from adapters.sql.reading import UNDOING, read_whole
@@ -113,6 +114,10 @@ class SqlUnitOfWork(UnitOfWork):
         check_parts(changed)
         try:
             with self._versions.raised(changed), self.session.flushing(changed):
+                if are_flat(changed) and not self._savepoints:
+                    if not write_flat(changed, self.session):
+                        raise stale
+                    return
                 self._delete_before_insert(changed)
                 mark_removed(changed, self.session)
                 self.session.flush()

@@ -22,7 +22,7 @@ users = Table(
     UniqueConstraint("email"),
 )
 
-map_aggregate(User, users)
+map_aggregate(User, users, flat=True)
 
 
 class SqlUserRepository(SqlRepository[User], UserRepository):

@@ -17,8 +17,8 @@ from adapters.sql.repository import SqlRepository
 from domain.aggregate import makers
 from domain.errors import NotFound, UnitOfWorkMisuse
 from domain.user import User
+from tests.contract.orders import Order
 from tests.contract.shop import SqlShop
-from tests.contract.users import new_user
 from tests.integration.mappings import SORTED, a_frozen_part, a_part, a_part_table, a_root, a_table, map_parts, owns
 from tests.integration.wrong_parts import SET, joined, numbered, referring
 
@@ -110,21 +110,21 @@ def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:
     """On the class and on its attributes, as SQLAlchemy has them."""
     seen: list[str] = []
     listeners: list[tuple[Any, str, Any]] = [
-        (User, "before_insert", lambda *_: seen.append("insert")),
-        (User, "before_update", lambda *_: seen.append("update")),
-        (User, "load", lambda *_: seen.append("load")),
-        (User.email, "set", lambda *_: seen.append("set")),
+        (Order, "before_insert", lambda *_: seen.append("insert")),
+        (Order, "before_update", lambda *_: seen.append("update")),
+        (Order, "load", lambda *_: seen.append("load")),
+        (Order.reference, "set", lambda *_: seen.append("set")),
     ]
     for listener in listeners:
         event.listen(*listener)
     try:
-        ann = new_user()
+        order = Order(reference="one")
         assert ["set"] == seen
         with SqlShop(sqlite_engine) as uow:
-            uow.users.add(ann)
+            uow.orders.add(order)
             uow.commit()
         with SqlShop(sqlite_engine) as uow:
-            uow.users.get(ann.id).change_email("ann@example.net")
+            uow.orders.get(order.id).change_reference("two")
             uow.commit()
         assert ["set", "insert", "load", "set", "update"] == seen
     finally:

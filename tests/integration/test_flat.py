@@ -1,0 +1,63 @@
+"""Aggregates that are mapped with ``flat=True``: written as rows, and refused where they are more than a row."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Mapper
+
+from adapters.sql.flat import flat_classes
+from adapters.sql.mapping import map_aggregate, map_part
+from adapters.sql.unit_of_work import SqlUnitOfWork
+from domain.user import User
+from tests.contract.users import new_user
+from tests.integration.mappings import SORTED, a_part, a_part_table, a_root, a_table, owns
+
+
+@pytest.mark.usefixtures("unmapped")
+def test_flat_is_refused_with_parts() -> None:
+    """And nothing is mapped then."""
+    root = a_table()
+    parts = a_part_table(root)
+    map_part(part := a_part(), parts)
+    kind = a_root(parts=SORTED)
+    with pytest.raises(ValueError, match="Root cannot be mapped: flat=True is for a class that is one row"):
+        map_aggregate(kind, root, flat=True, properties={"parts": owns(part, order_by=parts.c.name)})
+    map_aggregate(kind, root, properties={"parts": owns(part, order_by=parts.c.name)})
+    assert kind not in flat_classes
+
+
+@pytest.mark.usefixtures("unmapped")
+def test_flat_is_refused_with_listeners() -> None:
+    """To what SQLAlchemy does with each object of any class."""
+
+    def audit(*_: object) -> None:
+        pass
+
+    event.listen(Mapper, "before_update", audit)
+    try:
+        with pytest.raises(ValueError, match="flat=True would pass its event listeners by"):
+            map_aggregate(a_root(), a_table(), flat=True)
+    finally:
+        event.remove(Mapper, "before_update", audit)
+
+
+def test_a_flat_object_is_tracked_after_it_was_written(engine: Engine) -> None:
+    """It can be changed and written again in the same unit, and its changes are those of columns alone."""
+    assert User in flat_classes
+    sent: list[str] = []
+    ann = new_user("ann")
+    with SqlUnitOfWork(engine) as uow:
+        uow.users.add(ann)
+        uow.flush()
+        event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+        ann.deactivate()
+        uow.flush()
+        ann.reactivate()
+        uow.commit()
+    written = [one.partition(" WHERE")[0] for one in sent if one.startswith("UPDATE")]
+    assert 2 == len(written)
+    assert not any("username" in one for one in written)
+    with SqlUnitOfWork(engine) as uow:
+        found = uow.users.get(ann.id)
+        assert (True, 1) == (found.active, found.version)
