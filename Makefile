@@ -56,6 +56,7 @@ bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake
 	$(VENV)/bin/python benchmarks/import_users.py
 	$(VENV)/bin/python benchmarks/fake.py
 	$(VENV)/bin/python -m benchmarks.start_up
+	$(VENV)/bin/python -m benchmarks.parts
 	.venv-bench/bin/python -m benchmarks.side_by_side
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs

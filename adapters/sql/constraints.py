@@ -118,7 +118,10 @@ def name_constraint(context: ExceptionContext) -> Exception | None:
     return found.error(_Row(None, {}, {}) if is_bulk else row) if found else None
 
 
-_WRITING = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM|COPY) [`\"]?(\w+)", re.IGNORECASE)
+_WRITING = re.compile(
+    r"(INSERT INTO|UPDATE|DELETE FROM|COPY) (?:[`\"]?\w+[`\"]?\.)?[`\"]?(\w+)",  # a schema may come before the table
+    re.IGNORECASE,
+)
 
 
 def _still_referenced(what: Broken, table: str, row: _Row, connection: Connection) -> Exception | None:
