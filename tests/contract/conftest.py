@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.sample import Kit, Sample
+from tests.contract.sample import Kit, Sample, store_needs
 from tests.contract.samples import SAMPLES
 from tests.storages import BACKENDS, Storage, fake_storage, impatient, sql_storage
 
@@ -32,4 +32,5 @@ def patient_storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
 @pytest.fixture
 def kit(storage: Storage, sample: Sample[Any]) -> Kit[Any]:
     """Each aggregate on each storage in turn."""
+    store_needs(storage, [sample])
     return Kit(storage, sample)

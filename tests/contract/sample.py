@@ -17,6 +17,8 @@ from domain.repository import A, Repository
 from tests.contract.graphs import twin, values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from service_layer.unit_of_work import UnitOfWork
     from tests.storages import Storage
 
@@ -70,6 +72,8 @@ class Sample(Generic[A]):
     number, and does nothing where there is nothing to do it to. ``moves`` moves a part from one aggregate to another.
     Both may be left out only where an aggregate has no parts; where it has some, ``make`` puts at least one into each
     list and set. ``moves`` may also be left out where each part is a single one, in an attribute of its own.
+
+    ``needs`` adds to an open unit what the aggregates refer to, in every state: the same ids and values each time.
     """
 
     repository: str
@@ -81,10 +85,19 @@ class Sample(Generic[A]):
     queries: Sequence[Callable[[Any, str], list[A]]] = field(repr=False, default=())
     edits: Mapping[str, Callable[[A, int], None]] = field(repr=False, factory=dict)
     moves: Callable[[A, A, int], None] | None = field(repr=False, default=None)
+    needs: Callable[[UnitOfWork], None] | None = field(repr=False, default=None)
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         """Let Hypothesis show a sample by its name alone: it asks this method, and not ``repr``."""
         printer.text(f"<{self.repository}>")
+
+
+def store_needs(storage: Storage, samples: Iterable[Sample[Any]]) -> None:
+    """Store what the aggregates of some samples refer to."""
+    for needs in [sample.needs for sample in samples if sample.needs is not None]:
+        with storage.unit() as uow:
+            needs(uow)
+            uow.commit()
 
 
 STATES = range(6)

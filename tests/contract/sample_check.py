@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from attrs import frozen
 
 from domain.aggregate import Aggregate
-from domain.errors import ValueTaken, shown
+from domain.errors import ReferenceMissing, ValueTaken, shown
 from tests.contract.graphs import differences, exact, same_ids, timeless, twin
-from tests.contract.sample import STATES
+from tests.contract.sample import STATES, store_needs
 from tests.contract.sample_gaps import parts_not_edited, parts_not_made, unique_left_out
 from tests.storages import fake_storage
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
     from tests.contract.sample import Sample, UniqueValue
     from tests.contract.sample_gaps import Gap
+    from tests.storages import Storage
 
 WORDS = ("ann", "bob", "cid", "dan")
 WAYS = {
@@ -39,6 +40,7 @@ def check(sample: Sample[Any]) -> None:
     checks.words()
     checks.none(parts_not_made(checks.made("ann")))
     checks.rename()
+    checks.stored()
     for unique in sample.unique:
         checks.unique(unique)
         checks.stored_unique(unique)
@@ -165,10 +167,8 @@ class _Checks:
     def stored_unique(self, unique: UniqueValue[Any]) -> None:
         """Check that the repository refuses a taken value, and how a value is found, on the fake."""
         name = f"the unique value {unique.attribute!r}"
-        storage, ann, bob = fake_storage(), self.made("ann"), self.made("bob")
-        refused = self.refused(storage.unit(), ann)
-        if refused is not None:
-            self.fail(f"make('ann') cannot be stored ({shown(refused)})", "make an aggregate that the repository takes")
+        storage, ann, bob = self.storage(), self.made("ann"), self.made("bob")
+        self.refused(storage.unit(), ann)
         unique.put(bob, self.value(unique, ann))
         refused = self.refused(storage.unit(), bob)
         if refused is None:
@@ -187,6 +187,26 @@ class _Checks:
             found = self.call(f"find of {name}", write, unique.find, repository, value)
             if found != ann:
                 self.fail(f"find of {name} returned {shown(found)} for the value of make('ann')", write)
+
+    def storage(self) -> Storage:
+        """Return a fake storage with what the aggregates refer to."""
+        storage = fake_storage()
+        write = "let needs(uow) add what the aggregates refer to, and leave the commit to the suite"
+        self.call("needs(uow)", write, store_needs, storage, [self.sample])
+        return storage
+
+    def stored(self) -> None:
+        """Check that an aggregate can be stored in every state."""
+        for state in STATES:
+            one = self.made("ann")
+            self.call(f"change(aggregate, {state})", "accept any number", self.sample.change, one, state)
+            refused = self.refused(self.storage().unit(), one)
+            if isinstance(refused, ReferenceMissing):
+                what = f"what make('ann') refers to in state {state} is not stored ({refused.kind} {refused.value})"
+                self.fail(what, "write needs=..., a function that adds it to a unit of work")
+            if refused is not None:
+                what = f"make('ann') cannot be stored in state {state} ({shown(refused)})"
+                self.fail(what, "make an aggregate that the repository takes")
 
     def refused(self, uow: UnitOfWork, one: Any) -> Exception | None:
         """Store an aggregate; return the error instead where that is refused."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from uuid import UUID
 
 import pytest
 from attrs import evolve
 
 from tests.contract.customers import Customer, NumberTaken, new_customer
-from tests.contract.library import Author
+from tests.contract.library import Author, Book
 from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, UniqueValue
@@ -54,6 +55,46 @@ def test_an_aggregate_without_parts_and_unique_values_needs_neither() -> None:
         author.name = author.name.partition(" ")[0] + (f" {state}" if state else "")
 
     check(Sample("authors", lambda word: Author(name=word), lambda author: author.name.partition(" ")[0], change))
+
+
+def change_author(book: Book, state: int) -> None:
+    """Let one of two authors have written a book."""
+    book.author_id = UUID(int=state % 2)
+
+
+def add_authors(uow: Any) -> None:
+    """Add the authors that books refer to."""
+    for number in range(2):
+        uow.authors.add(Author(id=UUID(int=number), name=f"author {number}"))
+
+
+BOOKS = Sample[Any](
+    "books",
+    lambda word: Book(name=word, author_id=UUID(int=0)),
+    lambda book: book.name,
+    change_author,
+    needs=add_authors,
+)
+
+
+def test_a_sample_stores_what_it_refers_to() -> None:
+    """Before its aggregates, in each state."""
+    check(BOOKS)
+
+
+@pytest.mark.parametrize(
+    ("needs", "says"),
+    [
+        (None, "refers to in state 0 is not stored"),
+        (lambda uow: uow.authors.add(Author(id=UUID(int=0), name="one")), "in state 1 is not stored"),
+        (lambda uow: uow.commit(), "and leave the commit to the suite"),
+    ],
+    ids=["nothing", "too little", "a commit"],
+)
+def test_a_missing_reference_is_told(needs: Any, says: str) -> None:
+    """With what to write."""
+    with pytest.raises(WrongSample, match=says):
+        check(evolve(BOOKS, needs=needs))
 
 
 def change_street(customer: Customer, state: int) -> None:

@@ -12,7 +12,7 @@ from attrs import define, field
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, Conflict, StorageError
 from tests.contract.graphs import exact
-from tests.contract.sample import Sample, UniqueValue
+from tests.contract.sample import Sample, UniqueValue, store_needs
 from tests.contract.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class World:
 
 def new_world(storage: Storage, units: int) -> World:
     """Return a world with so many units of work, none of them open."""
+    store_needs(storage, SAMPLES)
     return World(storage, [Block(uow, uow) for uow in (storage.unit() for _ in range(units))])
 
 
