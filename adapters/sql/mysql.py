@@ -7,7 +7,7 @@ from copy import copy
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, create_engine, event
+from sqlalchemy import DateTime, Time, create_engine, event
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
@@ -88,6 +88,12 @@ def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
 def _date_time(_type: DateTime, _compiler: Any, **_options: Any) -> str:
     """Keep a point in time to the microsecond; by default both servers cut it to the second."""
     return "DATETIME(6)"
+
+
+@compiles(Time, "mysql")
+def _time(_type: Time, _compiler: Any, **_options: Any) -> str:
+    """Keep a time of a day to the microsecond, likewise."""
+    return "TIME(6)"
 
 
 # The keys in a connection's ``info`` that say that its transaction has begun, and that a statement has ended it.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import DateTime, String, Uuid
+from sqlalchemy import JSON, BigInteger, DateTime, Numeric, String, Uuid
 from sqlalchemy.types import TypeDecorator
+
+from domain.kinds import MICROSECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from uuid import UUID
 
     from sqlalchemy import Column, Dialect
+    from sqlalchemy.types import TypeEngine
 
 
 def bind_processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
@@ -106,3 +110,66 @@ def _read(value: datetime | None) -> datetime | None:
     if value is None or value.tzinfo is UTC:
         return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A ``Decimal`` of so many digits, of which so many are behind the point: NUMERIC, and a whole number on SQLite.
+
+    SQLite has no exact numbers but whole ones, so it counts in the smallest unit: what it compares, sorts and sums
+    comes out right. Raises ``ValueError`` for more digits than such a number surely has.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, digits: int, places: int) -> None:
+        if not 0 <= places <= digits <= 18:
+            raise ValueError(f"Exact has at most 18 digits, places included, not {digits} and {places}")
+        super().__init__(digits, places)
+        self.digits = digits
+        self.places = places
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that the database has for it."""
+        plain: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else Numeric(self.digits, self.places)
+        return dialect.type_descriptor(plain)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | int | None:
+        """Return what the database is sent."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(_WIDE.scaleb(value, self.places))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Return the number with all its places."""
+        if value is None or dialect.name != "sqlite":
+            return None if value is None else Decimal(value)
+        return _WIDE.scaleb(Decimal(value), -self.places)
+
+
+_WIDE = Context(prec=60)
+
+
+class Duration(TypeDecorator[timedelta]):
+    """A ``timedelta``, as a whole number of microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
+        """Return the number."""
+        return None if value is None else value // MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
+        """Return the interval."""
+        return None if value is None else timedelta(microseconds=int(value))
+
+
+class Json(TypeDecorator[Any]):
+    """A dict or a list of what JSON knows; ``None`` is NULL. The unit of work finds what was changed inside."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self) -> None:
+        super().__init__(none_as_null=True)

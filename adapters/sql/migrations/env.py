@@ -17,6 +17,7 @@ import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table,
 from adapters.sql.engine import make_engine
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import known_revisions, migrating
+from adapters.sql.types import Exact
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 def render_type(kind: str, item: object, _: AutogenContext) -> str | Literal[False]:
     """Write the database's own type into a migration: a type of ours may change later, and a migration must not."""
-    return f"sa.{item.impl!r}" if kind == "type" and isinstance(item, TypeDecorator) else False
+    if kind != "type" or not isinstance(item, TypeDecorator):
+        return False
+    variant = ".with_variant(sa.BigInteger(), 'sqlite')" if isinstance(item, Exact) else ""
+    return f"sa.{item.impl!r}{variant}"
 
 
 def number_revision(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
