@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -14,6 +15,7 @@ from attrs import define, field
 from domain.aggregate import Aggregate, empty, makers, named
 from domain.attributes import once_for_each_class, set_unstored, sort_keys, stored_names
 from domain.errors import StorageError, UnitOfWorkMisuse
+from domain.limits import check_values, limits_of, plain_kinds
 
 _ATOMS = (type(None), bool, int, float, str, bytes, UUID, Decimal, date, time, timedelta, tzinfo, Enum)
 
@@ -29,7 +31,8 @@ class Snapshot(tuple[Any, ...]):
         names = stored_names(self[0])
         if name not in names:
             raise AttributeError(f"{self[0].__name__} has no attribute {name!r} that is stored")
-        return self[1 + names.index(name)]
+        value = self[1 + names.index(name)]
+        return json.loads(value[0]) if type(value) is _Json else value
 
 
 class _List(tuple[Any, ...]):
@@ -42,6 +45,16 @@ class _Set(frozenset[Any]):
 
 class _Dict(tuple[Any, ...]):
     __slots__ = ()
+
+
+class _Json(tuple[str]):
+    """A dict or a list that is JSON, as its text."""
+
+    __slots__ = ()
+
+
+class _Invalid:
+    """What stands for a value that cannot be stored: it is not equal to any, so it is found when it is written."""
 
 
 @define(eq=False)
@@ -76,16 +89,26 @@ def copy_of(root: Any) -> Copy:
         raise StorageError(f"the fake cannot store {type(root).__name__}: something in it holds itself") from None
 
 
+def check_copied(root: Any, copy: Copy) -> None:
+    """Raise :class:`~domain.errors.InvalidValue` for what an aggregate or one of its parts holds and must not."""
+    check_values(root)
+    for part in copy.parts:
+        check_values(part.object)
+
+
 class _Unknown(Exception):
     """A value that no copy can be made of."""
 
 
 def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
     values, held = [type(one)], getattr(one, "__dict__", {})
+    plain = plain_kinds(type(one))
     for name in stored_names(type(one)):
         if name not in held and (type(one) in makers or not hasattr(one, name)):  # it may have slots
             raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
         value = getattr(one, name)
+        if value is not None and type(value) is not plain.get(name):
+            value = _as_stored(value, type(one), name)
         if type(value) not in _plain:
             if name in sort_keys(type(one)):  # as a database returns it
                 value = sorted(value, key=sort_keys(type(one))[name])
@@ -94,11 +117,23 @@ def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
     return Snapshot(values)
 
 
+def _as_stored(value: Any, kind: type, name: str) -> Any:
+    """Return a value as a database returns it: a ``Decimal`` with all its places, a time in UTC."""
+    limits = limits_of(kind)[name]
+    try:
+        stored = limits.stored(value)
+    except ValueError:
+        return _Invalid()
+    return _Json((stored,)) if limits.is_json else stored
+
+
 _plain: set[type] = set()  # the classes of plain values seen so far: a fast path, since most attributes hold these
 
 
 def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False) -> Any:
     kind = type(value)
+    if kind in (_Json, _Invalid):
+        return value
     if value is None and is_owned:
         raise UnitOfWorkMisuse(f"{value!r} stands where a part belongs: remove it, or put a part there")
     if isinstance(value, _ATOMS):
@@ -160,7 +195,9 @@ def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
 
 def _fill(one: Any, row: Snapshot, path: str, made: list[Part], objects: Any) -> Any:
     for name, value in zip(stored_names(row[0]), row[1:], strict=True):
-        if type(value) not in _plain:
+        if type(value) is _Json:
+            value = json.loads(value[0])  # noqa: PLW2901  # its copy
+        elif type(value) not in _plain:
             value = _restored(value, name if not path else f"{path}.{name}", made, objects)  # noqa: PLW2901  # its copy
         if type(one) in makers or not hasattr(one, "__dict__"):  # SQLAlchemy tracks its attributes, or it has slots
             object.__setattr__(one, name, value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import define
 
-from adapters.fake.copies import Copy, copy_of, fill
+from adapters.fake.copies import Copy, check_copied, copy_of, fill
 from adapters.fake.rows import Rows
 from adapters.fake.writing import Stale, Writer
 from domain.aggregate import empty, named
@@ -152,6 +152,8 @@ class FakeSession:
             seen: dict[int, Aggregate] = {}
             for one, copy in zip(changed, copies, strict=True):
                 self._check_parts(one, copy, seen)
+            for one, copy in zip(changed, copies, strict=True):
+                check_copied(one.aggregate, copy)
             for _ in {one.stored is None for one in changed}:  # the addition is one call, all changes are another
                 self.call("write")
             try:
@@ -193,17 +195,19 @@ class FakeSession:
         seen_keys = set(self._tracked)
         new = list(takewhile(lambda one: _is_first(one, seen_keys), aggregates))
         copies = []
-        for one in new:
+        for one in aggregates:
             one.version += 1
             try:
                 copies.append(copy_of(one))
             finally:
                 one.version -= 1
         seen: dict[int, Aggregate] = {}
-        for one, copy in zip(new, copies, strict=True):
+        for one, copy in zip(aggregates, copies, strict=True):
             _check_places(one, copy, seen)
+        for one, copy in zip(aggregates, copies, strict=True):
+            check_copied(one, copy)
         try:
-            self.writer.write([(None, copy) for copy in copies])
+            self.writer.write([(None, copy) for copy in copies[: len(new)]])
         except (DuplicateIdentity, ReferenceMissing, ValueTaken) as error:
             raise type(error)(None) from error
         if len(new) < len(aggregates):

@@ -15,6 +15,7 @@ from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity, ReferenceMissing, ValueTaken
+from domain.limits import check_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,9 +35,17 @@ _printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKe
 def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
     """Insert new aggregates of one class: as rows if they have no parts, otherwise through the session.
 
-    Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value.
+    Raises :class:`~domain.errors.InvalidValue`, and :class:`~domain.errors.ValueTaken` and
+    :class:`~domain.errors.DuplicateIdentity` without the value.
     """
     kind = type(aggregates[0])
+    if relations_of(kind):
+        check_places(aggregates)
+        refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
+    for root in aggregates:
+        check_values(root)
+        for part in parts_of(root):
+            check_values(part)
     if relations_of(kind):
         _insert_graphs(session, aggregates)
     else:
@@ -74,8 +83,6 @@ def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
-    check_places(aggregates)
-    refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
     for at in range(0, len(aggregates), _SLICE):
         some = aggregates[at : at + _SLICE]
         new = _until_known(some, session)

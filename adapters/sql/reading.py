@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import Select, bindparam, false, inspect, select, update
 from sqlalchemy.orm.util import identity_key
 
+from adapters.sql.json_changes import note_json
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
 from domain.aggregate import Aggregate
@@ -117,6 +118,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
                 inspect(part).parents.clear()  # otherwise it stays an orphan of a collection that it was taken from
             _sort(root)
             note_root(root)
+            note_json((root, *parts_of(root)))
         session.expunge_each(root for root in asked.values() if root not in found)
 
 

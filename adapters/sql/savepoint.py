@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import make_transient, make_transient_to_detached
 
+from adapters.sql.json_changes import find_json_changes
 from adapters.sql.parts import make_parts_new, parts_of, root_of
 from adapters.sql.reading import read_again
 from domain.aggregate import Aggregate
@@ -44,6 +45,7 @@ class SqlSavepoint(Savepoint):
         """Roll back the database; the objects stay as they are, outside of the session."""
         if self._session.get_nested_transaction() is self._nested:
             self._reordered = self._session.renumber()
+            find_json_changes(self._session.identity_map.values())
             self._nested.rollback()
 
     def undo(self, written: list[tuple[Aggregate, int]]) -> None:

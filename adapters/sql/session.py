@@ -14,8 +14,10 @@ from adapters.sql import mysql, postgres, sqlite
 from adapters.sql.constraints import FLUSHING
 from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.flushing import has_positions, is_crowded, renumber
+from adapters.sql.json_changes import note_json
 from adapters.sql.parts import parts_of, root_of
 from domain.aggregate import Aggregate, named
+from domain.limits import json_names
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
@@ -207,6 +209,8 @@ def keep_values_when_rolling_back_fails(context: ExceptionContext) -> None:
 @event.listens_for(UnitSession, "loaded_as_persistent", raw=True)  # without the object it takes half the time
 def _note_loaded(session: UnitSession, state: InstanceState[Any]) -> None:
     session.loaded.append(state)
+    if json_names(state.class_):
+        note_json((state.obj(),))
 
 
 @event.listens_for(UnitSession, "persistent_to_deleted")

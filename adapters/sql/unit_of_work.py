@@ -15,7 +15,8 @@ from adapters.sql import postgres
 from adapters.sql.errors import ALONE, translated, translated_alone, translated_at_commit
 from adapters.sql.flat import are_flat, write_flat
 from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
-from adapters.sql.parts import check_parts, make_new, make_parts_new, note_root, relations_of
+from adapters.sql.json_changes import find_json_changes, note_json
+from adapters.sql.parts import check_parts, make_new, make_parts_new, note_root, parts_of, relations_of
 from adapters.sql.reading import UNDOING, read_whole
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
@@ -30,6 +31,7 @@ from domain.errors import (
     TransactionLost,
     UnitOfWorkMisuse,
 )
+from domain.limits import check_values
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -103,6 +105,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _has_unwritten(self) -> bool:
         session = self.session
         session.renumber()
+        find_json_changes(session.identity_map.values())
         if session.new or session.dirty:
             keep_equal(session.dirty)
             settle(session)
@@ -112,6 +115,10 @@ class SqlUnitOfWork(UnitOfWork):
         changed = self.session.changed()
         stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
         check_parts(changed)
+        for root in changed:
+            check_values(root)
+            for part in parts_of(root):
+                check_values(part)
         try:
             with self._versions.raised(changed), self.session.flushing(changed):
                 if are_flat(changed) and not self._savepoints:
@@ -126,6 +133,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._forget_removed()
         for root in changed:
             note_root(root)
+            note_json((root, *parts_of(root)))
 
     def _delete_before_insert(self, changed: list[Aggregate]) -> None:
         held = hold_back(changed, self.session)

@@ -1,0 +1,43 @@
+"""Changes inside of JSON: found by comparing with the text that was read or written, since SQLAlchemy sees none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
+
+from domain.limits import json_names, limits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TEXTS = "json"  # the key in SQLAlchemy's ``info`` of an object that holds the texts of its JSON, by attribute
+
+
+def note_json(objects: Iterable[Any]) -> None:
+    """Note what objects hold that were just read or written."""
+    for one in objects:
+        if names := json_names(type(one)):
+            inspect(one).info[_TEXTS] = {name: _text(one, name) for name in names}
+
+
+def find_json_changes(stored: Iterable[Any]) -> None:
+    """Let SQLAlchemy know which JSON of stored objects is not what it was, and which is the same in a new object."""
+    for one in stored:
+        known = inspect(one).info.get(_TEXTS) if json_names(type(one)) else None
+        for name, text in (known or {}).items():
+            if name not in vars(one):
+                continue  # it was deleted, which is refused elsewhere
+            if _text(one, name) != text:
+                flag_modified(one, name)
+            elif inspect(one).attrs[name].history.has_changes():
+                set_committed_value(one, name, vars(one)[name])
+
+
+def _text(one: Any, name: str) -> Any:
+    value = vars(one).get(name)
+    try:
+        return None if value is None else limits_of(type(one))[name].stored(value)
+    except ValueError:
+        return object()  # not equal to any, so it is found, and refused by its flush
