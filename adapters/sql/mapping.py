@@ -13,6 +13,7 @@ from sqlalchemy.orm import RelationshipProperty, object_session, registry
 from adapters.sql.flat import flat_classes
 from adapters.sql.refused import FLAT, PARTS, ROOTS, Rows, refuse, refuse_declared, refuse_mapped
 from adapters.sql.refused_parts import refuse_relationships
+from adapters.sql.refused_values import refuse_values
 from domain.aggregate import makers, named, reduced
 from domain.attributes import set_unstored, stored_names
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
@@ -90,6 +91,7 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
                 event.listen(getattr(kind, name), "set", _refuse_foreign)
         own.configure(cascade=True)
         refuse_mapped(mapper)
+        refuse_values(mapper)
         refuse_relationships(mapper)
         refuse(kind.__name__, rows[1], mapper)
     except BaseException:

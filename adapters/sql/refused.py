@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, JSON, Column, PickleType, Table, inspect
 from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.types import TypeDecorator
 
+from adapters.sql.types import Json
 from domain.aggregate import Aggregate, makers
 from domain.attributes import is_stored
 
@@ -178,8 +179,8 @@ COLUMNS: Rows = (
         "the objects would not have what onupdate writes: set the attribute in the domain",
     ),
     (
-        lambda column, _: _can_change_inside(column.type),
-        "a change inside such a value would be lost: store a text, or make parts of it",
+        lambda column, _: not isinstance(column.type, Json) and _can_change_inside(column.type),
+        "a change inside such a value would be lost: write Json of adapters.sql.types, or make parts of it",
     ),
     (
         lambda column, kind: issubclass(kind, Aggregate) and is_needed(column, kind),

@@ -13,7 +13,19 @@ from typing import ClassVar
 from uuid import UUID
 
 from attrs import define, field, setters
-from sqlalchemy import Column, Date, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    select,
+)
 from sqlalchemy.ext.orderinglist import ordering_list
 from sqlalchemy.orm import relationship
 
@@ -60,7 +72,7 @@ class OutOfStock(Exception):
 class OrderLine:
     """So many that an order wants: a value, which two that hold the same share."""
 
-    order: str
+    order: str = field(metadata={"max_length": 40})
     quantity: int
 
 
@@ -68,7 +80,7 @@ class OrderLine:
 class Batch:
     """What came, or will come on a day, and the order lines that it serves."""
 
-    reference: str
+    reference: str = field(metadata={"max_length": 40})
     quantity: int
     eta: date | None = None
     allocations: set[OrderLine] = field(factory=set)
@@ -91,14 +103,14 @@ class Note:
     """A text about a product, which has an id inside of it."""
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
-    text: str
+    text: str = field(metadata={"max_length": 100})
 
 
 @define(slots=False, eq=False, kw_only=True)
 class Product(Aggregate):
     """What can be ordered. ``batches`` are in the order of their references, ``notes`` as they were put."""
 
-    sku: str
+    sku: str = field(metadata={"max_length": 40})
     batches: list[Batch] = field(factory=list, metadata={"order_by": ("reference",)})
     notes: list[Note] = field(factory=list)
 
@@ -181,7 +193,7 @@ batches = Table(
     Column("id", Integer, primary_key=True),
     Column("product_id", ForeignKey(products.c.id), nullable=False, index=True),
     Column("reference", String(40), nullable=False),
-    Column("quantity", Integer, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
     Column("eta", Date),
     UniqueConstraint("reference"),
 )
@@ -192,7 +204,7 @@ allocations = Table(
     Column("id", Integer, primary_key=True),
     Column("batch_id", ForeignKey(batches.c.id), nullable=False, index=True),
     Column("order", String(40), nullable=False),
-    Column("quantity", Integer, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
     UniqueConstraint("order"),
 )
 

@@ -42,7 +42,7 @@ class NumberTaken(ValueTaken):
 class Phone:
     """A telephone at an address."""
 
-    number: str
+    number: str = field(metadata={"max_length": 40})
     calls: int = field(default=0, metadata=NOT_STORED)
 
 
@@ -50,7 +50,7 @@ class Phone:
 class Address:
     """Where a customer lives."""
 
-    street: str
+    street: str = field(metadata={"max_length": 40})
     phone: Phone | None = None
     visits: list[str] = field(init=False, factory=list, metadata=NOT_STORED)
 
@@ -59,7 +59,7 @@ class Address:
 class Customer(Aggregate):
     """Who orders. ``events`` are what has happened since it was made or read."""
 
-    name: str
+    name: str = field(metadata={"max_length": 40})
     address: Address | None = None
     events: list[str] = field(init=False, factory=list, metadata=NOT_STORED)
     mood: str = field(default="calm", metadata=NOT_STORED)

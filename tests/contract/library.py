@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from attrs import define
+from attrs import define, field
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid
 
 from adapters.fake.repository import FakeRepository
@@ -55,14 +55,14 @@ class BookHasAwards(StillReferenced):
 class Author(Aggregate):
     """Who writes books."""
 
-    name: str
+    name: str = field(metadata={"max_length": 40})
 
 
 @define(slots=False, eq=False, kw_only=True)
 class Book(Aggregate):
     """What an author wrote."""
 
-    name: str
+    name: str = field(metadata={"max_length": 40})
     author_id: UUID
 
 
@@ -70,7 +70,7 @@ class Book(Aggregate):
 class Award(Aggregate):
     """What a book was given."""
 
-    name: str
+    name: str = field(metadata={"max_length": 40})
     book_id: UUID
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from attrs import define, evolve, field, setters
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid, select
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid, select
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
@@ -43,7 +43,7 @@ class OrderLine:
     """So many of one thing; it has an id inside of its order, which another quantity does not change."""
 
     id: UUID = field(factory=new_id)
-    sku: str
+    sku: str = field(metadata={"max_length": 40})
     quantity: int
 
 
@@ -51,7 +51,7 @@ class OrderLine:
 class Order(Aggregate):
     """What somebody wants to have. ``reference`` is any text; ``lines`` has a line for each thing."""
 
-    reference: str
+    reference: str = field(metadata={"max_length": 100})
     lines: set[OrderLine] = field(factory=set)
 
     def set_quantity(self, sku: str, quantity: int) -> None:
@@ -106,7 +106,7 @@ order_lines = Table(
     Column("id", Uuid, primary_key=True),
     Column("order_id", ForeignKey(orders.c.id), nullable=False, index=True),
     Column("sku", String(40), nullable=False),
-    Column("quantity", Integer, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
 )
 
 map_part(OrderLine, order_lines)

@@ -17,20 +17,33 @@ SORTED: Any = field(factory=list, metadata={"order_by": ("name",)})
 """A list of parts that is sorted by their name."""
 
 
+def _declare_types(fields: dict[str, Any]) -> None:
+    """Let attributes without a type be numbers, or nothing."""
+    for one in fields.values():
+        one.type = one.type or int | None
+
+
+def _name() -> Any:
+    return field(type=str, metadata={"max_length": 9})
+
+
 def a_root(name: str = "Root", /, **fields: Any) -> type[Any]:
     """Return a class of aggregates with these attributes."""
+    _declare_types(fields)
     return attrs.make_class(name, fields, bases=(Aggregate,), slots=False, eq=False, kw_only=True)
 
 
 def a_part(**fields: Any) -> type[Any]:
     """Return a class of parts with a name and these attributes."""
-    return attrs.make_class("Part", {"name": field(), **fields}, slots=False, eq=False, kw_only=True)
+    _declare_types(fields)
+    return attrs.make_class("Part", {"name": _name(), **fields}, slots=False, eq=False, kw_only=True)
 
 
 def a_frozen_part(**fields: Any) -> type[Any]:
     """Return a class of parts that cannot change."""
     frozen = {"on_setattr": setters.frozen, "unsafe_hash": True}
-    return attrs.make_class("Part", {"name": field(), **fields}, slots=False, kw_only=True, **frozen)  # type: ignore[arg-type]  # they are of two types
+    _declare_types(fields)
+    return attrs.make_class("Part", {"name": _name(), **fields}, slots=False, kw_only=True, **frozen)  # type: ignore[arg-type]  # they are of two types
 
 
 def a_table(*columns: Any, name: str = "roots", meta: MetaData | None = None) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import Factory, field
-from sqlalchemy import Column, Computed, Engine, Integer, MetaData, String, Table, event, inspect, select
+from sqlalchemy import BigInteger, Column, Computed, Engine, Integer, MetaData, String, Table, event, inspect, select
 from sqlalchemy.exc import InvalidRequestError, NoForeignKeysError
 from sqlalchemy.orm import configure_mappers, deferred
 
@@ -75,7 +75,7 @@ def test_what_sqlalchemy_refuses_leaves_nothing() -> None:
 
 def test_a_class_that_was_refused_can_be_mapped_rightly() -> None:
     """SQLAlchemy has let it go."""
-    kind, table = a_root(n=field()), a_table(Column("n", Integer))
+    kind, table = a_root(n=field()), a_table(Column("n", BigInteger))
     with pytest.raises(ValueError, match="leave out deferred"):
         map_aggregate(kind, table, properties={"n": deferred(table.c.n)})
     assert inspect(kind, raiseerr=False) is None
@@ -138,7 +138,7 @@ def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: En
         Column("a", Integer, server_default="5", nullable=False), Column("b", Integer, Computed("version * 2"))
     )
     kind = a_root(n=field(), seen=field(default=0, metadata={"stored": False}))
-    table.append_column(Column("n", Integer))
+    table.append_column(Column("n", BigInteger))
     map_aggregate(kind, table)
     repository = type("Roots", (SqlRepository,), {"aggregate": kind, "not_found": NotFound, "table": table})
     table.create(sqlite_engine)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.orm import configure_mappers
 
-from adapters.sql import refused, refused_parts
+from adapters.sql import refused, refused_parts, refused_values
 from adapters.sql.mapping import mapped_tables
 from domain.aggregate import makers
 from tests.integration.wrong_classes import WRONG_CLASSES
 from tests.integration.wrong_parts import WRONG_PARTS
+from tests.integration.wrong_values import WRONG_VALUES
 
 pytestmark = pytest.mark.usefixtures("unmapped")
 
-CASES = {**WRONG_CLASSES, **WRONG_PARTS}
+CASES = {**WRONG_CLASSES, **WRONG_PARTS, **WRONG_VALUES}
 
 ROWS = (
     *refused.CLASSES,
@@ -24,6 +25,7 @@ ROWS = (
     *refused.PROPERTIES,
     *refused.ATTRIBUTES,
     *refused_parts.RELATIONSHIPS,
+    *refused_values.VALUES,
 )
 
 

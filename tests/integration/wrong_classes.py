@@ -82,7 +82,7 @@ def plain(**options: Any) -> type[Any]:
 
 UNSTORED = {"metadata": {"stored": False}}
 DEFAULT = "None would be stored as another value: leave out the column's default, and give one to the attribute"
-INSIDE = "a change inside such a value would be lost: store a text, or make parts of it"
+INSIDE = "a change inside such a value would be lost: write Json of adapters.sql.types, or make parts of it"
 KEY = "the domain makes the id: leave out any default, and write autoincrement=False for a number"
 ONDELETE = "ondelete would change an aggregate without its version: leave it out"
 ONUPDATE = "the objects would not have what onupdate writes: set the attribute in the domain"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum as PythonEnum
 from functools import partial
 from typing import Any, cast
+from uuid import UUID
 
 from attrs import field
 from attrs.validators import instance_of
 from sqlalchemy import (
+    BigInteger,
     Column,
     Enum,
     ForeignKey,
@@ -37,6 +40,12 @@ from tests.integration.mappings import (
 
 LIST: Any = field(factory=list)
 SET: Any = field(factory=set)
+
+
+class Kind(PythonEnum):
+    """A value that is one of a few."""
+
+    A = "a"
 
 
 def two_lists() -> None:
@@ -101,7 +110,11 @@ def natural_key() -> None:
         "parts", root.metadata, Column("n", Integer, primary_key=True), Column("name", ForeignKey(root.c.name))
     )
     map_part(part := a_frozen_part(), parts)
-    map_aggregate(a_root(name=field(), parts=SET), root, properties={"parts": owns(part, collection_class=set)})
+    map_aggregate(
+        a_root(name=field(type=str, metadata={"max_length": 9}), parts=SET),
+        root,
+        properties={"parts": owns(part, collection_class=set)},
+    )
 
 
 def no_field() -> None:
@@ -132,7 +145,7 @@ def numbered(*columns: Any, part: Any = None, held: Any = LIST) -> type[Any]:
 def referring(rule: str) -> type[Any]:
     """Map a root with parts that refer to another aggregate."""
     return map_parts(
-        a_part(user_id=field()), columns=(Column("user_id", ForeignKey(inspect(User).c.id, ondelete=rule)),)
+        a_part(user_id=field(type=UUID)), columns=(Column("user_id", ForeignKey(inspect(User).c.id, ondelete=rule)),)
     )
 
 
@@ -197,7 +210,7 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
         "its foreign key would refer to what can change: refer to the primary key of the parent",
     ),
     "foreign key in the class": (
-        lambda: map_parts(a_part(root_id=field(default=None))),
+        lambda: map_parts(a_part(root_id=field(default=None, type=UUID))),
         "Root.parts",
         "the relationship writes the foreign key: remove the attribute of that name from the class of its parts",
     ),
@@ -237,11 +250,19 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Root.parts",
         ORDER,
     ),
-    "nullable order": (lambda: ordered(Column("n", Integer)), "Root.parts", NO_NULLS),
-    "order of enums": (lambda: ordered(Column("n", Enum("a", "b", name="e"), nullable=False)), "Root.parts", NO_NULLS),
-    "ties": (lambda: ordered(Column("n", Integer, nullable=False)), "Root.parts", TIES),
+    "nullable order": (lambda: ordered(Column("n", BigInteger)), "Root.parts", NO_NULLS),
+    "order of enums": (
+        lambda: ordered(Column("n", Enum(Kind, native_enum=False)), part=a_part(n=field(type=Kind))),
+        "Root.parts",
+        NO_NULLS,
+    ),
+    "ties": (
+        lambda: ordered(Column("n", BigInteger, nullable=False), part=a_part(n=field(type=int))),
+        "Root.parts",
+        TIES,
+    ),
     "numbered attribute": (
-        lambda: numbered(Column("n", Integer), part=a_part(n=field(default=0))),
+        lambda: numbered(Column("n", BigInteger), part=a_part(n=field(default=0))),
         "Root.parts",
         "an ordering_list numbers its parts: remove the attribute of that name from their class",
     ),
@@ -264,7 +285,10 @@ WRONG_PARTS: dict[str, tuple[Callable[[], Any], str, str]] = {
     ),
     "set of parts with a rule": (
         lambda: map_parts(
-            a_part(name=field(validator=instance_of(str))), held=SET, order_by=False, collection_class=set
+            a_part(name=field(validator=instance_of(str), type=str, metadata={"max_length": 9})),
+            held=SET,
+            order_by=False,
+            collection_class=set,
         ),
         "Root.parts",
         f"a set holds parts that cannot change: write {FROZEN}, or use a list",
