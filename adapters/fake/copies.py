@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
 from domain.aggregate import Aggregate, empty, makers, named
 from domain.attributes import once_for_each_class, set_unstored, sort_keys, stored_names
@@ -53,8 +53,17 @@ class _Json(tuple[str]):
     __slots__ = ()
 
 
+@frozen
 class _Invalid:
-    """What stands for a value that cannot be stored: it is not equal to any, so it is found when it is written."""
+    """A value that cannot be stored, which is refused when it is written; one that is equal changes nothing."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.value == other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.value))
 
 
 @define(eq=False)
@@ -123,7 +132,7 @@ def _as_stored(value: Any, kind: type, name: str) -> Any:
     try:
         stored = limits.stored(value)
     except ValueError:
-        return _Invalid()
+        return _Invalid(value)
     return _Json((stored,)) if limits.is_json else stored
 
 

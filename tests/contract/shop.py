@@ -11,8 +11,15 @@ from tests.contract.allocation import FakeProductRepository, SqlProductRepositor
 from tests.contract.customers import FakeCustomerRepository, SqlCustomerRepository, customers_metadata
 from tests.contract.library import LIBRARY, library_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
+from tests.contract.specimens import FakeSpecimenRepository, SqlSpecimenRepository, specimens_metadata
 
-SHOP_METADATA: tuple[MetaData, ...] = (orders_metadata, allocation_metadata, library_metadata, customers_metadata)
+SHOP_METADATA: tuple[MetaData, ...] = (
+    orders_metadata,
+    allocation_metadata,
+    library_metadata,
+    customers_metadata,
+    specimens_metadata,
+)
 """The metadata of their tables, which no migration makes."""
 
 
@@ -24,6 +31,7 @@ class SqlShop(SqlUnitOfWork):
         self.orders = SqlOrderRepository(self, self.session)
         self.products = SqlProductRepository(self, self.session)
         self.customers = SqlCustomerRepository(self, self.session)
+        self.specimens = SqlSpecimenRepository(self, self.session)
         for name, (sql, _) in LIBRARY.items():
             setattr(self, name, sql(self, self.session))
 
@@ -36,5 +44,6 @@ class FakeShop(FakeUnitOfWork):
         self.orders = FakeOrderRepository(self, self.session)
         self.products = FakeProductRepository(self, self.session)
         self.customers = FakeCustomerRepository(self, self.session)
+        self.specimens = FakeSpecimenRepository(self, self.session)
         for name, (_, fake) in LIBRARY.items():
             setattr(self, name, fake(self, self.session))
