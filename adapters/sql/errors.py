@@ -170,7 +170,7 @@ def broken(error: BaseException | None) -> Broken | None:
     number = mysql_code(error)
     if number in _MYSQL_KINDS and error is not None:
         kind = _MYSQL_KINDS[number]
-        named = re.search(_MYSQL_NAMES.get(kind, r"[`'](\w+)[`']"), str(error.args[-1]))
+        named = re.search(_MYSQL_NAMES.get(kind, r"[`']([\w.]+)[`']"), str(error.args[-1]))
         return Broken(kind, named[1] if named else None, can_be_asked=True)
     state = getattr(error, "pgcode", None) or ""
     if state.startswith("23"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, inspect, update
 from sqlalchemy.orm import make_transient, make_transient_to_detached
+from sqlalchemy.orm.exc import StaleDataError
 
 from domain.attributes import once_for_each_class
 
@@ -27,32 +28,29 @@ def are_flat(roots: Iterable[Aggregate]) -> bool:
     return all(type(root) in flat_classes for root in roots)
 
 
-def write_flat(roots: Iterable[Aggregate], session: Session) -> bool:
-    """Insert new aggregates and update changed ones; return false if one is no longer stored as it was read."""
+def write_flat(roots: Iterable[Aggregate], session: Session) -> None:
+    """Insert new aggregates and update changed ones; raise ``StaleDataError`` as a flush does."""
     connection = session.connection()
     for root in roots:
         if root in session.new:
             session.expunge(root)
             connection.execute(_insert(type(root)), {name: vars(root)[name] for name in _names(type(root))})
-        elif not _update(root, connection):
-            return False
         else:
+            _update(root, connection)
             make_transient(root)
         make_transient_to_detached(root)
         session.add(root)
-    return True
 
 
-def _update(root: Aggregate, connection: Connection) -> bool:
+def _update(root: Aggregate, connection: Connection) -> None:
     states = inspect(root).attrs
     histories = {name: states[name].history for name in _names(type(root))}
     changed = tuple(name for name, history in histories.items() if history.added)
     stored = histories["version"].deleted or [root.version]
     values = {name: vars(root)[name] for name in changed}
-    sent = connection.execute(
-        _update_of(inspect(type(root)).local_table, changed), {**values, "_id": root.id, "_version": stored[0]}
-    )
-    return sent.rowcount == 1
+    statement = _update_of(inspect(type(root)).local_table, changed)
+    if connection.execute(statement, {**values, "_id": root.id, "_version": stored[0]}).rowcount != 1:
+        raise StaleDataError
 
 
 @once_for_each_class

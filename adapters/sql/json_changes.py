@@ -12,6 +12,9 @@ from domain.limits import json_names, limits_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+classes_with_json: set[type] = set()
+"""The mapped classes that have such attributes."""
+
 _TEXTS = "json"  # the key in SQLAlchemy's ``info`` of an object that holds the texts of its JSON, by attribute
 
 
@@ -24,7 +27,7 @@ def note_json(objects: Iterable[Any]) -> None:
 
 def find_json_changes(stored: Iterable[Any]) -> None:
     """Let SQLAlchemy know which JSON of stored objects is not what it was, and which is the same in a new object."""
-    for one in stored:
+    for one in stored if classes_with_json else ():
         known = inspect(one).info.get(_TEXTS) if json_names(type(one)) else None
         for name, text in (known or {}).items():
             if name not in vars(one):

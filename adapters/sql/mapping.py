@@ -11,12 +11,14 @@ from sqlalchemy import MetaData, Table, UniqueConstraint, event, inspect
 from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
 from adapters.sql.flat import flat_classes
+from adapters.sql.json_changes import classes_with_json
 from adapters.sql.refused import FLAT, PARTS, ROOTS, Rows, refuse, refuse_declared, refuse_mapped
 from adapters.sql.refused_parts import refuse_relationships
 from adapters.sql.refused_values import refuse_values
 from domain.aggregate import makers, named, reduced
 from domain.attributes import set_unstored, stored_names
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
+from domain.limits import json_names
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
@@ -99,6 +101,8 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
         raise
     _registries.append(own)
     makers[kind] = mapper.class_manager.new_instance  # for the fake: each object needs SQLAlchemy's state
+    if json_names(kind):
+        classes_with_json.add(kind)
     if len(stored_names(kind)) < len(attrs.fields(kind)):
         event.listen(kind, "load", _set_unstored)
         event.listen(kind, "refresh", _set_unstored)

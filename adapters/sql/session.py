@@ -17,8 +17,8 @@ from adapters.sql.flushing import has_positions, is_crowded, renumber
 from adapters.sql.json_changes import note_json
 from adapters.sql.parts import parts_of, root_of
 from domain.aggregate import Aggregate, named
-from domain.limits import json_names
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
+from domain.limits import json_names
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:

@@ -122,12 +122,11 @@ class SqlUnitOfWork(UnitOfWork):
         try:
             with self._versions.raised(changed), self.session.flushing(changed):
                 if are_flat(changed) and not self._savepoints:
-                    if not write_flat(changed, self.session):
-                        raise stale
-                    return
-                self._delete_before_insert(changed)
-                mark_removed(changed, self.session)
-                self.session.flush()
+                    write_flat(changed, self.session)
+                else:
+                    self._delete_before_insert(changed)
+                    mark_removed(changed, self.session)
+                    self.session.flush()
         except StaleDataError as error:
             raise stale from error
         self._forget_removed()
