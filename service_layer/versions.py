@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from domain.aggregate import Aggregate
 
 
-def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[str, bool, UUID]:
-    """Return the sort key of an aggregate in a flush: by class, additions first, then by id.
+def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[bool, str, UUID]:
+    """Return the sort key of an aggregate in a flush: the addition first, then the changes by class, then by id.
 
     If several cannot be written, this order decides which of them is refused.
     """
     kind = type(aggregate)
-    return f"{kind.__module__}.{kind.__name__}", not is_new, aggregate.id
+    return not is_new, f"{kind.__module__}.{kind.__name__}", aggregate.id
 
 
 @define

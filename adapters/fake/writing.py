@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from adapters.fake.constraints import Constraints
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from adapters.fake.copies import Copy, Part, Snapshot
     from adapters.fake.rows import Rows
+
+    Before = Mapping[int, tuple[Snapshot, Part]]
+    """The parts as they were, each with the row of its root, by the id() of the objects."""
 
 
 class Stale(Exception):
@@ -57,44 +61,35 @@ class Writer:
             raise Stale
 
     def write(self, changes: Sequence[tuple[Copy | None, Copy]]) -> None:
-        """Write roots, parts level by level, removals, and new parts last.
+        """Write roots, parts level by level, removals, and new parts last; additions, with their parts, before changes.
 
-        New parts come last only if another part was changed or removed. What was moved into a new part comes with it,
-        and counts as removed and as new.
+        What was moved into a new part comes with it, and counts as removed and as new.
         """
-        before = {id(part.object): part for old, _ in changes if old for part in old.parts}
+        before = {id(part.object): (old.row, part) for old, _ in changes if old for part in old.parts}
         added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
-        kept = {id(part.object): part for _, new in changes for part in new.parts if id(part.object) not in added}
-        removed = [(old.row, part) for old, _ in changes if old for part in old.parts if id(part.object) not in kept]
-        changed = any(kept[one].snapshot != before[one].snapshot for one in kept.keys() & before.keys())
-        for old, new in changes:
-            self.insert(new) if old is None else self.update(old, new)
-        held_back = added if removed or changed else set()
-        self._take_levels(
-            [(new, [one for one in new.parts if id(one.object) not in held_back]) for _, new in changes], before
-        )
-        self._give_up(removed)
-        if held_back:
-            for key in held_back:
-                before.pop(key, None)
-            self._take_levels(
-                [(new, [one for one in new.parts if id(one.object) in held_back]) for _, new in changes], before
-            )
+        kept = {id(part.object) for _, new in changes for part in new.parts} - added
+        for _, group in groupby(changes, key=lambda change: change[0] is None):
+            some = list(group)
+            for old, new in some:
+                self.insert(new) if old is None else self.update(old, new)
+            self._take_levels([(new, [one for one in new.parts if id(one.object) in kept]) for _, new in some], before)
+        self._give_up(one for key, one in before.items() if key not in kept)
+        self._take_levels([(new, [one for one in new.parts if id(one.object) in added]) for _, new in changes], {})
 
     def _give_up(self, parts: Iterable[tuple[Snapshot, Part]]) -> None:
         for root, part in parts:
             self.constraints.give_up(root, part.path, part.snapshot)
 
-    def _take_levels(self, some: Sequence[tuple[Copy, Sequence[Part]]], before: Mapping[int, Part]) -> None:
+    def _take_levels(self, some: Sequence[tuple[Copy, Sequence[Part]]], before: Before) -> None:
         for level in sorted({part.path.count(".") for _, parts in some for part in parts}):
             for new, parts in some:
                 self._take(new, [part for part in parts if part.path.count(".") == level], before)
 
-    def _take(self, new: Copy, parts: Iterable[Part], before: Mapping[int, Part]) -> None:
+    def _take(self, new: Copy, parts: Iterable[Part], before: Before) -> None:
         """Write the parts of one level, in the order of a flush: new ones first, then by id."""
         places = {key: place for place, key in enumerate(before)}
         for part in sorted(parts, key=lambda part: _flush_order(part, places.get(id(part.object)))):
-            old = before.get(id(part.object))
+            _, old = before.get(id(part.object), (None, None))
             self.constraints.take(new.row, part.path, old.snapshot if old else None, part.snapshot)
 
 
@@ -105,7 +100,7 @@ def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
     return f"{kind.__module__}.{kind.__name__}", place is not None, part.snapshot.id if has_id else place or 0
 
 
-def _added(new: Copy, before: Mapping[int, Part]) -> Iterator[Part]:
+def _added(new: Copy, before: Before) -> Iterator[Part]:
     """Yield the new parts of an aggregate that was stored before, and all parts inside them."""
     inside = ""
     for part in new.parts:

@@ -15,7 +15,7 @@ from adapters.sql.constraints import FLUSHING
 from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.flushing import has_positions, is_crowded, renumber
 from adapters.sql.json_changes import note_json
-from adapters.sql.parts import parts_of, root_of
+from adapters.sql.parts import known_parts, parts_of, root_of
 from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from domain.limits import json_names
@@ -142,6 +142,21 @@ class UnitSession(Session):
         for one in list(objects):
             if object_session(one) is self:  # otherwise it was expunged with its parent
                 self.expunge(one)
+
+    @contextmanager
+    def without(self, roots: Iterable[Aggregate], *, but: Iterable[Aggregate]) -> Iterator[None]:
+        """Expunge aggregates for a block, but for some of them and the parts that were moved there."""
+        stay = {id(one) for root in but for one in (root, *parts_of(root))}
+        graphs = {id(one): one for root in roots for one in (root, *known_parts(root), *parts_of(root))}
+        others = [one for key, one in graphs.items() if key not in stay and object_session(one) is self]
+        self.expunge_each(others)
+        try:
+            yield
+        except BaseException:
+            self.given_up += others  # so that an undone savepoint takes them back
+            raise
+        for one in others:
+            self.add(one)
 
     def keep(self, roots: Sequence[Aggregate], *, strongly: bool = True) -> None:
         """Keep aggregates until the unit ends, so that no change to them is lost, or as long as the caller does."""

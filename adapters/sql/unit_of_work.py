@@ -124,6 +124,7 @@ class SqlUnitOfWork(UnitOfWork):
                 if are_flat(changed) and not self._savepoints:
                     write_flat(changed, self.session)
                 else:
+                    self._add_before_change(changed)
                     self._delete_before_insert(changed)
                     mark_removed(changed, self.session)
                     self.session.flush()
@@ -133,6 +134,13 @@ class SqlUnitOfWork(UnitOfWork):
         for root in changed:
             note_root(root)
             note_json((root, *parts_of(root)))
+
+    def _add_before_change(self, changed: list[Aggregate]) -> None:
+        """Flush the addition before the changes, which may refer to it; SQLAlchemy would sort by the classes' names."""
+        new = [root for root in changed if root in self.session.new]
+        if new and len(new) < len(changed):
+            with self.session.without(changed, but=new):
+                self.session.flush()
 
     def _delete_before_insert(self, changed: list[Aggregate]) -> None:
         held = hold_back(changed, self.session)
