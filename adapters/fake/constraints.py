@@ -55,12 +55,15 @@ class Constraints:
         alone = ((one.names, one.path, one.where) == ((name,), "", ()) for one in self._unique[kind])
         return next((place for place, is_alone in enumerate(alone) if is_alone), None)
 
-    def take(self, root: Snapshot, path: str, old: Snapshot | None, new: Snapshot) -> None:
+    def take(
+        self, root: Snapshot, path: str, old: Snapshot | None, new: Snapshot, old_root: Snapshot | None = None
+    ) -> None:
         """Take the unique values of a row that is inserted or updated, then check its references.
 
-        Raises what the port declares, and :class:`~domain.errors.DuplicateIdentity` for the id of a part.
+        ``old_root`` is the root that had a part before. Raises what the port declares, and
+        :class:`~domain.errors.DuplicateIdentity` for the id of a part.
         """
-        before = {} if old is None else {claim.key: claim for claim in self._claims(root, path, old)}
+        before = {} if old is None else {claim.key: claim for claim in self._claims(old_root or root, path, old)}
         now = {claim.key: claim for claim in self._claims(root, path, new)}
         for key, claim in now.items():
             if key not in before:

@@ -36,8 +36,8 @@ class Writer:
         self._rows.lock(key)
         if self._rows.get(key) is not None:
             raise DuplicateIdentity(new.row.id)
+        self._rows.put(key, new.row)  # before its references are checked: it may refer to itself
         self.constraints.take(new.row, "", None, new.row)
-        self._rows.put(key, new.row)
 
     def update(self, old: Copy, new: Copy) -> None:
         """Write a changed row; raise :class:`Stale` if the old one is no longer what is stored."""
@@ -89,8 +89,8 @@ class Writer:
         """Write the parts of one level, in the order of a flush: new ones first, then by id."""
         places = {key: place for place, key in enumerate(before)}
         for part in sorted(parts, key=lambda part: _flush_order(part, places.get(id(part.object)))):
-            _, old = before.get(id(part.object), (None, None))
-            self.constraints.take(new.row, part.path, old.snapshot if old else None, part.snapshot)
+            old_root, old = before.get(id(part.object), (None, None))
+            self.constraints.take(new.row, part.path, old.snapshot if old else None, part.snapshot, old_root)
 
 
 def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
