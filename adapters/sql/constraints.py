@@ -10,7 +10,6 @@ from attrs import frozen
 from sqlalchemy import Uuid, bindparam, inspect, literal_column, select
 
 from adapters.sql.errors import BULK, broken
-from adapters.sql.types import bind_processor
 from domain.constraints import Reference, Unique
 from domain.errors import DuplicateIdentity
 
@@ -49,6 +48,10 @@ class Constraint:
         if value is not None and isinstance(self.columns[0].type, Uuid):  # which some databases store as a text
             value = UUID(str(value))
         return DuplicateIdentity(value) if self.declared is None else self.declared.missing(value)
+
+    def is_told(self, what: Broken) -> bool:
+        """Return whether it is the one that a database says was broken."""
+        return what.is_of(self.name, self.columns if self.marker is None else (*self.columns, self.marker))
 
     def is_broken(self, row: _Row, connection: Connection) -> bool:
         """Ask whether a row breaks the constraint."""
@@ -114,7 +117,7 @@ def name_constraint(context: ExceptionContext) -> Exception | None:
     row = _bulk_row(context) if is_bulk else _row(table, context.parameters, connection)
     known = constraints_of(table)
     asked = (each for each in known if what.can_be_asked and each.is_broken(row, connection))
-    found = next(asked, None) or next((each for each in known if what.is_of(each.name, each.columns)), None)
+    found = next(asked, None) or next((each for each in known if each.is_told(what)), None)
     return found.error(_Row(None, {}, {}) if is_bulk else row) if found else None
 
 
@@ -129,10 +132,11 @@ def _still_referenced(what: Broken, table: str, row: _Row, connection: Connectio
     for each in (one for some in _known.values() for one in some if isinstance(one.declared, Reference)):
         [key] = each.columns[0].foreign_keys
         id = row.sent.get(key.column.name)
-        if key.column.table.name == table and isinstance(each.declared, Reference):
-            is_it = what.is_of(each.name, each.columns)
-            if is_it or (what.can_be_asked and _exists(each.columns[0].table, {each.columns[0].name: id}, connection)):
-                return each.declared.in_use(row.one.id if row.one else id)
+        if key.column.table.name != table or not isinstance(each.declared, Reference):
+            continue
+        referring = {each.columns[0].name: id}
+        if each.is_told(what) or (what.can_be_asked and _exists(each.columns[0].table, referring, connection)):
+            return each.declared.in_use(row.one.id if row.one else id)
     return None
 
 
@@ -150,7 +154,9 @@ def _row(table: str, sent: Any, connection: Connection) -> _Row:
 
 
 def _sent(column: Column[Any], values: Mapping[str, Any], connection: Connection) -> Any:
-    value, process = values.get(column.key), bind_processor(column, connection.dialect)
+    # Not by adapters.sql.types.bind_processor(), which is for COPY.
+    process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    value = values.get(column.key)
     return value if value is None or process is None else process(value)
 
 
