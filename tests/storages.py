@@ -62,6 +62,9 @@ def empty(engine: Engine) -> None:
     """Delete all rows: cheaper than new tables for each test."""
     with engine.begin() as connection:
         for table in reversed([table for one in (metadata, *SHOP_METADATA) for table in one.sorted_tables]):
+            own = {key.parent.name: None for key in table.foreign_keys if key.column.table is table}
+            if own:  # MariaDB deletes row by row, and would find one that another row refers to
+                connection.execute(table.update().values(own))
             connection.execute(table.delete())
 
 

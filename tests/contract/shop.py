@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Engine, MetaData
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.unit_of_work import SqlUnitOfWork
+from service_layer.unit_of_work import UnitOfWork
+from tests.contract.accounts import ACCOUNTS, accounts_metadata
 from tests.contract.allocation import FakeProductRepository, SqlProductRepository, allocation_metadata
 from tests.contract.customers import FakeCustomerRepository, SqlCustomerRepository, customers_metadata
+from tests.contract.invoices import OFFICE, office_metadata
 from tests.contract.library import LIBRARY, library_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
 from tests.contract.specimens import FakeSpecimenRepository, SqlSpecimenRepository, specimens_metadata
@@ -19,8 +24,13 @@ SHOP_METADATA: tuple[MetaData, ...] = (
     library_metadata,
     customers_metadata,
     specimens_metadata,
+    office_metadata,
+    accounts_metadata,
 )
 """The metadata of their tables, which no migration makes."""
+
+PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS}
+"""Both repositories of each aggregate without queries of its own, by the names that they have in a unit of work."""
 
 
 class SqlShop(SqlUnitOfWork):
@@ -32,7 +42,7 @@ class SqlShop(SqlUnitOfWork):
         self.products = SqlProductRepository(self, self.session)
         self.customers = SqlCustomerRepository(self, self.session)
         self.specimens = SqlSpecimenRepository(self, self.session)
-        for name, (sql, _) in LIBRARY.items():
+        for name, (sql, _) in PLAIN.items():
             setattr(self, name, sql(self, self.session))
 
 
@@ -45,5 +55,10 @@ class FakeShop(FakeUnitOfWork):
         self.products = FakeProductRepository(self, self.session)
         self.customers = FakeCustomerRepository(self, self.session)
         self.specimens = FakeSpecimenRepository(self, self.session)
-        for name, (_, fake) in LIBRARY.items():
+        for name, (_, fake) in PLAIN.items():
             setattr(self, name, fake(self, self.session))
+
+
+def of(uow: UnitOfWork, name: str) -> Any:
+    """Return a repository of the tests' own units, by its name."""
+    return getattr(uow, name)

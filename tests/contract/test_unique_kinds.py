@@ -1,0 +1,298 @@
+"""Promise 7: unique values of every kind: several together, nullable, of some rows alone, of parts, and no texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.errors import DuplicateIdentity, ValueTaken
+from tests.contract.accounts import (
+    Account,
+    Board,
+    Card,
+    CodeTaken,
+    ColoursTaken,
+    DayTaken,
+    Label,
+    LabelTaken,
+    NameTaken,
+    NicknameTaken,
+    NumberTaken,
+    Pin,
+    PlaceTaken,
+    SlotTaken,
+    SlugTaken,
+)
+from tests.contract.families import store, stored_ids
+from tests.contract.shop import of
+from tests.storages import Storage
+
+pytestmark = pytest.mark.promise(7)
+
+TENANT = UUID("01890000-0000-7000-8000-0000000000aa")
+CODE = UUID("01890000-0000-7000-8000-0000000000bb")
+DAY = date(2024, 2, 29)
+
+# Values of an account, the error for them, and its text for the value.
+VALUES: dict[str, tuple[dict[str, Any], type[ValueTaken], str]] = {
+    "several": ({"tenant_id": TENANT, "name": "ann"}, NameTaken, f"{TENANT}, ann"),
+    "nullable": ({"nickname": "ann"}, NicknameTaken, "ann"),
+    "int": ({"number": 7}, NumberTaken, "7"),
+    "UUID": ({"code": CODE}, CodeTaken, str(CODE)),
+    "date": ({"opened": DAY}, DayTaken, "2024-02-29"),
+}
+
+each_kind = pytest.mark.parametrize("kind", VALUES)
+two_ways = pytest.mark.parametrize("flushed", [True, False])
+
+
+@each_kind
+@two_ways
+def test_a_taken_value_of_an_addition(storage: Storage, kind: str, flushed: bool) -> None:
+    """It is refused, with the value as a text that is alike everywhere."""
+    values, error, text = VALUES[kind]
+    store(storage, "accounts", Account(**values))
+    with pytest.raises(error) as caught, storage.unit() as uow:
+        of(uow, "accounts").add(Account(**values))
+        uow.flush() if flushed else uow.commit()
+    assert (text, str) == (caught.value.value, type(caught.value.value))
+
+
+@each_kind
+@two_ways
+def test_a_taken_value_of_a_change(storage: Storage, kind: str, flushed: bool) -> None:
+    """It is refused, with all values of the row, also if only the last of them was changed."""
+    values, error, text = VALUES[kind]
+    store(storage, "accounts", Account(**values))
+    *others, last = values
+    mine = store(storage, "accounts", Account(**{name: values[name] for name in others}))
+    with pytest.raises(error) as caught, storage.unit() as uow:
+        setattr(of(uow, "accounts").get(mine.id), last, values[last])
+        uow.flush() if flushed else uow.commit()
+    assert text == caught.value.value
+
+
+def test_the_first_of_two_values_is_changed(storage: Storage) -> None:
+    """The error has both, and names the aggregate that was changed."""
+    for tenant in (TENANT, CODE):
+        store(storage, "accounts", Account(tenant_id=tenant, name="ann"))
+    mine = store(storage, "accounts", Account(name="ann"))
+    with storage.unit() as uow:
+        account = of(uow, "accounts").get(mine.id)
+        for tenant in (CODE, TENANT):
+            with pytest.raises(NameTaken) as caught, uow.savepoint():
+                account.tenant_id = tenant
+            assert f"{tenant}, ann" == caught.value.value
+        account.name = "bob"
+        uow.flush()
+        account.tenant_id = TENANT
+        uow.commit()
+    assert (TENANT, "bob", 2) == (account.tenant_id, account.name, account.version)
+
+
+def test_one_of_two_values_may_be_shared(storage: Storage) -> None:
+    """Only both together are unique."""
+    for account in (
+        Account(tenant_id=TENANT, name="ann"),
+        Account(tenant_id=TENANT, name="bob"),
+        Account(tenant_id=CODE, name="ann"),
+    ):
+        store(storage, "accounts", account)
+    assert 3 == len(stored_ids(storage, "accounts"))
+
+
+def test_texts_together_do_not_run_into_each_other(storage: Storage) -> None:
+    """Two pairs that look alike with a comma between are two."""
+    for front, back in (("a, b", "c"), ("a", "b, c"), ("a,", "b, c")):
+        store(storage, "boards", Board(cards=[Card(place=1, front=front, back=back)]))
+    with pytest.raises(ColoursTaken) as caught:
+        store(storage, "boards", Board(cards=[Card(place=1, front="a", back="b, c")]))
+    assert "a, b, c" == caught.value.value
+
+
+@each_kind
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_taken_value_in_a_bulk(storage: Storage, kind: str, stored: bool) -> None:
+    """It is refused without the value, whether it is stored or of the same call."""
+    values, error, _ = VALUES[kind]
+    if stored:
+        store(storage, "accounts", Account(**values))
+    before = stored_ids(storage, "accounts")
+    with pytest.raises(error) as caught, storage.unit() as uow:
+        of(uow, "accounts").add_many([Account()] + [Account(**values) for _ in range(2 - stored)])
+    assert None is caught.value.value
+    assert before == stored_ids(storage, "accounts")
+
+
+def test_none_clashes_with_nothing(storage: Storage) -> None:
+    """On add, in bulk and on change; None in one of several values frees the others."""
+    with storage.unit() as uow:
+        of(uow, "accounts").add(Account())
+        of(uow, "accounts").add(named := Account(nickname="ann", number=1, code=CODE, opened=DAY))
+        of(uow, "accounts").add_many([Account(), Account()])
+        of(uow, "boards").add(Board(cards=[Card(place=1, front="a"), Card(place=2, front="a"), Card(place=3)]))
+        of(uow, "boards").add_many([Board(cards=[Card(place=1, front="a"), Card(place=2, back="b")])])
+        uow.commit()
+    with storage.unit() as uow:
+        mine = of(uow, "accounts").get(named.id)
+        mine.nickname = mine.number = mine.code = mine.opened = None
+        uow.flush()
+        of(uow, "accounts").add(Account(nickname="ann", number=1, code=CODE, opened=DAY))
+        uow.commit()
+    assert (5, 2) == (len(stored_ids(storage, "accounts")), len(stored_ids(storage, "boards")))
+
+
+def test_a_value_is_unique_where_it_counts(storage: Storage) -> None:
+    """Labels with one name clash unless one of them is deleted; so do slugs that are open and not archived."""
+    store(storage, "labels", Label(name="ann", deleted_at=DAY))
+    store(storage, "labels", Label(name="ann", deleted_at=DAY))
+    store(storage, "labels", Label(name="ann"))
+    with pytest.raises(LabelTaken) as caught:
+        store(storage, "labels", Label(name="ann"))
+    assert "ann" == caught.value.value
+    for number, (state, archived) in enumerate([("closed", False), ("open", True), ("Open", False), ("open", False)]):
+        store(storage, "labels", Label(name=str(number), slug="s", state=state, archived=archived))
+    with pytest.raises(SlugTaken) as taken:
+        store(storage, "labels", Label(name="other", slug="s", state="open"))
+    assert "s" == taken.value.value
+
+
+def _restore(label: Label) -> None:
+    label.deleted_at = None
+
+
+def _open(label: Label) -> None:
+    label.state = "open"
+
+
+def _take_out(label: Label) -> None:
+    label.archived = False
+
+
+COMING_BACK: dict[str, tuple[Callable[[Label], None], dict[str, Any], type[ValueTaken], str]] = {
+    "restored": (_restore, {"deleted_at": DAY}, LabelTaken, "ann"),
+    "opened": (_open, {"name": "bob", "state": "closed"}, SlugTaken, "s"),
+    "taken out": (_take_out, {"name": "bob", "archived": True}, SlugTaken, "s"),
+}
+
+
+@pytest.mark.parametrize("how", COMING_BACK)
+def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
+    """It is refused when only the condition was changed, and accepted once the other one counts no longer."""
+    come_back, values, error, text = COMING_BACK[how]
+    first = store(storage, "labels", Label(name="ann", slug="s", state="open"))
+    made: dict[str, Any] = {"name": "ann", "slug": "s", "state": "open", "archived": True, **values}
+    second = store(storage, "labels", Label(**made))
+    with storage.unit() as uow:
+        other, mine = of(uow, "labels").get(first.id), of(uow, "labels").get(second.id)
+        if how == "restored":
+            mine.state = "closed"
+        elif how == "opened":
+            mine.archived = False
+            uow.flush()
+        with pytest.raises(error) as caught, uow.savepoint():
+            come_back(mine)
+        other.deleted_at, other.archived = DAY, True
+        uow.flush()
+        come_back(mine)
+        uow.commit()
+    assert text == caught.value.value
+
+
+def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
+    """The generated column counts there as well."""
+    with pytest.raises(LabelTaken), storage.unit() as uow:
+        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann"), Label(name="ann")])
+    with storage.unit() as uow:
+        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann")])
+        uow.commit()
+    assert 2 == len(stored_ids(storage, "labels"))
+
+
+# Ways to let a board have two parts with one value, and the error.
+PARTS: dict[str, tuple[Callable[[Board], object], type[ValueTaken], str]] = {
+    "with an id": (lambda board: board.cards.append(Card(place=1)), PlaceTaken, "1"),
+    "with an id, changed": (lambda board: setattr(board.cards[1], "place", 1), PlaceTaken, "1"),
+    "without an id": (lambda board: board.pins.add(Pin(slot=1, colour="blue")), SlotTaken, "1"),
+    "several values": (
+        lambda board: board.cards.append(Card(place=3, front="a", back="b")),
+        ColoursTaken,
+        "a, b",
+    ),
+    "several values, changed": (lambda board: setattr(board.cards[1], "back", "b"), ColoursTaken, "a, b"),
+}
+
+
+def new_board() -> Board:
+    """Return a board with parts of each kind."""
+    cards = [Card(place=1, front="a", back="b"), Card(place=2, front="a")]
+    return Board(cards=cards, pins={Pin(slot=1), Pin(slot=2)})
+
+
+@pytest.mark.parametrize("how", PARTS)
+def test_a_taken_value_of_a_part(storage: Storage, how: str) -> None:
+    """It is refused with its value, in one board."""
+    clash, error, text = PARTS[how]
+    board = store(storage, "boards", new_board())
+    with storage.unit() as uow:
+        mine = of(uow, "boards").get(board.id)
+        with pytest.raises(error) as caught, uow.savepoint():
+            clash(mine)
+        uow.commit()
+    assert text == caught.value.value
+
+
+def test_parts_of_two_parents_do_not_clash(storage: Storage) -> None:
+    """In what is unique for each parent; nor does a part that moves clash with its old place."""
+    boards = [store(storage, "boards", Board(cards=[Card(place=1)], pins={Pin(slot=1)})) for _ in range(2)]
+    with storage.unit() as uow:
+        of(uow, "boards").add_many([Board(cards=[Card(place=1)], pins={Pin(slot=1)}) for _ in range(2)])
+        one, other = (of(uow, "boards").get(board.id) for board in boards)
+        with pytest.raises(PlaceTaken) as caught, uow.savepoint():
+            other.cards.append(one.cards.pop())
+        assert "1" == caught.value.value
+        one.cards[0].place = 2
+        uow.flush()
+        other.cards.append(one.cards.pop())
+        one.cards.append(Card(place=2))
+        uow.commit()
+    assert ([2], [1, 2]) == ([card.place for card in one.cards], [card.place for card in other.cards])
+
+
+@pytest.mark.parametrize("in_bulk", [True, False])
+def test_the_first_broken_one_in_the_port_counts(storage: Storage, in_bulk: bool) -> None:
+    """If a row breaks several: the key, then the unique values in their order."""
+    values = {name: value for some, *_ in VALUES.values() for name, value in some.items()}
+    stored = store(storage, "accounts", Account(**values))
+    errors: list[Any] = [DuplicateIdentity, *(error for _, error, _ in VALUES.values())]
+    names = ["id", "name", "nickname", "number", "code", "opened"]
+    values["id"] = stored.id
+    for place, error in enumerate(errors):
+        broken = {name: values[name] for name in names[place:]}
+        broken |= {"tenant_id": TENANT} if "name" in broken else {}
+        with pytest.raises((DuplicateIdentity, ValueTaken)) as caught, storage.unit() as uow:
+            if in_bulk:
+                of(uow, "accounts").add_many([Account(**broken)])
+            else:
+                of(uow, "accounts").add(Account(**broken))
+                uow.commit()
+        assert error is caught.type
+
+
+def test_the_first_broken_one_of_parts_counts(storage: Storage) -> None:
+    """The id of a part, then its unique values in the order of the port."""
+    board = store(storage, "boards", new_board())
+    card = board.cards[0]
+    for new, error in (
+        (Card(id=card.id, place=1, front="a", back="b"), DuplicateIdentity),
+        (Card(place=1, front="a", back="b"), PlaceTaken),
+        (Card(place=4, front="a", back="b"), ColoursTaken),
+    ):
+        with pytest.raises((DuplicateIdentity, ValueTaken)) as caught, storage.unit() as uow:
+            of(uow, "boards").get(board.id).cards.append(new)
+            uow.commit()
+        assert error is caught.type
