@@ -12,7 +12,7 @@ from adapters.sql.refused import mappers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import ForeignKeyConstraint
+    from sqlalchemy import ColumnElement, ForeignKeyConstraint
     from sqlalchemy.orm import Mapper
 
     from domain.constraints import Reference, Unique
@@ -61,35 +61,51 @@ def unique_where(table: Table, *names: str, where: Mapping[str, object]) -> None
     MariaDB and MySQL have no partial indexes. So on every database a generated column is 1 in these rows and NULL in
     the others, and is part of the unique constraint.
     """
-    conditions = [table.c[name].is_(None) if value is None else table.c[name] == value for name, value in where.items()]
-    computed = Computed(case((and_(*conditions), 1)), persisted=True)
-    table.append_column(Column(marker_of(names), Integer, computed))
+    table.append_column(Column(marker_of(names), Integer, Computed(_mark(table, where), persisted=True)))
     table.append_constraint(UniqueConstraint(*names, marker_of(names)))
+
+
+def _mark(table: Table, where: Mapping[str, object]) -> ColumnElement[Any]:
+    """Return what is 1 in the rows in which columns have certain values, and NULL in the others."""
+    conditions = [table.c[name].is_(None) if value is None else table.c[name] == value for name, value in where.items()]
+    return case((and_(*conditions), 1))
 
 
 def _unique(repository: type[Repository[Any]], table: Table, path: str, parent: frozenset[str]) -> Iterator[Constraint]:
     found = {frozenset(column.name for column in one.columns): one for one in _unique_constraints(table)}
     for one in found.values():
-        if getattr(one, "deferrable", None) or {key: value for key, value in one.dialect_kwargs.items() if value}:
+        if _is_special(one):
             _refuse(repository, f"{one.name} is deferrable, partial or special: leave that out, or use unique_where()")
     for unique in (one for one in repository.unique if one.path == path):
-        marker = {marker_of(unique.names)} if unique.where else set()
-        wanted = {*unique.names, *(parent if unique.per_parent else ()), *marker}
-        constraint = found.pop(frozenset(wanted), None)
-        named = ", ".join(map(repr, unique.names))
+        names = (*sorted(parent if unique.per_parent else ()), *unique.names)
+        marker = {marker_of(names)} if unique.where else set()
+        constraint = found.pop(frozenset({*names, *marker}), None)
         if constraint is None:
+            named = ", ".join(map(repr, names))
             advice = f"unique_where({table.name}, {named}, where=...)" if marker else f"UniqueConstraint({named})"
             _refuse(repository, f"the table {table.name} has no constraint for {unique}: add {advice}")
+        for name in marker:
+            computed = table.c[name].computed
+            if computed is None or not computed.sqltext.compare(_mark(table, dict(unique.where))):
+                _refuse(repository, f"{table.name}.{name} has another condition than {unique}: give both the same")
         columns = tuple(column for column in constraint.columns if column.name not in marker)
         yield Constraint(str(constraint.name), columns, unique, table.c[min(marker)] if marker else None)
-    for names in found:
-        paths = ", ".join(repr(f"{path}.{name}" if path else name) for name in sorted(names - parent))
-        _refuse(repository, f"{table.name} is unique in {', '.join(sorted(names))}: add Unique({paths}, error=...)")
+    for others in found:
+        paths = ", ".join(repr(f"{path}.{name}" if path else name) for name in sorted(others - parent))
+        advice = f"Unique({paths}, {'per_parent=True, ' if others & parent else ''}error=...)"
+        _refuse(repository, f"{table.name} is unique in {', '.join(sorted(others))}: add {advice}")
 
 
 def _unique_constraints(table: Table) -> Iterator[UniqueConstraint | Index]:
     yield from (one for one in table.constraints if isinstance(one, UniqueConstraint))
     yield from (one for one in table.indexes if one.unique)
+
+
+def _is_special(one: UniqueConstraint | Index) -> bool:
+    if isinstance(one, Index) and [*one.expressions] != [*one.columns]:
+        return True
+    options = one.dialect_kwargs.values()  # a condition such as ``n == 1`` is false by itself
+    return bool(getattr(one, "deferrable", None)) or any(value is not None and value is not False for value in options)
 
 
 def _references(
@@ -103,15 +119,17 @@ def _references(
         if (reference.name,) not in keys:
             _refuse(repository, f"the table {table.name} has no foreign key for {reference}: add one")
         key = keys.pop((reference.name,))
-        if _target(key) is not reference.to:
-            _refuse(
-                repository, f"{table.name}.{reference.name} refers to {key.referred_table.name}, not as {reference}"
-            )
+        [element] = key.elements
+        if _target(key) is not reference.to or not element.column.primary_key:
+            where = element.target_fullname
+            _refuse(repository, f"{table.name}.{reference.name} refers to {where}, not to the id as in {reference}")
         yield Constraint(str(key.name), tuple(key.columns), reference)
     for names in keys:
-        paths = ", ".join(repr(f"{path}.{name}" if path else name) for name in names)
-        advice = f"Reference({paths}, to=..., missing=..., in_use=...)"
-        _refuse(repository, f"{table.name} has a foreign key of {', '.join(names)}: add {advice}")
+        named = repr(f"{path}.{names[0]}" if path else names[0])
+        advice = (
+            f"add Reference({named}, to=..., missing=..., in_use=...)" if len(names) == 1 else "refer to an id alone"
+        )
+        _refuse(repository, f"{table.name} has a foreign key of {', '.join(names)}: {advice}")
 
 
 def _target(key: ForeignKeyConstraint) -> type | None:
