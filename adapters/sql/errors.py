@@ -135,7 +135,7 @@ class Broken:
     name: str | None = None
     columns: frozenset[str] = frozenset()
     can_be_asked: bool = False
-    """Whether the transaction can go on."""
+    """Whether the transaction can go on, and another constraint may come first."""
 
     def is_of(self, name: str, columns: Iterable[Column[Any]]) -> bool:
         """Return whether it is the constraint of a name, on these columns."""
@@ -143,6 +143,7 @@ class Broken:
         return is_key or self.name == name or self.columns == {f"{one.table.name}.{one.name}" for one in columns}
 
 
+_ASKED: set[Kind] = {"unique", "foreign key"}  # the others come first anyway
 _POSTGRES_KINDS: dict[str, Kind] = {"23502": "not null", "23503": "foreign key", "23505": "unique", "23514": "check"}
 _MYSQL_KINDS: dict[int, Kind] = {
     **dict.fromkeys((1048, 1364), "not null"),
@@ -171,7 +172,7 @@ def broken(error: BaseException | None) -> Broken | None:
     if number in _MYSQL_KINDS and error is not None:
         kind = _MYSQL_KINDS[number]
         named = re.search(_MYSQL_NAMES.get(kind, r"[`']([\w.]+)[`']"), str(error.args[-1]))
-        return Broken(kind, named[1] if named else None, can_be_asked=True)
+        return Broken(kind, named[1] if named else None, can_be_asked=kind in _ASKED)
     state = getattr(error, "pgcode", None) or ""
     if state.startswith("23"):
         diag: Any = getattr(error, "diag", None)
@@ -181,7 +182,8 @@ def broken(error: BaseException | None) -> Broken | None:
     if told and isinstance(error, sqlite3.IntegrityError):
         columns = frozenset((told[2] or "").split(", ")) if told[1] == "UNIQUE" else frozenset()
         name = None if columns else (told[2] or "").rpartition(".")[2] or None
-        return Broken(_SQLITE_KINDS[told[1]], name, columns, can_be_asked=True)
+        kind = _SQLITE_KINDS[told[1]]
+        return Broken(kind, name, columns, can_be_asked=kind in _ASKED)
     return None
 
 
