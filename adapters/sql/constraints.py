@@ -147,8 +147,9 @@ def _row(table: str, sent: Any, connection: Connection) -> _Row:
         mapper = inspect(type(one))
         if mapper.local_table.name == table:
             values = {column.name: _sent(column, vars(one), connection) for column in mapper.local_table.columns}
-            if all(values[name] == value for name, value in sent.items() if name in values):
-                keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
+            keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
+            known = {**{f"{table}_{name}": values[name] for name in keys}, **values}  # an UPDATE sends the key so
+            if all(known[name] == value for name, value in sent.items() if name in known):
                 return _Row(one, {**values, **sent}, {name: values[name] for name in keys})
     return _Row(None, sent, {})
 

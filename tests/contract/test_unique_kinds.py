@@ -1,4 +1,4 @@
-"""Promise 7: unique values of every kind: several together, nullable, of some rows alone, of parts, and no texts."""
+"""Promise 7: unique values of every kind: several together, nullable, of parts, and no texts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from tests.contract.accounts import (
     CodeTaken,
     ColoursTaken,
     DayTaken,
-    Label,
-    LabelTaken,
     NameTaken,
     NicknameTaken,
     NumberTaken,
     Pin,
     PlaceTaken,
     SlotTaken,
-    SlugTaken,
 )
 from tests.contract.families import store, stored_ids
 from tests.contract.shop import of
@@ -94,6 +91,25 @@ def test_the_first_of_two_values_is_changed(storage: Storage) -> None:
     assert (TENANT, "bob", 2) == (account.tenant_id, account.name, account.version)
 
 
+def test_the_row_that_failed_is_named(storage: Storage) -> None:
+    """Of two that were changed alike in one flush, and of two parts, the one that clashes."""
+    store(storage, "accounts", Account(tenant_id=TENANT, name="ann"))
+    boards = [store(storage, "boards", Board(cards=[Card(place=1, front=front)])) for front in ("b", "a")]
+    store(storage, "boards", Board(cards=[Card(place=1, front="a", back="x")]))
+    with storage.unit() as uow:
+        of(uow, "accounts").add_many([Account(tenant_id=CODE, name="bob"), Account(tenant_id=TENANT, name="bob")])
+        mine = of(uow, "accounts").page().items
+        with pytest.raises(NameTaken) as caught, uow.savepoint():
+            for account in mine[1:]:
+                account.name = "ann"
+        cards = [of(uow, "boards").get(board.id).cards[0] for board in boards]
+        with pytest.raises(ColoursTaken) as of_parts, uow.savepoint():
+            for card in cards:
+                card.back = "x"
+        uow.commit()
+    assert (f"{TENANT}, ann", "a, x") == (caught.value.value, of_parts.value.value)
+
+
 def test_one_of_two_values_may_be_shared(storage: Storage) -> None:
     """Only both together are unique."""
     for account in (
@@ -144,73 +160,6 @@ def test_none_clashes_with_nothing(storage: Storage) -> None:
         of(uow, "accounts").add(Account(nickname="ann", number=1, code=CODE, opened=DAY))
         uow.commit()
     assert (5, 2) == (len(stored_ids(storage, "accounts")), len(stored_ids(storage, "boards")))
-
-
-def test_a_value_is_unique_where_it_counts(storage: Storage) -> None:
-    """Labels with one name clash unless one of them is deleted; so do slugs that are open and not archived."""
-    store(storage, "labels", Label(name="ann", deleted_at=DAY))
-    store(storage, "labels", Label(name="ann", deleted_at=DAY))
-    store(storage, "labels", Label(name="ann"))
-    with pytest.raises(LabelTaken) as caught:
-        store(storage, "labels", Label(name="ann"))
-    assert "ann" == caught.value.value
-    for number, (state, archived) in enumerate([("closed", False), ("open", True), ("Open", False), ("open", False)]):
-        store(storage, "labels", Label(name=str(number), slug="s", state=state, archived=archived))
-    with pytest.raises(SlugTaken) as taken:
-        store(storage, "labels", Label(name="other", slug="s", state="open"))
-    assert "s" == taken.value.value
-
-
-def _restore(label: Label) -> None:
-    label.deleted_at = None
-
-
-def _open(label: Label) -> None:
-    label.state = "open"
-
-
-def _take_out(label: Label) -> None:
-    label.archived = False
-
-
-COMING_BACK: dict[str, tuple[Callable[[Label], None], dict[str, Any], type[ValueTaken], str]] = {
-    "restored": (_restore, {"deleted_at": DAY}, LabelTaken, "ann"),
-    "opened": (_open, {"name": "bob", "state": "closed"}, SlugTaken, "s"),
-    "taken out": (_take_out, {"name": "bob", "archived": True}, SlugTaken, "s"),
-}
-
-
-@pytest.mark.parametrize("how", COMING_BACK)
-def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
-    """It is refused when only the condition was changed, and accepted once the other one counts no longer."""
-    come_back, values, error, text = COMING_BACK[how]
-    first = store(storage, "labels", Label(name="ann", slug="s", state="open"))
-    made: dict[str, Any] = {"name": "ann", "slug": "s", "state": "open", "archived": True, **values}
-    second = store(storage, "labels", Label(**made))
-    with storage.unit() as uow:
-        other, mine = of(uow, "labels").get(first.id), of(uow, "labels").get(second.id)
-        if how == "restored":
-            mine.state = "closed"
-        elif how == "opened":
-            mine.archived = False
-            uow.flush()
-        with pytest.raises(error) as caught, uow.savepoint():
-            come_back(mine)
-        other.deleted_at, other.archived = DAY, True
-        uow.flush()
-        come_back(mine)
-        uow.commit()
-    assert text == caught.value.value
-
-
-def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
-    """The generated column counts there as well."""
-    with pytest.raises(LabelTaken), storage.unit() as uow:
-        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann"), Label(name="ann")])
-    with storage.unit() as uow:
-        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann")])
-        uow.commit()
-    assert 2 == len(stored_ids(storage, "labels"))
 
 
 # Ways to let a board have two parts with one value, and the error.

@@ -1,0 +1,86 @@
+"""Promise 7: values that are unique in some rows alone, those whose other attributes have certain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from domain.errors import ValueTaken
+from tests.contract.accounts import Label, LabelTaken, SlugTaken
+from tests.contract.families import store, stored_ids
+from tests.contract.shop import of
+from tests.storages import Storage
+
+pytestmark = pytest.mark.promise(7)
+
+DAY = date(2024, 2, 29)
+
+
+def test_a_value_is_unique_where_it_counts(storage: Storage) -> None:
+    """Labels with one name clash unless one of them is deleted; so do slugs that are open and not archived."""
+    store(storage, "labels", Label(name="ann", deleted_at=DAY))
+    store(storage, "labels", Label(name="ann", deleted_at=DAY))
+    store(storage, "labels", Label(name="ann"))
+    with pytest.raises(LabelTaken) as caught:
+        store(storage, "labels", Label(name="ann"))
+    assert "ann" == caught.value.value
+    for number, (state, archived) in enumerate([("closed", False), ("open", True), ("Open", False), ("open", False)]):
+        store(storage, "labels", Label(name=str(number), slug="s", state=state, archived=archived))
+    with pytest.raises(SlugTaken) as taken:
+        store(storage, "labels", Label(name="other", slug="s", state="open"))
+    assert "s" == taken.value.value
+
+
+def _restore(label: Label) -> None:
+    label.deleted_at = None
+
+
+def _open(label: Label) -> None:
+    label.state = "open"
+
+
+def _take_out(label: Label) -> None:
+    label.archived = False
+
+
+COMING_BACK: dict[str, tuple[Callable[[Label], None], dict[str, Any], type[ValueTaken], str]] = {
+    "restored": (_restore, {"deleted_at": DAY}, LabelTaken, "ann"),
+    "opened": (_open, {"name": "bob", "state": "closed"}, SlugTaken, "s"),
+    "taken out": (_take_out, {"name": "bob", "archived": True}, SlugTaken, "s"),
+}
+
+
+@pytest.mark.parametrize("how", COMING_BACK)
+def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
+    """It is refused when only the condition was changed, and accepted once the other one counts no longer."""
+    come_back, values, error, text = COMING_BACK[how]
+    first = store(storage, "labels", Label(name="ann", slug="s", state="open"))
+    made: dict[str, Any] = {"name": "ann", "slug": "s", "state": "open", "archived": True, **values}
+    second = store(storage, "labels", Label(**made))
+    with storage.unit() as uow:
+        other, mine = of(uow, "labels").get(first.id), of(uow, "labels").get(second.id)
+        if how == "restored":
+            mine.state = "closed"
+        elif how == "opened":
+            mine.archived = False
+            uow.flush()
+        with pytest.raises(error) as caught, uow.savepoint():
+            come_back(mine)
+        other.deleted_at, other.archived = DAY, True
+        uow.flush()
+        come_back(mine)
+        uow.commit()
+    assert text == caught.value.value
+
+
+def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
+    """The generated column counts there as well."""
+    with pytest.raises(LabelTaken), storage.unit() as uow:
+        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann"), Label(name="ann")])
+    with storage.unit() as uow:
+        of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann")])
+        uow.commit()
+    assert 2 == len(stored_ids(storage, "labels"))
