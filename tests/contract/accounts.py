@@ -80,6 +80,12 @@ class ColoursTaken(ValueTaken):
     kind: ClassVar[str] = "pair of colours"
 
 
+class TagTaken(ValueTaken):
+    """Another card of the board that is not hidden has this tag."""
+
+    kind: ClassVar[str] = "tag"
+
+
 class SlotTaken(ValueTaken):
     """Another pin of the board has this slot."""
 
@@ -111,12 +117,17 @@ class Label(Aggregate):
 
 @define(slots=False, eq=False, kw_only=True)
 class Card:
-    """What hangs on a board. Its place is unique on the board, its two colours together on all boards."""
+    """What hangs on a board. Its place is unique on the board, its two colours together on all boards.
+
+    Its tag is unique on the board as long as it is not hidden.
+    """
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
     place: int
     front: str | None = None
     back: str | None = None
+    tag: str | None = None
+    hidden: bool = False
 
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
@@ -176,9 +187,12 @@ cards = Table(
     Column("place", Integer, nullable=False),
     Column("front", String(40)),
     Column("back", String(40)),
+    Column("tag", String(40)),
+    Column("hidden", Boolean, nullable=False),
     UniqueConstraint("board_id", "place"),
     UniqueConstraint("front", "back"),
 )
+unique_where(cards, "board_id", "tag", where={"hidden": False})
 pins = Table(
     "pins",
     accounts_metadata,
@@ -238,6 +252,7 @@ class BoardRepository(Repository[Board]):
     unique = (
         Unique("cards.place", per_parent=True, error=PlaceTaken),
         Unique("cards.front", "cards.back", error=ColoursTaken),
+        Unique("cards.tag", where={"cards.hidden": False}, per_parent=True, error=TagTaken),
         Unique("pins.slot", per_parent=True, error=SlotTaken),
     )
 

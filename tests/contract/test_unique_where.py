@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ValueTaken
-from tests.contract.accounts import Label, LabelTaken, SlugTaken
+from tests.contract.accounts import Board, Card, Label, LabelTaken, SlugTaken, TagTaken
 from tests.contract.families import store, stored_ids
 from tests.contract.shop import of
 from tests.storages import Storage
@@ -84,3 +84,21 @@ def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
         of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann")])
         uow.commit()
     assert 2 == len(stored_ids(storage, "labels"))
+
+
+def test_parts_are_unique_where_they_count(storage: Storage) -> None:
+    """In one board, those that are not hidden; those without a tag, and of other boards, never clash."""
+    cards = [Card(place=1, tag="t"), Card(place=2, tag="t", hidden=True), Card(place=3), Card(place=4)]
+    board = store(storage, "boards", Board(cards=cards))
+    store(storage, "boards", Board(cards=[Card(place=1, tag="t")]))
+    with storage.unit() as uow:
+        mine = of(uow, "boards").get(board.id)
+        with pytest.raises(TagTaken) as added, uow.savepoint():
+            mine.cards.append(Card(place=5, tag="t"))
+        with pytest.raises(TagTaken) as shown, uow.savepoint():
+            mine.cards[1].hidden = False
+        mine.cards[0].hidden = True
+        uow.flush()
+        mine.cards[1].hidden = False
+        uow.commit()
+    assert ["t", "t"] == [added.value.value, shown.value.value]
