@@ -9,11 +9,13 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import insert, inspect
 from sqlalchemy.orm.util import identity_key
 
+from adapters.sql.constraints import constraints_of
 from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
 from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from domain.attributes import stored_names
+from domain.constraints import Reference
 from domain.errors import DuplicateIdentity, ReferenceMissing, ValueTaken
 from domain.limits import check_values
 
@@ -50,9 +52,20 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
         _insert_graphs(session, aggregates)
     else:
         mapper = inspect(kind)
+        _check_order(aggregates, mapper.local_table)
         columns = [column for column in mapper.local_table.columns if column.key in stored_names(kind)]
         rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
         insert_rows(session.connection(), mapper.local_table, columns, rows)
+
+
+def _check_order(aggregates: Sequence[Aggregate], table: Table) -> None:
+    """Refuse aggregates that refer to a later one, which PostgreSQL would store: it checks them after the last row."""
+    places = {one.id: place for place, one in enumerate(aggregates)}
+    for reference in (one.declared for one in constraints_of(table.name) if isinstance(one.declared, Reference)):
+        if reference.to is type(aggregates[0]) and any(
+            places.get(getattr(one, reference.name), 0) > place for place, one in enumerate(aggregates)
+        ):
+            raise reference.missing(None)
 
 
 def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:

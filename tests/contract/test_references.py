@@ -52,6 +52,22 @@ def test_a_bulk_needs_what_it_refers_to(family: Family) -> None:
     assert before == stored_ids(family.storage, family.children)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_bulk_has_parents_first(storage: Storage, turned: bool) -> None:
+    """An aggregate of a bulk may refer to an earlier one of the list, and not to a later one."""
+    boss = Employee(badge="boss")
+    team = [boss, Employee(badge="ann", manager_id=boss.id), Employee(badge="bob", mentor_id=boss.id)]
+    with storage.unit() as uow:
+        if turned:
+            with pytest.raises(invoices.MentorMissing) as caught:
+                of(uow, "employees").add_many([team[2], *team[:2]])
+            assert None is caught.value.value
+            return
+        of(uow, "employees").add_many(team)
+        uow.commit()
+    assert 3 == len(stored_ids(storage, "employees"))
+
+
 def test_a_missing_reference_in_a_savepoint(family: Family) -> None:
     """It is undone with its savepoint, and the unit goes on."""
     parent, lost = family.stored_parent(), new_id()
