@@ -7,7 +7,19 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from attrs import define, field, setters
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
@@ -92,13 +104,16 @@ class SlotTaken(ValueTaken):
     kind: ClassVar[str] = "slot"
 
 
+SHORT = {"max_length": 40}
+
+
 @define(slots=False, eq=False, kw_only=True)
 class Account(Aggregate):
     """What a tenant has: the name is unique for each tenant, and each other value by itself."""
 
     tenant_id: UUID = field(factory=new_id)
-    name: str = "main"
-    nickname: str | None = None
+    name: str = field(default="main", metadata=SHORT)
+    nickname: str | None = field(default=None, metadata=SHORT)
     number: int | None = None
     code: UUID | None = None
     opened: date | None = None
@@ -108,9 +123,9 @@ class Account(Aggregate):
 class Label(Aggregate):
     """A name that is unique until it is deleted, with a slug that is unique as long as it is open and here."""
 
-    name: str
-    slug: str = ""
-    state: str = "closed"
+    name: str = field(metadata=SHORT)
+    slug: str = field(default="", metadata=SHORT)
+    state: str = field(default="closed", metadata=SHORT)
     archived: bool = False
     deleted_at: date | None = None
 
@@ -124,9 +139,9 @@ class Card:
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
     place: int
-    front: str | None = None
-    back: str | None = None
-    tag: str | None = None
+    front: str | None = field(default=None, metadata=SHORT)
+    back: str | None = field(default=None, metadata=SHORT)
+    tag: str | None = field(default=None, metadata=SHORT)
     hidden: bool = False
 
 
@@ -135,7 +150,7 @@ class Pin:
     """What sticks in a slot of a board, which is unique on the board."""
 
     slot: int
-    colour: str = "red"
+    colour: str = field(default="red", metadata=SHORT)
 
 
 @define(slots=False, eq=False, kw_only=True)
@@ -159,7 +174,7 @@ accounts = _table(
     Column("tenant_id", Uuid, nullable=False),
     Column("name", String(40), nullable=False),
     Column("nickname", String(40)),
-    Column("number", Integer),
+    Column("number", BigInteger),
     Column("code", Uuid),
     Column("opened", Date),
     UniqueConstraint("tenant_id", "name"),
@@ -184,7 +199,7 @@ cards = Table(
     accounts_metadata,
     Column("id", Uuid, primary_key=True),
     Column("board_id", ForeignKey(boards.c.id), nullable=False),
-    Column("place", Integer, nullable=False),
+    Column("place", BigInteger, nullable=False),
     Column("front", String(40)),
     Column("back", String(40)),
     Column("tag", String(40)),
@@ -198,7 +213,7 @@ pins = Table(
     accounts_metadata,
     Column("key", Integer, primary_key=True),
     Column("board_id", ForeignKey(boards.c.id), nullable=False),
-    Column("slot", Integer, nullable=False),
+    Column("slot", BigInteger, nullable=False),
     Column("colour", String(40), nullable=False),
     UniqueConstraint("board_id", "slot"),
 )

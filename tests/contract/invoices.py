@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from attrs import define, field, setters
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid
 from sqlalchemy.orm import relationship
 
 from adapters.fake.repository import FakeRepository
@@ -88,11 +88,14 @@ class EmployeeMentors(StillReferenced):
     kind: ClassVar[str] = "mentored employee"
 
 
+SHORT = {"max_length": 40}
+
+
 @define(slots=False, eq=False, kw_only=True)
 class Article(Aggregate):
     """What can be sold."""
 
-    name: str = ""
+    name: str = field(default="", metadata=SHORT)
 
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
@@ -122,8 +125,8 @@ class Invoice(Aggregate):
 class Employee(Aggregate):
     """Who sells it."""
 
-    badge: str
-    name: str = ""
+    badge: str = field(metadata=SHORT)
+    name: str = field(default="", metadata=SHORT)
     manager_id: UUID | None = None
     mentor_id: UUID | None = None
 
@@ -147,7 +150,7 @@ lines = _part_table(
     "lines",
     invoices,
     "id",
-    Column("number", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
     Column("article_id", ForeignKey(articles.c.id)),
     UniqueConstraint("owner", "number"),
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from attrs import field
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -29,6 +31,9 @@ from domain.errors import NotFound, ReferenceMissing, StillReferenced, ValueTake
 from tests.integration.mappings import SORTED, a_part, a_part_table, a_root, a_table, map_parts, owns
 
 pytestmark = pytest.mark.usefixtures("unmapped")
+
+SHORT = {"max_length": 9}
+AN_ID: Any = UUID | None
 
 NAME = Unique("name", error=ValueTaken)
 NAMED_HERE = Unique("name", where={"n": 1}, error=ValueTaken)
@@ -54,8 +59,12 @@ def declare(kind: type[Any], *declared: Any) -> type[SqlRepository[Any]]:
 
 def a_kind(*columns: Any, change: Callable[[Table], object] = lambda _: None) -> type[Any]:
     """Map a class with a name and a number to a table with these columns and constraints, and return it."""
-    kind = a_root(name=field(default=""), n=field(default=0), other_id=field(default=None))
-    table = a_table(Column("name", String(9)), Column("n", Integer), *_with_other(columns))
+    kind = a_root(
+        name=field(default="", type=str, metadata=SHORT),
+        n=field(default=0, type=int),
+        other_id=field(default=None, type=AN_ID),
+    )
+    table = a_table(Column("name", String(9)), Column("n", BigInteger), *_with_other(columns))
     change(table)
     map_aggregate(kind, table)
     return kind
@@ -74,7 +83,7 @@ def to(kind: type[Any], name: str = "other_id") -> Reference:
 def an_other() -> tuple[type[Any], Table]:
     """Map another class to refer to, and return it with its table."""
     table = a_table(Column("number", Uuid, unique=True), name="others")
-    kind = a_root("Other", number=field(default=None))
+    kind = a_root("Other", number=field(default=None, type=AN_ID))
     map_aggregate(kind, table)
     return kind, table
 
@@ -102,7 +111,11 @@ def no_constraint_for_several() -> None:
 
 def no_constraint_for_each_parent() -> None:
     """Declare a unique value of parts that their table does not keep."""
-    declare(map_parts(a_part(text=field(default="")), columns=(Column("text", String(9)),)), NAME_OF_PART, TEXT_OF_PART)
+    declare(
+        map_parts(a_part(text=field(default="", type=str, metadata=SHORT)), columns=(Column("text", String(9)),)),
+        NAME_OF_PART,
+        TEXT_OF_PART,
+    )
 
 
 def no_constraint_with_a_condition() -> None:
@@ -201,7 +214,7 @@ def a_key_of_several_columns() -> None:
     _, table = an_other()
     table.append_constraint(UniqueConstraint("id", "number"))
     columns = ["other_id", "second_id"]
-    kind = a_root(other_id=field(default=None), second_id=field(default=None))
+    kind = a_root(other_id=field(default=None, type=AN_ID), second_id=field(default=None, type=AN_ID))
     key = ForeignKeyConstraint(columns, [table.c.id, table.c.number])
     map_aggregate(kind, a_table(Column("other_id", Uuid), Column("second_id", Uuid), key))
     declare(kind)
@@ -275,9 +288,9 @@ def test_what_does_not_differ_is_accepted() -> None:
 def test_parts_may_be_unique_where_they_count(names: tuple[str, ...]) -> None:
     """In each parent: the name of its key comes first."""
     root = a_table()
-    parts = a_part_table(root, Column("text", String(9)), Column("n", Integer))
+    parts = a_part_table(root, Column("text", String(9)), Column("n", BigInteger))
     unique_where(parts, *names, where={"n": None})
-    map_part(part := a_part(text=field(default=""), n=field(default=None)), parts)
+    map_part(part := a_part(text=field(default="", type=str, metadata=SHORT), n=field(default=None)), parts)
     map_aggregate(kind := a_root(parts=SORTED), root, properties={"parts": owns(part, order_by=parts.c.name)})
     here = Unique("parts.text", where={"parts.n": None}, per_parent=True, error=ValueTaken)
     if len(names) > 1:
