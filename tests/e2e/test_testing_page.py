@@ -49,10 +49,3 @@ def test_the_sample_of_the_page_is_that_of_the_suite(program: ModuleType) -> Non
         sample.change(user, 1)
         assert ("bob", "ann@example.com", False) == (sample.word(user), user.email, user.active)
     assert [unique.attribute for unique in USERS.unique] == [unique.attribute for unique in program.USERS.unique]
-
-
-def test_what_the_page_links_to_exists() -> None:
-    """Each file, from where the page is."""
-    linked = [part.partition(")")[0] for part in PAGE.read_text(encoding="utf-8").split("](")[1:]]
-    assert linked
-    assert [] == [name for name in linked if not (PAGE.parent / name).exists()]
