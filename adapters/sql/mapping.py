@@ -116,7 +116,8 @@ def mapped_tables() -> list[Table]:
 
 def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
     """Refuse what is no part, or one of another unit of work, before SQLAlchemy does so with its own error."""
-    relation = inspect(type(parent)).relationships[rest[-1].key]
+    mapped: Any = next(kind for kind in type(parent).__mro__ if kind in makers)  # the parent may be of a subclass of it
+    relation = inspect(mapped).relationships[rest[-1].key]
     if part is None and not relation.uselist:
         return
     found, wanted = type(part), relation.mapper.class_
