@@ -24,8 +24,8 @@ from tests.storages import BACKENDS, LOCK_TIMEOUT, Storage
 PAGE = Path(__file__).parents[2] / "docs" / "modelling.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
-TESTS = re.findall(r"^def (test_\w+)\(storage\)", TEXT, re.MULTILINE)
-REFUSALS = re.findall(r"^def (test_\w+)\(\)", TEXT, re.MULTILINE)
+TESTS = re.findall(r"^def (test_\w+)\(storage\b", TEXT, re.MULTILINE)
+REFUSALS = re.findall(r"^def (test_\w+)\((?!storage)", TEXT, re.MULTILINE)
 
 REPOSITORIES = {"workspaces": "WorkspaceRepository", "projects": "ProjectRepository"}
 """The repositories of the page, by their names in a unit of work."""
@@ -40,7 +40,8 @@ def program() -> ModuleType:
         patch.setattr(adapters.sql.mapping, "metadata", metadata)
         for block in blocks(PAGE):
             assert block.language == "python", f"line {block.line}"
-            exec(compile(block.text, f"{PAGE.name}, line {block.line}", "exec"), vars(module))  # noqa: S102  # our text
+            code = compile(block.text, f"{PAGE.name}, line {block.line}", "exec", dont_inherit=True)
+            exec(code, vars(module))  # noqa: S102  # our own text
     return module
 
 
@@ -72,16 +73,24 @@ def page_storage(request: pytest.FixtureRequest, program: ModuleType) -> Iterato
     program.metadata.drop_all(engine)
 
 
+def arguments_of(test: Any) -> list[tuple[Any, ...]]:
+    """Return the arguments of each run of a test."""
+    marks = getattr(test, "pytestmark", [])
+    return marks[0].args[1] if marks else [()]
+
+
 @pytest.mark.parametrize("name", TESTS)
 def test_the_tests_of_the_page_pass(program: ModuleType, page_storage: Storage, name: str) -> None:
-    """On every storage."""
-    getattr(program, name)(page_storage)
+    """On every storage, with each parameter."""
+    for arguments in arguments_of(getattr(program, name)):
+        getattr(program, name)(page_storage, *arguments)
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_the_page_refuses_is_refused(program: ModuleType, name: str) -> None:
     """With the message of the page."""
-    getattr(program, name)()
+    for arguments in arguments_of(getattr(program, name)):
+        getattr(program, name)(*arguments)
 
 
 def test_the_table_of_unique_values_is_that_of_the_example() -> None:
