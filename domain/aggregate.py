@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
 
 from attrs import define, field, fields, setters
 from attrs.validators import instance_of
+from typing_extensions import TypeVar  # the one of typing has no default before Python 3.13
+
+from domain.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+K = TypeVar("K", default=UUID)
+"""The type of an aggregate's id."""
 
 
 def new_id() -> UUID:
@@ -27,15 +33,18 @@ def new_id() -> UUID:
 
 # Not slotted, because SQLAlchemy keeps its state in the instance's __dict__; eq=False, because equality is identity.
 @define(slots=False, eq=False, kw_only=True)
-class Aggregate:
+class Aggregate(Generic[K]):
     """What is loaded, changed and stored as a whole (Evans, *Domain-Driven Design*, 2003, chapter 6).
 
-    ``id`` is made at creation. ``version`` is 0 until the aggregate is stored. Every unit of work that writes the
-    aggregate, or any part of it, raises the version by one. It refuses to write if the stored version is no longer the
-    one that it read.
+    ``id`` is a UUID that is made at creation. A class of other ids derives from ``Aggregate[int]``, or from
+    ``Aggregate`` of ``str`` or a subclass of it, and declares, for example,
+    ``id: Sku = field(on_setattr=setters.frozen)``; the caller gives them.
+
+    ``version`` is 0 until the aggregate is stored. Every unit of work that writes the aggregate, or any part of it,
+    raises the version by one. It refuses to write if the stored version is no longer the one that it read.
     """
 
-    id: UUID = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)
+    id: K = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)  # type: ignore[assignment]
     version: int = 0
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -57,7 +66,11 @@ class Aggregate:
 
 def named(one: object) -> str:
     """Return how a message names an object: an aggregate by its class and id, a part by its class."""
-    return f"{type(one).__name__} {one.id}" if isinstance(one, Aggregate) else f"a part of class {type(one).__name__}"
+    return (
+        f"{type(one).__name__} {shown(one.id)}"
+        if isinstance(one, Aggregate)
+        else f"a part of class {type(one).__name__}"
+    )
 
 
 def reduced(part: Any) -> tuple[Any, ...]:

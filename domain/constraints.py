@@ -72,14 +72,14 @@ class Reference:
     """
 
     name: str
-    to: type[Aggregate]
+    to: type[Aggregate[Any]]
     missing: type[ReferenceMissing]
     in_use: type[StillReferenced]
     path: str
     """The path of the parts; empty for the root."""
 
     def __init__(
-        self, path: str, *, to: type[Aggregate], missing: type[ReferenceMissing], in_use: type[StillReferenced]
+        self, path: str, *, to: type[Aggregate[Any]], missing: type[ReferenceMissing], in_use: type[StillReferenced]
     ) -> None:
         parent, _, name = path.rpartition(".")
         self.__attrs_init__(name, to, missing, in_use, parent)

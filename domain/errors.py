@@ -35,7 +35,7 @@ one; all survive pickling. ``str()`` says what happened, with the value, and wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from attrs import define
@@ -43,8 +43,6 @@ from attrs import define
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
-
-    from domain.aggregate import Aggregate
 
 
 def shown(value: object, limit: int = 60) -> str:
@@ -114,10 +112,10 @@ class ValueTaken(Conflict):
 class DuplicateIdentity(Conflict):
     """An aggregate with this ``id`` is stored already; ``None`` if a bulk was refused, likewise."""
 
-    id: UUID | None
+    id: object
 
     def __str__(self) -> str:
-        which = "an id among those given" if self.id is None else f"the id {self.id}"
+        which = "an id among those given" if self.id is None else f"the id {shown(self.id)}"
         return f"{which} is stored already: get that aggregate and change it instead of adding it"
 
 
@@ -156,9 +154,9 @@ class ConcurrentChange(Conflict):
     reason: str
 
     @classmethod
-    def of(cls, aggregates: Iterable[Aggregate]) -> Self:
+    def of(cls, aggregates: Iterable[Any]) -> Self:
         """Return the error for aggregates whose stored version is no longer the one that was read."""
-        names = " or ".join(f"{type(one).__name__} {one.id}" for one in aggregates)
+        names = " or ".join(f"{type(one).__name__} {shown(one.id)}" for one in aggregates)
         return cls(f"another unit of work has changed or removed {names} since it was read")
 
     def __str__(self) -> str:

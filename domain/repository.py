@@ -9,19 +9,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
-from uuid import UUID
 
 from attrs import frozen
 
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, K
 from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
+from domain.keys import check_key, check_keys
 from domain.query import Query, Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-A = TypeVar("A", bound=Aggregate)
+A = TypeVar("A", bound=Aggregate[Any])
 
 MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
@@ -46,8 +46,10 @@ class Page(Generic[A]):
     next: Any
 
 
-class Repository(ABC, Generic[A]):
+class Repository(ABC, Generic[A, K]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
+
+    ``Repository[User]`` is of aggregates whose ids are UUIDs, ``Repository[Article, Sku]`` of others.
 
     What is added or changed is written with the next call or with the commit, so a unit reads its own writes. Hence
     every method may raise the :class:`~domain.errors.Conflict` or :class:`~domain.errors.StorageError` of an earlier
@@ -55,7 +57,7 @@ class Repository(ABC, Generic[A]):
     in a read-only unit.
     """
 
-    aggregate: ClassVar[type[Aggregate]]
+    aggregate: ClassVar[type[Aggregate[Any]]]
     """The class of the aggregates in this collection."""
 
     not_found: ClassVar[type[NotFound]]
@@ -68,8 +70,10 @@ class Repository(ABC, Generic[A]):
     """The attributes that hold the ids of other aggregates, in the order in which they are checked."""
 
     def __init_subclass__(cls) -> None:
-        """Raise ``TypeError`` for a unique value or a reference of an attribute that the aggregate does not have."""
+        """Raise ``TypeError`` for ids of a wrong type, and for a declared attribute that the class does not have."""
         super().__init_subclass__()
+        if hasattr(cls, "aggregate"):
+            check_keys(cls.aggregate)
         declared: tuple[Unique | Reference, ...] = (*cls.unique, *cls.references)
         for one in declared:
             check_attributes(cls.aggregate, one)
@@ -80,8 +84,9 @@ class Repository(ABC, Generic[A]):
         Each costs a statement: for more than some hundreds, use :meth:`add_many`.
 
         Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit,
-        :class:`~domain.errors.DuplicateIdentity` if this unit holds another object of the same id, and ``TypeError``
-        for anything that is no aggregate of this type. The next call of the unit, or its commit, raises
+        :class:`~domain.errors.DuplicateIdentity` if this unit holds another object of the same id, ``TypeError``
+        for anything that is no aggregate of this type, and :class:`~domain.errors.InvalidValue` for an id that is not
+        of the declared type, or that not every storage can hold. The next call of the unit, or its commit, raises
         :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
         :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
         """
@@ -96,8 +101,8 @@ class Repository(ABC, Generic[A]):
         committed or not. An empty iterable does nothing at all.
 
         Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value, the
-        latter also for an object that this unit holds, and ``TypeError``. On PostgreSQL, the first two come when the
-        whole batch was sent.
+        latter also for an object that this unit holds, ``TypeError`` and :class:`~domain.errors.InvalidValue`. On
+        PostgreSQL, the first two come when the whole batch was sent.
         """
         count = 0
         remaining = map(self._checked, aggregates)
@@ -107,29 +112,29 @@ class Repository(ABC, Generic[A]):
             count += len(batch)
         return count
 
-    def get(self, id: UUID, *, lock: bool = False) -> A:
+    def get(self, id: K, *, lock: bool = False) -> A:
         """Return the aggregate with this id.
 
         With ``lock``, no other unit can write it until this one ends, and its values are the newest: one that the unit
         holds already is read again. A unit that waits for the lock too long raises
         :class:`~domain.errors.ConcurrentChange`.
 
-        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for what is no UUID; with
+        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for another type of id; with
         ``lock`` :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit.
         """
-        return self._get_by("id", _checked_id(id), lock=lock)
+        return self._get_by("id", self._checked_id(id), lock=lock)
 
-    def find(self, id: UUID) -> A | None:
+    def find(self, id: K) -> A | None:
         """Return the aggregate with this id, or ``None``; raises :class:`~domain.errors.InvalidValue` likewise."""
-        return self._find_by("id", _checked_id(id))
+        return self._find_by("id", self._checked_id(id))
 
-    def get_many(self, ids: Iterable[UUID]) -> list[A]:
+    def get_many(self, ids: Iterable[K]) -> list[A]:
         """Return the aggregates with these ids, in the order of ids, by one query; those not stored are left out."""
-        return self.list_where(Where("id", "in", [_checked_id(id) for id in ids]))
+        return self.list_where(Where("id", "in", [self._checked_id(id) for id in ids]))
 
-    def exists(self, id: UUID) -> bool:
+    def exists(self, id: K) -> bool:
         """Return whether an aggregate with this id is stored."""
-        return self.count(Where("id", "==", _checked_id(id))) > 0
+        return self.count(Where("id", "==", self._checked_id(id))) > 0
 
     def count(self, *where: Where) -> int:
         """Return how many of the stored aggregates meet all comparisons; raises ``TypeError`` as :meth:`list_where`."""
@@ -155,8 +160,8 @@ class Repository(ABC, Generic[A]):
     ) -> Page[A]:
         """Return at most ``limit`` (1 to 1000) such aggregates that come behind ``after``, the key of a page.
 
-        Raises ``TypeError`` likewise, and :class:`~domain.errors.InvalidValue` for another limit, or a key whose id is
-        no UUID.
+        Raises ``TypeError`` likewise, and :class:`~domain.errors.InvalidValue` for another limit, or a key that is
+        none of this order.
         """
         if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
@@ -172,7 +177,7 @@ class Repository(ABC, Generic[A]):
         Each batch is a separate query. No aggregate comes twice, and none that was there all the time is left out. One
         that another unit adds, changes or removes during the stream may be seen in either state.
         """
-        after: UUID | None = None
+        after: K | None = None
         count = STREAM_BATCH
         while count == STREAM_BATCH:
             items = self._select(Query(limit=STREAM_BATCH, after=after), is_stream=True)
@@ -198,14 +203,25 @@ class Repository(ABC, Generic[A]):
     def _query(self, where: tuple[Where, ...], order_by: str, limit: int | None, after: Any = None) -> Query:
         query = Query(where, order_by, limit, after)
         query.check(self.aggregate)
+        for one in where:
+            if one.attribute == "id" and one.value is not None:
+                for id in one.value if one.operator == "in" else (one.value,):
+                    self._checked_id(id)
+        if after is not None and query.key != "id" and not (isinstance(after, tuple) and len(after) == 2):
+            raise InvalidValue(after, f"the key of a page is the pair of {query.key} and id of the last one before it")
         if after is not None:
-            _checked_id(after if query.key == "id" else after[1])
+            self._checked_id(after if query.key == "id" else after[1])
         return query
 
     def _checked(self, aggregate: A) -> A:
         if type(aggregate) is not self.aggregate:  # a subclass would need its own mapping
             raise TypeError(f"this repository holds {self.aggregate.__name__} objects, not {shown(aggregate)}")
+        self._checked_id(aggregate.id)
         return aggregate
+
+    def _checked_id(self, id: Any) -> Any:
+        check_key(self.aggregate, id)
+        return id
 
     @abstractmethod
     def _add(self, aggregate: A) -> None:
@@ -234,9 +250,3 @@ class Repository(ABC, Generic[A]):
     @abstractmethod
     def _flush(self) -> None:
         """Write what the unit has added and changed so far."""
-
-
-def _checked_id(value: object) -> UUID:
-    if not isinstance(value, UUID):
-        raise InvalidValue(value, "an id is a UUID, not a string or a number")
-    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domain.aggregate import Aggregate
@@ -17,7 +17,7 @@ class Savepoint(ABC):
         """Keep what was written since the savepoint began."""
 
     @abstractmethod
-    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+    def undo(self, written: list[tuple[Aggregate[Any], int]]) -> None:
         """Undo what was written since the savepoint began, and read again the objects that were changed since.
 
         ``written`` are the aggregates that were flushed since, each with its version before. Additions are new again.

@@ -14,7 +14,7 @@ import threading
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from domain.aggregate import named
 from domain.errors import UncommittedChanges, UnitOfWorkMisuse
@@ -172,7 +172,7 @@ class UnitOfWork(Guard):
         if self._versions is not versions:
             raise UnitOfWorkMisuse("this savepoint has ended with its unit of work: leave its block before the unit's")
 
-    def _undo(self, savepoint: Savepoint, written: list[tuple[Aggregate, int]], error: BaseException) -> None:
+    def _undo(self, savepoint: Savepoint, written: list[tuple[Aggregate[Any], int]], error: BaseException) -> None:
         if self._loss is None:
             with self.failing:
                 savepoint.undo(written)
@@ -180,13 +180,13 @@ class UnitOfWork(Guard):
         elif error is not self._loss and isinstance(error, Exception):
             raise self._loss from error
 
-    def register_new(self, aggregate: Aggregate) -> None:
+    def register_new(self, aggregate: Aggregate[Any]) -> None:
         """Track a new aggregate for its repository, to be inserted; do nothing if it is tracked already."""
         with self.writing:
             if not self.holds(aggregate):
                 self._insert(aggregate)
 
-    def register_removed(self, aggregate: Aggregate) -> None:
+    def register_removed(self, aggregate: Aggregate[Any]) -> None:
         """Delete a tracked aggregate for its repository, immediately, so that another one can take its values."""
         with self.writing:
             if not self.holds(aggregate):
@@ -205,15 +205,15 @@ class UnitOfWork(Guard):
         return error
 
     @abstractmethod
-    def holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate[Any]) -> bool:
         """Return whether this very object was read or added here, and not removed."""
 
     @abstractmethod
-    def _insert(self, aggregate: Aggregate) -> None:
+    def _insert(self, aggregate: Aggregate[Any]) -> None:
         """Track a new aggregate, to be written by the next flush; refuse one that another open unit holds."""
 
     @abstractmethod
-    def _delete(self, aggregate: Aggregate) -> None:
+    def _delete(self, aggregate: Aggregate[Any]) -> None:
         """Delete an aggregate and stop tracking it."""
 
     @abstractmethod

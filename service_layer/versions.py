@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from uuid import UUID
 
     from domain.aggregate import Aggregate
 
 
-def write_order(aggregate: Aggregate, *, is_new: bool = False) -> tuple[bool, str, UUID]:
+def write_order(aggregate: Aggregate[Any], *, is_new: bool = False) -> tuple[bool, str, Any]:
     """Return the sort key of an aggregate in a flush: the addition first, then the changes by class, then by id.
 
     If several cannot be written, this order decides which of them is refused.
@@ -28,7 +27,7 @@ class _Level:
     """What the unit, or one of its savepoints, has written."""
 
     # By id(), because two objects of one identity are equal; the entry keeps its object alive.
-    before: dict[int, tuple[Aggregate, int]] = field(factory=dict)
+    before: dict[int, tuple[Aggregate[Any], int]] = field(factory=dict)
     wrote: bool = False
 
 
@@ -53,7 +52,7 @@ class Versions:
         self._levels[-1].wrote = True
 
     @contextmanager
-    def raised(self, aggregates: Iterable[Aggregate]) -> Iterator[None]:
+    def raised(self, aggregates: Iterable[Aggregate[Any]]) -> Iterator[None]:
         """Raise the versions that this unit has not raised yet; if the block fails, restore the old ones."""
         level = self._levels[-1].before
         before = [(one, one.version) for one in aggregates]
@@ -82,6 +81,6 @@ class Versions:
         self._levels[-1].before = inner.before | self._levels[-1].before
         self._levels[-1].wrote |= inner.wrote
 
-    def drop_level(self) -> list[tuple[Aggregate, int]]:
+    def drop_level(self) -> list[tuple[Aggregate[Any], int]]:
         """End the level of a savepoint that failed; return each aggregate written in it with its version before."""
         return list(self._levels.pop().before.values())

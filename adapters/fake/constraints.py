@@ -12,7 +12,6 @@ from domain.errors import DuplicateIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from uuid import UUID
 
     from adapters.fake.database import IndexKey
     from adapters.fake.rows import Rows
@@ -38,7 +37,7 @@ class Constraints:
         self._unique: dict[type, Sequence[Unique]] = {}
         self._references: dict[type, Sequence[Reference]] = {}
 
-    def declare(self, kind: type[Aggregate], unique: Sequence[Unique], references: Sequence[Reference]) -> None:
+    def declare(self, kind: type[Aggregate[Any]], unique: Sequence[Unique], references: Sequence[Reference]) -> None:
         """Note what the port of a class of aggregates declares."""
         self._unique[kind] = unique
         self._references[kind] = references
@@ -47,7 +46,7 @@ class Constraints:
         """Return whether an attribute of the root is unique by itself, in all rows."""
         return self._place(kind, name) is not None
 
-    def holder(self, kind: type, name: str, value: object) -> UUID | None:
+    def holder(self, kind: type, name: str, value: object) -> Any:
         """Return the id of the aggregate with a value of such an attribute."""
         return self._rows.holder((kind, str(self._place(kind, name)), (value,)))
 
@@ -97,7 +96,7 @@ class Constraints:
         if self._rows.holder(key) is not None:
             raise taken()
 
-    def _refer(self, reference: Reference, id: UUID) -> None:
+    def _refer(self, reference: Reference, id: Any) -> None:
         self._rows.lock((reference.to, _REFERRED, id), shared=True)  # whoever removes it waits
         if self._rows.get((reference.to, id)) is None:
             raise reference.missing(id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from uuid import UUID
 from weakref import WeakSet, WeakValueDictionary
 
 from attrs import define, field
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from adapters.fake.copies import Part, Snapshot
 
-RowKey = tuple[type, UUID]
+RowKey = tuple[type, object]
 """The class of an aggregate, and its id."""
 
 IndexKey = tuple[type, str, object]
@@ -65,7 +64,7 @@ class FakeDatabase:
 
     lock_timeout: float = 5.0
     rows: dict[RowKey, Snapshot] = field(factory=dict, init=False)
-    index: dict[IndexKey, UUID] = field(factory=dict, init=False)
+    index: dict[IndexKey, Any] = field(factory=dict, init=False)
     _failures: list[Failure] = field(factory=list, init=False)
     _locks: dict[Key, _Lock] = field(factory=dict, init=False)
     _open: WeakSet[Owner] = field(factory=WeakSet, init=False)
@@ -182,7 +181,7 @@ class FakeDatabase:
                     del self._locks[key]
             self._changed.notify_all()
 
-    def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, UUID | None]) -> None:
+    def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, Any]) -> None:
         """Make the writes of one unit visible to all, in one step; ``None`` stands for what was removed."""
         with self._changed:
             _apply(rows, self.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from domain.aggregate import K
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
 
 
-class FakeRepository(Repository[A]):
+class FakeRepository(Repository[A, K]):
     """A repository over the rows of its aggregate in a fake database."""
 
     def __init__(self, unit: UnitOfWork, session: FakeSession) -> None:

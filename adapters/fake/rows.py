@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from adapters.fake.copies import Snapshot
     from adapters.fake.database import FakeDatabase, IndexKey, Key, RowKey
 
@@ -18,7 +16,7 @@ class _Layer:
     """What the transaction, or one of its savepoints, has written and locked; ``None`` stands for what it removed."""
 
     rows: dict[RowKey, Snapshot | None] = field(factory=dict)
-    index: dict[IndexKey, UUID | None] = field(factory=dict)
+    index: dict[IndexKey, Any] = field(factory=dict)
     locks: set[Key] = field(factory=set)
 
 
@@ -36,7 +34,7 @@ class Rows:
                 return layer.rows[key]
         return self._database.rows.get(key)
 
-    def holder(self, key: IndexKey) -> UUID | None:
+    def holder(self, key: IndexKey) -> Any:
         """Return the id of the aggregate that holds a unique value."""
         for layer in reversed(self._layers):
             if key in layer.index:
@@ -55,7 +53,7 @@ class Rows:
         """Write a row; ``None`` removes it."""
         self._layers[-1].rows[key] = row
 
-    def hold(self, key: IndexKey, id: UUID | None) -> None:
+    def hold(self, key: IndexKey, id: Any) -> None:
         """Write which aggregate holds a unique value; ``None`` if none does any more."""
         self._layers[-1].index[key] = id
 

@@ -47,7 +47,7 @@ class FakeSession:
         self.rows = Rows(database)
         self.writer = Writer(self.rows)
         self._tracked: dict[RowKey, _Tracked] = {}
-        self._removed: dict[int, Aggregate] = {}
+        self._removed: dict[int, Aggregate[Any]] = {}
         # For each savepoint, of what was written since: how it was tracked when the savepoint began.
         self._before: list[dict[RowKey, _Tracked | None]] = []
 
@@ -96,7 +96,7 @@ class FakeSession:
         self.call("read")
         return self.rows.of_kind(kind)
 
-    def object_of(self, kind: type[Aggregate], row: Snapshot) -> Any:
+    def object_of(self, kind: type[Aggregate[Any]], row: Snapshot) -> Any:
         """Return the one object that stands for a row in this unit; a new one the first time."""
         key = (kind, row.id)
         if key not in self._tracked:
@@ -114,7 +114,7 @@ class FakeSession:
 
     # Writing.
 
-    def holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate[Any]) -> bool:
         """Return whether this very object was read or added here, and not removed."""
         tracked = self._tracked.get((type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
@@ -125,7 +125,7 @@ class FakeSession:
             tracked.aggregate is one or _has(tracked.stored, one) for tracked in self._tracked.values()
         )
 
-    def add(self, aggregate: Aggregate) -> None:
+    def add(self, aggregate: Aggregate[Any]) -> None:
         """Track a new aggregate, to be inserted by the next flush."""
         self._check_no_other_unit_owns(aggregate)
         key = (type(aggregate), aggregate.id)
@@ -149,7 +149,7 @@ class FakeSession:
         stale = ConcurrentChange.of(one.aggregate for one in changed if one.stored is not None)
         with versions.raised([one.aggregate for one in changed]):
             copies = [copy_of(one.aggregate) for one in changed]
-            seen: dict[int, Aggregate] = {}
+            seen: dict[int, Aggregate[Any]] = {}
             for one, copy in zip(changed, copies, strict=True):
                 self._check_parts(one, copy, seen)
             for one, copy in zip(changed, copies, strict=True):
@@ -166,7 +166,7 @@ class FakeSession:
         for copy in copies:
             self.database.note_parts(copy.parts)
 
-    def _check_parts(self, one: _Tracked, copy: Copy, seen: dict[int, Aggregate]) -> None:
+    def _check_parts(self, one: _Tracked, copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
         """Refuse parts that are in two places, or of another unit of work.
 
         In a new root, parts of a unit that has ended are taken as new.
@@ -189,7 +189,7 @@ class FakeSession:
                 f"{named(one)} belongs to another unit of work that is still open: end that one first"
             )
 
-    def insert_many(self, aggregates: Sequence[Aggregate]) -> None:
+    def insert_many(self, aggregates: Sequence[Aggregate[Any]]) -> None:
         """Write new aggregates without tracking the objects. The error for a taken value does not say which."""
         self.call("write")
         seen_keys = set(self._tracked)
@@ -201,7 +201,7 @@ class FakeSession:
                 copies.append(copy_of(one))
             finally:
                 one.version -= 1
-        seen: dict[int, Aggregate] = {}
+        seen: dict[int, Aggregate[Any]] = {}
         for one, copy in zip(aggregates, copies, strict=True):
             _check_places(one, copy, seen)
         for one, copy in zip(aggregates, copies, strict=True):
@@ -213,7 +213,7 @@ class FakeSession:
         if len(new) < len(aggregates):
             raise DuplicateIdentity(None)
 
-    def delete(self, aggregate: Aggregate) -> None:
+    def delete(self, aggregate: Aggregate[Any]) -> None:
         """Delete an aggregate with its parts, and stop tracking it."""
         self.call("write")
         key = (type(aggregate), aggregate.id)
@@ -265,7 +265,7 @@ class FakeSession:
         self._before[-1] = inner | self._before[-1]
         self.rows.keep_layer()
 
-    def undo_savepoint(self, written: Iterable[tuple[Aggregate, int]]) -> None:
+    def undo_savepoint(self, written: Iterable[tuple[Aggregate[Any], int]]) -> None:
         """Undo what was written since the innermost savepoint began, and read its objects again."""
         self.rows.drop_layer()
         undone = self._before.pop()
@@ -307,7 +307,7 @@ def _objects(copy: Copy) -> set[int]:
     return {id(part.object) for part in copy.parts if not part.in_set}
 
 
-def _check_places(root: Aggregate, copy: Copy, seen: dict[int, Aggregate]) -> None:
+def _check_places(root: Aggregate[Any], copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
     own: set[int] = set()
     for part in copy.parts:
         other = seen.setdefault(id(part.object), root)
@@ -318,7 +318,7 @@ def _check_places(root: Aggregate, copy: Copy, seen: dict[int, Aggregate]) -> No
         own.add(id(part.object))
 
 
-def _is_first(one: Aggregate, seen: set[RowKey]) -> bool:
+def _is_first(one: Aggregate[Any], seen: set[RowKey]) -> bool:
     """Return whether no other of this identity was seen, and note this one."""
     key = (type(one), one.id)
     is_first = key not in seen

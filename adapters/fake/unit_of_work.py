@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.session import FakeSession
@@ -30,7 +30,7 @@ class FakeUnitOfWork(UnitOfWork):
         self.session.begin()
         return self
 
-    def holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate[Any]) -> bool:
         return self.session.holds(aggregate)
 
     def _has_unwritten(self) -> bool:
@@ -39,10 +39,10 @@ class FakeUnitOfWork(UnitOfWork):
     def _flush(self) -> None:
         self.session.flush(self._versions)
 
-    def _insert(self, aggregate: Aggregate) -> None:
+    def _insert(self, aggregate: Aggregate[Any]) -> None:
         self.session.add(aggregate)
 
-    def _delete(self, aggregate: Aggregate) -> None:
+    def _delete(self, aggregate: Aggregate[Any]) -> None:
         self.session.delete(aggregate)
 
     def _commit(self) -> None:
@@ -71,5 +71,5 @@ class _FakeSavepoint(Savepoint):
     def release(self) -> None:
         self._session.release_savepoint()
 
-    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+    def undo(self, written: list[tuple[Aggregate[Any], int]]) -> None:
         self._session.undo_savepoint(written)

@@ -34,7 +34,7 @@ _SLICE = 500  # how many rows or aggregates are prepared at a time
 _printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKeyDictionary()
 
 
-def insert_many(session: Session, aggregates: Sequence[Aggregate]) -> None:
+def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     """Insert new aggregates of one class: as rows if they have no parts, otherwise through the session.
 
     Raises :class:`~domain.errors.InvalidValue`, and :class:`~domain.errors.ValueTaken` and
@@ -95,7 +95,7 @@ def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield some
 
 
-def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
+def _insert_graphs(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     for at in range(0, len(aggregates), _SLICE):
         some = aggregates[at : at + _SLICE]
         new = _until_known(some, session)
@@ -107,7 +107,7 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate]) -> None:
             raise DuplicateIdentity(None)
 
 
-def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggregate]:
+def _until_known(aggregates: Sequence[Aggregate[Any]], session: Session) -> list[Aggregate[Any]]:
     """Return the aggregates before the first whose identity is in this unit, or came before among them."""
     known: set[Any] = set(session.identity_map.keys())
     new = []
@@ -120,7 +120,7 @@ def _until_known(aggregates: Sequence[Aggregate], session: Session) -> list[Aggr
     return new
 
 
-def _flush_twins(session: Session, aggregates: Sequence[Aggregate]) -> None:
+def _flush_twins(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     """Insert copies of aggregates through the session, and expunge them."""
     twins = [twin_of(one) for one in aggregates]
     for twin in twins:

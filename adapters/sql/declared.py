@@ -8,6 +8,7 @@ from sqlalchemy import Column, Computed, Index, Integer, Table, UniqueConstraint
 
 from adapters.sql.constraints import Constraint, note_constraints
 from adapters.sql.refused import mappers
+from adapters.sql.types import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from domain.repository import Repository
 
 
-def declare(repository: type[Repository[Any]]) -> None:
+def declare(repository: type[Repository[Any, Any]]) -> None:
     """Note what a port declares about its tables.
 
     Raises ``TypeError`` unless they have the same unique values and references.
@@ -33,13 +34,21 @@ def declare(repository: type[Repository[Any]]) -> None:
         if declared.path not in paths:
             _refuse(repository, f"no parts are at {declared.path!r}, which {declared} names")
     for path, (table, parent) in paths.items():
+        _refuse_other_texts(repository, table)
         key = Constraint(str(table.primary_key.name), tuple(table.primary_key.columns))
         unique = _unique(repository, table, path, parent)
         note_constraints(table, [key, *unique, *_references(repository, table, path, parent)])
 
 
-def _refuse(repository: type[Repository[Any]], why: str) -> NoReturn:
+def _refuse(repository: type[Repository[Any, Any]], why: str) -> NoReturn:
     raise TypeError(f"{repository.__name__} cannot be declared: {why}")
+
+
+def _refuse_other_texts(repository: type[Repository[Any, Any]], table: Table) -> None:
+    for key in table.foreign_keys:
+        if isinstance(key.column.type, Key) and not isinstance(key.parent.type, Key):
+            where = f"{table.name}.{key.parent.name}"
+            _refuse(repository, f"{where} could not be compared with the text that it refers to: leave out its type")
 
 
 def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
@@ -71,7 +80,7 @@ def _mark(table: Table, where: Mapping[str, object]) -> ColumnElement[Any]:
     return case((and_(*conditions), 1))
 
 
-def _unique(repository: type[Repository[Any]], table: Table, path: str, parent: frozenset[str]) -> Iterator[Constraint]:
+def _unique(repository: type[Repository[Any, Any]], table: Table, path: str, parent: frozenset[str]) -> Iterator[Constraint]:
     found = {frozenset(column.name for column in one.columns): one for one in _unique_constraints(table)}
     for one in found.values():
         if _is_special(one):
@@ -109,7 +118,7 @@ def _is_special(one: UniqueConstraint | Index) -> bool:
 
 
 def _references(
-    repository: type[Repository[Any]], table: Table, path: str, parent: frozenset[str]
+    repository: type[Repository[Any, Any]], table: Table, path: str, parent: frozenset[str]
 ) -> Iterator[Constraint]:
     keys = {tuple(key.column_keys): key for key in table.foreign_key_constraints if parent != {*key.column_keys}}
     for key in keys.values():

@@ -40,7 +40,7 @@ _registries: list[registry] = []
 _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()  # by name, for relationship("Line")
 
 
-def map_aggregate(aggregate: type[Aggregate], table: Table, *, flat: bool = False, **options: Any) -> None:
+def map_aggregate(aggregate: type[Aggregate[Any]], table: Table, *, flat: bool = False, **options: Any) -> None:
     """Map an aggregate to its table; a second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for

@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Select, String, and_, bindparam, inspect, 
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from adapters.sql.types import Key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -87,7 +89,7 @@ def _comparable(column: Any) -> Any:
 
 
 def _is_text(kind: Any) -> bool:
-    return isinstance(getattr(kind, "impl", None), String)
+    return isinstance(getattr(kind, "impl", None), String) and not isinstance(kind, Key)
 
 
 class by_code_point(FunctionElement[Any]):  # noqa: N801  # a function of SQL

@@ -71,7 +71,7 @@ def _has_parts(kind: type) -> bool:
     return bool(relations_of(kind)) or not issubclass(kind, Aggregate)
 
 
-def _check_loaded(roots: Iterable[Aggregate]) -> None:
+def _check_loaded(roots: Iterable[Aggregate[Any]]) -> None:
     """Refuse what a loader option has left out: it would be read later, and of another version."""
     for one in (one for root in roots for one in (root, *parts_of(root)) if relations_of(type(root))):
         if missing := inspect(one).unloaded:
@@ -81,7 +81,7 @@ def _check_loaded(roots: Iterable[Aggregate]) -> None:
             )
 
 
-def _expunge_strays(roots: Iterable[Aggregate], just_loaded: Iterable[Any], session: UnitSession) -> bool:
+def _expunge_strays(roots: Iterable[Aggregate[Any]], just_loaded: Iterable[Any], session: UnitSession) -> bool:
     """Expunge parts that were read before without their aggregate, since they may be older; return whether any was."""
     loaded = {id(one) for one in just_loaded}
     strays = [part for root in roots for part in parts_of(root) if id(part) not in loaded and root_of(part) is None]
@@ -102,7 +102,7 @@ def lock_row(statement: Select[Any], parameters: Mapping[str, Any], session: Uni
             read_again([held], session)
 
 
-def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
+def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
     """Read stored aggregates again into the same objects; expunge those that are no longer stored, as they are."""
     for kind, some in groupby(sorted(roots, key=write_order), key=type):
         asked = {root.id: root for root in some}
@@ -122,7 +122,7 @@ def read_again(roots: Iterable[Aggregate], session: UnitSession) -> None:
         session.expunge_each(root for root in asked.values() if root not in found)
 
 
-def _are_current(roots: Iterable[Aggregate], session: UnitSession) -> bool:
+def _are_current(roots: Iterable[Aggregate[Any]], session: UnitSession) -> bool:
     """Return whether the versions are still those that were read before the parts."""
     for kind, some in groupby(sorted(roots, key=write_order), key=type):
         if relations_of(kind):
@@ -133,7 +133,7 @@ def _are_current(roots: Iterable[Aggregate], session: UnitSession) -> bool:
     return True
 
 
-def _own(roots: Iterable[Aggregate], session: UnitSession) -> None:
+def _own(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
     for root in roots:
         for part in parts_of(root):
             before = root_of(part)
@@ -143,7 +143,7 @@ def _own(roots: Iterable[Aggregate], session: UnitSession) -> None:
         note_root(root)
 
 
-def _sort(root: Aggregate) -> None:
+def _sort(root: Aggregate[Any]) -> None:
     """Sort the lists that are ordered by an attribute: the database has sorted texts by the collation of a column."""
     for parent in (root, *parts_of(root)) if relations_of(type(root)) else ():
         for name, key in sort_keys(type(parent)).items():

@@ -7,16 +7,18 @@ adapters/sql/refused_parts.py.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import attrs
 from attrs import fields_dict
-from sqlalchemy import ARRAY, JSON, Column, PickleType, Table, inspect
+from sqlalchemy import ARRAY, JSON, BigInteger, Column, PickleType, Table, Uuid, inspect
 from sqlalchemy.orm import RelationshipProperty
 from sqlalchemy.types import TypeDecorator
 
-from adapters.sql.types import Json
+from adapters.sql.types import Json, Key
 from domain.aggregate import Aggregate, makers
 from domain.attributes import is_stored
+from domain.keys import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,9 +120,23 @@ def _is_wrong_part_key(kind: Any, table: Table) -> bool:
     return len(_keys(table)) != 1 or table.autoincrement_column is None
 
 
+def _is_wrong_type(kind: Any, column: Column[Any]) -> bool:
+    """Return whether the column of the id takes other values than the class, or sorts them in another way."""
+    key, type_ = key_of(kind), column.type
+    if key is UUID:
+        return not (isinstance(type_, Uuid) and type_.as_uuid)
+    if key is int:
+        return not isinstance(type_, BigInteger)
+    return not (isinstance(type_, Key) and type_.value_object is key and 0 < (type_.on_postgres.length or 0) <= 255)
+
+
 ROOTS: Rows = (
     (lambda kind, _: not issubclass(kind, Aggregate), "derive it from Aggregate, or map it as a part, by map_part"),
     (lambda _, table: _keys(table) != ["id"], "the primary key of an aggregate is one column, id"),
+    (
+        lambda kind, table: _is_wrong_type(kind, table.c.id),
+        "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for the text Sku of at most 255",
+    ),
     (
         lambda _, table: "version" not in table.c,
         'updates would be lost: add Column("version", Integer, nullable=False) to the table',

@@ -10,6 +10,7 @@ from adapters.sql.bulk import insert_many
 from adapters.sql.declared import declare
 from adapters.sql.queries import parameters_of, statement_of
 from adapters.sql.reading import STREAM, lock_row
+from domain.aggregate import K
 from domain.repository import A, Repository
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
 
 
-class SqlRepository(Repository[A]):
+class SqlRepository(Repository[A, K]):
     """A repository over the table of its aggregate.
 
     A subclass adds queries by ``select()`` on ``session``: they see what the unit has changed, raise the errors of

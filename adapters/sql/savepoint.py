@@ -24,8 +24,8 @@ class SqlSavepoint(Savepoint):
         self._session = session
         self._open_ones = open_ones
         self._nested = session.begin_nested()
-        self._removed: list[tuple[Any, tuple[Any, ...], Aggregate]] = []
-        self._reordered: list[Aggregate] = []
+        self._removed: list[tuple[Any, tuple[Any, ...], Aggregate[Any]]] = []
+        self._reordered: list[Aggregate[Any]] = []
         self.can_be_undone = True
         """False once it is to be released: if that fails, the database cannot roll back to it either."""
 
@@ -48,7 +48,7 @@ class SqlSavepoint(Savepoint):
             find_json_changes(self._session.identity_map.values())
             self._nested.rollback()
 
-    def undo(self, written: list[tuple[Aggregate, int]]) -> None:
+    def undo(self, written: list[tuple[Aggregate[Any], int]]) -> None:
         self.roll_back()
         self._open_ones.pop()
         session = self._session
@@ -87,7 +87,7 @@ class SqlSavepoint(Savepoint):
             session.add(one)
         return back
 
-    def _roots_of(self, objects: list[Any]) -> list[Aggregate]:
+    def _roots_of(self, objects: list[Any]) -> list[Aggregate[Any]]:
         """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""
         modified = [one for one in objects if inspect(one).modified]
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
@@ -105,7 +105,7 @@ def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
     make_transient_to_detached(one)
 
 
-def _is_in_place(one: Any, changed: dict[int, Aggregate]) -> bool:
+def _is_in_place(one: Any, changed: dict[int, Aggregate[Any]]) -> bool:
     """Return false for a part that its root, which was read again, no longer holds."""
     root = None if isinstance(one, Aggregate) else root_of(one)
     return root is None or id(root) not in changed or any(part is one for part in parts_of(root))

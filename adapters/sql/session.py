@@ -56,8 +56,8 @@ class UnitSession(Session):
         self.given_up: list[Any] = []
         """The objects that were expunged for a rollback; the undoing of a savepoint takes them back."""
 
-        self._roots: dict[int, Aggregate] = {}  # by id()
-        self._streamed: WeakValueDictionary[int, Aggregate] = WeakValueDictionary()
+        self._roots: dict[int, Aggregate[Any]] = {}  # by id()
+        self._streamed: WeakValueDictionary[int, Aggregate[Any]] = WeakValueDictionary()
 
     def was_ended(self) -> bool:
         """Return whether there is a connection whose transaction has ended, or has never begun."""
@@ -75,7 +75,7 @@ class UnitSession(Session):
         return can is not None and not self.was_ended() and can(connection)
 
     @contextmanager
-    def flushing(self, roots: Iterable[Aggregate]) -> Iterator[None]:
+    def flushing(self, roots: Iterable[Aggregate[Any]]) -> Iterator[None]:
         """Note the aggregates that are written in the block, so that an error can name their values."""
         info = self.connection().info
         info[FLUSHING] = [one for root in roots for one in (root, *parts_of(root))]
@@ -144,7 +144,7 @@ class UnitSession(Session):
                 self.expunge(one)
 
     @contextmanager
-    def without(self, roots: Iterable[Aggregate], *, but: Iterable[Aggregate]) -> Iterator[None]:
+    def without(self, roots: Iterable[Aggregate[Any]], *, but: Iterable[Aggregate[Any]]) -> Iterator[None]:
         """Expunge aggregates for a block, but for some of them and the parts that were moved there."""
         stay = {id(one) for root in but for one in (root, *parts_of(root))}
         graphs = {id(one): one for root in roots for one in (root, *known_parts(root), *parts_of(root))}
@@ -158,12 +158,12 @@ class UnitSession(Session):
         for one in others:
             self.add(one)
 
-    def keep(self, roots: Sequence[Aggregate], *, strongly: bool = True) -> None:
+    def keep(self, roots: Sequence[Aggregate[Any]], *, strongly: bool = True) -> None:
         """Keep aggregates until the unit ends, so that no change to them is lost, or as long as the caller does."""
-        held: MutableMapping[int, Aggregate] = self._roots if strongly else self._streamed
+        held: MutableMapping[int, Aggregate[Any]] = self._roots if strongly else self._streamed
         held.update(zip(map(id, roots), roots, strict=True))
 
-    def renumber(self) -> list[Aggregate]:
+    def renumber(self) -> list[Aggregate[Any]]:
         """Set the positions in all lists that have them; return the aggregates in which any has changed."""
         kept = [*self._roots.values(), *self._streamed.values()]
         return [root for root in kept if has_positions(type(root)) and root in self and renumber(root)]
@@ -172,7 +172,7 @@ class UnitSession(Session):
         """Return whether a flush would write something of an object, or refuse it."""
         return self.is_modified(one) or is_crowded(one)
 
-    def changed(self) -> list[Aggregate]:
+    def changed(self) -> list[Aggregate[Any]]:
         """Return the aggregates that a flush would write, in its order."""
         new, roots = self.new, {}
         for one in (*new, *filter(self.is_changed, self.dirty)):

@@ -76,6 +76,23 @@ class Text(TypeDecorator[str]):
         return lambda value: None if value is None else new(value_object, value)
 
 
+class Key(Text):
+    """The id of an aggregate that is a text, which every database sorts by code point.
+
+    The other texts of PostgreSQL are sorted as the database is set up, and so are their indexes.
+    """
+
+    cache_ok = True
+
+    def __init__(self, value_object: type[str], length: int) -> None:
+        super().__init__(value_object, length)
+        self.on_postgres = String(length, collation="C")
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of a database."""
+        return dialect.type_descriptor(self.on_postgres if dialect.name == "postgresql" else self.impl_instance)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time, aware and in UTC on both sides, to the microsecond.
 

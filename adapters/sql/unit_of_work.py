@@ -142,7 +142,7 @@ class SqlUnitOfWork(UnitOfWork):
             with self.session.without(changed, but=new):
                 self.session.flush()
 
-    def _delete_before_insert(self, changed: list[Aggregate]) -> None:
+    def _delete_before_insert(self, changed: list[Aggregate[Any]]) -> None:
         held = hold_back(changed, self.session)
         if held:
             try:
@@ -153,11 +153,11 @@ class SqlUnitOfWork(UnitOfWork):
                 put_back(held)
             self.session.renumber()
 
-    def holds(self, aggregate: Aggregate) -> bool:
+    def holds(self, aggregate: Aggregate[Any]) -> bool:
         state = inspect(aggregate, raiseerr=False)
         return state is not None and state.session is self.session
 
-    def _insert(self, aggregate: Aggregate) -> None:
+    def _insert(self, aggregate: Aggregate[Any]) -> None:
         state = inspect(aggregate, raiseerr=False)
         if state is None:
             raise UnitOfWorkMisuse(
@@ -174,7 +174,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.session.add(aggregate)
         self.session.keep([aggregate])
 
-    def _delete(self, aggregate: Aggregate) -> None:
+    def _delete(self, aggregate: Aggregate[Any]) -> None:
         version, stale = aggregate.version, ConcurrentChange.of([aggregate])
         try:
             if relations_of(type(aggregate)):  # lock and check the root before its parts are deleted

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.aggregate import named
 from domain.errors import ConcurrentChange
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
@@ -32,7 +33,7 @@ def touch(kit: Kit[Any], one: Any, way: str) -> dict[str, Any]:
 def test_the_second_of_two_changes_to_one_aggregate_is_refused(kit: Kit[Any], mine: str, theirs: str) -> None:
     """Also when they change different attributes, and when they do the same: no update is lost."""
     ann = kit.stored("ann")
-    with pytest.raises(ConcurrentChange, match=f"{type(ann).__name__} {ann.id}") as caught, kit.unit() as uow:
+    with pytest.raises(ConcurrentChange, match=named(ann)) as caught, kit.unit() as uow:
         one = kit.of(uow).get(ann.id)
         with kit.unit() as other:
             first = touch(kit, kit.of(other).get(ann.id), theirs)
@@ -47,8 +48,7 @@ def test_the_second_of_two_changes_to_one_aggregate_is_refused(kit: Kit[Any], mi
 def test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids(kit: Kit[Any]) -> None:
     """Which of them it was, the database does not tell."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
-    kind = type(ann).__name__
-    with pytest.raises(ConcurrentChange, match=f"{kind} {ann.id} or {kind} {bob.id}"), kit.unit() as uow:
+    with pytest.raises(ConcurrentChange, match=f"{named(ann)} or {named(bob)}"), kit.unit() as uow:
         mine = [kit.of(uow).get(one.id) for one in (bob, ann)]
         with kit.unit() as other:
             kit.sample.change(kit.of(other).get(bob.id), 1)
@@ -63,7 +63,7 @@ def test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids(kit: K
 def test_changing_an_aggregate_that_another_unit_removed_is_refused(kit: Kit[Any], way: str) -> None:
     """The removal is not undone by the change."""
     ann = kit.stored("ann")
-    with pytest.raises(ConcurrentChange, match=f"{type(ann).__name__} {ann.id}"), kit.unit() as uow:
+    with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
         with kit.unit() as other:
             kit.of(other).remove(kit.of(other).get(ann.id))
@@ -78,7 +78,7 @@ def test_changing_an_aggregate_that_another_unit_removed_is_refused(kit: Kit[Any
 def test_removing_an_aggregate_that_another_unit_touched_is_refused(kit: Kit[Any], way: str) -> None:
     """A removal, too, is of the version that was read."""
     ann = kit.stored("ann")
-    with pytest.raises(ConcurrentChange, match=f"{type(ann).__name__} {ann.id}"), kit.unit() as uow:
+    with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
         with kit.unit() as other:
             theirs = kit.of(other).get(ann.id)

@@ -115,7 +115,7 @@ def test_every_attribute_comes_back_as_it_was_stored(kit: Kit[Any]) -> None:
     assert types(ann) == types(read)
 
 
-def types(aggregate: Aggregate) -> dict[str, type]:
+def types(aggregate: Aggregate[Any]) -> dict[str, type]:
     """Return the type of each attribute's value."""
     return {one.name: type(getattr(aggregate, one.name)) for one in fields(type(aggregate))}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.aggregate import named
 from domain.errors import ConcurrentChange, DuplicateIdentity, InvalidValue
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import twin, values
@@ -90,7 +91,7 @@ def test_a_removal_that_comes_too_late_is_refused_no_later_than_the_next_call(ki
     with kit.unit() as uow:
         mine, other = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
         kit.change_elsewhere(ann)
-        with pytest.raises(ConcurrentChange, match=f"{type(ann).__name__} {ann.id}"):
+        with pytest.raises(ConcurrentChange, match=named(ann)):
             remove_and_go_on(kit, uow, mine, lambda: NEXT[call](kit, uow, other))
     assert [2, 1] == kit.versions()
 

@@ -59,7 +59,7 @@ class World:
 
     storage: Storage
     blocks: list[Block]
-    objects: list[Aggregate] = field(factory=list)
+    objects: list[Aggregate[Any]] = field(factory=list)
 
     def numbers_of(self, found: Any) -> Any:
         """Return a result with each object replaced by its number, so that the identity of objects is compared too."""

@@ -14,7 +14,7 @@ from attrs import evolve
 from sqlalchemy import Engine
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.errors import ConcurrentChange, DuplicateIdentity
+from domain.errors import ConcurrentChange, Conflict, DuplicateIdentity
 from domain.user import EmailAddress, EmailTaken, User, UsernameTaken
 from service_layer.users import change_email, create_user, delete_user
 from tests import plain_driver
@@ -123,7 +123,7 @@ TAKEN: list[tuple[Callable[[User, SqlUnitOfWork], None], type[Exception]]] = [
 @pytest.mark.usefixtures("_gone_when_looked_for")
 @pytest.mark.parametrize(("add", "expected"), TAKEN)
 def test_the_constraint_is_named_even_if_who_held_the_value_has_gone_since(
-    engine: Engine, add: Callable[[User, SqlUnitOfWork], None], expected: type[Exception]
+    engine: Engine, add: Callable[[User, SqlUnitOfWork], None], expected: type[Conflict]
 ) -> None:
     """SQLite has said which one it was; outside of a transaction the rows may be others a moment later."""
     with SqlUnitOfWork(engine) as uow:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import attrs
-from attrs import field
+from attrs import field, setters
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ForeignKey,
     Identity,
     Integer,
     MetaData,
     PickleType,
+    String,
     Table,
     Uuid,
     inspect,
@@ -23,7 +26,9 @@ from sqlalchemy.orm import column_property, composite, deferred, query_expressio
 from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.mapping import map_aggregate, map_part
-from domain.user import User
+from adapters.sql.types import Key
+from domain.aggregate import Aggregate
+from domain.user import User, Username
 from tests.integration.mappings import a_part, a_part_table, a_root, a_table, owns
 from tests.integration.wrong_parts import FROZEN
 
@@ -75,6 +80,14 @@ def with_ondelete(rule: str) -> None:
     map_aggregate(a_root(n=field()), a_table(reference, meta=other.metadata))
 
 
+def with_key(key: Any, kind: Any, **options: Any) -> None:
+    """Map an aggregate with ids of a type to a table whose column for them has this type."""
+    fields = {"id": field(on_setattr=setters.frozen)}
+    root = attrs.make_class("Root", fields, bases=(Aggregate[key],), slots=False, eq=False, kw_only=True)
+    id = Column("id", kind, primary_key=True, **{"autoincrement": False, **options})
+    map_aggregate(root, Table("roots", MetaData(), id, Column("version", Integer, nullable=False)))
+
+
 def plain(**options: Any) -> type[Any]:
     """Return a class of attrs."""
     return attrs.make_class("Part", {"name": field()}, **options)
@@ -89,6 +102,7 @@ ONUPDATE = "the objects would not have what onupdate writes: set the attribute i
 ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
 PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class lacks"
 PLAIN = "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names"
+KEY_TYPE = "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for the text Sku of at most 255"
 ROOT_KEY = "the primary key of an aggregate is one column, id"
 OURS = "the mapping itself sets version_id_col, batch, primary_key and the like: leave these options out"
 
@@ -149,6 +163,13 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Root",
         ROOT_KEY,
     ),
+    "UUID as a text": (lambda: with_key(UUID, String(32)), "Root", KEY_TYPE),
+    "UUID read as a text": (lambda: with_key(UUID, Uuid(as_uuid=False)), "Root", KEY_TYPE),
+    "small number": (lambda: with_key(int, Integer), "Root", KEY_TYPE),
+    "text in the order of a language": (lambda: with_key(str, String(40)), "Root", KEY_TYPE),
+    "text of another class": (lambda: with_key(str, Key(Username, 40)), "Root", KEY_TYPE),
+    "long text": (lambda: with_key(str, Key(str, 256)), "Root", KEY_TYPE),
+    "number that the server makes": (lambda: with_key(int, BigInteger, autoincrement="auto"), "roots.id", KEY),
     "no version": (
         lambda: map_aggregate(a_root(), Table("roots", MetaData(), Column("id", Uuid, primary_key=True))),
         "Root",

@@ -17,7 +17,7 @@ import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table,
 from adapters.sql.engine import make_engine
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import known_revisions, migrating
-from adapters.sql.types import Exact
+from adapters.sql.types import Exact, Key
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -32,6 +32,8 @@ def render_type(kind: str, item: object, _: AutogenContext) -> str | Literal[Fal
     """Write the database's own type into a migration: a type of ours may change later, and a migration must not."""
     if kind != "type" or not isinstance(item, TypeDecorator):
         return False
+    if isinstance(item, Key):
+        return f"sa.{item.impl!r}.with_variant(sa.{item.on_postgres!r}, 'postgresql')"
     variant = ".with_variant(sa.BigInteger(), 'sqlite')" if isinstance(item, Exact) else ""
     return f"sa.{item.impl!r}{variant}"
 
