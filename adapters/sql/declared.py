@@ -80,7 +80,9 @@ def _mark(table: Table, where: Mapping[str, object]) -> ColumnElement[Any]:
     return case((and_(*conditions), 1))
 
 
-def _unique(repository: type[Repository[Any, Any]], table: Table, path: str, parent: frozenset[str]) -> Iterator[Constraint]:
+def _unique(
+    repository: type[Repository[Any, Any]], table: Table, path: str, parent: frozenset[str]
+) -> Iterator[Constraint]:
     found = {frozenset(column.name for column in one.columns): one for one in _unique_constraints(table)}
     for one in found.values():
         if _is_special(one):

@@ -10,8 +10,9 @@ from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
+from tests.contract.wares import WARES
 
-SAMPLES: tuple[Sample[Any], ...] = (USERS, ORDERS, PRODUCTS)
+SAMPLES: tuple[Sample[Any], ...] = (USERS, ORDERS, PRODUCTS, WARES)
 
 over_renamed = pytest.mark.parametrize(
     "sample",

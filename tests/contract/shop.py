@@ -17,6 +17,13 @@ from tests.contract.invoices import OFFICE, office_metadata
 from tests.contract.library import LIBRARY, library_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
 from tests.contract.specimens import FakeSpecimenRepository, SqlSpecimenRepository, specimens_metadata
+from tests.contract.wares import (
+    FakeDeliveryRepository,
+    FakeWareRepository,
+    SqlDeliveryRepository,
+    SqlWareRepository,
+    wares_metadata,
+)
 
 SHOP_METADATA: tuple[MetaData, ...] = (
     orders_metadata,
@@ -26,6 +33,7 @@ SHOP_METADATA: tuple[MetaData, ...] = (
     specimens_metadata,
     office_metadata,
     accounts_metadata,
+    wares_metadata,
 )
 """The metadata of their tables, which no migration makes."""
 
@@ -42,6 +50,8 @@ class SqlShop(SqlUnitOfWork):
         self.products = SqlProductRepository(self, self.session)
         self.customers = SqlCustomerRepository(self, self.session)
         self.specimens = SqlSpecimenRepository(self, self.session)
+        self.wares = SqlWareRepository(self, self.session)
+        self.deliveries = SqlDeliveryRepository(self, self.session)
         for name, (sql, _) in PLAIN.items():
             setattr(self, name, sql(self, self.session))
 
@@ -55,6 +65,8 @@ class FakeShop(FakeUnitOfWork):
         self.products = FakeProductRepository(self, self.session)
         self.customers = FakeCustomerRepository(self, self.session)
         self.specimens = FakeSpecimenRepository(self, self.session)
+        self.wares = FakeWareRepository(self, self.session)
+        self.deliveries = FakeDeliveryRepository(self, self.session)
         for name, (_, fake) in PLAIN.items():
             setattr(self, name, fake(self, self.session))
 
