@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import text
+from sqlalchemy import Column, Table, text
 
+from adapters.sql.mapping import metadata
 from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
+from adapters.sql.types import Key
 from tests.storages import migrated_engine
 
 
@@ -28,3 +30,19 @@ def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(
     assert f"{len(known_revisions()) + 1:04}_make_users_again.py" == generated.name
     assert "sa.String(length=64)" in generated.read_text()
     assert "adapters" not in generated.read_text()
+
+
+def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> None:
+    """That of PostgreSQL, whichever database the migration is written on."""
+    config = alembic_config()
+    config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(tmp_path)]))
+    table = Table("things", metadata, Column("id", Key(str, 40), primary_key=True))
+    try:
+        with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.revision(config, "make things", autogenerate=True, version_path=str(tmp_path))
+    finally:
+        metadata.remove(table)
+    [generated] = tmp_path.glob("*.py")
+    of_postgres = "with_variant(sa.String(length=40, collation='C'), 'postgresql')"
+    assert f"sa.Column('id', sa.String(length=40).{of_postgres}, nullable=False)" in generated.read_text()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import text
+from typing import Any
 
+import pytest
+from sqlalchemy import Engine, text
+
+from adapters.sql.queries import parameters_of, statement_of
+from domain.query import Query
 from tests.contract.allocation import Product
 from tests.contract.parts import Oops, lamp_of, products, references
+from tests.contract.wares import Sku, Ware
 from tests.storages import shop_engine, sql_storage
 
 COLLATE = "ALTER TABLE batches MODIFY reference VARCHAR(40) COLLATE utf8mb4_general_ci NOT NULL"
@@ -31,3 +36,14 @@ def test_a_list_is_ordered_by_code_point(mariadb_database: str) -> None:
                 uow.flush()
                 raise Oops
             assert ["B", "_c", "a"] == references(lamp_of(uow))
+
+
+@pytest.mark.parametrize(("after", "order_by", "sorts"), [(None, "id", 0), (Sku("a"), "-id", 0), (None, "name", 1)])
+def test_text_ids_are_paged_by_their_index(postgres_engine: Engine, after: Any, order_by: str, sorts: int) -> None:
+    """Nothing is sorted; another text would be, as its index is in the order of the database."""
+    query = Query(limit=2, after=after, order_by=order_by)
+    statement = str(statement_of(Ware, query).compile(postgres_engine))
+    with postgres_engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters_of(query)).scalars()
+        assert sorts == sum("->  Sort" in line or "Incremental Sort" in line for line in plan)

@@ -8,17 +8,32 @@ from typing import Any
 
 import pytest
 from attrs import Factory, field
-from sqlalchemy import BigInteger, Column, Computed, Engine, Integer, MetaData, String, Table, event, inspect, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.exc import InvalidRequestError, NoForeignKeysError
 from sqlalchemy.orm import configure_mappers, deferred
 
 from adapters.sql.mapping import map_aggregate, map_part, mapped_tables
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import makers
-from domain.errors import NotFound, UnitOfWorkMisuse
+from domain.constraints import Reference
+from domain.errors import NotFound, ReferenceMissing, StillReferenced, UnitOfWorkMisuse
 from domain.user import User
 from tests.contract.orders import Order
 from tests.contract.shop import SqlShop
+from tests.contract.wares import Ware, wares
 from tests.integration.mappings import SORTED, a_frozen_part, a_part, a_part_table, a_root, a_table, map_parts, owns
 from tests.integration.wrong_parts import SET, joined, numbered, referring
 
@@ -155,3 +170,14 @@ def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: En
         rows = uow.session.execute(select(table.c.n, table.c.a, table.c.b).order_by(table.c.n)).all()
         assert [(1, 5, 2), (3, 5, 2)] == [tuple(row) for row in rows]
     table.drop(sqlite_engine)
+
+
+def test_a_reference_to_a_text_needs_its_type() -> None:
+    """PostgreSQL could not compare the two in a join."""
+    table = a_table(Column("sku", String(60), ForeignKey(wares.c.id), nullable=False), meta=MetaData())
+    kind = a_root(sku=field(type=str, metadata={"max_length": 60}))
+    map_aggregate(kind, table)
+    reference = Reference("sku", to=Ware, missing=ReferenceMissing, in_use=StillReferenced)
+    declared = {"aggregate": kind, "not_found": NotFound, "references": (reference,)}
+    with pytest.raises(TypeError, match=r"roots.sku could not be compared with the text .+: leave out its type"):
+        type("Roots", (SqlRepository,), declared)
