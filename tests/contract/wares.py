@@ -52,7 +52,7 @@ class WareMissing(ReferenceMissing):
     kind: ClassVar[str] = "ware"
 
 
-class WareDeliveryd(StillReferenced):
+class WareDelivered(StillReferenced):
     """A ware that is in a delivery cannot be removed."""
 
     kind: ClassVar[str] = "delivery"
@@ -62,6 +62,7 @@ class Sku(str):
     """A stock-keeping unit."""
 
     __slots__ = ()
+    MAX_LENGTH = 60
 
 
 @define(slots=False, eq=False, kw_only=True)
@@ -69,7 +70,7 @@ class Remark:
     """A text about a ware."""
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
-    text: str
+    text: str = field(metadata={"max_length": 40})
 
 
 @define(slots=False, eq=False, kw_only=True)
@@ -77,7 +78,7 @@ class Ware(Aggregate[Sku]):
     """What is sold."""
 
     id: Sku = field(on_setattr=setters.frozen)
-    name: str
+    name: str = field(metadata={"max_length": 40})
     remarks: list[Remark] = field(factory=list, metadata={"order_by": ("text", "id")})
 
     def rename(self, name: str) -> None:
@@ -119,7 +120,7 @@ class DeliveryRepository(Repository[Delivery, int]):
 
     aggregate = Delivery
     not_found = DeliveryNotFound
-    references = (Reference("lines.sku", to=Ware, missing=WareMissing, in_use=WareDeliveryd),)
+    references = (Reference("lines.sku", to=Ware, missing=WareMissing, in_use=WareDelivered),)
 
 
 # The SQL adapter.
@@ -129,7 +130,7 @@ wares_metadata = MetaData(naming_convention=metadata.naming_convention)
 wares = Table(
     "wares",
     wares_metadata,
-    Column("id", Key(Sku, 60), primary_key=True),
+    Column("id", Key(Sku, Sku.MAX_LENGTH), primary_key=True),
     Column("name", String(40), nullable=False),
     Column("version", Integer, nullable=False),
     UniqueConstraint("name"),
@@ -156,7 +157,7 @@ delivery_lines = Table(
     Column("id", Uuid, primary_key=True),
     Column("delivery_id", ForeignKey(deliveries.c.id), nullable=False, index=True),
     Column("sku", ForeignKey(wares.c.id), nullable=False, index=True),
-    Column("quantity", Integer, nullable=False),
+    Column("quantity", BigInteger, nullable=False),
 )
 
 OWNED: Any = {"lazy": "selectin", "cascade": "all, delete-orphan"}
