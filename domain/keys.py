@@ -22,6 +22,13 @@ def key_of(kind: Any) -> Any:
     return next((get_args(base)[0] for base in bases if get_origin(base) is Aggregate), UUID)
 
 
+@once_for_each_class
+def key_length(kind: Any) -> int:
+    """Return the greatest length of an id that is a text, as its class or the attribute says it; 0 if neither does."""
+    said: int = fields_dict(kind)["id"].metadata.get("max_length", getattr(key_of(kind), "MAX_LENGTH", 0))
+    return said
+
+
 def check_keys(kind: type[Aggregate[Any]]) -> None:
     """Raise ``TypeError`` for a class of aggregates whose ids could not be kept alike by every storage."""
     key, id, default = key_of(kind), fields_dict(kind)["id"], fields_dict(Aggregate)["id"].default
@@ -32,6 +39,11 @@ def check_keys(kind: type[Aggregate[Any]]) -> None:
         )
     if id.on_setattr is not setters.frozen or (id.default == default and key is not UUID):
         raise TypeError(f"{kind.__name__} needs its own id: {key.__name__} = field(on_setattr=setters.frozen)")
+    if _is_text(key) and not 1 <= key_length(kind) <= 255:  # more would not fit into an index everywhere
+        raise TypeError(
+            f"the ids of {kind.__name__} need a greatest length of 1 to 255: write MAX_LENGTH = 40 in a subclass of"
+            ' str, or id: str = field(on_setattr=setters.frozen, metadata={"max_length": 40})'
+        )
 
 
 def _is_text(key: Any) -> bool:
@@ -48,6 +60,8 @@ def check_key(kind: type[Aggregate[Any]], value: object) -> None:
         raise InvalidValue(value, "a number that is an id has at most 64 bits")
     if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
         raise InvalidValue(value, "a text that is an id has no NUL characters and no surrogates")
+    if isinstance(value, str) and len(value) > key_length(kind):
+        raise InvalidValue(value, f"the id of {kind.__name__} has at most {key_length(kind)} characters")
 
 
 def _is_unicode(text: str) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator
 from adapters.sql.types import Json, Key
 from domain.aggregate import Aggregate, makers
 from domain.attributes import is_stored
-from domain.keys import key_of
+from domain.keys import key_length, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ def _is_wrong_type(kind: Any, column: Column[Any]) -> bool:
         return not (isinstance(type_, Uuid) and type_.as_uuid)
     if key is int:
         return not isinstance(type_, BigInteger)
-    return not (isinstance(type_, Key) and type_.value_object is key and 0 < (type_.on_postgres.length or 0) <= 255)
+    return not (isinstance(type_, Key) and type_.value_object is key and type_.on_postgres.length == key_length(kind))
 
 
 ROOTS: Rows = (
@@ -135,7 +135,7 @@ ROOTS: Rows = (
     (lambda _, table: _keys(table) != ["id"], "the primary key of an aggregate is one column, id"),
     (
         lambda kind, table: _is_wrong_type(kind, table.c.id),
-        "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for the text Sku of at most 255",
+        "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for a text of at most 40",
     ),
     (
         lambda _, table: "version" not in table.c,
