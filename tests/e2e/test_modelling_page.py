@@ -27,7 +27,11 @@ TEXT = PAGE.read_text(encoding="utf-8")
 TESTS = re.findall(r"^def (test_\w+)\(storage\b", TEXT, re.MULTILINE)
 REFUSALS = re.findall(r"^def (test_\w+)\((?!storage)", TEXT, re.MULTILINE)
 
-REPOSITORIES = {"workspaces": "WorkspaceRepository", "projects": "ProjectRepository"}
+REPOSITORIES = {
+    "workspaces": "WorkspaceRepository",
+    "projects": "ProjectRepository",
+    "countries": "CountryRepository",
+}
 """The repositories of the page, by their names in a unit of work."""
 
 
