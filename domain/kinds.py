@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MICROSECOND = timedelta(microseconds=1)
 """In which an interval is counted."""
 
+LEVELS = 31
+"""How many lists and dicts may be in one another: MariaDB takes no more for JSON."""
+
 
 def stored_by(kind: Any, size: tuple[int | None, ...], *, is_json: bool) -> Callable[[Any], Any] | None:
     """Return the function of a kind of value; ``None`` for a class that is not known here."""
@@ -149,14 +152,21 @@ def _json(value: Any) -> str:
     if not isinstance(value, dict | list):
         raise wrong_kind(value, "a dict or a list")
     try:
-        text = json.dumps(value, allow_nan=False)
-        if json.loads(text) == value:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+        if json.loads(text) == value and (text.count("[") + text.count("{") <= LEVELS or _levels(value) <= LEVELS):
             return text
     except (TypeError, ValueError, RecursionError):
         pass
     raise ValueError(
-        "may hold only what JSON gives back: dicts with texts as keys, lists, texts, finite numbers, booleans and None"
+        "may hold only what JSON gives back: dicts with texts as keys, lists, texts without lone surrogates, finite"
+        f" numbers, booleans and None, in at most {LEVELS} levels"
     )
+
+
+def _levels(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inside is None else 1 + max(map(_levels, inside), default=0)
 
 
 _KINDS: dict[Any, Callable[[Any], Any]] = {

@@ -75,8 +75,24 @@ def _nested(depth: int) -> list[Any]:
     return made
 
 
-NO_JSON = [{1: "a"}, {"a": (1,)}, {"a": float("nan")}, {"a": float("inf")}, {"a": object()}, {"a": {1}}, {None: 1}]
-NO_LIST = [[1, (2,)], [float("-inf")], [{2: 1}], (1,), "a", [b"a"]]
+def _deep(depth: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for _ in range(depth - 1):
+        made = {"a": made}
+    return made
+
+
+NO_JSON = [
+    {1: "a"},
+    {"a": (1,)},
+    {"a": float("nan")},
+    {"a": float("inf")},
+    {"a": object()},
+    {"a": {1}},
+    {None: 1},
+    {"a": _nested(30)},
+]
+NO_LIST = [_nested(31), ["\ud800"], [1, (2,)], [float("-inf")], [{2: 1}], (1,), "a", [b"a"]]
 
 KINDS: dict[str, Kind] = {
     "text": Kind(
@@ -137,9 +153,9 @@ KINDS: dict[str, Kind] = {
         dict[str, Any],
         Json,
         [
-            *_same({"a": 1}, {"a": True}, {}, {"b": [1, {"c": None}], "a": 1.5}, {"": "\0\ud800ä'\\\""}),
+            *_same({"a": 1}, {"a": True}, {}, {"b": [1, {"c": None}], "a": 1.5}, {"": "\0𠀀ä'\\\"[{"}),
             ({Sku("a"): Sku("b")}, {"a": "b"}),
-            *_same({"a": 10**40, "b": 1e-300, "c": _nested(25)}),
+            *_same({"a": 10**40, "b": 1e-300, "c": _nested(29)}),
         ],
         [*NO_JSON, "a"],
         {"json": True},
@@ -148,7 +164,7 @@ KINDS: dict[str, Kind] = {
     "names": Kind(
         list[str],
         Json,
-        _same(["a"], ["b", 1, None], [], [[["c"]], {"d": [{}]}]),
+        _same(["a"], ["b", 1, None], [], [[["c"]], {"d": [{}]}], _nested(30), [_deep(30)], [[] for _ in range(40)]),
         NO_LIST,
         {"json": True},
         lambda names: names.append({"in": 1}),
