@@ -52,9 +52,14 @@ def check_values(one: object) -> None:
 
     The parts of an aggregate are objects of their own.
     """
-    held = _held(one)
-    for name, allows_none, stored in _checks(type(one)):
+    try:
+        held: dict[str, Any] = one.__dict__
+    except AttributeError:  # it has slots
+        held = attrs.asdict(one, recurse=False)  # type: ignore[arg-type]  # it is of attrs
+    for name, enough, allows_none, stored in _checks(type(one)):
         value = held.get(name)
+        if type(value) is enough:
+            continue
         if value is None:
             if allows_none or name not in held:  # it was deleted, which is another error
                 continue
@@ -65,16 +70,12 @@ def check_values(one: object) -> None:
             raise InvalidValue(value, f"{type(one).__name__}.{name} {error}") from None
 
 
-def _held(one: Any) -> dict[str, Any]:
-    held: dict[str, Any] = vars(one) if hasattr(one, "__dict__") else attrs.asdict(one, recurse=False)  # it has slots
-    return held
-
-
 @once_for_each_class
-def _checks(kind: Any) -> tuple[tuple[str, bool, Callable[[Any], Any]], ...]:
+def _checks(kind: Any) -> tuple[tuple[str, type | None, bool, Callable[[Any], Any]], ...]:
+    """Return for each attribute its name, the class of which every value will do, and the rest of its limits."""
     skipped = ("id", "version") if issubclass(kind, Aggregate) else ()  # which are checked where they are made
     return tuple(
-        (name, one.allows_none, one.stored)
+        (name, one.kind if one.kind in (bool, date, UUID) else None, one.allows_none, one.stored)
         for name, one in limits_of(kind).items()
         if name not in skipped and not (one.stored is _unchanged and (one.allows_none or _holds_parts(one.kind)))
     )

@@ -44,13 +44,12 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     if relations_of(kind):
         check_places(aggregates)
         refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
-    for root in aggregates:
-        check_values(root)
-        for part in parts_of(root):
-            check_values(part)
-    if relations_of(kind):
+        for one in (one for root in aggregates for one in (root, *parts_of(root))):
+            check_values(one)
         _insert_graphs(session, aggregates)
     else:
+        for one in aggregates:
+            check_values(one)
         mapper = inspect(kind)
         _check_order(aggregates, mapper.local_table)
         columns = [column for column in mapper.local_table.columns if column.key in stored_names(kind)]

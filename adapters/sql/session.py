@@ -56,6 +56,9 @@ class UnitSession(Session):
         self.given_up: list[Any] = []
         """The objects that were expunged for a rollback; the undoing of a savepoint takes them back."""
 
+        self.with_json: list[Any] = []
+        """The objects that hold JSON, streamed ones too: SQLAlchemy would forget one whose change it has not seen."""
+
         self._roots: dict[int, Aggregate[Any]] = {}  # by id()
         self._streamed: WeakValueDictionary[int, Aggregate[Any]] = WeakValueDictionary()
 
@@ -126,7 +129,7 @@ class UnitSession(Session):
         except (SQLAlchemyError, StorageError, TransactionLost):
             pass  # the connection is gone, and its transaction with it
         finally:
-            for held in (self.loaded, self.removed, self.given_up, self._roots, self._streamed):
+            for held in (self.loaded, self.removed, self.given_up, self.with_json, self._roots, self._streamed):
                 held.clear()
             if used is not None and not used.closed:  # SQLAlchemy 2.0 leaves it open when it cannot roll back
                 with suppress(SQLAlchemyError, StorageError, TransactionLost):
@@ -225,7 +228,10 @@ def keep_values_when_rolling_back_fails(context: ExceptionContext) -> None:
 def _note_loaded(session: UnitSession, state: InstanceState[Any]) -> None:
     session.loaded.append(state)
     if json_names(state.class_):
-        note_json((state.obj(),))
+        one = state.obj()
+        note_json((one,))
+        if not session.info.get("read_only"):
+            session.with_json.append(one)
 
 
 @event.listens_for(UnitSession, "persistent_to_deleted")

@@ -63,7 +63,7 @@ class SqlUnitOfWork(UnitOfWork):
                 " ?options=-csearch_path=tenant"
             )
         self._engine = engine
-        self.session = new_session(bind=engine, run=self._run)
+        self.session = new_session(bind=engine, run=self._run, info={"read_only": read_only})
         self._removed: list[Any] = []
         self._savepoints: list[SqlSavepoint] = []
         self.users = SqlUserRepository(self, self.session)

@@ -16,7 +16,13 @@ from tests.contract.customers import FakeCustomerRepository, SqlCustomerReposito
 from tests.contract.invoices import OFFICE, office_metadata
 from tests.contract.library import LIBRARY, library_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
-from tests.contract.specimens import FakeSpecimenRepository, SqlSpecimenRepository, specimens_metadata
+from tests.contract.specimens import (
+    FakeLeafletRepository,
+    FakeSpecimenRepository,
+    SqlLeafletRepository,
+    SqlSpecimenRepository,
+    specimens_metadata,
+)
 from tests.contract.wares import (
     FakeDeliveryRepository,
     FakeWareRepository,
@@ -52,6 +58,7 @@ class SqlShop(SqlUnitOfWork):
         self.specimens = SqlSpecimenRepository(self, self.session)
         self.wares = SqlWareRepository(self, self.session)
         self.deliveries = SqlDeliveryRepository(self, self.session)
+        self.leaflets = SqlLeafletRepository(self, self.session)
         for name, (sql, _) in PLAIN.items():
             setattr(self, name, sql(self, self.session))
 
@@ -67,6 +74,7 @@ class FakeShop(FakeUnitOfWork):
         self.specimens = FakeSpecimenRepository(self, self.session)
         self.wares = FakeWareRepository(self, self.session)
         self.deliveries = FakeDeliveryRepository(self, self.session)
+        self.leaflets = FakeLeafletRepository(self, self.session)
         for name, (_, fake) in PLAIN.items():
             setattr(self, name, fake(self, self.session))
 

@@ -1,4 +1,4 @@
-"""An aggregate of the tests alone that has two attributes of each kind, one of which may be ``None``; so has its part.
+"""Two aggregates of the tests alone with two attributes of each kind, one of which may be ``None``; one has a part.
 
 In a project each attribute would be declared by itself, such as ``text: str = field(metadata={"max_length": 40})``.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import attrs
@@ -25,9 +25,6 @@ from adapters.sql.types import Duration, Exact, Json, Text, UtcDateTime
 from domain.aggregate import Aggregate
 from domain.errors import NotFound
 from domain.repository import Repository
-
-if TYPE_CHECKING:
-    from service_layer.unit_of_work import UnitOfWork
 
 BERLIN = timezone(timedelta(hours=1))
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -207,8 +204,13 @@ class Specimen(Values, Aggregate):  # type: ignore[misc]  # likewise
     piece: Piece | None = None
 
 
+@define(slots=False, eq=False, kw_only=True)
+class Leaflet(Values, Aggregate):  # type: ignore[misc]  # likewise
+    """A root without parts, which is written as one row."""
+
+
 class SpecimenNotFound(NotFound):
-    """No specimen has this id."""
+    """No specimen or leaflet has this id."""
 
     kind: ClassVar[str] = "specimen"
 
@@ -220,6 +222,13 @@ class SpecimenRepository(Repository[Specimen]):
     not_found = SpecimenNotFound
 
 
+class LeafletRepository(Repository[Leaflet]):
+    """The leaflets that are stored."""
+
+    aggregate = Leaflet
+    not_found = SpecimenNotFound
+
+
 specimens_metadata = MetaData(naming_convention=metadata.naming_convention)
 
 
@@ -227,13 +236,12 @@ def _columns() -> list[Column[Any]]:
     return [Column(name, kind_of(name).column, nullable=name.startswith("maybe_")) for name in ATTRIBUTES]
 
 
-specimens = Table(
-    "specimens",
-    specimens_metadata,
-    Column("id", sa.Uuid, primary_key=True),
-    *_columns(),
-    Column("version", Integer, nullable=False),
-)
+def _table(name: str) -> Table:
+    id, version = Column("id", sa.Uuid, primary_key=True), Column("version", Integer, nullable=False)
+    return Table(name, specimens_metadata, id, *_columns(), version)
+
+
+specimens = _table("specimens")
 
 pieces = Table(
     "pieces",
@@ -243,6 +251,7 @@ pieces = Table(
     *_columns(),
 )
 
+map_aggregate(Leaflet, _table("leaflets"), flat=True)
 map_part(Piece, pieces)
 map_aggregate(
     Specimen,
@@ -259,7 +268,9 @@ class FakeSpecimenRepository(FakeRepository[Specimen], SpecimenRepository):
     """The specimens of a fake unit of work."""
 
 
-def specimens_of(uow: UnitOfWork) -> SpecimenRepository:
-    """Return the specimens of a unit of work."""
-    found: SpecimenRepository = uow.specimens  # type: ignore[attr-defined]  # only the tests' own units have some
-    return found
+class SqlLeafletRepository(SqlRepository[Leaflet], LeafletRepository):
+    """The leaflets of a SQL unit of work."""
+
+
+class FakeLeafletRepository(FakeRepository[Leaflet], LeafletRepository):
+    """The leaflets of a fake unit of work."""

@@ -2,279 +2,278 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from domain.errors import InvalidValue, UncommittedChanges
+from domain.repository import Repository
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.specimens import ATTRIBUTES, KINDS, Piece, Specimen, kind_of, specimens_of
+from tests.contract.specimens import ATTRIBUTES, KINDS, Leaflet, Piece, Specimen, kind_of
 from tests.contract.worlds import Oops
 from tests.storages import Storage
 
-each_attribute = pytest.mark.parametrize("attribute", ATTRIBUTES)
-
 JSON = [name for name in ATTRIBUTES if kind_of(name).change]
-each_json = pytest.mark.parametrize("attribute", JSON)
+NULLABLE = [name for name in ATTRIBUTES if name.startswith("maybe_")]
 
-WAYS = [
-    *((name, "replace") for name in ATTRIBUTES),
-    *((name, "None") for name in ATTRIBUTES if name.startswith("maybe_")),
-    *((name, "in place") for name in JSON),
-]
-each_way = pytest.mark.parametrize(("attribute", "way"), WAYS)
+WAYS = {"replace": ATTRIBUTES, "clear": NULLABLE, "change in place": JSON}
+each_way = pytest.mark.parametrize("way", WAYS)
 
 
-def new_specimen(**values: Any) -> Specimen:
-    """Return a specimen with a piece; both have these values, and the first of its kind in every other attribute."""
-    given = {name: deepcopy(kind_of(name).values[0][0]) for name in ATTRIBUTES} | values
-    return Specimen(**given, piece=Piece(**deepcopy(given)))
+@frozen
+class Shelf:
+    """Specimens, which have a part with the same attributes, or leaflets, which have none, on a storage."""
+
+    storage: Storage
+    repository: str
+
+    def of(self, uow: UnitOfWork) -> Repository[Any]:
+        """Return the repository in a unit of work."""
+        found: Repository[Any] = getattr(uow, self.repository)
+        return found
+
+    def new(self, **values: Any) -> Any:
+        """Return an aggregate with these values, and the first of its kind in every other attribute."""
+        given = {name: deepcopy(first(name)) for name in ATTRIBUTES} | values
+        if self.repository == "leaflets":
+            return Leaflet(**given)
+        return Specimen(**given, piece=Piece(**deepcopy(given)))
+
+    def store(self, *some: Any) -> None:
+        """Store aggregates, in a unit of its own."""
+        with self.storage.unit() as uow:
+            for one in some:
+                self.of(uow).add(one)
+            uow.commit()
+
+    def stored(self) -> Any:
+        """Store a new aggregate and return it."""
+        self.store(made := self.new())
+        return made
+
+    def read(self, one: Any) -> Any:
+        """Return an aggregate as another unit reads it."""
+        with self.storage.unit(read_only=True) as uow:
+            return self.of(uow).get(one.id)
 
 
-def read(storage: Storage) -> list[Specimen]:
-    """Return all specimens that are stored."""
-    with storage.unit(read_only=True) as uow:
-        return list(specimens_of(uow).stream())
+@pytest.fixture(params=["specimens", "leaflets"])
+def shelf(storage: Storage, request: pytest.FixtureRequest) -> Shelf:
+    """Aggregates with and without parts, on each storage."""
+    return Shelf(storage, request.param)
 
 
-def store(storage: Storage, *all_specimens: Specimen) -> None:
-    """Store specimens."""
-    with storage.unit() as uow:
-        for one in all_specimens:
-            specimens_of(uow).add(one)
-        uow.commit()
+def first(attribute: str) -> Any:
+    """Return the value that an aggregate is made with."""
+    return kind_of(attribute).values[0][1]
 
 
-def looks(one: Any, attribute: str) -> list[tuple[type, str]]:
-    """Return what a specimen and its piece hold: the class, and all that can be seen of the value."""
-    found = [getattr(each, attribute) for each in (one, one.piece)]
-    return [(type(value), repr(value)) for value in found]
+def holders(one: Any) -> list[Any]:
+    """Return an aggregate and its part, if it has one."""
+    return [one, one.piece] if isinstance(one, Specimen) else [one]
 
 
-def expected(value: Any) -> list[tuple[type, str]]:
-    """Return the same for the value that is to be found in both."""
-    return [(type(value), repr(value))] * 2
+def look(one: Any, attribute: str) -> tuple[Any, ...]:
+    """Return what an aggregate and its part hold: the class, and all that can be seen of the value."""
+    values = [getattr(each, attribute) for each in holders(one)]
+    return attribute, *((type(value), repr(value)) for value in values)
+
+
+def seen(one: Any, attribute: str, value: Any) -> tuple[Any, ...]:
+    """Return the same for a value that is to be found."""
+    return attribute, *[(type(value), repr(value))] * len(holders(one))
 
 
 def edit(one: Any, attribute: str, way: str) -> Any:
-    """Change what a specimen and its piece hold, and return the value that they have then."""
+    """Change what an aggregate and its part hold; return a copy of the value that they have then."""
     kind = kind_of(attribute)
-    for each in (one, one.piece):
-        if way == "in place" and kind.change:
+    for each in holders(one):
+        if way == "change in place" and kind.change:
             kind.change(getattr(each, attribute))
         else:
-            setattr(each, attribute, None if way == "None" else deepcopy(kind.values[1][0]))
-    return getattr(one, attribute)
+            setattr(each, attribute, None if way == "clear" else deepcopy(kind.values[1][0]))
+    return deepcopy(getattr(one, attribute))
 
 
-@each_attribute
-def test_a_value_comes_back(storage: Storage, attribute: str) -> None:
-    """Equal and of the same type, from a root and from a part, however it was added."""
-    kind = kind_of(attribute)
-    pairs = [*kind.values, *([(None, None)] if attribute.startswith("maybe_") else [])]
-    for given, found in pairs:
-        store(storage, new_specimen(**{attribute: given}))
-        with storage.unit() as uow:
-            specimens_of(uow).add_many([new_specimen(**{attribute: given})])
-            uow.commit()
-        for one in read(storage):
-            assert expected(found) == looks(one, attribute)
-        with storage.unit() as uow:
-            for one in list(specimens_of(uow).stream()):
-                specimens_of(uow).remove(one)
-            uow.commit()
+def test_a_value_comes_back(shelf: Shelf) -> None:
+    """Equal and of the same type, however it was added."""
+    expected = {}
+    for name in ATTRIBUTES:
+        for given, found in [*kind_of(name).values, *([(None, None)] if name in NULLABLE else [])]:
+            for one in (shelf.new(**{name: given}), shelf.new(**{name: given})):
+                expected[one.id] = (one, name, found)
+    new = [one for one, _, _ in expected.values()]
+    with shelf.storage.unit() as uow:
+        shelf.of(uow).add_many(new[::2])
+        for one in new[1::2]:
+            shelf.of(uow).add(one)
+        uow.commit()
+    with shelf.storage.unit(read_only=True) as uow:
+        for read in shelf.of(uow).stream():
+            _, name, value = expected.pop(read.id)
+            assert seen(read, name, value) == look(read, name)
+    assert not expected
 
 
 @each_way
-def test_a_changed_value_comes_back(storage: Storage, attribute: str, way: str) -> None:
+def test_a_changed_value_comes_back(shelf: Shelf, way: str) -> None:
     """Whether it was replaced, cleared, or changed in place; the version rises by one."""
-    store(storage, new_specimen())
-    for version in (2, 3):
-        with storage.unit() as uow:
-            [one] = specimens_of(uow).page().items
-            value = deepcopy(edit(one, attribute, way))
+    one = shelf.stored()
+    for version, name in enumerate(WAYS[way], start=2):
+        with shelf.storage.unit() as uow:
+            mine = shelf.of(uow).get(one.id)
+            value = edit(mine, name, way)
             uow.commit()
-        if version == 2 or way == "in place":
-            assert version == one.version
-        [found] = read(storage)
-        assert one.version == found.version
-        assert expected(value) == looks(found, attribute)
+        found = shelf.read(one)
+        assert (version, seen(found, name, value)) == (found.version, look(found, name))
+        assert (version, look(found, name)) == (mine.version, look(mine, name))
 
 
 @each_way
 @pytest.mark.parametrize("flushed", [False, True], ids=["pending", "flushed"])
-def test_an_undone_savepoint_gives_a_value_back(storage: Storage, attribute: str, way: str, flushed: bool) -> None:
+def test_an_undone_savepoint_gives_a_value_back(shelf: Shelf, way: str, flushed: bool) -> None:
     """In the object and in the storage; it can be changed again then."""
-    store(storage, new_specimen())
-    before = expected(kind_of(attribute).values[0][1])
-    with storage.unit() as uow:
-        [one] = specimens_of(uow).page().items
-        with pytest.raises(Oops), uow.savepoint():
-            edit(one, attribute, way)
-            if flushed:
-                uow.flush()
-            raise Oops
-        assert before == looks(one, attribute)
-        uow.commit()
-    [found] = read(storage)
-    assert (1, before) == (found.version, looks(found, attribute))
-    with storage.unit() as uow:
-        [one] = specimens_of(uow).page().items
-        with pytest.raises(Oops), uow.savepoint():
-            edit(one, attribute, way)
-            raise Oops
-        value = deepcopy(edit(one, attribute, way))
-        uow.commit()
-    [found] = read(storage)
-    assert (2, expected(value)) == (found.version, looks(found, attribute))
-
-
-def _added(uow: UnitOfWork, attribute: str, value: Any) -> None:
-    specimens_of(uow).add(new_specimen(**{attribute: value}))
-    uow.flush()
-
-
-def _added_in_a_part(uow: UnitOfWork, attribute: str, value: Any) -> None:
-    made = new_specimen()
-    setattr(made.piece, attribute, value)
-    specimens_of(uow).add(made)
-    uow.flush()
-
-
-def _added_in_bulk(uow: UnitOfWork, attribute: str, value: Any) -> None:
-    specimens_of(uow).add_many([new_specimen(), new_specimen(**{attribute: value})])
-
-
-def _changed(uow: UnitOfWork, attribute: str, value: Any) -> None:
-    [one] = specimens_of(uow).page().items
-    setattr(one, attribute, value)
-    specimens_of(uow).page()
-
-
-def _changed_in_a_part(uow: UnitOfWork, attribute: str, value: Any) -> None:
-    [one] = specimens_of(uow).page().items
-    setattr(one.piece, attribute, value)
-    uow.commit()
-
-
-CALLS: Sequence[Callable[[UnitOfWork, str, Any], None]] = (
-    _added,
-    _added_in_a_part,
-    _added_in_bulk,
-    _changed,
-    _changed_in_a_part,
-)
-
-
-@each_attribute
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
-def test_what_cannot_be_stored_is_refused(
-    storage: Storage, attribute: str, call: Callable[[UnitOfWork, str, Any], None]
-) -> None:
-    """By the domain's error, which names class and attribute, before anything is written."""
-    store(storage, new_specimen())
-    name = "Piece" if "part" in call.__name__ else "Specimen"
-    stored, nothing = kind_of(attribute).values[0][1], [] if attribute.startswith("maybe_") else [None]
-    for value in [*(one for one in kind_of(attribute).refused if one != stored), *nothing]:
-        with storage.unit() as uow, pytest.raises(InvalidValue) as caught:
-            call(uow, attribute, value)
-        assert caught.value.value is value
-        assert caught.value.reason.startswith(f"{name}.{attribute} ")
-    [found] = read(storage)
-    assert (1, expected(stored)) == (found.version, looks(found, attribute))
-
-
-@each_attribute
-def test_an_equal_value_of_another_class_changes_nothing(storage: Storage, attribute: str) -> None:
-    """Such as 1 for True: it is not written, and so not refused."""
-    store(storage, new_specimen())
-    stored = kind_of(attribute).values[0][1]
-    for value in (one for one in kind_of(attribute).refused if one == stored):
-        with storage.unit() as uow:
-            [one] = specimens_of(uow).page().items
-            setattr(one, attribute, value)
+    one = shelf.stored()
+    for version, name in enumerate(WAYS[way], start=2):
+        with shelf.storage.unit() as uow:
+            mine = shelf.of(uow).get(one.id)
+            with pytest.raises(Oops), uow.savepoint():
+                edit(mine, name, way)
+                if flushed:
+                    uow.flush()
+                raise Oops
+            assert (version - 1, seen(mine, name, first(name))) == (mine.version, look(mine, name))
             uow.commit()
-        [found] = read(storage)
-        assert (1, expected(stored)) == (found.version, looks(found, attribute))
+        found = shelf.read(one)
+        assert (version - 1, seen(found, name, first(name))) == (found.version, look(found, name))
+        with shelf.storage.unit() as uow:
+            mine = shelf.of(uow).get(one.id)
+            with pytest.raises(Oops), uow.savepoint():
+                edit(mine, name, way)
+                raise Oops
+            value = edit(mine, name, way)
+            uow.commit()
+        found = shelf.read(one)
+        assert (version, seen(found, name, value)) == (found.version, look(found, name))
 
 
-def test_a_refused_value_can_be_mended_after_a_savepoint(storage: Storage) -> None:
+Put = Callable[[Shelf, UnitOfWork, Any, str, Any], None]
+
+
+def _add(shelf: Shelf, uow: UnitOfWork, _: Any, name: str, value: Any) -> None:
+    shelf.of(uow).add(shelf.new(**{name: value}))
+    uow.flush()
+
+
+def _add_in_bulk(shelf: Shelf, uow: UnitOfWork, _: Any, name: str, value: Any) -> None:
+    shelf.of(uow).add_many([shelf.new(), shelf.new(**{name: value})])
+
+
+def _change(shelf: Shelf, uow: UnitOfWork, id: Any, name: str, value: Any) -> None:
+    setattr(holders(shelf.of(uow).get(id))[-1], name, value)
+    shelf.of(uow).page()
+
+
+@pytest.mark.parametrize("put", [_add, _add_in_bulk, _change])
+def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
+    """By the domain's error, which names class and attribute, at the same call, and nothing is written."""
+    one = shelf.stored()
+    kind = type(holders(one)[-1] if put is _change else one)
+    for name in ATTRIBUTES:
+        wrong = [value for value in kind_of(name).refused if put is not _change or value != first(name)]
+        for value in wrong[:1] if name in NULLABLE else [*wrong, None]:
+            with shelf.storage.unit() as uow, pytest.raises(InvalidValue) as caught:
+                put(shelf, uow, one.id, name, value)
+            assert caught.value.value is value
+            assert caught.value.reason.startswith(f"{kind.__name__}.{name} ")
+    with shelf.storage.unit(read_only=True) as uow:
+        assert [1] == [each.version for each in shelf.of(uow).stream()]
+
+
+def test_an_equal_value_of_another_class_changes_nothing(shelf: Shelf) -> None:
+    """Such as 1 for True: it is not written, and so not refused."""
+    one = shelf.stored()
+    for name in ATTRIBUTES:
+        for value in (each for each in kind_of(name).refused if each == first(name)):
+            with shelf.storage.unit() as uow:
+                setattr(shelf.of(uow).get(one.id), name, value)
+                uow.commit()
+            found = shelf.read(one)
+            assert (1, seen(found, name, first(name))) == (found.version, look(found, name))
+
+
+def test_a_refused_value_can_be_mended_after_a_savepoint(shelf: Shelf) -> None:
     """As after any error of the domain."""
-    store(storage, new_specimen())
-    with storage.unit() as uow:
-        [one] = specimens_of(uow).page().items
+    one = shelf.stored()
+    with shelf.storage.unit() as uow:
+        mine = shelf.of(uow).get(one.id)
         with pytest.raises(InvalidValue, match="must not be None"), uow.savepoint():
-            one.text = None
-        one.text = "mended"
+            mine.text = None
+        mine.text = "mended"
         uow.commit()
-    assert ["mended"] == [one.text for one in read(storage)]
+    assert "mended" == shelf.read(one).text
 
 
-@each_json
-def test_json_that_is_the_same_is_not_written(storage: Storage, attribute: str) -> None:
-    """Neither when it was only read, nor when it was replaced by what is equal, or changed and changed back."""
-    store(storage, new_specimen())
-    with storage.unit() as uow:
-        [one] = specimens_of(uow).page().items
-        same = deepcopy(getattr(one, attribute))
-        edit(one, attribute, "in place")
-        setattr(one, attribute, same)
-        setattr(one.piece, attribute, deepcopy(same))
-        uow.commit()
-    assert [1] == [one.version for one in read(storage)]
+def test_json_that_is_the_same_is_not_written(shelf: Shelf) -> None:
+    """Though it was changed and changed back, or replaced by what is equal."""
+    one = shelf.stored()
+    for name in JSON:
+        with shelf.storage.unit() as uow:
+            mine = shelf.of(uow).get(one.id)
+            edit(mine, name, "change in place")
+            for each in holders(mine):
+                setattr(each, name, deepcopy(first(name)))
+            uow.commit()
+        assert (name, 1) == (name, shelf.read(one).version)
 
 
-@each_json
-def test_json_of_a_part_moves_the_root(storage: Storage, attribute: str) -> None:
+def test_json_of_a_part_moves_the_root(storage: Storage) -> None:
     """Though nothing else has changed."""
-    store(storage, new_specimen())
+    shelf = Shelf(storage, "specimens")
+    one = shelf.stored()
     with storage.unit() as uow:
-        [one] = specimens_of(uow).page().items
-        change = kind_of(attribute).change
-        assert change
-        change(getattr(one.piece, attribute))
+        mine = shelf.of(uow).get(one.id)
+        mine.piece.facts["b"] = [2]
+        uow.flush()
+        mine.piece.facts["b"].append(3)
         uow.commit()
-    [found] = read(storage)
-    assert 2 == found.version
-    assert looks(one, attribute) == looks(found, attribute)
+    found = shelf.read(one)
+    assert (2, {"a": 1, "b": [2, 3]}, {"a": 1}) == (found.version, found.piece.facts, found.facts)
 
 
-@each_json
-def test_json_of_a_streamed_object_is_written(storage: Storage, attribute: str) -> None:
-    """As long as the caller has the object."""
-    store(storage, new_specimen(), new_specimen())
-    with storage.unit() as uow:
-        for one in list(specimens_of(uow).stream()):
-            edit(one, attribute, "in place")
+def test_json_of_a_streamed_object_is_written(shelf: Shelf) -> None:
+    """Though the caller has let it go."""
+    one, other = shelf.stored(), shelf.stored()
+    with shelf.storage.unit() as uow:
+        for mine in shelf.of(uow).stream():
+            mine.facts["b"] = 2
         uow.commit()
-    assert [2, 2] == [one.version for one in read(storage)]
+    assert [{"a": 1, "b": 2}] * 2 == [shelf.read(each).facts for each in (one, other)]
 
 
-@each_json
-def test_json_is_shared_with_no_storage(storage: Storage, attribute: str) -> None:
-    """What is changed after the commit, or of two aggregates that were given the same, changes nothing stored."""
-    shared = deepcopy(kind_of(attribute).values[0][0])
-    one, other = new_specimen(**{attribute: shared}), new_specimen(**{attribute: shared})
-    store(storage, one, other)
-    edit(one, attribute, "in place")
-    for found in read(storage):
-        assert expected(kind_of(attribute).values[0][1]) == looks(found, attribute)
+def test_json_is_shared_with_no_storage(shelf: Shelf) -> None:
+    """What is changed after the commit, or after the end of the unit, changes nothing stored."""
+    shared: dict[str, Any] = {"in": []}
+    one, other = shelf.new(facts=shared), shelf.new(facts=shared)
+    shelf.store(one, other)
+    shared["in"].append(1)
+    shelf.read(one).facts["in"].append(2)
+    assert [{"in": []}] * 2 == [shelf.read(each).facts for each in (one, other)]
 
 
-def test_json_that_was_changed_warns_when_it_is_not_committed(storage: Storage) -> None:
+def test_changed_json_that_is_not_committed_warns(shelf: Shelf) -> None:
     """Like any other change."""
-    store(storage, new_specimen())
-    uow = storage.unit()
+    one = shelf.stored()
+    uow = shelf.storage.unit()
     uow.__enter__()
-    [one] = specimens_of(uow).page().items
-    one.facts["b"] = 2
+    shelf.of(uow).get(one.id).facts["b"] = 2
     with pytest.warns(UncommittedChanges):
         uow.__exit__(None, None, None)
 
 
-def test_all_kinds_are_here() -> None:
-    """Each with two values that differ."""
-    for kind in KINDS.values():
-        assert repr(kind.values[0][1]) != repr(kind.values[1][1])
+def test_each_kind_has_two_values() -> None:
+    """So a change from the first to the second is one."""
+    assert all(repr(kind.values[0][1]) != repr(kind.values[1][1]) for kind in KINDS.values())
