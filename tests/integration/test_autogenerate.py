@@ -10,12 +10,26 @@ from sqlalchemy import Column, Table, text
 
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
-from adapters.sql.types import Key
+from adapters.sql.types import Duration, Exact, Json, Key
 from tests.storages import migrated_engine
 
 
 def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(tmp_path: Path) -> None:
     """Here for a database that lacks a table; the types in the migration are the database's own."""
+    columns = [Column("price", Exact(12, 2)), Column("lasts", Duration), Column("facts", Json)]
+    table = Table("samples", metadata, Column("id", Duration, primary_key=True), *columns)
+    try:
+        generated = _generated(tmp_path)
+    finally:
+        metadata.remove(table)
+    assert f"{len(known_revisions()) + 1:04}_make_users_again.py" == generated.name
+    written = generated.read_text()
+    assert "sa.String(length=64)" in written
+    assert "sa.Numeric(precision=12, scale=2).with_variant(sa.BigInteger(), 'sqlite')" in written
+    assert "adapters" not in written
+
+
+def _generated(tmp_path: Path) -> Path:
     folder = tmp_path / "generated"
     folder.mkdir()
     config = alembic_config()
@@ -27,9 +41,7 @@ def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(
         command.upgrade(config, "head")
         command.check(config)
     [generated] = folder.glob("*.py")
-    assert f"{len(known_revisions()) + 1:04}_make_users_again.py" == generated.name
-    assert "sa.String(length=64)" in generated.read_text()
-    assert "adapters" not in generated.read_text()
+    return generated
 
 
 def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, localcontext
 
 import pytest
-from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table, insert, select
+from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table, func, insert, select
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.default import DefaultDialect
 
-from adapters.sql.types import Text, UtcDateTime
+from adapters.sql.types import Duration, Exact, Text, UtcDateTime
 from domain.user import Username
+from tests.integration.plain_values import connected_with
 
 BERLIN = timezone(timedelta(hours=1))
 VALUES = Table(
@@ -85,3 +87,27 @@ def test_a_time_that_a_driver_gives_in_another_zone_is_turned_into_utc() -> None
         read = read_by(given)
         assert read == noon.replace(tzinfo=UTC)
         assert read.tzinfo is UTC  # and not the machine's own zone, which may happen to be equal
+
+
+AMOUNTS = Table("some_amounts", MetaData(), Column("amount", Exact(18, 2)), Column("lasts", Duration))
+
+
+def test_exact_numbers_and_intervals_are_sorted_compared_and_summed(engine: Engine) -> None:
+    """As numbers, and without rounding, whatever precision the caller computes with."""
+    amounts = [Decimal("9999999999999999.99"), Decimal("-0.10"), None, Decimal("0.20"), Decimal("10.00")]
+    amount, lasts = AMOUNTS.c.amount, AMOUNTS.c.lasts
+    with connected_with(AMOUNTS, engine) as connection, localcontext(prec=3):
+        rows = [{"amount": one, "lasts": one and timedelta(hours=int(one) // 10**9)} for one in amounts]
+        connection.execute(insert(AMOUNTS), rows)
+        known = select(amount).where(amount < 11, amount >= Decimal("-0.1")).order_by(amount)
+        assert ["-0.10", "0.20", "10.00"] == list(map(str, connection.scalars(known)))
+        assert "10.10" == str(connection.scalar(select(func.sum(amount)).where(amount < 11)))
+        assert "9999999999999999.99" == str(connection.scalar(select(func.max(amount))))
+        assert timedelta(hours=10**16 // 10**9 - 1) == connection.scalar(select(func.sum(lasts)))
+
+
+@pytest.mark.parametrize(("digits", "places"), [(19, 2), (2, 3), (2, -1)])
+def test_exact_numbers_have_at_most_18_digits(digits: int, places: int) -> None:
+    """As many as every whole number of SQLite has."""
+    with pytest.raises(ValueError, match="at most 18 digits"):
+        Exact(digits, places)
