@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import frozen
+from attrs import frozen, has
 
 from domain.attributes import stored_names
+from domain.limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,10 +85,15 @@ class Query:
         return self.order_by.startswith("-")
 
     def check(self, kind: type) -> None:
-        """Raise ``TypeError`` for an attribute that a class of aggregates does not store."""
+        """Raise ``TypeError`` for an attribute that a class of aggregates does not store, or that is a value object."""
         for name in (self.key, *(one.attribute for one in self.where)):
             if name not in stored_names(kind):
                 raise TypeError(f"{kind.__name__} has no stored attribute {name!r} that a query could compare")
+            held: Any = limits_of(kind)[name].kind
+            if has(held):
+                raise TypeError(
+                    f"{kind.__name__}.{name} is a value object: compare what is in it, by a query in each adapter"
+                )
 
     def place(self, one: Any) -> Any:
         """Return the place of an aggregate in the order, as ``after`` takes it."""

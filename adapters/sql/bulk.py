@@ -14,6 +14,7 @@ from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
 from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
+from adapters.sql.value_objects import column_values, composites_of
 from domain.attributes import stored_names
 from domain.constraints import Reference
 from domain.errors import DuplicateIdentity, ReferenceMissing, ValueTaken
@@ -52,7 +53,8 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
             check_values(one)
         mapper = inspect(kind)
         _check_order(aggregates, mapper.local_table)
-        columns = [column for column in mapper.local_table.columns if column.key in stored_names(kind)]
+        names = {*stored_names(kind), *(column.key for prop in composites_of(kind) for column in prop.columns)}
+        columns = [column for column in mapper.local_table.columns if column.key in names]
         rows = ({**_row(one, columns), "version": one.version + 1} for one in aggregates)
         insert_rows(session.connection(), mapper.local_table, columns, rows)
 
@@ -68,7 +70,7 @@ def _check_order(aggregates: Sequence[Aggregate], table: Table) -> None:
 
 
 def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
-    values = vars(one)
+    values = column_values(one)
     return {column.key: values[column.key] for column in columns}
 
 

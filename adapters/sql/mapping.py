@@ -13,8 +13,10 @@ from sqlalchemy.orm import RelationshipProperty, object_session, registry
 from adapters.sql.flat import flat_classes
 from adapters.sql.json_changes import classes_with_json
 from adapters.sql.refused import FLAT, PARTS, ROOTS, Rows, refuse, refuse_declared, refuse_mapped
+from adapters.sql.refused_composites import refuse_value_objects
 from adapters.sql.refused_parts import refuse_relationships
 from adapters.sql.refused_values import refuse_values
+from adapters.sql.value_objects import set_up_value_objects
 from domain.aggregate import makers, named, reduced
 from domain.attributes import set_unstored, stored_names
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
@@ -44,9 +46,10 @@ def map_aggregate(aggregate: type[Aggregate[Any]], table: Table, *, flat: bool =
     """Map an aggregate to its table; a second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
-    each collection of parts. The version is SQLAlchemy's ``version_id_col``: SQLAlchemy compares it at every write, and
-    the unit of work raises it, once for each unit that writes. Raises ``ValueError`` for what could not be kept alike
-    on every storage (the tables in adapters/sql/refused.py list it); nothing is mapped then.
+    each collection of parts, and a ``value_object()`` for each value in several columns. The version is SQLAlchemy's
+    ``version_id_col``: SQLAlchemy compares it at every write, and the unit of work raises it, once for each unit that
+    writes. Raises ``ValueError`` for what could not be kept alike on every storage (the tables in
+    adapters/sql/refused.py list it); nothing is mapped then.
 
     ``flat`` is for an aggregate that is one row: its INSERT and UPDATE are built once, and run without a flush of
     SQLAlchemy, which takes three times as long. They pass by listeners to the mapper's events.
@@ -83,6 +86,7 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
         return
     refuse_declared(kind, table, options)
     refuse(kind.__name__, rows[0], kind, table)
+    refuse_value_objects(kind, table, options.get("properties", {}))
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
@@ -100,6 +104,7 @@ def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any]
         own.dispose()
         raise
     _registries.append(own)
+    set_up_value_objects(mapper)
     makers[kind] = mapper.class_manager.new_instance  # for the fake: each object needs SQLAlchemy's state
     if json_names(kind):
         classes_with_json.add(kind)

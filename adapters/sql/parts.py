@@ -9,6 +9,7 @@ from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
+from adapters.sql.value_objects import held_composites, spread
 from domain.aggregate import empty, named
 from domain.attributes import once_for_each_class
 from domain.errors import UnitOfWorkMisuse
@@ -64,7 +65,8 @@ def refuse_deleted(objects: Iterable[Any]) -> None:
     """Raise :class:`~domain.errors.UnitOfWorkMisuse` for an object of which an attribute was deleted."""
     for one in objects:
         unset = [name for name in inspect(type(one)).attrs.keys() if name not in vars(one)]  # noqa: SIM118  # no mapping
-        for name in set(unset) - inspect(one).unmodified if unset else ():
+        value_objects = inspect(type(one)).composites.keys()
+        for name in set(unset) - (inspect(one).unmodified - {*value_objects}) if unset else ():
             raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
 
 
@@ -110,6 +112,7 @@ def make_new(root: Any, session: Session) -> None:
     """Make an aggregate of an ended unit of work new again, with its parts; those of this session move to it."""
     if inspect(root).key is not None:
         make_transient(root)
+    spread(root)
     for part in parts_of(root):
         state = inspect(part)
         if object_session(part) is session and not state.deleted:
@@ -149,6 +152,8 @@ def twin_of(one: Any) -> Any:
     for name in inspect(kind).column_attrs.keys():  # noqa: SIM118  # it is no mapping
         if name in vars(one) and name != _generated_key(kind):
             set_attribute(twin, name, vars(one)[name])
+    for name in held_composites(one):
+        object.__setattr__(twin, name, vars(one)[name])
     for name in relations_of(kind):
         set_attribute(twin, name, _holding(vars(one).get(name), [twin_of(part) for part in held_in(one, name)]))
     return twin

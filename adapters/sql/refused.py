@@ -12,10 +12,11 @@ from uuid import UUID
 import attrs
 from attrs import fields_dict
 from sqlalchemy import ARRAY, JSON, BigInteger, Column, PickleType, Table, Uuid, inspect
-from sqlalchemy.orm import RelationshipProperty
+from sqlalchemy.orm import CompositeProperty, RelationshipProperty
 from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.types import Json, Key
+from adapters.sql.value_objects import VALUE_OBJECT
 from domain.aggregate import Aggregate, makers
 from domain.attributes import is_stored
 from domain.keys import key_length, key_of
@@ -160,7 +161,7 @@ def _has_default(column: Column[Any]) -> bool:
 
 def is_needed(column: Column[Any], kind: Any) -> bool:
     """Return whether a row needs a value in this column, but neither the object nor the database has one."""
-    given = column.nullable or column.primary_key or _has_default(column)
+    given = column.nullable or column.primary_key or _has_default(column) or VALUE_OBJECT in column.info
     return not given and column.name not in fields_dict(kind)
 
 
@@ -234,8 +235,8 @@ def _is_plain(prop: Any) -> bool:
 
 PROPERTIES: Rows = (
     (
-        lambda prop: not isinstance(prop, RelationshipProperty) and not _is_plain(prop),
-        "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names",
+        lambda prop: not isinstance(prop, RelationshipProperty | CompositeProperty) and not _is_plain(prop),
+        "leave out deferred, synonym and computed: the fake knows only columns under their own names",
     ),
 )
 """About what SQLAlchemy has made of a column or an option."""

@@ -16,6 +16,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from adapters.sql.refused import Rows, refuse
 from adapters.sql.types import Duration, Exact, Json, Text, UtcDateTime
+from adapters.sql.value_objects import VALUE_OBJECT, composites_of
 from domain.aggregate import Aggregate
 from domain.limits import Unknown, limits_of
 
@@ -50,6 +51,10 @@ def refuse_values(mapper: Mapper[Any]) -> None:
     for name, limits in limits_of(kind).items():
         if name in mapper.column_attrs and name not in others:
             refuse(f"{kind.__name__}.{name}", VALUES, limits, mapper.column_attrs[name].columns[0])
+    for prop in composites_of(kind):
+        held = limits_of(prop.info[VALUE_OBJECT])
+        for name, column in zip(held, prop.columns, strict=True):
+            refuse(f"{kind.__name__}.{prop.key}.{name}", VALUES, held[name], column)
 
 
 _KNOWN = (Exact, Duration, Interval, Json, Text, UtcDateTime)

@@ -12,6 +12,7 @@ from adapters.sql.unit_of_work import SqlUnitOfWork
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.accounts import ACCOUNTS, accounts_metadata
 from tests.contract.allocation import FakeProductRepository, SqlProductRepository, allocation_metadata
+from tests.contract.catalog import CATALOG, catalog_metadata
 from tests.contract.customers import FakeCustomerRepository, SqlCustomerRepository, customers_metadata
 from tests.contract.invoices import OFFICE, office_metadata
 from tests.contract.library import LIBRARY, library_metadata
@@ -40,10 +41,11 @@ SHOP_METADATA: tuple[MetaData, ...] = (
     office_metadata,
     accounts_metadata,
     wares_metadata,
+    catalog_metadata,
 )
 """The metadata of their tables, which no migration makes."""
 
-PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS}
+PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS, **CATALOG}
 """Both repositories of each aggregate without queries of its own, by the names that they have in a unit of work."""
 
 

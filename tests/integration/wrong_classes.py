@@ -22,7 +22,7 @@ from sqlalchemy import (
     Uuid,
     inspect,
 )
-from sqlalchemy.orm import column_property, composite, deferred, query_expression, synonym
+from sqlalchemy.orm import column_property, deferred, query_expression, synonym
 from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.mapping import map_aggregate, map_part
@@ -38,13 +38,6 @@ class OfJson(TypeDecorator[Any]):
 
     impl = JSON
     cache_ok = True
-
-
-@attrs.frozen
-class Money:
-    """A value object."""
-
-    n: int
 
 
 def with_column(*arguments: Any, **options: Any) -> None:
@@ -101,7 +94,7 @@ ONDELETE = "ondelete would change an aggregate without its version: leave it out
 ONUPDATE = "the objects would not have what onupdate writes: set the attribute in the domain"
 ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
 PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class lacks"
-PLAIN = "leave out deferred, composite, synonym and computed: the fake knows only columns under their own names"
+PLAIN = "leave out deferred, synonym and computed: the fake knows only columns under their own names"
 KEY_TYPE = "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for a text of at most 40"
 ROOT_KEY = "the primary key of an aggregate is one column, id"
 OURS = "the mapping itself sets version_id_col, batch, primary_key and the like: leave these options out"
@@ -230,7 +223,6 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "synonym": (lambda: with_property(lambda _: {"m": synonym("n")}), "Root.m", PLAIN),
     "computed": (lambda: with_property(lambda table: {"m": column_property(table.c.n + 1)}), "Root.m", PLAIN),
     "expression": (lambda: with_property(lambda _: {"m": query_expression()}), "Root.m", PLAIN),
-    "composite": (lambda: with_property(lambda table: {"m": composite(Money, table.c.n)}), "Root.m", PLAIN),
     "no column": (
         with_attribute,
         "Root.n",

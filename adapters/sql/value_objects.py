@@ -1,0 +1,109 @@
+"""Value objects in several columns: SQLAlchemy's composites, for frozen attrs classes that know nothing of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import composite
+
+from domain.aggregate import empty
+from domain.attributes import once_for_each_class, set_unstored, stored_names
+from domain.errors import InvalidValue
+from domain.kinds import wrong_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Column
+    from sqlalchemy.orm import CompositeProperty, Mapper
+
+VALUE_OBJECT = "value_object"
+"""The key in the ``info`` of a composite, and of its columns, that holds the class of its values."""
+
+_KEPT = "kept_value_objects"  # the key in SQLAlchemy's ``info`` of an object that is being flushed
+
+
+def value_object(kind: type[Any], *columns: Column[Any]) -> CompositeProperty[Any]:
+    """Map an attribute that holds value objects to one column for each attribute of their class, in its order.
+
+        "price": value_object(Money, products.c.price_amount, products.c.price_currency)
+
+    ``None`` is NULL in all of them. Neither ``__init__`` nor a validator runs when a value is read.
+    """
+    for column in columns:
+        column.info[VALUE_OBJECT] = kind
+    made: CompositeProperty[Any] = composite(partial(_made, kind), *columns, info={VALUE_OBJECT: kind})
+    return made
+
+
+def _made(kind: type[Any], *values: Any) -> Any:
+    if all(value is None for value in values):
+        return None
+    one = empty(kind)
+    for name, value in zip(stored_names(kind), values, strict=True):
+        object.__setattr__(one, name, value)
+    set_unstored(one)
+    return one
+
+
+def set_up_value_objects(mapper: Mapper[Any]) -> None:
+    """Let SQLAlchemy read the value objects of a class that has just been mapped, and keep them when it flushes."""
+    kind = mapper.class_
+    for prop in composites_of(kind):
+        prop.info[VALUE_OBJECT].__composite_values__ = _values
+        event.listen(getattr(kind, prop.key), "set", _refuse_other)
+    if composites_of(kind):
+        for name in ("insert", "update"):
+            event.listen(kind, f"before_{name}", _keep)
+            event.listen(kind, f"after_{name}", _give_back)
+
+
+@once_for_each_class
+def composites_of(kind: Any) -> tuple[CompositeProperty[Any], ...]:
+    """Return the attributes of a mapped class that hold value objects in several columns."""
+    mapper: Mapper[Any] | None = inspect(kind, raiseerr=False)
+    return () if mapper is None else tuple(mapper.composites)
+
+
+def _values(one: Any) -> tuple[Any, ...]:
+    return tuple(getattr(one, name) for name in stored_names(type(one)))
+
+
+def _refuse_other(one: Any, value: Any, _before: object, attribute: Any) -> None:
+    """Refuse what is no value object of the class, before SQLAlchemy does so with its own error."""
+    wanted = inspect(type(one)).composites[attribute.key].info[VALUE_OBJECT]
+    if value is not None and type(value) is not wanted:
+        reason = wrong_kind(value, f"a {wanted.__name__}")
+        raise InvalidValue(value, f"{type(one).__name__}.{attribute.key} {reason}")
+
+
+def _keep(_mapper: object, _connection: object, one: Any) -> None:
+    inspect(one).info[_KEPT] = {name: vars(one)[name] for name in held_composites(one)}
+
+
+def _give_back(_mapper: object, _connection: object, one: Any) -> None:
+    """Give an object back its value objects: SQLAlchemy drops them, and would make others from the columns."""
+    vars(one).update(inspect(one).info.pop(_KEPT, {}))
+
+
+def held_composites(one: Any) -> list[str]:
+    """Return the names of the attributes whose value objects an object holds now."""
+    return [prop.key for prop in composites_of(type(one)) if prop.key in vars(one)]
+
+
+def spread(one: Any) -> None:
+    """Set the columns of an object's value objects, which a copy of it lacks."""
+    for name in held_composites(one):
+        object.__setattr__(one, name, vars(one)[name])
+
+
+def column_values(one: Any) -> Mapping[str, Any]:
+    """Return what an object holds for its columns, by their names."""
+    held: Mapping[str, Any] = vars(one)
+    for prop in composites_of(type(one)):
+        value = held[prop.key]
+        values = (None,) * len(prop.columns) if value is None else _values(value)
+        held = {**held, **{column.key: each for column, each in zip(prop.columns, values, strict=True)}}
+    return held
