@@ -87,13 +87,14 @@ class Reference:
 
 def check_attributes(kind: type, declared: Unique | Reference) -> None:
     """Raise ``TypeError`` if a class of aggregates has no attribute of a declared name, as far as its root shows."""
-    names = [declared.path.partition(".")[0]] if declared.path else _names(declared)
+    names = [declared.path.partition(".")[0]] if declared.path else attributes_of(declared)
     for name in names:
         if name not in fields_dict(kind):
             raise TypeError(f"{declared} names an attribute that {kind.__name__} does not have: {name}")
 
 
-def _names(declared: Unique | Reference) -> list[str]:
+def attributes_of(declared: Unique | Reference) -> list[str]:
+    """Return the names of the attributes that a port declares something about."""
     if isinstance(declared, Reference):
         return [declared.name]
     return [*declared.names, *(name for name, _ in declared.where)]

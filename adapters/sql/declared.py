@@ -9,6 +9,7 @@ from sqlalchemy import Column, Computed, Index, Integer, Table, UniqueConstraint
 from adapters.sql.constraints import Constraint, note_constraints
 from adapters.sql.refused import mappers
 from adapters.sql.types import Key
+from domain.constraints import attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ def declare(repository: type[Repository[Any, Any]]) -> None:
     for declared in all_declared:
         if declared.path not in paths:
             _refuse(repository, f"no parts are at {declared.path!r}, which {declared} names")
+        for name in _value_objects(mapper, declared.path).intersection(attributes_of(declared)):
+            _refuse(repository, f"{name} is a value object: hold what {declared} is about in an attribute of its own")
     for path, (table, parent) in paths.items():
         _refuse_other_texts(repository, table)
         key = Constraint(str(table.primary_key.name), tuple(table.primary_key.columns))
@@ -57,6 +60,13 @@ def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()
     for relation in mapper.relationships:
         names = frozenset(column.name for column in relation.remote_side)
         yield from _tables(relation.mapper, f"{path}.{relation.key}" if path else relation.key, names)
+
+
+def _value_objects(mapper: Mapper[Any], path: str) -> set[str]:
+    """Return the attributes of the root, or of the parts at a path, that hold value objects in several columns."""
+    for name in path.split(".") if path else ():
+        mapper = mapper.relationships[name].mapper
+    return {prop.key for prop in mapper.composites}
 
 
 def marker_of(names: tuple[str, ...]) -> str:
