@@ -91,6 +91,15 @@ def _held_by(one: Any) -> dict[str, Any]:
     return held | plain
 
 
+bases: dict[type, type] = {}
+"""The class of the repository that holds the objects of a class, by class, as its port declares it."""
+
+
+def base_of(kind: type) -> type:
+    """Return the class under which an aggregate is stored: that of its repository, for a subclass too."""
+    return bases.get(kind, kind)
+
+
 makers: dict[type, Callable[[], Any]] = {}
 """How to make an empty object of a mapped class, by class: ``__new__`` would leave out SQLAlchemy's state."""
 

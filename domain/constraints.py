@@ -85,11 +85,15 @@ class Reference:
         self.__attrs_init__(name, to, missing, in_use, parent)
 
 
-def check_attributes(kind: type, declared: Unique | Reference) -> None:
-    """Raise ``TypeError`` if a class of aggregates has no attribute of a declared name, as far as its root shows."""
+def check_attributes(declared: Unique | Reference, kind: type, *subclasses: type) -> None:
+    """Raise ``TypeError`` if a class of aggregates has no attribute of a declared name, as far as its root shows.
+
+    Only parts can be those of a subclass.
+    """
+    known = {name for one in (kind, *(subclasses if declared.path else ())) for name in fields_dict(one)}
     names = [declared.path.partition(".")[0]] if declared.path else attributes_of(declared)
     for name in names:
-        if name not in fields_dict(kind):
+        if name not in known:
             raise TypeError(f"{declared} names an attribute that {kind.__name__} does not have: {name}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from attrs import frozen
 
-from domain.aggregate import Aggregate, K
+from domain.aggregate import Aggregate, K, bases
 from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
 from domain.keys import check_key, check_keys
@@ -60,6 +60,9 @@ class Repository(ABC, Generic[A, K]):
     aggregate: ClassVar[type[Aggregate[Any]]]
     """The class of the aggregates in this collection."""
 
+    subclasses: ClassVar[tuple[type[Aggregate], ...]] = ()
+    """The subclasses of it whose objects are in this collection too: they share its ids, versions and unique values."""
+
     not_found: ClassVar[type[NotFound]]
     """The error for a key that no stored aggregate has."""
 
@@ -70,13 +73,22 @@ class Repository(ABC, Generic[A, K]):
     """The attributes that hold the ids of other aggregates, in the order in which they are checked."""
 
     def __init_subclass__(cls) -> None:
-        """Raise ``TypeError`` for ids of a wrong type, and for a declared attribute that the class does not have."""
+        """Raise ``TypeError`` for what a port declares of an attribute, or of a class, that the aggregate lacks."""
         super().__init_subclass__()
         if hasattr(cls, "aggregate"):
             check_keys(cls.aggregate)
+        for kind in (cls.aggregate, *cls.subclasses) if hasattr(cls, "aggregate") else ():
+            if not issubclass(kind, cls.aggregate):
+                raise TypeError(
+                    f"{kind.__name__} is no subclass of {cls.aggregate.__name__}: remove it from subclasses"
+                )
+            if bases.setdefault(kind, cls.aggregate) is not cls.aggregate:
+                raise TypeError(
+                    f"{kind.__name__} objects are held by the repository of {bases[kind].__name__}: use that one"
+                )
         declared: tuple[Unique | Reference, ...] = (*cls.unique, *cls.references)
         for one in declared:
-            check_attributes(cls.aggregate, one)
+            check_attributes(one, cls.aggregate, *cls.subclasses)
 
     def add(self, aggregate: A) -> None:
         """Add a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.
@@ -214,7 +226,8 @@ class Repository(ABC, Generic[A, K]):
         return query
 
     def _checked(self, aggregate: A) -> A:
-        if type(aggregate) is not self.aggregate:  # a subclass would need its own mapping
+        kind = type(aggregate)
+        if kind is not self.aggregate and kind not in self.subclasses:  # another class would need its own mapping
             raise TypeError(f"this repository holds {self.aggregate.__name__} objects, not {shown(aggregate)}")
         self._checked_id(aggregate.id)
         return aggregate

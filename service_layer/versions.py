@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from domain.aggregate import base_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -14,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def write_order(aggregate: Aggregate[Any], *, is_new: bool = False) -> tuple[bool, str, Any]:
-    """Return the sort key of an aggregate in a flush: the addition first, then the changes by class, then by id.
+    """Return the sort key of an aggregate in a flush: the addition first, then the changes by repository, then by id.
 
     If several cannot be written, this order decides which of them is refused.
     """
-    kind = type(aggregate)
+    kind = base_of(type(aggregate))
     return not is_new, f"{kind.__module__}.{kind.__name__}", aggregate.id
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define
 
 from adapters.fake.copies import Snapshot
+from domain.aggregate import base_of
 from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity
 
@@ -69,7 +70,7 @@ class Constraints:
                 self._claim(key, claim.taken)
             self._rows.hold(key, root.id)  # though it has it: the part may have moved from another root
         self._give_up(key for key in before if key not in now)
-        for reference in self._references_at(root[0], path):
+        for reference in self._references_at(base_of(root[0]), path):
             id = getattr(new, reference.name)
             if id is not None and (old is None or getattr(old, reference.name) != id):
                 self._refer(reference, id)
@@ -77,12 +78,12 @@ class Constraints:
     def give_up(self, root: Snapshot, path: str, row: Snapshot) -> None:
         """Give up the unique values of a row that is deleted, and let its references go."""
         self._give_up(claim.key for claim in self._claims(root, path, row))
-        for reference in self._references_at(root[0], path):
+        for reference in self._references_at(base_of(root[0]), path):
             self._rows.lock((reference.to, _GAVE_UP, getattr(row, reference.name)), shared=True)
 
     def check_unreferenced(self, row: Snapshot) -> None:
         """Raise the error of the first port whose aggregates refer to the one that is to be removed."""
-        kind, id = row[0], row.id
+        kind, id = base_of(row[0]), row.id
         for referring, references in self._references.items():
             for reference in references:
                 if reference.to is kind:
@@ -107,7 +108,7 @@ class Constraints:
             self._rows.hold(key, None)
 
     def _claims(self, root: Snapshot, path: str, row: Snapshot) -> Iterator[_Claim]:
-        kind = root[0]
+        kind = base_of(root[0])
         if path and "id" in stored_names(row[0]):
             yield _Claim((kind, path, row.id), lambda: DuplicateIdentity(row.id))
         for place, unique in enumerate(self._unique[kind]):
@@ -128,7 +129,7 @@ def _ids(row: Snapshot, reference: Reference) -> list[object]:
     """Return what an attribute of a row, or of its parts, refers to."""
     held: list[Any] = [row]
     for name in reference.path.split(".") if reference.path else ():
-        values = [getattr(one, name) for one in held]
+        values = [getattr(one, name, None) for one in held]  # only a subclass may have these parts
         held = [part for value in values for part in _parts(value)]
     return [getattr(one, reference.name) for one in held]
 

@@ -8,6 +8,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 from attrs import define, field
 
+from domain.aggregate import base_of
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from adapters.fake.copies import Part, Snapshot
 
 RowKey = tuple[type, object]
-"""The class of an aggregate, and its id."""
+"""The class of the repository that holds an aggregate, and its id."""
+
+
+def row_key(kind: type, id: object) -> RowKey:
+    """Return the key of an aggregate of a class, which may be a subclass of that of its repository."""
+    return base_of(kind), id
+
 
 IndexKey = tuple[type, str, object]
 """The class of an aggregate, the place of a unique value among those of its port, and the values.

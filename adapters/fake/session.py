@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from attrs import define
 
 from adapters.fake.copies import Copy, check_copied, copy_of, fill
+from adapters.fake.database import row_key
 from adapters.fake.rows import Rows
 from adapters.fake.writing import Stale, Writer
 from domain.aggregate import empty, named
@@ -100,7 +101,7 @@ class FakeSession:
         """Return the one object that stands for a row in this unit; a new one the first time."""
         key = (kind, row.id)
         if key not in self._tracked:
-            one = empty(kind)
+            one = empty(row[0])
             stored = fill(one, row, [])
             self.database.note_parts(stored.parts)
             self._tracked[key] = _Tracked(one, stored)
@@ -116,7 +117,7 @@ class FakeSession:
 
     def holds(self, aggregate: Aggregate[Any]) -> bool:
         """Return whether this very object was read or added here, and not removed."""
-        tracked = self._tracked.get((type(aggregate), aggregate.id))
+        tracked = self._tracked.get(row_key(type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
 
     def owns(self, one: object) -> bool:
@@ -128,7 +129,7 @@ class FakeSession:
     def add(self, aggregate: Aggregate[Any]) -> None:
         """Track a new aggregate, to be inserted by the next flush."""
         self._check_no_other_unit_owns(aggregate)
-        key = (type(aggregate), aggregate.id)
+        key = row_key(type(aggregate), aggregate.id)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
         self._track(key, _Tracked(aggregate, None))
@@ -162,7 +163,7 @@ class FakeSession:
                 raise stale from error
         for one, copy in zip(changed, copies, strict=True):
             self.database.forget_parts(one.stored.parts if one.stored else [])
-            self._track((type(one.aggregate), one.aggregate.id), _Tracked(one.aggregate, copy))
+            self._track(row_key(type(one.aggregate), one.aggregate.id), _Tracked(one.aggregate, copy))
         for copy in copies:
             self.database.note_parts(copy.parts)
 
@@ -216,7 +217,7 @@ class FakeSession:
     def delete(self, aggregate: Aggregate[Any]) -> None:
         """Delete an aggregate with its parts, and stop tracking it."""
         self.call("write")
-        key = (type(aggregate), aggregate.id)
+        key = row_key(type(aggregate), aggregate.id)
         stored = cast("Copy", self._tracked[key].stored)
         try:
             self.writer.delete(stored)
@@ -320,7 +321,7 @@ def _check_places(root: Aggregate[Any], copy: Copy, seen: dict[int, Aggregate[An
 
 def _is_first(one: Aggregate[Any], seen: set[RowKey]) -> bool:
     """Return whether no other of this identity was seen, and note this one."""
-    key = (type(one), one.id)
+    key = row_key(type(one), one.id)
     is_first = key not in seen
     seen.add(key)
     return is_first

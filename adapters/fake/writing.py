@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from adapters.fake.constraints import Constraints
+from adapters.fake.database import row_key
 from domain.attributes import stored_names
 from domain.errors import DuplicateIdentity
 
@@ -32,7 +33,7 @@ class Writer:
 
     def insert(self, new: Copy) -> None:
         """Insert the row of a new aggregate, without those of its parts."""
-        key = (new.row[0], new.row.id)
+        key = row_key(new.row[0], new.row.id)
         self._rows.lock(key)
         if self._rows.get(key) is not None:
             raise DuplicateIdentity(new.row.id)
@@ -43,20 +44,21 @@ class Writer:
         """Write a changed row; raise :class:`Stale` if the old one is no longer what is stored."""
         self.check_version(old.row)
         self.constraints.take(new.row, "", old.row, new.row)
-        self._rows.put((new.row[0], new.row.id), new.row)
+        self._rows.put(row_key(new.row[0], new.row.id), new.row)
 
     def delete(self, old: Copy) -> None:
         """Delete an aggregate with its parts; raise :class:`Stale` likewise."""
         self.check_version(old.row)
         self._give_up((old.row, part) for part in old.parts)
         self.constraints.give_up(old.row, "", old.row)
-        self._rows.put((old.row[0], old.row.id), None)
+        self._rows.put(row_key(old.row[0], old.row.id), None)
         self.constraints.check_unreferenced(old.row)
 
     def check_version(self, old: Snapshot) -> None:
         """Lock a row; raise :class:`Stale` if it is stored in another version, or no longer stored."""
-        self._rows.lock((old[0], old.id))
-        current = self._rows.get((old[0], old.id))
+        key = row_key(old[0], old.id)
+        self._rows.lock(key)
+        current = self._rows.get(key)
         if current is None or current.version != old.version:
             raise Stale
 

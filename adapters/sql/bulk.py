@@ -12,6 +12,7 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.constraints import constraints_of
 from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
+from adapters.sql.inheritance import is_inherited
 from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from adapters.sql.value_objects import column_values, composites_of
@@ -42,7 +43,8 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     :class:`~domain.errors.DuplicateIdentity` without the value.
     """
     kind = type(aggregates[0])
-    if relations_of(kind):
+    is_graph = bool(relations_of(kind)) or is_inherited(kind)
+    if is_graph:
         check_places(aggregates)
         refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
         for one in (one for root in aggregates for one in (root, *parts_of(root))):

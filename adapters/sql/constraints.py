@@ -145,8 +145,8 @@ def _row(table: str, sent: Any, connection: Connection) -> _Row:
     sent = sent if isinstance(sent, dict) else {}
     for one in connection.info.get(FLUSHING, ()):
         mapper = inspect(type(one))
-        if mapper.local_table.name == table:
-            values = {column.name: _sent(column, vars(one), connection) for column in mapper.local_table.columns}
+        for written in (each for each in mapper.tables if each.name == table):
+            values = {column.name: _sent(column, vars(one), connection) for column in written.columns}
             keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
             known = {**{f"{table}_{name}": values[name] for name in keys}, **values}  # an UPDATE sends the key so
             if all(known[name] == value for name, value in sent.items() if name in known):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import ColumnElement, ForeignKeyConstraint
-    from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm import Mapper, RelationshipProperty
 
     from domain.constraints import Reference, Unique
     from domain.repository import Repository
@@ -29,6 +29,7 @@ def declare(repository: type[Repository[Any, Any]]) -> None:
     mapper: Mapper[Any] | None = inspect(repository.aggregate, raiseerr=False)
     if mapper is None:
         raise TypeError(f"{repository.__name__} needs its class mapped first: call map_aggregate before it")
+    _check_subclasses(repository, mapper)
     paths = dict(_tables(mapper, ""))
     all_declared: tuple[Unique | Reference, ...] = (*repository.unique, *repository.references)
     for declared in all_declared:
@@ -54,10 +55,27 @@ def _refuse_other_texts(repository: type[Repository[Any, Any]], table: Table) ->
             _refuse(repository, f"{where} could not be compared with the text that it refers to: leave out its type")
 
 
+def _check_subclasses(repository: type[Repository[Any]], mapper: Mapper[Any]) -> None:
+    if mapper.inherits:
+        _refuse(repository, f"{mapper.class_.__name__} is a subclass: use the repository of its base class")
+    mapped = {one.class_ for one in mapper.self_and_descendants if one is not mapper}
+    if mapped != {*repository.subclasses}:
+        names = ", ".join(sorted(kind.__name__ for kind in mapped))
+        _refuse(repository, f"its class is mapped with other subclasses: write subclasses = ({names},) in the port")
+    for relation in (relation for one in mapper.self_and_descendants for relation in one.relationships):
+        if _relations(mapper)[relation.key] is not relation:
+            _refuse(repository, f"two subclasses have parts at {relation.key!r}: give them different names")
+
+
+def _relations(mapper: Mapper[Any]) -> dict[str, RelationshipProperty[Any]]:
+    """Return the relationships to parts, of subclasses too, by their names."""
+    return {relation.key: relation for one in mapper.self_and_descendants for relation in one.relationships}
+
+
 def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
     """Yield the path and the table of the root and its parts, each with the names of the foreign key to its parent."""
     yield path, (mapper.local_table, parent)
-    for relation in mapper.relationships:
+    for relation in _relations(mapper).values():
         names = frozenset(column.name for column in relation.remote_side)
         yield from _tables(relation.mapper, f"{path}.{relation.key}" if path else relation.key, names)
 
@@ -65,7 +83,7 @@ def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()
 def _value_objects(mapper: Mapper[Any], path: str) -> set[str]:
     """Return the attributes of the root, or of the parts at a path, that hold value objects in several columns."""
     for name in path.split(".") if path else ():
-        mapper = mapper.relationships[name].mapper
+        mapper = _relations(mapper)[name].mapper
     return {prop.key for prop in mapper.composites}
 
 
@@ -154,4 +172,7 @@ def _references(
 
 
 def _target(key: ForeignKeyConstraint) -> type | None:
-    return next((mapper.class_ for mapper in mappers() if mapper.local_table is key.referred_table), None)
+    return next(
+        (mapper.class_ for mapper in mappers() if mapper.local_table is key.referred_table and not mapper.inherits),
+        None,
+    )

@@ -11,9 +11,11 @@ from sqlalchemy import MetaData, Table, UniqueConstraint, event, inspect
 from sqlalchemy.orm import RelationshipProperty, object_session, registry
 
 from adapters.sql.flat import flat_classes
+from adapters.sql.inheritance import whole_options
 from adapters.sql.json_changes import classes_with_json
 from adapters.sql.refused import FLAT, PARTS, ROOTS, Rows, refuse, refuse_declared, refuse_mapped
 from adapters.sql.refused_composites import refuse_value_objects
+from adapters.sql.refused_inheritance import refuse_inheritance
 from adapters.sql.refused_parts import refuse_relationships
 from adapters.sql.refused_values import refuse_values
 from adapters.sql.value_objects import set_up_value_objects
@@ -42,7 +44,9 @@ _registries: list[registry] = []
 _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()  # by name, for relationship("Line")
 
 
-def map_aggregate(aggregate: type[Aggregate[Any]], table: Table, *, flat: bool = False, **options: Any) -> None:
+def map_aggregate(
+    aggregate: type[Aggregate[Any]], table: Table | None = None, *, flat: bool = False, **options: Any
+) -> None:
     """Map an aggregate to its table; a second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
@@ -53,9 +57,13 @@ def map_aggregate(aggregate: type[Aggregate[Any]], table: Table, *, flat: bool =
 
     ``flat`` is for an aggregate that is one row: its INSERT and UPDATE are built once, and run without a flush of
     SQLAlchemy, which takes three times as long. They pass by listeners to the mapper's events.
+
+    A class with subclasses has ``polymorphic_on`` and ``polymorphic_identity``; each subclass has ``inherits`` and
+    ``polymorphic_identity``, and a table of its own or none. The port names them in ``subclasses``.
     """
     # batch=False sends one row after another, so the error is that of the first row that is refused.
-    ours = {"version_id_col": table.c.get("version"), "version_id_generator": False, "batch": False}
+    version = None if "inherits" in options or table is None else table.c.get("version")
+    ours = {"version_id_col": version, "version_id_generator": False, "batch": False}
     _map(aggregate, table, options, ours, (ROOTS, FLAT if flat else ()))
     if flat:
         flat_classes.add(aggregate)
@@ -81,20 +89,25 @@ def map_part(part: type, table: Table, **options: Any) -> None:
     event.listen(part, "before_insert", _refuse_taken_id)
 
 
-def _map(kind: type, table: Table, options: dict[str, Any], ours: dict[str, Any], rows: tuple[Rows, Rows]) -> None:
+def _map(
+    kind: type, table: Table | None, options: dict[str, Any], ours: dict[str, Any], rows: tuple[Rows, Rows]
+) -> None:
     if inspect(kind, raiseerr=False) is not None:
         return
-    refuse_declared(kind, table, options)
-    refuse(kind.__name__, rows[0], kind, table)
-    refuse_value_objects(kind, table, options.get("properties", {}))
+    refuse_inheritance(kind, table, options, is_part=rows[0] is PARTS)
+    ours |= whole_options(options)
+    written: Any = inspect(options["inherits"]).local_table if table is None and "inherits" in options else table
+    refuse_declared(kind, written, options)
+    refuse(kind.__name__, rows[0], kind, written)
+    refuse_value_objects(kind, written, options.get("properties", {}))
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
         mapper: Mapper[Any] = own.map_imperatively(kind, table, **ours, **options)
         for name, option in options.get("properties", {}).items():
             if isinstance(option, RelationshipProperty):  # before configure(), so that these come before SQLAlchemy's
-                event.listen(getattr(kind, name), "append", _refuse_foreign)
-                event.listen(getattr(kind, name), "set", _refuse_foreign)
+                event.listen(getattr(kind, name), "append", _refuse_foreign, propagate=True)
+                event.listen(getattr(kind, name), "set", _refuse_foreign, propagate=True)
         own.configure(cascade=True)
         refuse_mapped(mapper)
         refuse_values(mapper)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.orderinglist import OrderingList
 from sqlalchemy.orm import make_transient, object_session
 from sqlalchemy.orm.attributes import set_attribute, set_committed_value
 
+from adapters.sql.inheritance import set_class
 from adapters.sql.value_objects import held_composites, spread
 from domain.aggregate import empty, named
 from domain.attributes import once_for_each_class
@@ -113,6 +114,7 @@ def make_new(root: Any, session: Session) -> None:
     if inspect(root).key is not None:
         make_transient(root)
     spread(root)
+    set_class(root)
     for part in parts_of(root):
         state = inspect(part)
         if object_session(part) is session and not state.deleted:
@@ -152,6 +154,7 @@ def twin_of(one: Any) -> Any:
     for name in inspect(kind).column_attrs.keys():  # noqa: SIM118  # it is no mapping
         if name in vars(one) and name != _generated_key(kind):
             set_attribute(twin, name, vars(one)[name])
+    set_class(twin)
     for name in held_composites(one):
         object.__setattr__(twin, name, vars(one)[name])
     for name in relations_of(kind):

@@ -12,7 +12,7 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.json_changes import note_json
 from adapters.sql.parts import note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
-from domain.aggregate import Aggregate
+from domain.aggregate import Aggregate, base_of
 from domain.attributes import sort_keys
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from service_layer.versions import write_order
@@ -43,7 +43,7 @@ def read_whole(state: ORMExecuteState) -> Any:
     session = cast("UnitSession", state.session)
     kind = None if state.bind_mapper is None else state.bind_mapper.class_
     if not STREAMED.isdisjoint(state.execution_options):
-        if kind is not None and relations_of(kind):
+        if kind is not None and any(relations_of(one.class_) for one in inspect(kind).self_and_descendants):
             raise UnitOfWorkMisuse(
                 f"{kind.__name__} has parts, which cannot be read whole piece by piece: leave out yield_per and"
                 " stream_results, or use the stream() of the repository"
@@ -104,7 +104,7 @@ def lock_row(statement: Select[Any], parameters: Mapping[str, Any], session: Uni
 
 def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
     """Read stored aggregates again into the same objects; expunge those that are no longer stored, as they are."""
-    for kind, some in groupby(sorted(roots, key=write_order), key=type):
+    for kind, some in groupby(sorted(roots, key=write_order), key=lambda root: base_of(type(root))):
         asked = {root.id: root for root in some}
         for _ in range(1 + READ_AGAIN):
             statement: Select[Any] = select(kind).where(_key(kind).in_(list(asked)))
@@ -124,12 +124,12 @@ def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
 
 def _are_current(roots: Iterable[Aggregate[Any]], session: UnitSession) -> bool:
     """Return whether the versions are still those that were read before the parts."""
-    for kind, some in groupby(sorted(roots, key=write_order), key=type):
-        if relations_of(kind):
-            read = {root.id: root.version for root in some}
-            found = session.connection().execute(_versions_of(kind), {"ids": list(read)})
-            if {id: version for id, version in found} != read:  # noqa: C416  # a row is no pair for mypy
-                return False
+    with_parts = [root for root in roots if relations_of(type(root))]
+    for kind, some in groupby(sorted(with_parts, key=write_order), key=lambda root: base_of(type(root))):
+        read = {root.id: root.version for root in some}
+        found = session.connection().execute(_versions_of(kind), {"ids": list(read)})
+        if {id: version for id, version in found} != read:  # noqa: C416  # a row is no pair for mypy
+            return False
     return True
 
 

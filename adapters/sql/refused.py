@@ -16,7 +16,7 @@ from sqlalchemy.orm import CompositeProperty, RelationshipProperty
 from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.types import Json, Key
-from adapters.sql.value_objects import VALUE_OBJECT
+from adapters.sql.value_objects import FILLED
 from domain.aggregate import Aggregate, makers
 from domain.attributes import is_stored
 from domain.keys import key_length, key_of
@@ -34,6 +34,7 @@ Rows = tuple[tuple["Callable[..., object]", str], ...]
 FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
 
 _OURS = {"version_id_col", "version_id_generator", "batch", "confirm_deleted_rows", "always_refresh", "primary_key"}
+_OURS |= {"with_polymorphic", "polymorphic_load", "polymorphic_abstract"}
 
 
 def refuse(name: str, rows: Rows, *about: Any) -> None:
@@ -81,10 +82,6 @@ def _is_frozen(kind: Any) -> bool:
     return False
 
 
-def _inherits(kind: Any, options: dict[str, Any]) -> bool:
-    return bool({"inherits", "polymorphic_on"} & options.keys()) or any(base in makers for base in kind.__mro__[1:])
-
-
 CLASSES: Rows = (
     (lambda kind, *_: not attrs.has(kind), "decorate the class with attrs' @define(slots=False, eq=False)"),
     (lambda kind, *_: _is_frozen(kind), f"SQLAlchemy fills its objects: write {FROZEN} instead of @frozen"),
@@ -93,13 +90,11 @@ CLASSES: Rows = (
         lambda kind, *_: kind.__hash__ is None,
         "it compares by its values, which can change: write @define(slots=False, eq=False)",
     ),
-    (
-        lambda kind, _, options: _inherits(kind, options),
-        "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits",
-    ),
     (lambda _, table, __: not isinstance(table, Table), "map it to one Table, and query what you join"),
     (
-        lambda _, table, __: any(mapper.local_table is table for mapper in mappers()),
+        lambda _, table, options: (
+            any(mapper.local_table is table for mapper in mappers()) and "inherits" not in options
+        ),
         "another class is mapped to its table: give each its own table",
     ),
     (
@@ -139,7 +134,7 @@ ROOTS: Rows = (
         "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for a text of at most 40",
     ),
     (
-        lambda _, table: "version" not in table.c,
+        lambda kind, table: "version" not in table.c and not any(base in makers for base in kind.__mro__[1:]),
         'updates would be lost: add Column("version", Integer, nullable=False) to the table',
     ),
 )
@@ -161,7 +156,7 @@ def _has_default(column: Column[Any]) -> bool:
 
 def is_needed(column: Column[Any], kind: Any) -> bool:
     """Return whether a row needs a value in this column, but neither the object nor the database has one."""
-    given = column.nullable or column.primary_key or _has_default(column) or VALUE_OBJECT in column.info
+    given = column.nullable or column.primary_key or _has_default(column) or FILLED in column.info
     return not given and column.name not in fields_dict(kind)
 
 

@@ -177,7 +177,7 @@ class SqlUnitOfWork(UnitOfWork):
     def _delete(self, aggregate: Aggregate[Any]) -> None:
         version, stale = aggregate.version, ConcurrentChange.of([aggregate])
         try:
-            if relations_of(type(aggregate)):  # lock and check the root before its parts are deleted
+            if not self._is_one_row(aggregate):  # lock and check the root before its other rows are deleted
                 aggregate.version += 1
                 self.session.flush()
             self.session.delete(aggregate)
@@ -228,7 +228,11 @@ class SqlUnitOfWork(UnitOfWork):
     def _is_one_statement(self) -> bool:
         """Return whether the pending writes are one statement."""
         changed = self.session.changed()
-        return len(changed) == 1 and not relations_of(type(changed[0]))
+        return len(changed) == 1 and self._is_one_row(changed[0])
+
+    @staticmethod
+    def _is_one_row(root: Aggregate) -> bool:
+        return not relations_of(type(root)) and len(inspect(type(root)).tables) == 1
 
     def _roll_back(self) -> None:
         self._end()

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import CompositeProperty, Mapper
 
 VALUE_OBJECT = "value_object"
-"""The key in the ``info`` of a composite, and of its columns, that holds the class of its values."""
+"""The key in the ``info`` of a composite that holds the class of its values."""
+
+FILLED = "filled"
+"""The key in the ``info`` of a column that has no attribute, but is filled by the mapping."""
 
 _KEPT = "kept_value_objects"  # the key in SQLAlchemy's ``info`` of an object that is being flushed
 
@@ -33,7 +36,7 @@ def value_object(kind: type[Any], *columns: Column[Any]) -> CompositeProperty[An
     ``None`` is NULL in all of them. Neither ``__init__`` nor a validator runs when a value is read.
     """
     for column in columns:
-        column.info[VALUE_OBJECT] = kind
+        column.info[FILLED] = True
     made: CompositeProperty[Any] = composite(partial(_made, kind), *columns, info={VALUE_OBJECT: kind})
     return made
 
@@ -54,10 +57,13 @@ def set_up_value_objects(mapper: Mapper[Any]) -> None:
     for prop in composites_of(kind):
         prop.info[VALUE_OBJECT].__composite_values__ = _values
         event.listen(getattr(kind, prop.key), "set", _refuse_other)
-    if composites_of(kind):
-        for name in ("insert", "update"):
-            event.listen(kind, f"before_{name}", _keep)
-            event.listen(kind, f"after_{name}", _give_back)
+    for base in mapper.iterate_to_root() if composites_of(kind) else ():
+        for listener in (("before_insert", _keep), ("before_update", _keep)):
+            event.listen(base.class_, *listener)
+        for listener in (("after_insert", _give_back), ("after_update", _give_back)):
+            if event.contains(base.class_, *listener):  # mapping a subclass has let SQLAlchemy's own come after it
+                event.remove(base.class_, *listener)
+            event.listen(base.class_, *listener)
 
 
 @once_for_each_class

@@ -24,6 +24,7 @@ from tests.contract.specimens import (
     SqlSpecimenRepository,
     specimens_metadata,
 )
+from tests.contract.staff import STAFF, staff_metadata
 from tests.contract.wares import (
     FakeDeliveryRepository,
     FakeWareRepository,
@@ -42,10 +43,11 @@ SHOP_METADATA: tuple[MetaData, ...] = (
     accounts_metadata,
     wares_metadata,
     catalog_metadata,
+    staff_metadata,
 )
 """The metadata of their tables, which no migration makes."""
 
-PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS, **CATALOG}
+PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS, **CATALOG, **STAFF}
 """Both repositories of each aggregate without queries of its own, by the names that they have in a unit of work."""
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.orm import configure_mappers
 
-from adapters.sql import refused, refused_composites, refused_parts, refused_values
+from adapters.sql import refused, refused_composites, refused_inheritance, refused_parts, refused_values
 from adapters.sql.mapping import mapped_tables
 from domain.aggregate import makers
 from tests.integration.wrong_classes import WRONG_CLASSES
 from tests.integration.wrong_composites import WRONG_COMPOSITES
 from tests.integration.wrong_parts import WRONG_PARTS
+from tests.integration.wrong_subclasses import WRONG_SUBCLASSES
 from tests.integration.wrong_values import WRONG_VALUES
 
 pytestmark = pytest.mark.usefixtures("unmapped")
 
-CASES = {**WRONG_CLASSES, **WRONG_PARTS, **WRONG_VALUES, **WRONG_COMPOSITES}
+CASES = {**WRONG_CLASSES, **WRONG_PARTS, **WRONG_VALUES, **WRONG_COMPOSITES, **WRONG_SUBCLASSES}
 
 ROWS = (
     *refused.CLASSES,
@@ -28,6 +29,7 @@ ROWS = (
     *refused_parts.RELATIONSHIPS,
     *refused_values.VALUES,
     *refused_composites.VALUE_OBJECTS,
+    *refused_inheritance.INHERITANCE,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import field
-from sqlalchemy import Column, Engine, Integer, String, event, select
+from sqlalchemy import BigInteger, Column, Engine, String, event, select
 
 from adapters.sql.mapping import map_aggregate, map_part
 from adapters.sql.repository import SqlRepository
@@ -17,7 +17,7 @@ from domain.errors import NotFound, ReferenceMissing, StillReferenced, ValueTake
 from tests.contract.catalog import Article, Stamp, articles, euros, new_article, stamps
 from tests.contract.shop import SqlShop
 from tests.integration.mappings import a_part, a_part_table, a_root, a_table, owns
-from tests.integration.wrong_values import Money, with_value
+from tests.integration.wrong_composites import Money, with_value
 
 
 def a_repository(kind: type[Any], **declared: Any) -> type[Any]:
@@ -28,7 +28,7 @@ def a_repository(kind: type[Any], **declared: Any) -> type[Any]:
 def with_parts(order: str = "name") -> type[Any]:
     """Map an aggregate whose parts have a value object ``m``, and are sorted by some attribute."""
     parts = a_part_table(
-        root := a_table(), Column("a", Integer, nullable=False), Column("b", String(3), nullable=False)
+        root := a_table(), Column("a", BigInteger, nullable=False), Column("b", String(3), nullable=False)
     )
     map_part(part := a_part(m=field(type=Money)), parts, properties={"m": value_object(Money, parts.c.a, parts.c.b)})
     kind = a_root(parts=field(factory=list, metadata={"order_by": (order,)}))

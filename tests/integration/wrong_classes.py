@@ -92,7 +92,6 @@ INSIDE = "a change inside such a value would be lost: write Json of adapters.sql
 KEY = "the domain makes the id: leave out any default, and write autoincrement=False for a number"
 ONDELETE = "ondelete would change an aggregate without its version: leave it out"
 ONUPDATE = "the objects would not have what onupdate writes: set the attribute in the domain"
-ONE_CLASS = "the fake does not keep inheritance: derive from no class that is mapped, and leave out inherits"
 PART_KEY = "its primary key is one column: the attribute id, or a number that the database makes and the class lacks"
 PLAIN = "leave out deferred, synonym and computed: the fake knows only columns under their own names"
 KEY_TYPE = "the type of its id is Uuid for UUID, BigInteger for int, and Key(Sku, 40) for a text of at most 40"
@@ -124,13 +123,6 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         lambda: map_part(plain(slots=False), a_part_table(a_table())),
         "Part",
         "it compares by its values, which can change: write @define(slots=False, eq=False)",
-    ),
-    "inherits": (lambda: map_aggregate(a_root(), a_table(), inherits=User), "Root", ONE_CLASS),
-    "polymorphic": (lambda: map_aggregate(a_root(), a_table(), polymorphic_on="version"), "Root", ONE_CLASS),
-    "derived": (
-        lambda: map_aggregate(attrs.make_class("Root", {}, bases=(User,), slots=False, eq=False), a_table()),
-        "Root",
-        ONE_CLASS,
     ),
     "no table": (
         lambda: map_aggregate(a_root(), (root := a_table()).join(a_part_table(root))),  # type: ignore[arg-type]  # the point
