@@ -31,6 +31,7 @@ REPOSITORIES = {
     "workspaces": "WorkspaceRepository",
     "projects": "ProjectRepository",
     "countries": "CountryRepository",
+    "vehicles": "VehicleRepository",
 }
 """The repositories of the page, by their names in a unit of work."""
 
