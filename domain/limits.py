@@ -126,7 +126,7 @@ def _limits(kind: type, field: attrs.Attribute[Any]) -> Limits:
         size = (said.get("max_length", getattr(of, "MAX_LENGTH", None)),)
     is_json = bool(said.get("json"))
     stored = stored_by(of, size, is_json=is_json) or (partial(_value_object, of) if _is_value(of) else _unchanged)
-    is_open = hint is None or Any in options or object in options  # the annotation says nothing
+    is_open = not {None, Unknown, Any, object}.isdisjoint(options)  # the annotation says nothing
     return Limits(of, NoneType in options or is_open, size, is_json, stored)
 
 

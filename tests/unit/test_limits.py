@@ -1,0 +1,182 @@
+"""What an attribute may hold, as the fake and every database take it from the domain."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Any, Generic, NewType, Optional, TypeVar
+
+import pytest
+from attrs import define, field, frozen
+
+from adapters.fake.copies import copy_of
+from domain.aggregate import Aggregate
+from domain.errors import InvalidValue
+from domain.limits import Unknown, check_values, limits_of
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from uuid import UUID
+
+    from domain.user import Username
+
+Code = NewType("Code", str)
+T = TypeVar("T")
+
+
+class Day(date):
+    """A class of a library, such as one that stops the clock."""
+
+
+class Moment(datetime):
+    """Likewise."""
+
+
+class Clock(time):
+    """Likewise."""
+
+
+class Span(timedelta):
+    """Likewise."""
+
+
+class Size(enum.IntEnum):
+    """A number that is one of a few."""
+
+    SMALL = 1
+
+
+class Label(str):
+    """A text that shows itself as another."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another"
+
+
+@frozen
+class Money:
+    """A value of two."""
+
+    amount: Decimal = field(metadata={"digits": 5, "places": 2})
+    currency: str = field(metadata={"max_length": 3})
+
+
+@define(eq=False)
+class Slotted:
+    """A part with slots."""
+
+    n: int
+
+
+@define(slots=False, eq=False)
+class Box(Generic[T]):
+    """A class of classes."""
+
+    n: T
+
+
+@define(slots=False, eq=False, kw_only=True)
+class Crate(Aggregate):
+    """A root with each kind of annotation."""
+
+    code: Code = field(default=Code("a"), metadata={"max_length": 3})
+    maybe: Optional[int] = None  # noqa: UP045  # people write it so
+    key: UUID | None = None
+    name: Username | None = None
+    at: dt.datetime | None = None
+    price: Money | None = None
+    anything: Any = None
+    either: int | str = 1
+    box: Box[int] | None = None
+    whole: Decimal = Decimal(1)
+    parts: list[Slotted] = field(factory=list)
+    day: date = date(2026, 1, 2)
+    moment: datetime = datetime(2026, 1, 2, tzinfo=UTC)
+    clock: time = time(1)
+    span: timedelta = timedelta(1)
+    number: int = 1
+    size: Size = Size.SMALL
+
+
+def test_annotations_are_read_as_python_reads_them() -> None:
+    """A usual class is known though it is imported for type checkers alone; another one is not."""
+    limits = limits_of(Crate)
+    found = {name: (one.kind, one.allows_none) for name, one in limits.items()}
+    assert {
+        "code": (str, False),
+        "maybe": (int, True),
+        "name": (Unknown, True),
+        "at": (Unknown, True),
+        "price": (Money, True),
+        "anything": (None, True),
+        "either": (None, False),
+        "box": (Box, True),
+        "whole": (Decimal, False),
+        "parts": (list, False),
+    }.items() <= found.items()
+    assert ("UUID", True) == (getattr(found["key"][0], "__name__", ""), found["key"][1])
+    assert (3,) == limits["code"].size
+
+
+WRONG = [
+    ({"code": "abcd"}, "Crate.code may have at most 3 characters, not 4"),
+    ({"maybe": True}, "Crate.maybe holds an int, not a value of type bool"),
+    ({"either": None}, "Crate.either must not be None"),
+    ({"whole": 1}, "Crate.whole holds a Decimal, not a value of type int"),
+    ({"size": 1}, "Crate.size holds a Size, not a value of type int"),
+    ({"price": 1}, "Crate.price holds a Money, not a value of type int"),
+    (
+        {"price": Money(Decimal("0.001"), "EUR")},
+        "Crate.price cannot hold this, because Money.amount may have at most 5 digits, 2 of them behind the point",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "reason"), WRONG, ids=[reason for _, reason in WRONG])
+def test_a_value_beyond_its_limits_is_refused(values: dict[str, Any], reason: str) -> None:
+    """With the value, and with what is allowed."""
+    with pytest.raises(InvalidValue) as caught:
+        check_values(Crate(**values))
+    assert (*values.values(), reason) == (caught.value.value, caught.value.reason)
+
+
+def test_a_part_with_slots_is_checked() -> None:
+    """Though it has no dictionary of its attributes."""
+    check_values(Slotted(1))
+    with pytest.raises(InvalidValue, match=r"Slotted\.n must fit into 64 bits"):
+        check_values(Slotted(2**63))
+
+
+def test_an_attribute_without_a_digit_limit_takes_any_number() -> None:
+    """And the precision of the caller makes no difference where there is one."""
+    check_values(Crate(whole=Decimal("1e-99")))
+    with localcontext(prec=1):
+        check_values(Crate(price=Money(Decimal("123.45"), "EUR")))
+
+
+def test_an_attribute_that_was_deleted_is_refused_elsewhere() -> None:
+    """By the storages, which say what was done."""
+    crate = Crate()
+    del crate.code
+    check_values(crate)
+
+
+SUBCLASSES = [
+    ("code", Label("a"), "a", str),
+    ("day", Day(2026, 1, 2), date(2026, 1, 2), date),
+    ("moment", Moment(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), datetime),
+    ("clock", Clock(1, 2), time(1, 2), time),
+    ("span", Span(1), timedelta(1), timedelta),
+    ("number", Size.SMALL, 1, int),
+    ("size", Size.SMALL, Size.SMALL, Size),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "value", "kind"), SUBCLASSES, ids=[name for name, *_ in SUBCLASSES])
+def test_a_value_of_a_subclass_becomes_a_plain_one(name: str, given: Any, value: Any, kind: type) -> None:
+    """As a database returns it."""
+    stored = getattr(copy_of(Crate(**{name: given})).row, name)
+    assert (value, kind) == (stored, type(stored))
