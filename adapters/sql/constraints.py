@@ -12,6 +12,7 @@ from sqlalchemy import Uuid, bindparam, inspect, literal_column, select
 from adapters.sql.errors import BULK, broken
 from domain.constraints import Reference, Unique
 from domain.errors import DuplicateIdentity
+from domain.limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,7 +82,8 @@ class _Row:
         """Return the values that break a constraint, of the object if possible; ``None`` if they are not known."""
         names = constraint.declared.names if isinstance(constraint.declared, Unique) else (constraint.columns[0].name,)
         if isinstance(constraint.declared, Unique) and self.one is not None:
-            return constraint.declared.values(self.one)
+            limits, values = limits_of(type(self.one)), constraint.declared.values(self.one)
+            return values and tuple(limits[name].stored(value) for name, value in zip(names, values, strict=True))
         known = self.sent if self.one is None else vars(self.one)
         return tuple(known[name] for name in names) if all(name in known for name in names) else None
 

@@ -23,7 +23,8 @@ from adapters.sql.mapping import map_aggregate, map_part, metadata
 from adapters.sql.repository import SqlRepository
 from adapters.sql.types import Duration, Exact, Json, Text, UtcDateTime
 from domain.aggregate import Aggregate
-from domain.errors import NotFound
+from domain.constraints import Unique
+from domain.errors import NotFound, ValueTaken
 from domain.repository import Repository
 
 BERLIN = timezone(timedelta(hours=1))
@@ -199,8 +200,9 @@ class Piece(Values):  # type: ignore[misc]  # it is made above
 
 @define(slots=False, eq=False, kw_only=True)
 class Specimen(Values, Aggregate):  # type: ignore[misc]  # likewise
-    """A root with an attribute of each kind."""
+    """A root with an attribute of each kind, and with one that is unique."""
 
+    price: Decimal | None = field(default=None, metadata={"digits": 9, "places": 2})
     piece: Piece | None = None
 
 
@@ -215,11 +217,18 @@ class SpecimenNotFound(NotFound):
     kind: ClassVar[str] = "specimen"
 
 
+class PriceTaken(ValueTaken):
+    """Another specimen has this price."""
+
+    kind: ClassVar[str] = "price"
+
+
 class SpecimenRepository(Repository[Specimen]):
     """The specimens that are stored."""
 
     aggregate = Specimen
     not_found = SpecimenNotFound
+    unique = (Unique("price", error=PriceTaken),)
 
 
 class LeafletRepository(Repository[Leaflet]):
@@ -242,6 +251,8 @@ def _table(name: str) -> Table:
 
 
 specimens = _table("specimens")
+specimens.append_column(Column("price", Exact(9, 2)))
+specimens.append_constraint(sa.UniqueConstraint("price"))
 
 pieces = Table(
     "pieces",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from attrs import frozen
 from domain.errors import InvalidValue, UncommittedChanges
 from domain.repository import Repository
 from service_layer.unit_of_work import UnitOfWork
-from tests.contract.specimens import ATTRIBUTES, KINDS, Leaflet, Piece, Specimen, kind_of
+from tests.contract.specimens import ATTRIBUTES, KINDS, Leaflet, Piece, PriceTaken, Specimen, kind_of
 from tests.contract.worlds import Oops
 from tests.storages import Storage
 
@@ -203,6 +204,21 @@ def test_an_equal_value_of_another_class_changes_nothing(shelf: Shelf) -> None:
                 uow.commit()
             found = shelf.read(one)
             assert (1, seen(found, name, first(name))) == (found.version, look(found, name))
+
+
+def test_the_error_for_a_taken_value_shows_it_as_it_is_stored(storage: Storage) -> None:
+    """In the same words on every storage, whatever was given."""
+    shelf = Shelf(storage, "specimens")
+    shelf.store(one := shelf.new(), other := shelf.new())
+    for mine, price in ((one, Decimal("1.5")), (other, Decimal("1.500"))):
+        with storage.unit() as uow:
+            shelf.of(uow).get(mine.id).price = price
+            if mine is one:
+                uow.commit()
+                continue
+            with pytest.raises(PriceTaken) as caught:
+                uow.commit()
+    assert "1.50" == caught.value.value
 
 
 def test_a_refused_value_can_be_mended_after_a_savepoint(shelf: Shelf) -> None:
