@@ -108,7 +108,7 @@ def _money(name: str, *, nullable: bool = False) -> tuple[Column[Any], Column[An
 
 
 articles = Table(
-    "articles",
+    "goods",
     catalog_metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", String(40), nullable=False),
@@ -132,7 +132,7 @@ offers = Table(
 )
 
 labels = Table(
-    "labels",
+    "stickers",
     catalog_metadata,
     Column("number", Integer, primary_key=True),
     Column("article_id", ForeignKey(articles.c.id), nullable=False),
@@ -212,7 +212,7 @@ class FakeStamps(FakeRepository[Stamp], StampRepository):
 
 
 CATALOG: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = {
-    "articles": (SqlArticles, FakeArticles),
+    "goods": (SqlArticles, FakeArticles),
     "stamps": (SqlStamps, FakeStamps),
 }
 """Their repositories, by the names that they have in a unit of work."""
@@ -232,7 +232,7 @@ def new_article(name: str = "lamp") -> Article:
 
 def articles_of(uow: UnitOfWork) -> Repository[Article]:
     """Return the articles of a unit of work."""
-    found: Repository[Article] = uow.articles  # type: ignore[attr-defined]  # only the tests' own units have some
+    found: Repository[Article] = uow.goods  # type: ignore[attr-defined]  # only the tests' own units have some
     return found
 
 

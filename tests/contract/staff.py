@@ -1,4 +1,4 @@
-"""Two aggregates of the tests alone with subclasses: employees in joined tables, and vehicles in a single table.
+"""Two aggregates of the tests alone with subclasses: staff in joined tables, and vehicles in a single table.
 
 A manager has parts of its own, and a director is a manager.
 """
@@ -132,14 +132,14 @@ def _parts(name: str, column: str, *more: Any) -> Table:
         name,
         staff_metadata,
         Column("number", Integer, primary_key=True),
-        Column("employee_id", ForeignKey("employees.id"), nullable=False),
+        Column("employee_id", ForeignKey("staff.id"), nullable=False),
         Column(column, String(40), nullable=False),
         *more,
     )
 
 
-employees = _table(
-    "employees",
+staff = _table(
+    "staff",
     Column("kind", String(20), nullable=False),
     Column("name", String(40), nullable=False),
     Column("version", Integer, nullable=False),
@@ -148,12 +148,12 @@ employees = _table(
 managers = Table(
     "managers",
     staff_metadata,
-    _below(employees),
+    _below(staff),
     Column("budget_amount", Exact(12, 2)),
     Column("budget_currency", String(3)),
 )
 directors = Table("directors", staff_metadata, _below(managers), Column("car", String(40)))
-engineers = Table("engineers", staff_metadata, _below(employees), Column("language", String(40), nullable=False))
+engineers = Table("engineers", staff_metadata, _below(staff), Column("language", String(40), nullable=False))
 badges = _parts("badges", "door", Column("place", Integer, nullable=False))
 goals = _parts("goals", "text", UniqueConstraint("text"))
 vehicles = _table(
@@ -172,8 +172,8 @@ map_part(Badge, badges)
 map_part(Goal, goals)
 map_aggregate(
     Employee,
-    employees,
-    polymorphic_on=employees.c.kind,
+    staff,
+    polymorphic_on=staff.c.kind,
     polymorphic_identity="employee",
     properties={
         "badges": relationship(Badge, order_by=badges.c.place, collection_class=ordering_list("place"), **OWNED)
@@ -197,7 +197,7 @@ map_aggregate(Truck, inherits=Vehicle, polymorphic_identity="truck")
 
 
 class EmployeeRepository(Repository[Employee]):
-    """The employees that are stored."""
+    """The staff that are stored."""
 
     aggregate = Employee
     subclasses = (Manager, Director, Engineer)
@@ -215,7 +215,7 @@ class VehicleRepository(Repository[Vehicle]):
 
 
 class SqlEmployees(SqlRepository[Employee], EmployeeRepository):
-    """The employees of a SQL unit of work."""
+    """The staff of a SQL unit of work."""
 
 
 class SqlVehicles(SqlRepository[Vehicle], VehicleRepository):
@@ -223,7 +223,7 @@ class SqlVehicles(SqlRepository[Vehicle], VehicleRepository):
 
 
 class FakeEmployees(FakeRepository[Employee], EmployeeRepository):
-    """The employees of a fake unit of work."""
+    """The staff of a fake unit of work."""
 
 
 class FakeVehicles(FakeRepository[Vehicle], VehicleRepository):
@@ -231,7 +231,7 @@ class FakeVehicles(FakeRepository[Vehicle], VehicleRepository):
 
 
 STAFF: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = {
-    "employees": (SqlEmployees, FakeEmployees),
+    "staff": (SqlEmployees, FakeEmployees),
     "vehicles": (SqlVehicles, FakeVehicles),
 }
 """Their repositories, by the names that they have in a unit of work."""
@@ -252,7 +252,7 @@ MAKERS: dict[str, Callable[[str], Any]] = {
 
 def items_of(uow: UnitOfWork, one: object) -> Repository[Any]:
     """Return the repository that holds an object."""
-    found: Repository[Any] = getattr(uow, "employees" if isinstance(one, Employee) else "vehicles")
+    found: Repository[Any] = getattr(uow, "staff" if isinstance(one, Employee) else "vehicles")
     return found
 
 

@@ -333,7 +333,7 @@ class Intern(Employee):
 def test_a_class_that_the_port_does_not_name_is_refused(storage: Storage, call: str, made: Callable[[], Any]) -> None:
     """As any other object."""
     with storage.unit() as uow, pytest.raises(TypeError, match="this repository holds Employee objects, not"):
-        items: Any = uow.employees  # type: ignore[attr-defined]  # set by name
+        items: Any = uow.staff  # type: ignore[attr-defined]  # set by name
         getattr(items, call)([made()] if call == "add_many" else made())
 
 

@@ -18,7 +18,7 @@ from domain.errors import NotFound, UnitOfWorkMisuse, ValueTaken
 from domain.repository import Repository
 from tests.contract.graphs import values
 from tests.contract.shop import SqlShop
-from tests.contract.staff import MAKERS, Car, Director, Manager, Truck, employees, items_of
+from tests.contract.staff import MAKERS, Car, Director, Manager, Truck, items_of, staff
 from tests.integration.mappings import SORTED, a_part_table, a_root, owns
 from tests.integration.wrong_subclasses import a_base, a_subclass
 
@@ -51,7 +51,7 @@ def test_subclasses_are_read_by_one_query(engine: Engine, everyone: list[Any]) -
     """And by one more for the parts of each class; none comes later."""
     with SqlShop(engine) as uow, statements(engine) as sent:
         found = items_of(uow, everyone[0]).list_where()
-        assert 1 == len([one for one in sent if "FROM employees" in one and "JOIN" in one])
+        assert 1 == len([one for one in sent if "FROM staff" in one and "JOIN" in one])
         sent.clear()
         assert [values(one) for one in everyone[:4]] == [values(one) for one in found]
         assert [] == sent
@@ -62,7 +62,7 @@ def test_subclasses_are_read_by_one_query(engine: Engine, everyone: list[Any]) -
 def test_a_query_of_a_subclass_finds_that_alone(engine: Engine, everyone: list[Any]) -> None:
     """As SQLAlchemy's users write it; the objects are those of the unit, and whole."""
     with SqlShop(engine) as uow:
-        found = uow.session.scalars(select(Manager).order_by(employees.c.id)).all()
+        found = uow.session.scalars(select(Manager).order_by(staff.c.id)).all()
         assert [Manager, Director] == [type(one) for one in found]
         assert [values(one) for one in everyone[1:3]] == [values(one) for one in found]
         assert found[0] is items_of(uow, found[0]).get(found[0].id)
@@ -73,7 +73,7 @@ def test_a_query_of_a_subclass_finds_that_alone(engine: Engine, everyone: list[A
 def test_a_new_row_names_its_class(engine: Engine, everyone: list[Any]) -> None:
     """Also of a copy and in bulk, where ``__init__`` has not run."""
     with SqlShop(engine) as uow:
-        found = uow.session.execute(select(employees.c.kind).order_by(employees.c.id)).scalars().all()
+        found = uow.session.execute(select(staff.c.kind).order_by(staff.c.id)).scalars().all()
     assert ["employee", "manager", "director", "engineer"] == list(found)
     assert len(everyone) == len(MAKERS)
 

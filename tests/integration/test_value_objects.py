@@ -68,7 +68,7 @@ def test_no_list_is_sorted_by_a_value_object(order: str) -> None:
 def test_reading_a_value_object_takes_no_statement(sqlite_engine: Engine) -> None:
     """After it was read, written, and written again."""
     with SqlShop(sqlite_engine) as uow:
-        uow.articles.add(ann := new_article())  # type: ignore[attr-defined]  # set by name
+        uow.goods.add(ann := new_article())  # type: ignore[attr-defined]  # set by name
         uow.commit()
     sent: list[str] = []
 
@@ -76,7 +76,7 @@ def test_reading_a_value_object_takes_no_statement(sqlite_engine: Engine) -> Non
         sent.append(given[2])
 
     with SqlShop(sqlite_engine) as uow:
-        mine: Article = uow.articles.get(ann.id)  # type: ignore[attr-defined]  # likewise
+        mine: Article = uow.goods.get(ann.id)  # type: ignore[attr-defined]  # likewise
         mine.price = euros(11)
         uow.flush()
         event.listen(sqlite_engine, "before_cursor_execute", note)
@@ -102,7 +102,7 @@ def test_a_query_reads_what_is_in_a_value_object(engine: Engine) -> None:
 def test_the_columns_of_a_value_object_are_plain(engine: Engine) -> None:
     """``None`` is NULL in each of them."""
     with SqlShop(engine) as uow:
-        uow.articles.add(new_article())  # type: ignore[attr-defined]  # likewise
+        uow.goods.add(new_article())  # type: ignore[attr-defined]  # likewise
         columns = articles.c.price_currency, articles.c.old_price_amount, articles.c.old_price_currency
         assert [("EUR", None, None)] == [tuple(row) for row in uow.session.execute(select(*columns))]
         uow.rollback()

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String
 from adapters.sql.mapping import map_aggregate, map_part
 from domain.user import User
 from tests.contract.staff import Badge, Employee
-from tests.contract.staff import employees as employees_table
+from tests.contract.staff import staff as employees_table
 from tests.integration.mappings import a_part, a_part_table, a_root, a_table
 
 
