@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MICROSECOND = timedelta(microseconds=1)
 """In which an interval is counted."""
 
-LEVELS = 31
+_LEVELS = 31
 """How many lists and dicts may be in one another: MariaDB takes no more for JSON."""
 
 
@@ -154,13 +154,13 @@ def _json(value: Any) -> str:
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-        if json.loads(text) == value and (text.count("[") + text.count("{") <= LEVELS or _levels(value) <= LEVELS):
+        if json.loads(text) == value and (text.count("[") + text.count("{") <= _LEVELS or _levels(value) <= _LEVELS):
             return text
     except (TypeError, ValueError, RecursionError):
         pass
     raise ValueError(
         "may hold only what JSON gives back: dicts with texts as keys, lists, texts without lone surrogates, finite"
-        f" numbers, booleans and None, in at most {LEVELS} levels"
+        f" numbers, booleans and None, in at most {_LEVELS} levels"
     )
 
 

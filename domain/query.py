@@ -13,7 +13,7 @@ from domain.limits import limits_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
+_Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -40,10 +40,10 @@ class Where:
     """
 
     attribute: str
-    operator: Operator
+    operator: _Operator
     value: Any
 
-    def __init__(self, attribute: str, operator: Operator, value: object) -> None:
+    def __init__(self, attribute: str, operator: _Operator, value: object) -> None:
         if operator not in _OPERATORS:
             raise TypeError(f"{operator!r} is no comparison: use one of {', '.join(_OPERATORS)}")
         several: Any = value

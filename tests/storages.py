@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sqlalchemy import event
+from sqlalchemy import event, exists, literal, select, union_all
 
 from adapters.fake.database import FakeDatabase
 from adapters.sql.engine import make_engine
@@ -58,10 +58,15 @@ def sql_storage(engine: Engine) -> Storage:
     return Storage(engine.dialect.name, lambda *, read_only=False: SqlShop(engine, read_only=read_only))
 
 
+_TABLES = [table for one in (metadata, *SHOP_METADATA) for table in reversed(one.sorted_tables)]
+_FILLED = union_all(*[select(literal(one.name)).where(exists(literal(1)).select_from(one)) for one in _TABLES])
+
+
 def empty(engine: Engine) -> None:
-    """Delete all rows: cheaper than new tables for each test."""
+    """Delete all rows: cheaper than new tables for each test. Most tables have none, so they are asked first."""
     with engine.begin() as connection:
-        for table in reversed([table for one in (metadata, *SHOP_METADATA) for table in one.sorted_tables]):
+        filled = {*connection.execute(_FILLED).scalars()}
+        for table in (one for one in _TABLES if one.name in filled):
             own = {key.parent.name: None for key in table.foreign_keys if key.column.table is table}
             if own:  # MariaDB deletes row by row, and would find one that another row refers to
                 connection.execute(table.update().values(own))

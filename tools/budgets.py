@@ -17,21 +17,33 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = ("domain", "service_layer", "adapters")
 
-DATABASES = ("bulk", "engine", "errors", "mysql", "mysql_connect", "postgres", "postgres_copy", "schema", "sqlite")
+DATABASES = (
+    "bulk",
+    "constraints",
+    "engine",
+    "errors",
+    "mysql",
+    "mysql_connect",
+    "postgres",
+    "postgres_copy",
+    "schema",
+    "sqlite",
+    "types",
+)
 """The files of adapters/sql that know a database."""
 
-REFUSALS = ("refused", "refused_parts", "refused_values")
+REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", "refused_parts", "refused_values")
 """The files of adapters/sql that refuse what could not be kept alike."""
 
 LINES = {
-    "adapters/sql, what knows a database": 1430,
-    "adapters/sql, what refuses a mapping": 620,
-    "adapters/sql, all others": 1385,
-    "adapters/fake": 1090,
+    "adapters/sql, what knows a database": 1770,
+    "adapters/sql, what refuses a declaration": 1070,
+    "adapters/sql, all others": 1760,
+    "adapters/fake": 1300,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 193
+NAMES = 258
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40

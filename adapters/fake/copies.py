@@ -83,6 +83,10 @@ class Copy:
     row: Snapshot
     parts: list[Part] = field(factory=list)
 
+    def has(self, part: object) -> bool:
+        """Return whether this very object is one of the parts."""
+        return any(one.object is part for one in self.parts)
+
 
 def copy_of(root: Any) -> Copy:
     """Return what an aggregate holds now, at any depth.

@@ -36,7 +36,7 @@ Key = RowKey | IndexKey
 """What can be locked."""
 
 
-class Owner(Protocol):
+class _Owner(Protocol):
     """The session of an open unit of work."""
 
     def owns(self, one: object) -> bool:
@@ -52,7 +52,7 @@ class _Lock:
 
 
 @define(eq=False)
-class Failure:
+class _Failure:
     """An error that the fake is to raise: at which kind of call, after how many calls, and whether it stores first."""
 
     at: Literal["read", "write", "commit"]
@@ -72,9 +72,9 @@ class FakeDatabase:
     lock_timeout: float = 5.0
     rows: dict[RowKey, Snapshot] = field(factory=dict, init=False)
     index: dict[IndexKey, Any] = field(factory=dict, init=False)
-    _failures: list[Failure] = field(factory=list, init=False)
+    _failures: list[_Failure] = field(factory=list, init=False)
     _locks: dict[Key, _Lock] = field(factory=dict, init=False)
-    _open: WeakSet[Owner] = field(factory=WeakSet, init=False)
+    _open: WeakSet[_Owner] = field(factory=WeakSet, init=False)
     _parts: WeakValueDictionary[int, Any] = field(factory=WeakValueDictionary, init=False)
     _changed: threading.Condition = field(factory=threading.Condition, init=False)
 
@@ -102,9 +102,9 @@ class FakeDatabase:
         if call < 1:
             raise ValueError(f"calls are counted from 1, not from {call}")
         with self._changed:
-            self._failures.append(Failure(at, error, call, stored))
+            self._failures.append(_Failure(at, error, call, stored))
 
-    def failure(self, at: str) -> Failure | None:
+    def failure(self, at: str) -> _Failure | None:
         """Count a call of one kind, and return the failure that is due at it, if any."""
         with self._changed:
             counted = [one for one in self._failures if one.at == at]
@@ -116,17 +116,17 @@ class FakeDatabase:
                 self._failures.remove(due)
             return due
 
-    def opened(self, session: Owner) -> None:
+    def opened(self, session: _Owner) -> None:
         """Note a session that begins."""
         with self._changed:
             self._open.add(session)
 
-    def closed(self, session: Owner) -> None:
+    def closed(self, session: _Owner) -> None:
         """Note a session that has ended."""
         with self._changed:
             self._open.discard(session)
 
-    def open_sessions(self) -> list[Owner]:
+    def open_sessions(self) -> list[_Owner]:
         """Return the sessions that have begun and not ended."""
         with self._changed:
             return list(self._open)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
-from attrs import define
-
-from adapters.fake.copies import Copy, check_copied, copy_of, fill
+from adapters.fake.copies import check_copied, copy_of, fill
 from adapters.fake.database import row_key
 from adapters.fake.rows import Rows
+from adapters.fake.tracked import Tracked, check_places
 from adapters.fake.writing import Stale, Writer
 from domain.aggregate import empty, named
 from domain.errors import (
@@ -25,19 +24,11 @@ from service_layer.versions import write_order
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from adapters.fake.copies import Snapshot
+    from adapters.fake.copies import Copy, Snapshot
     from adapters.fake.database import FakeDatabase, RowKey
     from domain.aggregate import Aggregate
     from domain.query import Query
     from service_layer.versions import Versions
-
-
-@define(eq=False)
-class _Tracked:
-    """An aggregate of the unit, and a copy of it as it was last read or written; ``None`` if it is new."""
-
-    aggregate: Aggregate
-    stored: Copy | None
 
 
 class FakeSession:
@@ -47,10 +38,10 @@ class FakeSession:
         self.database = database
         self.rows = Rows(database)
         self.writer = Writer(self.rows)
-        self._tracked: dict[RowKey, _Tracked] = {}
+        self._tracked: dict[RowKey, Tracked] = {}
         self._removed: dict[int, Aggregate[Any]] = {}
         # For each savepoint, of what was written since: how it was tracked when the savepoint began.
-        self._before: list[dict[RowKey, _Tracked | None]] = []
+        self._before: list[dict[RowKey, Tracked | None]] = []
 
     def begin(self) -> None:
         """Begin a block."""
@@ -104,7 +95,7 @@ class FakeSession:
             one = empty(row[0])
             stored = fill(one, row, [])
             self.database.note_parts(stored.parts)
-            self._tracked[key] = _Tracked(one, stored)
+            self._tracked[key] = Tracked(one, stored)
         return self._tracked[key].aggregate
 
     def call(self, at: str) -> None:
@@ -123,7 +114,7 @@ class FakeSession:
     def owns(self, one: object) -> bool:
         """Return whether this unit holds this very object, as a part too, or has removed it."""
         return id(one) in self._removed or any(
-            tracked.aggregate is one or _has(tracked.stored, one) for tracked in self._tracked.values()
+            tracked.aggregate is one or tracked.has(one) for tracked in self._tracked.values()
         )
 
     def add(self, aggregate: Aggregate[Any]) -> None:
@@ -132,15 +123,15 @@ class FakeSession:
         key = row_key(type(aggregate), aggregate.id)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
-        self._track(key, _Tracked(aggregate, None))
+        self._track(key, Tracked(aggregate, None))
 
     def has_unwritten(self) -> bool:
         """Return whether a flush would write anything."""
-        return any(_is_changed(one) for one in self._tracked.values())
+        return any(one.is_changed() for one in self._tracked.values())
 
-    def changed(self) -> list[_Tracked]:
+    def changed(self) -> list[Tracked]:
         """Return what a flush would write, in its order."""
-        found = [one for one in self._tracked.values() if _is_changed(one)]
+        found = [one for one in self._tracked.values() if one.is_changed()]
         found.sort(key=lambda one: write_order(one.aggregate, is_new=one.stored is None))
         return found
 
@@ -163,11 +154,11 @@ class FakeSession:
                 raise stale from error
         for one, copy in zip(changed, copies, strict=True):
             self.database.forget_parts(one.stored.parts if one.stored else [])
-            self._track(row_key(type(one.aggregate), one.aggregate.id), _Tracked(one.aggregate, copy))
+            self._track(row_key(type(one.aggregate), one.aggregate.id), Tracked(one.aggregate, copy))
         for copy in copies:
             self.database.note_parts(copy.parts)
 
-    def _check_parts(self, one: _Tracked, copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
+    def _check_parts(self, one: Tracked, copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
         """Refuse parts that are in two places, or of another unit of work.
 
         In a new root, parts of a unit that has ended are taken as new.
@@ -177,12 +168,12 @@ class FakeSession:
             if id(part) in own or not self.database.knows_part(part):
                 continue
             self._check_no_other_unit_owns(part)
-            before = next((root for root in self._tracked.values() if _has(root.stored, part)), None)
+            before = next((root for root in self._tracked.values() if root.has(part)), None)
             if before is None and one.stored is not None:
                 raise UnitOfWorkMisuse(f"{named(part)} is of another unit of work: make a new part with its values")
-            if before is not None and _has(copy_of(before.aggregate), part):
+            if before is not None and copy_of(before.aggregate).has(part):
                 seen[id(part)] = before.aggregate
-        _check_places(one.aggregate, copy, seen)
+        check_places(one.aggregate, copy, seen)
 
     def _check_no_other_unit_owns(self, one: object) -> None:
         if any(session.owns(one) for session in self.database.open_sessions() if session is not self):
@@ -204,7 +195,7 @@ class FakeSession:
                 one.version -= 1
         seen: dict[int, Aggregate[Any]] = {}
         for one, copy in zip(aggregates, copies, strict=True):
-            _check_places(one, copy, seen)
+            check_places(one, copy, seen)
         for one, copy in zip(aggregates, copies, strict=True):
             check_copied(one, copy)
         try:
@@ -227,7 +218,7 @@ class FakeSession:
         self.database.forget_parts(stored.parts)
         self._removed[id(aggregate)] = aggregate
 
-    def _track(self, key: RowKey, tracked: _Tracked | None) -> None:
+    def _track(self, key: RowKey, tracked: Tracked | None) -> None:
         before = self._tracked.pop(key, None)
         self._before[-1].setdefault(key, None if before is None or before.stored is None else before)
         if tracked is not None:
@@ -278,7 +269,7 @@ class FakeSession:
                 self._removed.pop(id(before.aggregate), None)
         for key, one in list(self._tracked.items()):
             try:
-                is_changed = key in undone or _is_changed(one)
+                is_changed = key in undone or one.is_changed()
             except (StorageError, UnitOfWorkMisuse):  # it holds what cannot be stored
                 is_changed = True
             if is_changed:
@@ -287,7 +278,7 @@ class FakeSession:
             if not self.holds(aggregate):
                 aggregate.version = version
 
-    def _read_again(self, key: RowKey, one: _Tracked) -> None:
+    def _read_again(self, key: RowKey, one: Tracked) -> None:
         row, stored = self.rows.get(key), cast("Copy", one.stored)
         if row is None:  # another unit has removed it
             del self._tracked[key]
@@ -296,36 +287,9 @@ class FakeSession:
         self.database.note_parts(one.stored.parts)
 
 
-def _is_changed(one: _Tracked) -> bool:
-    """Return whether an object holds other values than what is stored, or other parts in a list."""
-    if one.stored is None:
-        return True
-    now = copy_of(one.aggregate)
-    return now.row != one.stored.row or _objects(now) != _objects(one.stored)
-
-
-def _objects(copy: Copy) -> set[int]:
-    return {id(part.object) for part in copy.parts if not part.in_set}
-
-
-def _check_places(root: Aggregate[Any], copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
-    own: set[int] = set()
-    for part in copy.parts:
-        other = seen.setdefault(id(part.object), root)
-        if other is not root or id(part.object) in own:
-            raise UnitOfWorkMisuse(
-                f"{named(part.object)} is in two places, of {named(other)} and of {named(root)}: make another part"
-            )
-        own.add(id(part.object))
-
-
 def _is_first(one: Aggregate[Any], seen: set[RowKey]) -> bool:
     """Return whether no other of this identity was seen, and note this one."""
     key = row_key(type(one), one.id)
     is_first = key not in seen
     seen.add(key)
     return is_first
-
-
-def _has(copy: Copy | None, part: object) -> bool:
-    return copy is not None and any(one.object is part for one in copy.parts)

@@ -87,7 +87,7 @@ def _value_objects(mapper: Mapper[Any], path: str) -> set[str]:
     return {prop.key for prop in mapper.composites}
 
 
-def marker_of(names: tuple[str, ...]) -> str:
+def _marker_of(names: tuple[str, ...]) -> str:
     """Return the name of the column that :func:`unique_where` adds."""
     return "_".join((*names, "is_unique"))
 
@@ -98,8 +98,8 @@ def unique_where(table: Table, *names: str, where: Mapping[str, object]) -> None
     MariaDB and MySQL have no partial indexes. So on every database a generated column is 1 in these rows and NULL in
     the others, and is part of the unique constraint.
     """
-    table.append_column(Column(marker_of(names), Integer, Computed(_mark(table, where), persisted=True)))
-    table.append_constraint(UniqueConstraint(*names, marker_of(names)))
+    table.append_column(Column(_marker_of(names), Integer, Computed(_mark(table, where), persisted=True)))
+    table.append_constraint(UniqueConstraint(*names, _marker_of(names)))
 
 
 def _mark(table: Table, where: Mapping[str, object]) -> ColumnElement[Any]:
@@ -117,7 +117,7 @@ def _unique(
             _refuse(repository, f"{one.name} is deferrable, partial or special: leave that out, or use unique_where()")
     for unique in (one for one in repository.unique if one.path == path):
         names = (*sorted(parent if unique.per_parent else ()), *unique.names)
-        marker = {marker_of(names)} if unique.where else set()
+        marker = {_marker_of(names)} if unique.where else set()
         constraint = found.pop(frozenset({*names, *marker}), None)
         if constraint is None:
             named = ", ".join(map(repr, names))

@@ -123,7 +123,7 @@ def make_new(root: Any, session: Session) -> None:
             raise UnitOfWorkMisuse(
                 f"{named(part)} belongs to another unit of work that is still open: end that one first"
             )
-        make_new_part(part)
+        _make_new_part(part)
     _hold_anew(root)
 
 
@@ -131,12 +131,12 @@ def make_parts_new(parts: Iterable[Any]) -> None:
     """Make parts new again that are no longer stored; each holds its own parts anew."""
     parts = list(parts)
     for part in parts:
-        make_new_part(part)
+        _make_new_part(part)
     for part in parts:
         _hold_anew(part)
 
 
-def make_new_part(part: Any) -> None:
+def _make_new_part(part: Any) -> None:
     """Make a part that was once stored new again; a key that the database has made is dropped."""
     state = inspect(part)
     if state.key is not None:

@@ -131,7 +131,7 @@ class _Turns:
         return None
 
 
-def end_turn(info: dict[str, Any]) -> None:
+def _end_turn(info: dict[str, Any]) -> None:
     """End the turn of a connection with this ``info``, if it has one: its transaction has ended."""
     turn = info.pop(_TURN, None)
     if turn is not None:
@@ -195,7 +195,7 @@ def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPo
     record.info.pop(_BEGUN, None)
     record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)
-    end_turn(record.info)
+    _end_turn(record.info)
 
 
 def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:

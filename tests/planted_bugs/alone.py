@@ -10,6 +10,7 @@ from adapters.sql import errors as sql_errors
 from adapters.sql import session as sql_session
 from adapters.sql import sqlite as sql_sqlite
 from adapters.sql import unit_of_work as sql_unit_of_work
+from adapters.sql.constraints import Constraint
 from adapters.sql.errors import ALONE
 from adapters.sql.parts import relations_of
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -199,5 +200,5 @@ def a_taken_value_whose_holder_is_gone_by_then_is_none() -> None:
         error = original(context)
         return error if any(broken) else None
 
-    around(sql_sqlite, "_is_broken", is_broken)
-    around(sql_sqlite, "_name_constraint", name)
+    around(Constraint, "is_broken", is_broken)
+    around(sql_sqlite, "name_constraint", name)

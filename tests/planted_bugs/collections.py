@@ -8,11 +8,13 @@ from sqlalchemy.orm import make_transient_to_detached
 
 from adapters.fake.copies import copy_of
 from adapters.fake.repository import FakeRepository
-from adapters.fake.session import FakeSession, _Tracked
+from adapters.fake.session import FakeSession
+from adapters.fake.tracked import Tracked
 from adapters.sql import repository as sql_repository
 from adapters.sql.parts import relations_of
 from adapters.sql.repository import SqlRepository
 from adapters.sql.session import UnitSession
+from domain.query import Query
 from domain.repository import BULK_BATCH, STREAM_BATCH, Page, Repository
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ from tests.planted_bugs.registry import around, bug, instead
 def a_page_leaves_out_its_border() -> None:
     """Paging leaves out the first aggregate of each following page."""
 
-    def page(repository: Any, after: Any = None, limit: int = 50) -> Page[Any]:
-        found = repository._after(after, limit + 1)
+    def page(repository: Any, after: Any = None, limit: int = 50, **_: Any) -> Page[Any]:
+        found = repository._select(Query(limit=limit + 1, after=after))
         return Page(tuple(found[:limit]), found[limit].id if len(found) > limit else None)
 
     instead(Repository, "page", page)
@@ -36,8 +38,8 @@ def a_page_leaves_out_its_border() -> None:
 def a_page_repeats_its_border() -> None:
     """Each page but the last one shows the first aggregate of the following page, too."""
 
-    def page(repository: Any, after: Any = None, limit: int = 50) -> Page[Any]:
-        found = repository._after(after, limit + 1)
+    def page(repository: Any, after: Any = None, limit: int = 50, **_: Any) -> Page[Any]:
+        found = repository._select(Query(limit=limit + 1, after=after))
         return Page(tuple(found), found[limit - 1].id if len(found) > limit else None)
 
     instead(Repository, "page", page)
@@ -57,8 +59,8 @@ def the_last_page_promises_another_one() -> None:
 @bug("fake", "sql")
 def the_order_of_ids_is_reversed() -> None:
     """Lists and pages come in the reversed order of their ids."""
-    around(FakeRepository, "_list_where", lambda original, *args: original(*args)[::-1])
-    around(SqlRepository, "_page", lambda original, *args: original(*args)[::-1])
+    for kind in (FakeRepository, SqlRepository):
+        around(kind, "_select", lambda original, *args, **options: original(*args, **options)[::-1])
 
 
 @bug("sql")
@@ -99,7 +101,7 @@ def a_bulk_addition_tracks_its_objects_in_the_fake() -> None:
         original(session, aggregates)
         for one in aggregates:
             one.version += 1
-            session._track((type(one), one.id), _Tracked(one, copy_of(one)))
+            session._track((type(one), one.id), Tracked(one, copy_of(one)))
 
     around(FakeSession, "insert_many", insert_many)
 
@@ -146,4 +148,4 @@ def a_bulk_addition_reads_its_source_at_once() -> None:
 @bug("fake", "sql")
 def what_is_missing_is_nothing() -> None:
     """A repository answers None for a key that nobody has, instead of raising NotFound."""
-    instead(Repository, "_get_by", lambda repository, key, value: repository._find(key, value))
+    instead(Repository, "_get_by", lambda repository, key, value, **_: repository._find_by(key, value))

@@ -104,12 +104,13 @@ def a_failed_unit_keeps_its_locks_in_the_database() -> None:
 def readers_wait_for_writers() -> None:
     """A query by id waits until nobody is writing that row."""
 
-    def find(original: Any, session: Any, kind: type, key: str, value: Any) -> Any:
-        if key == "id":
-            session.rows.lock((kind, value))
-        return original(session, kind, key, value)
+    def select(original: Any, session: Any, kind: type, query: Any) -> Any:
+        for one in query.where:
+            if (one.attribute, one.operator) == ("id", "=="):
+                session.rows.lock((kind, one.value))
+        return original(session, kind, query)
 
-    around(FakeSession, "find", find)
+    around(FakeSession, "select", select)
 
 
 @bug("fake")

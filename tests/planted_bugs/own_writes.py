@@ -10,9 +10,9 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import make_transient, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
-from adapters.fake import session as fake_session
 from adapters.fake.rows import Rows
 from adapters.fake.session import FakeSession
+from adapters.fake.tracked import Tracked
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.session import UnitSession
 from adapters.sql.unit_of_work import SqlUnitOfWork
@@ -53,22 +53,24 @@ def a_list_shows_committed_rows_only() -> None:
 def a_key_finds_committed_rows_only() -> None:
     """A query by an id or a unique value does not see what the unit has written."""
 
-    def find(original: Any, session: Any, *args: Any) -> Any:
-        with patch.object(session.rows, "_layers", []):
-            return original(session, *args)
+    def candidates(original: Any, session: Any, kind: type, query: Any) -> Any:
+        with patch.object(session.rows, "_layers", [] if query.where else session.rows._layers):
+            return original(session, kind, query)
 
-    around(FakeSession, "find", find)
+    around(FakeSession, "_candidates", candidates)
 
 
 @bug("fake")
 def a_key_finds_what_the_unit_has_read() -> None:
     """A query by a unique value looks at the objects of the unit first, and not at what is stored now."""
 
-    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
+    def select(original: Any, session: Any, kind: type, query: Any) -> Any:
         held = [one.aggregate for (of, _), one in session._tracked.items() if of is kind]
-        return next((one for one in held if getattr(one, key) == value), None) or original(session, kind, key, value)
+        return [one for one in held if query.where and all(each.holds(one) for each in query.where)] or original(
+            session, kind, query
+        )
 
-    around(FakeSession, "find", find)
+    around(FakeSession, "select", select)
 
 
 @bug("fake", "sql")
@@ -150,11 +152,12 @@ def an_addition_raises_the_version_before_it_is_written() -> None:
 def removed_rows_are_still_found_by_id() -> None:
     """Looked for by its id, an aggregate is found after the unit has removed it."""
 
-    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
-        row = session.database.rows.get((kind, value))
-        return original(session, kind, key, value) or (None if row is None else session.object_of(kind, row))
+    def candidates(original: Any, session: Any, kind: type, query: Any) -> Any:
+        ids = [one.value for one in query.where if (one.attribute, one.operator) == ("id", "==")]
+        rows = [row for row in (session.database.rows.get((kind, id)) for id in ids) if row is not None]
+        return original(session, kind, query) or rows
 
-    around(FakeSession, "find", find)
+    around(FakeSession, "_candidates", candidates)
 
 
 @bug("fake")
@@ -250,7 +253,7 @@ def an_aggregate_that_is_added_again_begins_anew() -> None:
 @bug("fake")
 def reading_raises_the_version_in_the_fake() -> None:
     """A unit that has only read an aggregate writes it too."""
-    instead(fake_session, "_is_changed", lambda _: True)
+    instead(Tracked, "is_changed", lambda _: True)
 
 
 @bug("sql")

@@ -15,6 +15,7 @@ from adapters.fake import copies as fake_copies
 from adapters.fake import session as fake_session
 from adapters.fake.copies import Snapshot, _List, _Set, copy_of
 from adapters.fake.session import FakeSession
+from adapters.fake.tracked import Tracked
 from adapters.sql import bulk as sql_bulk
 from adapters.sql import reading as sql_reading
 from adapters.sql import unit_of_work as sql_unit_of_work
@@ -73,13 +74,13 @@ def _shallow(row: Any, levels: int) -> Any:
 @bug("fake")
 def the_fake_misses_a_change_of_parts() -> None:
     """A change of parts is stored only if an attribute of their root was changed, too."""
-    instead(fake_session, "_is_changed", lambda one: _is_changed(one, levels=0))
+    instead(Tracked, "is_changed", lambda one: _is_changed(one, levels=0))
 
 
 @bug("fake")
 def the_fake_misses_a_nested_change() -> None:
     """A change of parts of parts is not noticed."""
-    instead(fake_session, "_is_changed", lambda one: _is_changed(one, levels=1))
+    instead(Tracked, "is_changed", lambda one: _is_changed(one, levels=1))
 
 
 @bug("sql")
@@ -175,7 +176,7 @@ def parts_come_in_the_wrong_order_from_the_database() -> None:
 @bug("fake")
 def parts_come_as_they_were_left_from_the_fake() -> None:
     """The parts in a list come back as it was left, though it says that it has another order."""
-    instead(fake_copies, "_orders", lambda _: {})
+    instead(fake_copies, "sort_keys", lambda _: {})
 
 
 @bug("sql")

@@ -10,10 +10,10 @@ from unittest.mock import patch
 from sqlalchemy.engine import NestedTransaction
 from sqlalchemy.orm import make_transient_to_detached
 
-from adapters.fake import session as fake_session
 from adapters.fake.copies import copy_of
 from adapters.fake.rows import Rows
-from adapters.fake.session import FakeSession, _Tracked
+from adapters.fake.session import FakeSession
+from adapters.fake.tracked import Tracked
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql import savepoint as sql_savepoint
 from adapters.sql.savepoint import SqlSavepoint
@@ -91,7 +91,7 @@ def an_undone_savepoint_forgets_what_was_not_written_in_the_fake() -> None:
     """After an undone savepoint, objects keep what they were given in it since the last write."""
 
     def undo(original: Any, session: Any, written: Any) -> None:
-        with patch.object(fake_session, "_is_changed", lambda _: False):
+        with patch.object(Tracked, "is_changed", lambda _: False):
             original(session, written)
 
     around(FakeSession, "undo_savepoint", undo)
@@ -241,7 +241,7 @@ def an_addition_that_waits_is_forgotten_and_its_object_is_not() -> None:
     def track_as_stored(unit: Any, aggregates: list[Any]) -> None:
         for one in aggregates:
             if isinstance(unit, FakeUnitOfWork):
-                unit.session._track((type(one), one.id), _Tracked(one, copy_of(one)))
+                unit.session._track((type(one), one.id), Tracked(one, copy_of(one)))
             else:
                 make_transient_to_detached(one)
                 unit.session.add(one)

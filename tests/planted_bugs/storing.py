@@ -85,11 +85,11 @@ def others_see_additions_before_the_commit() -> None:
 def others_find_by_a_key_what_is_not_committed() -> None:
     """A query by an id or a unique value finds what another unit has written and not committed."""
 
-    def find(original: Any, session: Any, kind: type, key: str, value: object) -> Any:
-        found = [row for row in _written_by_others(session, kind) if getattr(row, key) == value]
-        return session.object_of(kind, found[0]) if found else original(session, kind, key, value)
+    def select(original: Any, session: Any, kind: type, query: Any) -> Any:
+        found = query.answer(_written_by_others(session, kind)) if query.where else []
+        return [session.object_of(kind, row) for row in found] or original(session, kind, query)
 
-    around(FakeSession, "find", find)
+    around(FakeSession, "select", select)
 
 
 def _written_by_others(session: Any, kind: type) -> list[Any]:

@@ -250,3 +250,34 @@ def a_value_that_a_type_refuses_is_no_error_of_storage() -> None:
         return original(error, engine)
 
     around(sql_unit_of_work, "translated", translated)
+
+
+@bug("fake")
+def a_reference_to_nothing_is_accepted_by_the_fake() -> None:
+    """An aggregate may refer to another one that is not stored."""
+    instead(Constraints, "_refer", lambda *_: None)
+
+
+@bug("fake")
+def what_is_referred_to_can_be_removed_from_the_fake() -> None:
+    """An aggregate can be removed though others refer to it."""
+    instead(Constraints, "check_unreferenced", lambda *_: None)
+
+
+@bug("sql")
+def what_is_referred_to_is_no_domain_error() -> None:
+    """The removal of an aggregate to which others refer is an error without a meaning."""
+    instead(sql_constraints, "_still_referenced", lambda *_: None)
+
+
+@bug("fake", "sql")
+def nothing_clashes_with_nothing() -> None:
+    """Two aggregates without a value that is unique are refused."""
+    around(Unique, "values", lambda original, unique, one: original(unique, one) or ("",))
+
+
+@bug("fake", "sql")
+def a_lock_reads_nothing_again() -> None:
+    """An aggregate that the unit holds keeps its old values when it is locked."""
+    instead(FakeSession, "lock", lambda session, kind, query: next(iter(session.select(kind, query)), None))
+    instead(sql_repository, "lock_row", lambda *_: None)
