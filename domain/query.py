@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen, has
@@ -85,15 +86,18 @@ class Query:
         return self.order_by.startswith("-")
 
     def check(self, kind: type) -> None:
-        """Raise ``TypeError`` for an attribute that a class of aggregates does not store, or that is a value object."""
+        """Raise ``TypeError`` for an attribute that a class of aggregates does not store, or that has no comparison."""
+        sorted_by = {self.key, *(one.attribute for one in self.where if one.operator not in ("==", "!=", "in"))}
         for name in (self.key, *(one.attribute for one in self.where)):
             if name not in stored_names(kind):
                 raise TypeError(f"{kind.__name__} has no stored attribute {name!r} that a query could compare")
-            held: Any = limits_of(kind)[name].kind
-            if has(held):
-                raise TypeError(
-                    f"{kind.__name__}.{name} is a value object: compare what is in it, by a query in each adapter"
-                )
+            limits = limits_of(kind)[name]
+            held: Any = limits.kind
+            if has(held) or held in (list, set, dict) or limits.is_json:
+                what = "a value object" if has(held) else "more than one value"
+                raise TypeError(f"{kind.__name__}.{name} is {what}: compare what is in it, by a query in each adapter")
+            if name in sorted_by and isinstance(held, type) and issubclass(held, Enum):
+                raise TypeError(f"{kind.__name__}.{name} is an enum, which has no order: sort by another attribute")
 
     def place(self, one: Any) -> Any:
         """Return the place of an aggregate in the order, as ``after`` takes it."""

@@ -136,6 +136,25 @@ def test_an_attribute_that_is_not_stored_is_refused(storage: Storage) -> None:
             uow.users.page(("ann", "ann"), order_by="username")
 
 
+@pytest.mark.parametrize(
+    ("repository", "where", "order_by", "says"),
+    [
+        ("products", [Where("batches", "==", 1)], "id", "Product.batches is more than one value"),
+        ("products", [], "notes", "Product.notes is more than one value"),
+        ("specimens", [Where("facts", "==", {})], "id", "Specimen.facts is more than one value"),
+        ("specimens", [], "colour", "Specimen.colour is an enum, which has no order"),
+        ("specimens", [Where("colour", "<", 1)], "id", "Specimen.colour is an enum, which has no order"),
+    ],
+    ids=["parts", "sorted by parts", "JSON", "sorted by an enum", "enum"],
+)
+def test_what_cannot_be_compared_is_refused(
+    storage: Storage, repository: str, where: list[Where], order_by: str, says: str
+) -> None:
+    """In words, before anything is asked."""
+    with storage.unit() as uow, pytest.raises(TypeError, match=says):
+        getattr(uow, repository).list_where(*where, order_by=order_by)
+
+
 compared = st.one_of(
     st.builds(Where, st.just("username"), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), st.sampled_from(NAMES)),
     st.builds(Where, st.just("username"), st.just("in"), st.lists(st.sampled_from(NAMES))),
