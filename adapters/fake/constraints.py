@@ -136,6 +136,5 @@ def _ids(row: Snapshot, reference: Reference) -> list[object]:
 
 def _parts(value: Any) -> Sequence[Any]:
     """Return the parts in the snapshot of a list, of a set, or of a single part."""
-    if value is None or isinstance(value, Snapshot):
-        return (value,) if value else ()
-    return tuple(value)
+    several = [value] if isinstance(value, Snapshot) else value
+    return () if several is None else tuple(several)

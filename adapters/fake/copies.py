@@ -62,8 +62,7 @@ class _Invalid:
     def __eq__(self, other: object) -> bool:
         return bool(self.value == other)
 
-    def __hash__(self) -> int:
-        return hash(repr(self.value))
+    __hash__ = object.__hash__
 
 
 @define(eq=False)

@@ -59,16 +59,16 @@ class FakeSession:
     def lock(self, kind: type, query: Query) -> Any:
         """Lock the aggregate that a query describes, and return its object with its newest values, or ``None``."""
         self.call("read")
-        for row in query.answer(self._candidates(kind, query)):
-            key = (kind, row.id)
-            self.rows.lock(key)  # others may change or remove it while this waits
-            now = self.rows.get(key)
-            if now is not None and query.answer([now]):
-                held = self._tracked.get(key)
-                if held is not None and held.stored is not None and held.stored.row is not now:
-                    self._read_again(key, held)
-                return self.object_of(kind, now)
-        return None
+        locked = {row.id for row in query.answer(self._candidates(kind, query))}
+        for id in locked:
+            self.rows.lock((kind, id))  # others may change or remove it while this waits
+        now = next((row for row in query.answer(self._candidates(kind, query)) if row.id in locked), None)
+        if now is None:
+            return None
+        held = self._tracked.get((kind, now.id))
+        if held is not None and held.stored is not None and held.stored.row is not now:
+            self._read_again((kind, now.id), held)
+        return self.object_of(kind, now)
 
     def _candidates(self, kind: type, query: Query) -> Sequence[Snapshot]:
         """Return the rows among which a query finds its own: at most one if it asks for an id or a unique value."""

@@ -131,15 +131,19 @@ _WRITING = re.compile(
 
 def _still_referenced(what: Broken, table: str, row: _Row, connection: Connection) -> Exception | None:
     """Return the error of the port that refers to a row that was to be deleted."""
-    for each in (one for some in _known.values() for one in some if isinstance(one.declared, Reference)):
+
+    def is_it(each: Constraint) -> bool:
         [key] = each.columns[0].foreign_keys
-        id = row.sent.get(key.column.name)
-        if key.column.table.name != table or not isinstance(each.declared, Reference):
-            continue
-        referring = {each.columns[0].name: id}
-        if each.is_told(what) or (what.can_be_asked and _exists(each.columns[0].table, referring, connection)):
-            return each.declared.in_use(row.one.id if row.one else id)
-    return None
+        referring = {each.columns[0].name: row.sent.get(key.column.name)}
+        return key.column.table.name == table and (
+            each.is_told(what) or (what.can_be_asked and _exists(each.columns[0].table, referring, connection))
+        )
+
+    references = (one for some in _known.values() for one in some if isinstance(one.declared, Reference))
+    found = filter(is_it, references)
+    in_use: Any = next((one.declared.in_use for one in found if isinstance(one.declared, Reference)), None)
+    error: Exception | None = in_use and in_use(row.one.id if row.one else row.sent.get("id"))
+    return error
 
 
 def _row(table: str, sent: Any, connection: Connection) -> _Row:

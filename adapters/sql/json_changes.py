@@ -28,11 +28,9 @@ def note_json(objects: Iterable[Any]) -> None:
 def find_json_changes(stored: Iterable[Any]) -> None:
     """Let SQLAlchemy know which JSON of stored objects is not what it was, and which is the same in a new object."""
     for one in stored if classes_with_json else ():
-        known = inspect(one).info.get(_TEXTS) if json_names(type(one)) else None
-        for name, text in (known or {}).items():
-            if name not in vars(one):
-                continue  # it was deleted, which is refused elsewhere
-            if _text(one, name) != text:
+        known: dict[str, Any] = inspect(one).info.get(_TEXTS, {}) if json_names(type(one)) else {}
+        for name in known.keys() & vars(one).keys():  # one that was deleted is refused elsewhere
+            if _text(one, name) != known[name]:
                 flag_modified(one, name)
             elif inspect(one).attrs[name].history.has_changes():
                 set_committed_value(one, name, vars(one)[name])

@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.types import Json, Key
 from adapters.sql.value_objects import FILLED
-from domain.aggregate import Aggregate, makers
+from domain.aggregate import Aggregate, empty, makers
 from domain.attributes import is_stored
 from domain.keys import key_length, key_of
 
@@ -67,6 +67,19 @@ def mappers() -> list[Any]:
     """Return the mappers of all classes that are mapped by now."""
     found: list[Any] = [inspect(kind, raiseerr=False) for kind in makers]
     return [mapper for mapper in found if mapper is not None]
+
+
+def can_change(kind: Any) -> bool:
+    """Return whether an attribute of an object of a class can be set."""
+    return any(_can_be_set(kind, name) for name in fields_dict(kind))
+
+
+def _can_be_set(kind: Any, name: str) -> bool:
+    try:
+        setattr(empty(kind), name, None)
+    except Exception as error:  # noqa: BLE001  # a validator or a converter refuses None, so another value can be set
+        return not isinstance(error, attrs.exceptions.FrozenError)
+    return True
 
 
 def _has_slots(kind: Any) -> bool:

@@ -8,7 +8,7 @@ import attrs
 from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.orm import CompositeProperty
 
-from adapters.sql.refused import Rows, refuse
+from adapters.sql.refused import Rows, can_change, refuse
 from adapters.sql.value_objects import VALUE_OBJECT
 from domain.attributes import stored_names
 from domain.limits import limits_of
@@ -56,17 +56,7 @@ class _Mapped:
 
 def _can_change(kind: Any) -> bool:
     """Return whether an object of a class can change, or compares by its identity."""
-    if not attrs.has(kind) or kind.__hash__ in (None, object.__hash__):
-        return True
-    for name in attrs.fields_dict(kind):
-        try:
-            setattr(object.__new__(kind), name, None)
-        except attrs.exceptions.FrozenError:
-            continue
-        except Exception:  # noqa: BLE001  # a validator or a converter refuses None, so another value can be set
-            return True
-        return True
-    return False
+    return not attrs.has(kind) or kind.__hash__ in (None, object.__hash__) or can_change(kind)
 
 
 def _holds_what_can_change(kind: Any) -> bool:

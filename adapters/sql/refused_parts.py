@@ -10,8 +10,8 @@ from sqlalchemy import Column, Enum, PrimaryKeyConstraint, UniqueConstraint, and
 from sqlalchemy.orm import MANYTOONE
 
 from adapters.sql.parts import position_of
-from adapters.sql.refused import FROZEN, Rows, is_needed, mappers, passes_by, refuse
-from domain.aggregate import Aggregate, empty
+from adapters.sql.refused import FROZEN, Rows, can_change, is_needed, mappers, passes_by, refuse
+from domain.aggregate import Aggregate
 from domain.attributes import default_of, order_of
 
 if TYPE_CHECKING:
@@ -26,19 +26,6 @@ def refuse_relationships(mapper: Mapper[Any]) -> None:
     """Raise ``ValueError`` for a relationship of a mapped class that could not be kept alike."""
     for relation in mapper.relationships:
         refuse(f"{mapper.class_.__name__}.{relation.key}", RELATIONSHIPS, relation)
-
-
-def _can_change(kind: Any) -> bool:
-    """Return whether an attribute of an object of this class can be set."""
-    for name in fields_dict(kind):
-        try:
-            setattr(empty(kind), name, None)
-        except attrs.exceptions.FrozenAttributeError:
-            continue
-        except Exception:  # noqa: BLE001  # a validator or a converter refuses None, so another value can be set
-            return True
-        return True
-    return False
 
 
 def _collection(relation: RelationshipProperty[Any]) -> Any:
@@ -185,7 +172,7 @@ RELATIONSHIPS: Rows = (
         "a part may move in before the old one is deleted: do not make the foreign key alone unique",
     ),
     (
-        lambda one: isinstance(_collection(one), set) and _can_change(one.mapper.class_),
+        lambda one: isinstance(_collection(one), set) and can_change(one.mapper.class_),
         f"a set holds parts that cannot change: write {FROZEN}, or use a list",
     ),
     (

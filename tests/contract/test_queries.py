@@ -14,6 +14,8 @@ from domain.aggregate import new_id
 from domain.errors import InvalidValue
 from domain.query import Where
 from domain.user import User
+from tests.contract.accounts import Account
+from tests.contract.shop import of
 from tests.contract.users import new_user
 from tests.storages import Storage
 
@@ -82,6 +84,25 @@ def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> Non
     key = order_by.removeprefix("-")
     users.sort(key=lambda user: (getattr(user, key), user.id), reverse=order_by.startswith("-"))
     assert [names(users[0:2]), names(users[2:4]), names(users[4:6])] == pages
+
+
+@pytest.mark.promise(16)
+@pytest.mark.parametrize("order_by", ["nickname", "-nickname"])
+def test_none_is_the_least_on_pages(storage: Storage, order_by: str) -> None:
+    """It comes first, and last in the reverse order; each page goes on behind it."""
+    made = [Account(nickname=nickname) for nickname in ("b", None, "a", None)]
+    with storage.unit() as uow:
+        of(uow, "accounts").add_many(made)
+        uow.commit()
+    found: list[Any] = []
+    after = None
+    with storage.unit(read_only=True) as uow:
+        while len(found) < len(made):
+            page = of(uow, "accounts").page(after, 1, order_by=order_by)
+            found += page.items
+            after = page.next
+    made.sort(key=lambda one: (one.nickname or "", one.id), reverse=order_by.startswith("-"))
+    assert ([one.id for one in made], None) == ([one.id for one in found], after)
 
 
 @pytest.mark.promise(6, 16)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from domain.errors import StorageError
+from domain.errors import DuplicateIdentity
 from tests.contract.allocation import Note, notes
 from tests.contract.orders import ORDERS, Order, OrderLine
 from tests.contract.parts import lamp_of, read, stored, texts
@@ -18,17 +18,18 @@ from tests.storages import sql_storage
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("how", ["added", "changed"])
 def test_a_root_whose_parts_are_refused_is_not_stored_without_them(engine: Engine, how: str) -> None:
-    """Though it could be: it is written before them, and what they lack is not its own."""
+    """Though it could be: it is written before them, and what they take is not its own."""
     kit: Kit[Any] = Kit(sql_storage(engine), ORDERS)
     ann = kit.stored("ann")
+    taken = next(iter(kit.stored("cid").lines)).id
     before = kit.all_values()
-    lines = {OrderLine(sku="tea", quantity=None)}  # type: ignore[arg-type]  # the column has no place for it
+    lines = {OrderLine(id=taken, sku="tea", quantity=1)}
     with kit.unit() as uow:
         if how == "added":
             kit.of(uow).add(Order(reference="bob", lines=lines))
         else:
             kit.of(uow).get(ann.id).lines = lines
-        with pytest.raises(StorageError):
+        with pytest.raises(DuplicateIdentity):
             uow.commit()
     assert before == kit.all_values()
 
