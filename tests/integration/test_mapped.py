@@ -32,6 +32,7 @@ from domain.constraints import Reference
 from domain.errors import NotFound, ReferenceMissing, StillReferenced, UnitOfWorkMisuse
 from domain.user import User
 from tests.contract.orders import Order
+from tests.contract.products import new_product
 from tests.contract.shop import SqlShop
 from tests.contract.wares import Ware, wares
 from tests.integration.mappings import SORTED, a_frozen_part, a_part, a_part_table, a_root, a_table, map_parts, owns
@@ -181,3 +182,14 @@ def test_a_reference_to_a_text_needs_its_type() -> None:
     declared = {"aggregate": kind, "not_found": NotFound, "references": (reference,)}
     with pytest.raises(TypeError, match=r"roots.sku could not be compared with the text .+: leave out its type"):
         type("Roots", (SqlRepository,), declared)
+
+
+def test_a_list_is_never_read_later(sqlite_engine: Engine) -> None:
+    """Not even if a repository lets SQLAlchemy forget it: it could be of another version than its root."""
+    with SqlShop(sqlite_engine) as uow:
+        uow.products.add(product := new_product())
+        uow.flush()
+        uow.session.expire(product, ["batches"])
+        with pytest.raises(UnitOfWorkMisuse, match="an attribute is read that was deleted"):
+            len(product.batches)
+        uow.rollback()
