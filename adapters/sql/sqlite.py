@@ -205,9 +205,13 @@ def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:
     "Response To Errors Within A Transaction".) A savepoint that has gone with it says why.
     """
     connection, error = context.connection, context.sqlalchemy_exception
-    if connection is None or error is None or connection.invalidated or context.is_disconnect:
-        return None
-    if is_autocommit(connection):
+    if (
+        connection is None
+        or error is None
+        or connection.invalidated
+        or context.is_disconnect
+        or is_autocommit(connection)
+    ):
         return None
     driver: Any = connection.connection.dbapi_connection
     if TRANSACTION_LOST in connection.info and str(context.original_exception).startswith("no such savepoint"):
