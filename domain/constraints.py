@@ -60,6 +60,10 @@ class Unique:
         found = tuple(getattr(one, name) for name in self.names)
         return None if None in found else found
 
+    def taken(self, values: tuple[object, ...] | None) -> ValueTaken:
+        """Return the error for values that another row has; ``None`` if they are not known."""
+        return self.error(None if values is None else ", ".join(map(str, values)))
+
 
 @frozen(init=False)
 class Reference:

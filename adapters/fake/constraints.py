@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from attrs import define
@@ -115,14 +116,10 @@ class Constraints:
             values = unique.values(row) if unique.path == path else None
             if values is not None:
                 key: Any = (root.id, values) if unique.per_parent else values
-                yield _Claim((kind, str(place), key), _taken(unique, values))
+                yield _Claim((kind, str(place), key), partial(unique.taken, values))
 
     def _references_at(self, kind: type, path: str) -> Iterator[Reference]:
         return (reference for reference in self._references[kind] if reference.path == path)
-
-
-def _taken(unique: Unique, values: tuple[object, ...]) -> Callable[[], Exception]:
-    return lambda: unique.error(", ".join(map(str, values)))
 
 
 def _ids(row: Snapshot, reference: Reference) -> list[object]:

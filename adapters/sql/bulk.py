@@ -13,7 +13,7 @@ from adapters.sql.constraints import constraints_of
 from adapters.sql.errors import BULK
 from adapters.sql.flushing import renumber
 from adapters.sql.inheritance import is_inherited
-from adapters.sql.parts import check_places, parts_of, refuse_deleted, relations_of, twin_of
+from adapters.sql.parts import check_places, graph_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
 from adapters.sql.value_objects import column_values, composites_of
 from domain.attributes import stored_names
@@ -46,13 +46,12 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
     is_graph = bool(relations_of(kind)) or is_inherited(kind)
     if is_graph:
         check_places(aggregates)
-        refuse_deleted(one for root in aggregates for one in (root, *parts_of(root)))
-        for one in (one for root in aggregates for one in (root, *parts_of(root))):
-            check_values(one)
+        refuse_deleted(chain.from_iterable(map(graph_of, aggregates)))
+    for one in chain.from_iterable(map(graph_of, aggregates)):
+        check_values(one)
+    if is_graph:
         _insert_graphs(session, aggregates)
     else:
-        for one in aggregates:
-            check_values(one)
         mapper = inspect(kind)
         _check_order(aggregates, mapper.local_table)
         names = {*stored_names(kind), *(column.key for prop in composites_of(kind) for column in prop.columns)}

@@ -44,7 +44,7 @@ class Constraint:
         """Return the domain's error, with the value if it is known."""
         values = row.values(self)
         if isinstance(self.declared, Unique):
-            return self.declared.error(None if values is None else ", ".join(map(str, values)))
+            return self.declared.taken(values)
         value = values[0] if values else None
         if value is not None and isinstance(self.columns[0].type, Uuid):  # which some databases store as a text
             value = UUID(str(value))

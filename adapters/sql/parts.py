@@ -54,6 +54,12 @@ def parts_of(one: Any) -> Iterator[Any]:
             yield from parts_of(part)
 
 
+def graph_of(root: Any) -> Iterator[Any]:
+    """Yield an aggregate and its parts."""
+    yield root
+    yield from parts_of(root)
+
+
 def held_in(one: Any, name: str) -> tuple[Any, ...]:
     """Return the parts that an attribute holds."""
     value = vars(one).get(name)  # not by getattr, which would load what is not loaded yet

@@ -10,7 +10,7 @@ from sqlalchemy import Select, bindparam, false, inspect, select, update
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.json_changes import note_json
-from adapters.sql.parts import note_root, parts_of, relations_of, root_of
+from adapters.sql.parts import graph_of, note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
 from domain.aggregate import Aggregate, base_of
 from domain.attributes import sort_keys
@@ -73,7 +73,7 @@ def _has_parts(kind: type) -> bool:
 
 def _check_loaded(roots: Iterable[Aggregate[Any]]) -> None:
     """Refuse what a loader option has left out: it would be read later, and of another version."""
-    for one in (one for root in roots for one in (root, *parts_of(root)) if relations_of(type(root))):
+    for one in (one for root in roots for one in graph_of(root) if relations_of(type(root))):
         if missing := inspect(one).unloaded:
             raise UnitOfWorkMisuse(
                 f"a query has left out {type(one).__name__}.{min(missing)}: an aggregate is read whole, so leave out"
@@ -118,7 +118,7 @@ def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
                 inspect(part).parents.clear()  # otherwise it stays an orphan of a collection that it was taken from
             _sort(root)
             note_root(root)
-            note_json((root, *parts_of(root)))
+            note_json(graph_of(root))
         session.expunge_each(root for root in asked.values() if root not in found)
 
 
@@ -145,7 +145,7 @@ def _own(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
 
 def _sort(root: Aggregate[Any]) -> None:
     """Sort the lists that are ordered by an attribute: the database has sorted texts by the collation of a column."""
-    for parent in (root, *parts_of(root)) if relations_of(type(root)) else ():
+    for parent in graph_of(root) if relations_of(type(root)) else ():
         for name, key in sort_keys(type(parent)).items():
             vars(parent)[name].sort(key=key)
 

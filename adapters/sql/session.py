@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary, ref
 
@@ -15,7 +16,7 @@ from adapters.sql.constraints import FLUSHING
 from adapters.sql.errors import TRANSACTION_LOST
 from adapters.sql.flushing import has_positions, is_crowded, renumber
 from adapters.sql.json_changes import note_json
-from adapters.sql.parts import known_parts, parts_of, root_of
+from adapters.sql.parts import graph_of, known_parts, parts_of, root_of
 from domain.aggregate import Aggregate, named
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
 from domain.limits import json_names
@@ -81,7 +82,7 @@ class UnitSession(Session):
     def flushing(self, roots: Iterable[Aggregate[Any]]) -> Iterator[None]:
         """Note the aggregates that are written in the block, so that an error can name their values."""
         info = self.connection().info
-        info[FLUSHING] = [one for root in roots for one in (root, *parts_of(root))]
+        info[FLUSHING] = [*chain.from_iterable(map(graph_of, roots))]
         try:
             yield
         finally:
@@ -149,7 +150,7 @@ class UnitSession(Session):
     @contextmanager
     def without(self, roots: Iterable[Aggregate[Any]], *, but: Iterable[Aggregate[Any]]) -> Iterator[None]:
         """Expunge aggregates for a block, but for some of them and the parts that were moved there."""
-        stay = {id(one) for root in but for one in (root, *parts_of(root))}
+        stay = {id(one) for root in but for one in graph_of(root)}
         graphs = {id(one): one for root in roots for one in (root, *known_parts(root), *parts_of(root))}
         others = [one for key, one in graphs.items() if key not in stay and object_session(one) is self]
         self.expunge_each(others)

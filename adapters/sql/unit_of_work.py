@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, inspect
@@ -16,7 +17,7 @@ from adapters.sql.errors import ALONE, translated, translated_alone, translated_
 from adapters.sql.flat import are_flat, write_flat
 from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
 from adapters.sql.json_changes import find_json_changes, note_json
-from adapters.sql.parts import check_parts, make_new, make_parts_new, note_root, parts_of, relations_of
+from adapters.sql.parts import check_parts, graph_of, make_new, make_parts_new, note_root, relations_of
 from adapters.sql.reading import UNDOING, read_whole
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
@@ -115,10 +116,8 @@ class SqlUnitOfWork(UnitOfWork):
         changed = self.session.changed()
         stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
         check_parts(changed)
-        for root in changed:
-            check_values(root)
-            for part in parts_of(root):
-                check_values(part)
+        for one in chain.from_iterable(map(graph_of, changed)):
+            check_values(one)
         try:
             with self._versions.raised(changed), self.session.flushing(changed):
                 if are_flat(changed) and not self._savepoints:
@@ -133,7 +132,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._forget_removed()
         for root in changed:
             note_root(root)
-            note_json((root, *parts_of(root)))
+            note_json(graph_of(root))
 
     def _add_before_change(self, changed: list[Aggregate]) -> None:
         """Flush the addition before the changes, which may refer to it; SQLAlchemy would sort by the classes' names."""
