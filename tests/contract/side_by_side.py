@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from tests.contract.graphs import exact, same_ids
-from tests.contract.sample import Sample
-from tests.contract.worlds import KINDS, Block, Oops, World, ends_a_unit, leave, leave_block, new_world, stored
+from tests.contract.sample import Sample, store_needs
+from tests.contract.worlds import Block, Oops, World, ends_a_unit, leave, leave_block, new_world, repository, stored
 from tests.storages import Storage, fake_storage
 
 if TYPE_CHECKING:
@@ -34,6 +34,22 @@ class SideBySide(RuleBasedStateMachine):
         self.met: dict[int, set[int]] = {unit: set() for unit in range(self.units)}  # places of what each unit has held
         self.failed: set[int] = set()  # those that can only be rolled back or left, or whose savepoint must be
         self.unversioned: set[int] = set()  # places of objects whose unit ended without a commit
+        self.samples: tuple[Sample[Any], ...] = ()  # those of this history
+
+    def choose(self, samples: tuple[Sample[Any], ...]) -> None:
+        """Let the history be about some samples; store what their aggregates refer to."""
+        self.samples = samples
+        for world in self.worlds:
+            store_needs(world.storage, samples)
+
+    def sample(self, number: int) -> Sample[Any]:
+        """Return the sample of a number."""
+        return self.samples[number % len(self.samples)]
+
+    def sample_of(self, one: object) -> Sample[Any]:
+        """Return the sample of an object that was seen."""
+        unit = self.worlds[0].blocks[0].uow
+        return next(sample for sample in self.samples if isinstance(one, repository(unit, sample).aggregate))
 
     def both(self, step: Callable[[World], Any]) -> Any:
         """Make a step in both worlds and compare."""
@@ -97,7 +113,7 @@ class SideBySide(RuleBasedStateMachine):
             self.open.discard(unit)
             self.forget(unit)
             self.next[unit] = after
-            self.both(stored)
+            self.both(lambda world: stored(world, self.samples))
 
     def meet_held(self, unit: int) -> None:
         """Remember what a unit holds now."""
@@ -125,7 +141,7 @@ class SideBySide(RuleBasedStateMachine):
         if not objects:
             return None
         place = len(objects) - 1 - number % min(len(objects), 6 if number % 4 else 1000)
-        return KINDS[type(objects[place])], place
+        return self.sample_of(objects[place]), place
 
     def held(self, unit: int, number: int) -> tuple[Sample[Any], int] | None:
         """Return the sample and the place of one of the objects that a unit holds."""
@@ -133,7 +149,7 @@ class SideBySide(RuleBasedStateMachine):
         if not places:
             return None
         place = places[number % len(places)]
-        return KINDS[type(self.worlds[0].objects[place])], place
+        return self.sample_of(self.worlds[0].objects[place]), place
 
     @invariant()
     def objects_look_alike(self) -> None:

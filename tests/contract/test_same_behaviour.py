@@ -19,11 +19,15 @@ from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
 from tests.contract.graphs import twin
+from tests.contract.history_samples import DELIVERIES, GOODS, SPECIMENS, STAFF
+from tests.contract.orders import ORDERS
+from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.sample_check import check
 from tests.contract.samples import SAMPLES
 from tests.contract.side_by_side import SideBySide
-from tests.contract.users import written
+from tests.contract.users import USERS, written
+from tests.contract.wares import WARES
 from tests.contract.worlds import (
     Block,
     Oops,
@@ -54,7 +58,10 @@ word about it. So a history is shown as it was found, unless this is asked for.
 PHASES = [phase for phase in Phase if SHRINK or phase not in (Phase.shrink, Phase.explain)]
 
 WORDS = st.sampled_from(["ann", "bob", "cid", "dan"])
-SAMPLE = st.sampled_from(SAMPLES)
+TOGETHER = [(USERS, ORDERS, PRODUCTS, WARES), (USERS, SPECIMENS), (WARES, DELIVERIES), (GOODS, STAFF)]
+"""The samples that meet in one history; few at a time, so that it does much to each object."""
+
+SAMPLE = st.integers(min_value=0, max_value=11)
 NUMBERS = st.integers(min_value=0, max_value=1000)
 UNIT = st.integers(min_value=0, max_value=2)
 WRITE = st.sampled_from(["add", "change", "rename", "edit", "remove"])
@@ -64,11 +71,12 @@ NEXT = st.sampled_from(["again", "again", "new", "read-only"])
 class SameBehaviour(SideBySide):
     """What a unit of work offers, step by step and in any order."""
 
-    @initialize(words=st.lists(WORDS, max_size=2, unique=True))
-    def store(self, words: list[str]) -> None:
+    @initialize(words=st.lists(WORDS, max_size=2, unique=True), samples=st.sampled_from(TOGETHER))
+    def store(self, words: list[str], samples: tuple[Sample[Any], ...]) -> None:
         """Store some aggregates of each kind, for the units to meet."""
-        for sample in SAMPLES:
-            self.add_many(0, sample, [(word, word) for word in words], None)
+        self.choose(samples)
+        for number, _ in enumerate(samples):
+            self.add_many(0, number, [(word, word) for word in words], None)
         self.end(0, commit=True, stay=False, after="new")
 
     @rule(unit=UNIT, error=st.booleans(), after=NEXT)
@@ -90,28 +98,30 @@ class SameBehaviour(SideBySide):
                 self.leave(unit, error=False, after=after)
 
     @rule(unit=UNIT, sample=SAMPLE, words=st.tuples(WORDS, WORDS), at_once=st.booleans())
-    def add(self, unit: int, sample: Sample[Any], words: tuple[str, str], at_once: bool) -> None:
+    def add(self, unit: int, sample: int, words: tuple[str, str], at_once: bool) -> None:
         """Add a new aggregate, and have it written at once or let it wait."""
-        made = mixed(sample, words)
+        of = self.sample(sample)
+        made = mixed(of, words)
 
         def step(block: Block, world: World) -> None:
             one = twin(made)
             world.numbers_of(one)
-            repository(block.uow, sample).add(one)
+            repository(block.uow, of).add(one)
             if at_once:
                 written(block.uow)
 
         self.within(unit % self.units, step, writes=True)
 
     @rule(unit=UNIT, sample=SAMPLE, rows=st.lists(st.tuples(WORDS, WORDS), max_size=3), number=st.none() | NUMBERS)
-    def add_many(self, unit: int, sample: Sample[Any], rows: list[tuple[str, str]], number: int | None) -> None:
+    def add_many(self, unit: int, sample: int, rows: list[tuple[str, str]], number: int | None) -> None:
         """Add several in bulk, perhaps with an object that was seen before."""
-        made = [mixed(sample, words) for words in rows]
+        of = self.sample(sample)
+        made = [mixed(of, words) for words in rows]
         picked = None if number is None else self.pick(number)
 
         def step(block: Block, world: World) -> Any:
             seen = [] if picked is None else [world.objects[picked[1]]]
-            return repository(block.uow, sample).add_many([twin(one) for one in made] + seen)
+            return repository(block.uow, of).add_many([twin(one) for one in made] + seen)
 
         self.within(unit % self.units, step, writes=True)
 
@@ -146,7 +156,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, sample=SAMPLE, number=NUMBERS, words=st.tuples(WORDS, WORDS), write=WRITE, anew=st.booleans())
     def write_and_commit(
-        self, unit: int, sample: Sample[Any], number: int, words: tuple[str, str], write: str, anew: bool
+        self, unit: int, sample: int, number: int, words: tuple[str, str], write: str, anew: bool
     ) -> None:
         """Write once more and commit, in no savepoint; where that is all, it is one statement alone."""
         unit %= self.units
@@ -165,7 +175,7 @@ class SameBehaviour(SideBySide):
         self.end(unit, commit=True, stay=False, after="again")
 
     @rule(units=st.permutations([0, 1, 2]), sample=SAMPLE, number=NUMBERS, words=st.tuples(WORDS, WORDS), write=WRITE)
-    def meet(self, units: list[int], sample: Sample[Any], number: int, words: tuple[str, str], write: str) -> None:
+    def meet(self, units: list[int], sample: int, number: int, words: tuple[str, str], write: str) -> None:
         """Let two units want the same: to add the same values, or to write what both have read, one after the other."""
         pair = [unit % self.units for unit in units[:2]]
         for unit in pair:
@@ -210,15 +220,14 @@ class SameBehaviour(SideBySide):
             self.change([first[1], second[1]], lambda one, other: moves(one, other, part))
 
     @rule(unit=UNIT, sample=SAMPLE, number=NUMBERS, query=NUMBERS, word=WORDS)
-    def read(self, unit: int, sample: Sample[Any], number: int, query: int, word: str) -> None:
+    def read(self, unit: int, sample: int, number: int, query: int, word: str) -> None:
         """Ask one of the queries."""
         picked = self.pick(number)
-        if picked and number % 2:
-            sample = picked[0]
+        of = picked[0] if picked and number % 2 else self.sample(sample)
         key = None if picked is None else self.worlds[0].objects[picked[1]].id
         self.within(
             unit % self.units,
-            lambda block, _: ask(repository(block.uow, sample), sample, query, key, word),
+            lambda block, _: ask(repository(block.uow, of), of, query, key, word),
             writes=False,
         )
 

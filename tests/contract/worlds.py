@@ -12,8 +12,7 @@ from attrs import define, field
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, Conflict, StorageError
 from tests.contract.graphs import exact
-from tests.contract.sample import Sample, UniqueValue, store_needs
-from tests.contract.samples import SAMPLES
+from tests.contract.sample import Sample, UniqueValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
     from service_layer.unit_of_work import UnitOfWork
     from tests.storages import Storage
-
-KINDS: dict[type, Sample[Any]] = {type(sample.make("ann")): sample for sample in SAMPLES}
-"""The sample for each class of aggregates."""
 
 
 class Oops(Exception):
@@ -90,7 +86,6 @@ class World:
 
 def new_world(storage: Storage, units: int) -> World:
     """Return a world with so many units of work, none of them open."""
-    store_needs(storage, SAMPLES)
     return World(storage, [Block(uow, uow) for uow in (storage.unit() for _ in range(units))])
 
 
@@ -130,10 +125,10 @@ def leave_block(block: Block, *, by_error: bool) -> None:
             raise Oops
 
 
-def stored(world: World) -> list[dict[str, Any]]:
-    """Return all that is stored."""
+def stored(world: World, samples: Sequence[Sample[Any]]) -> list[dict[str, Any]]:
+    """Return all that is stored of some samples."""
     with world.storage.unit(read_only=True) as uow:
-        return [exact(one) for sample in SAMPLES for one in repository(uow, sample).stream()]
+        return [exact(one) for sample in samples for one in repository(uow, sample).stream()]
 
 
 def ask(items: Any, sample: Sample[Any], query: int, key: Any, word: str) -> Any:
