@@ -55,10 +55,14 @@ class Unique:
 
     def values(self, one: Any) -> tuple[Any, ...] | None:
         """Return the values that an object takes; ``None`` if it cannot clash with any other."""
-        if any(getattr(one, name) != value for name, value in self.where):
+        if not self.is_about(one):
             return None
         found = tuple(getattr(one, name) for name in self.names)
         return None if None in found else found
+
+    def is_about(self, one: Any) -> bool:
+        """Return whether an object has the values of ``where``."""
+        return all(getattr(one, name) == value for name, value in self.where)
 
     def taken(self, values: tuple[object, ...] | None) -> ValueTaken:
         """Return the error for values that another row has; ``None`` if they are not known."""

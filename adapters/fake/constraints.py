@@ -64,6 +64,8 @@ class Constraints:
         ``old_root`` is the root that had a part before. Raises what the port declares, and
         :class:`~domain.errors.DuplicateIdentity` for the id of a part.
         """
+        if old is not None and not path and self._key_values(old) != self._key_values(new):
+            self._rows.lock((base_of(root[0]), _REFERRED, root.id))  # whoever refers to it waits
         before = {} if old is None else {claim.key: claim for claim in self._claims(old_root or root, path, old)}
         now = {claim.key: claim for claim in self._claims(root, path, new)}
         for key, claim in now.items():
@@ -117,6 +119,11 @@ class Constraints:
             if values is not None:
                 key: Any = (root.id, values) if unique.per_parent else values
                 yield _Claim((kind, str(place), key), partial(unique.taken, values))
+
+    def _key_values(self, root: Snapshot) -> list[object]:
+        """Return what foreign keys could refer to, for all that PostgreSQL knows: what is in a unique constraint."""
+        own = [unique for unique in self._unique[base_of(root[0])] if not unique.path]
+        return [(*[getattr(root, name) for name in one.names], one.is_about(root)) for one in own]
 
     def _references_at(self, kind: type, path: str) -> Iterator[Reference]:
         return (reference for reference in self._references[kind] if reference.path == path)

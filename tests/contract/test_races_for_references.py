@@ -63,6 +63,11 @@ def renames_parent(family: Family, parent: Any) -> Step:
     return lambda uow: setattr(family.of_parents(uow).get(parent.id), "name", str(new_id()))
 
 
+def changes_badge(family: Family, parent: Any) -> Step:
+    """Return a step that changes the unique value of a parent."""
+    return lambda uow: setattr(family.of_parents(uow).get(parent.id), "badge", str(new_id()))
+
+
 @two_kinds
 def test_a_child_before_the_removal_wins(family: Family) -> None:
     """Who removes the parent waits for it, and is refused."""
@@ -169,6 +174,17 @@ def test_a_child_does_not_wait_for_a_change(family: Family) -> None:
         renames_parent(family, parent),
         waits=waits,
     )
+
+
+@one_kind
+def test_a_child_waits_for_another_unique_value(family: Family) -> None:
+    """A foreign key could refer to a unique value: so who changes that of the parent shuts out new children, and waits.
+
+    Both orders are tried.
+    """
+    parent = family.stored_parent()
+    race(family, changes_badge(family, parent), adds(family, family.child(parent.id)))
+    race(family, adds(family, family.child(parent.id)), changes_badge(family, parent))
 
 
 @one_kind
