@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+from bisect import bisect_left, bisect_right
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen, has
@@ -87,35 +89,45 @@ class Query:
 
     def check(self, kind: type) -> None:
         """Raise ``TypeError`` for an attribute that a class of aggregates does not store, or that has no comparison."""
-        sorted_by = {self.key, *(one.attribute for one in self.where if one.operator not in ("==", "!=", "in"))}
-        for name in (self.key, *(one.attribute for one in self.where)):
-            if name not in stored_names(kind):
-                raise TypeError(f"{kind.__name__} has no stored attribute {name!r} that a query could compare")
-            limits = limits_of(kind)[name]
-            held: Any = limits.kind
-            if has(held) or held in (list, set, dict) or limits.is_json:
-                what = "a value object" if has(held) else "more than one value"
-                raise TypeError(f"{kind.__name__}.{name} is {what}: compare what is in it, by a query in each adapter")
-            if name in sorted_by and isinstance(held, type) and issubclass(held, Enum):
-                raise TypeError(f"{kind.__name__}.{name} is an enum, which has no order: sort by another attribute")
+        _check(kind, self.key, tuple((one.attribute, one.operator) for one in self.where))
 
     def place(self, one: Any) -> Any:
         """Return the place of an aggregate in the order, as ``after`` takes it."""
         return one.id if self.key == "id" else (getattr(one, self.key), one.id)
 
     def answer(self, rows: Iterable[Any]) -> list[Any]:
-        """Return those of the rows that are asked for."""
-        found = [row for row in rows if all(one.holds(row) for one in self.where)]
-        found.sort(key=lambda row: _rank(self.place(row)), reverse=self.is_reverse)
+        """Return those of the rows that are asked for, given all rows in the order of their ids."""
+        found = [row for row in rows if all(one.holds(row) for one in self.where)] if self.where else list(rows)
+        if self.key != "id":
+            found.sort(key=self._rank)  # which leaves equal ones in the order of their ids
         if self.after is not None:
-            last, follows = _rank(self.after), operator.lt if self.is_reverse else operator.gt
-            found = [row for row in found if follows(_rank(self.place(row)), last)]
+            last = self._rank_of(self.after)
+            if self.is_reverse:
+                del found[bisect_left(found, last, key=self._rank) :]
+            else:
+                del found[: bisect_right(found, last, key=self._rank)]
+        if self.is_reverse:
+            found.reverse()
         return found[: self.limit]
 
+    def _rank(self, row: Any) -> Any:
+        return self._rank_of(self.place(row))
 
-def _rank(place: Any) -> tuple[Any, ...]:
-    """Return a sort key in which ``None`` comes first."""
-    if not isinstance(place, tuple):
-        return (place,)
-    value, id = place
-    return (value is not None, value, id)
+    def _rank_of(self, place: Any) -> Any:
+        """Return a sort key in which ``None`` comes first."""
+        return place if self.key == "id" else (place[0] is not None, *place)
+
+
+@lru_cache(maxsize=1000)
+def _check(kind: Any, key: str, compared: tuple[tuple[str, str], ...]) -> None:
+    sorted_by = {key, *(name for name, operator in compared if operator not in ("==", "!=", "in"))}
+    for name in (key, *(name for name, _ in compared)):
+        if name not in stored_names(kind):
+            raise TypeError(f"{kind.__name__} has no stored attribute {name!r} that a query could compare")
+        limits = limits_of(kind)[name]
+        held: Any = limits.kind
+        if has(held) or held in (list, set, dict) or limits.is_json:
+            what = "a value object" if has(held) else "more than one value"
+            raise TypeError(f"{kind.__name__}.{name} is {what}: compare what is in it, by a query in each adapter")
+        if name in sorted_by and isinstance(held, type) and issubclass(held, Enum):
+            raise TypeError(f"{kind.__name__}.{name} is an enum, which has no order: sort by another attribute")

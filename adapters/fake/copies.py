@@ -28,11 +28,17 @@ class Snapshot(tuple[Any, ...]):
     index = property(lambda self: self.__getattr__("index"))
 
     def __getattr__(self, name: str) -> Any:
-        names = stored_names(self[0])
-        if name not in names:
+        place = _places(self[0]).get(name)
+        if place is None:
             raise AttributeError(f"{self[0].__name__} has no attribute {name!r} that is stored")
-        value = self[1 + names.index(name)]
+        value = self[place]
         return json.loads(value[0]) if type(value) is _Json else value
+
+
+@once_for_each_class
+def _places(kind: Any) -> dict[str, int]:
+    """Return the places of the attributes in a snapshot, whose first one is the class."""
+    return {name: place for place, name in enumerate(stored_names(kind), start=1)}
 
 
 class _List(tuple[Any, ...]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from domain.aggregate import K
@@ -59,5 +58,4 @@ class FakeRepository(Repository[A, K]):
         """
         with self._unit.reading:
             rows = [row for row in self.session.all_rows(self.aggregate) if wanted(row)]
-            rows.sort(key=attrgetter("id"))
             return [self.session.object_of(self.aggregate, row) for row in rows[:limit]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from attrs import define, field
 
@@ -42,12 +43,14 @@ class Rows:
         return self._database.index.get(key)
 
     def of_kind(self, kind: type) -> list[Snapshot]:
-        """Return all rows of one class, in no order."""
+        """Return all rows of one class, in the order of their ids."""
         with self._database.still():
             rows: dict[RowKey, Snapshot | None] = dict(self._database.rows)
         for layer in self._layers:
             rows.update(layer.rows)
-        return [row for (of, _), row in rows.items() if of is kind and row is not None]
+        found = [(id, row) for (of, id), row in rows.items() if of is kind and row is not None]
+        found.sort(key=_place)
+        return [row for _, row in found]
 
     def put(self, key: RowKey, row: Snapshot | None) -> None:
         """Write a row; ``None`` removes it."""
@@ -95,3 +98,8 @@ class Rows:
     def store(self) -> None:
         """Make what was written visible to all."""
         self._database.store(self._layers[0].rows, self._layers[0].index)
+
+
+def _place(found: tuple[Any, Snapshot]) -> Any:
+    id, _ = found
+    return id.int if isinstance(id, UUID) else id  # UUIDs themselves take far longer to compare

@@ -84,7 +84,7 @@ class FakeSession:
         return () if row is None else (row,)
 
     def all_rows(self, kind: type) -> list[Snapshot]:
-        """Return all rows of one class, in no order."""
+        """Return all rows of one class, in the order of their ids."""
         self.call("read")
         return self.rows.of_kind(kind)
 

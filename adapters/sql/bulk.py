@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import insert, inspect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql.constraints import constraints_of
@@ -15,6 +16,7 @@ from adapters.sql.flushing import renumber
 from adapters.sql.inheritance import is_inherited
 from adapters.sql.parts import check_places, graph_of, refuse_deleted, relations_of, twin_of
 from adapters.sql.postgres_copy import copy_rows, printers_of
+from adapters.sql.types import driver_values
 from adapters.sql.value_objects import column_values, composites_of
 from domain.attributes import stored_names
 from domain.constraints import Reference
@@ -88,7 +90,21 @@ def insert_rows(
         if printers is not None:
             copy_rows(connection, columns, printers, chain([some], slices))  # takes all the other slices, too
         else:
-            connection.execute(insert(table), some, execution_options={BULK: [column.key for column in columns]})
+            _insert_slice(connection, table, columns, some)
+
+
+def _insert_slice(connection: Connection, table: Table, columns: list[Column[Any]], rows: list[dict[str, Any]]) -> None:
+    options = {BULK: [column.key for column in columns]}
+    # Tuples are quicker than the named parameters of all other statements there.
+    dialect = SQLiteDialect(paramstyle="qmark") if connection.dialect.name == "sqlite" else connection.dialect
+    statement = insert(table).compile(dialect=dialect, column_keys=options[BULK])
+    if statement.positiontup is None:  # SQLAlchemy sends many rows of one statement
+        connection.execute(insert(table), rows, execution_options=options)
+        return
+    # Column by column, since SQLAlchemy prepares each row by itself, which takes longer than to store it.
+    values = {column.key: driver_values(column, rows, connection.dialect) for column in columns}
+    sent = list(zip(*(values[name] for name in statement.positiontup), strict=True))
+    connection.exec_driver_sql(str(statement), sent, execution_options={BULK: statement.positiontup})
 
 
 def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -12,6 +12,8 @@ from domain.limits import json_names, limits_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sqlalchemy.orm import Session
+
 classes_with_json: set[type] = set()
 """The mapped classes that have such attributes."""
 
@@ -25,9 +27,9 @@ def note_json(objects: Iterable[Any]) -> None:
             inspect(one).info[_TEXTS] = {name: _text(one, name) for name in names}
 
 
-def find_json_changes(stored: Iterable[Any]) -> None:
+def find_json_changes(session: Session) -> None:
     """Let SQLAlchemy know which JSON of stored objects is not what it was, and which is the same in a new object."""
-    for one in stored if classes_with_json else ():
+    for one in session.identity_map.values() if classes_with_json else ():
         known: dict[str, Any] = inspect(one).info.get(_TEXTS, {}) if json_names(type(one)) else {}
         for name in known.keys() & vars(one).keys():  # one that was deleted is refused elsewhere
             if _text(one, name) != known[name]:

@@ -45,7 +45,7 @@ class SqlSavepoint(Savepoint):
         """Roll back the database; the objects stay as they are, outside of the session."""
         if self._session.get_nested_transaction() is self._nested:
             self._reordered = self._session.renumber()
-            find_json_changes(self._session.identity_map.values())
+            find_json_changes(self._session)
             self._nested.rollback()
 
     def undo(self, written: list[tuple[Aggregate[Any], int]]) -> None:

@@ -23,7 +23,7 @@ from domain.limits import json_names
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, ExceptionContext
     from sqlalchemy.orm import InstanceState, ORMExecuteState
@@ -60,8 +60,8 @@ class UnitSession(Session):
         self.with_json: list[Any] = []
         """The objects that hold JSON, streamed ones too: SQLAlchemy would forget one whose change it has not seen."""
 
-        self._roots: dict[int, Aggregate[Any]] = {}  # by id()
-        self._streamed: WeakValueDictionary[int, Aggregate[Any]] = WeakValueDictionary()
+        self._roots: list[Aggregate[Any]] = []
+        self._numbered: WeakValueDictionary[int, Aggregate[Any]] = WeakValueDictionary()  # by id(), streamed ones too
 
     def was_ended(self) -> bool:
         """Return whether there is a connection whose transaction has ended, or has never begun."""
@@ -125,12 +125,11 @@ class UnitSession(Session):
         """Roll back what is not committed, and release the connection and all objects, which stay as they are."""
         used, self.used = self.used, None
         try:
-            self.expunge_all()
-            self.close()
+            self.close()  # which expunges all objects before it rolls back
         except (SQLAlchemyError, StorageError, TransactionLost):
             pass  # the connection is gone, and its transaction with it
         finally:
-            for held in (self.loaded, self.removed, self.given_up, self.with_json, self._roots, self._streamed):
+            for held in (self.loaded, self.removed, self.given_up, self.with_json, self._roots, self._numbered):
                 held.clear()
             if used is not None and not used.closed:  # SQLAlchemy 2.0 leaves it open when it cannot roll back
                 with suppress(SQLAlchemyError, StorageError, TransactionLost):
@@ -164,13 +163,15 @@ class UnitSession(Session):
 
     def keep(self, roots: Sequence[Aggregate[Any]], *, strongly: bool = True) -> None:
         """Keep aggregates until the unit ends, so that no change to them is lost, or as long as the caller does."""
-        held: MutableMapping[int, Aggregate[Any]] = self._roots if strongly else self._streamed
-        held.update(zip(map(id, roots), roots, strict=True))
+        if strongly:
+            self._roots += roots
+        self._numbered.update((id(root), root) for root in roots if has_positions(type(root)))
 
     def renumber(self) -> list[Aggregate[Any]]:
         """Set the positions in all lists that have them; return the aggregates in which any has changed."""
-        kept = [*self._roots.values(), *self._streamed.values()]
-        return [root for root in kept if has_positions(type(root)) and root in self and renumber(root)]
+        if not self._numbered:
+            return []
+        return [root for root in list(self._numbered.values()) if root in self and renumber(root)]
 
     def is_changed(self, one: Any) -> bool:
         """Return whether a flush would write something of an object, or refuse it."""

@@ -106,10 +106,11 @@ class SqlUnitOfWork(UnitOfWork):
     def _has_unwritten(self) -> bool:
         session = self.session
         session.renumber()
-        find_json_changes(session.identity_map.values())
-        if session.new or session.dirty:
-            keep_equal(session.dirty)
-            settle(session)
+        find_json_changes(session)
+        if not (session.new or session.dirty):
+            return False
+        keep_equal(session.dirty)
+        settle(session)
         return bool(session.new) or any(map(session.is_changed, session.dirty))
 
     def _flush(self) -> None:
