@@ -48,23 +48,23 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
 
 torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
-	$(VENV)/bin/python -m tests.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
-	$(VENV)/bin/python -m tests.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
-	$(VENV)/bin/python -m tests.torture commits --cuts $(CUTS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
 
 bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
-	$(VENV)/bin/python benchmarks/import_users.py
-	$(VENV)/bin/python benchmarks/fake.py
-	$(VENV)/bin/python -m benchmarks.start_up
-	$(VENV)/bin/python -m benchmarks.parts
-	.venv-bench/bin/python -m benchmarks.side_by_side
+	$(VENV)/bin/python proof/benchmarks/import_users.py
+	$(VENV)/bin/python proof/benchmarks/fake.py
+	$(VENV)/bin/python -m proof.benchmarks.start_up
+	$(VENV)/bin/python -m proof.benchmarks.parts
+	.venv-bench/bin/python -m proof.benchmarks.side_by_side
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs
 	$(VENV)/bin/pytest -m slow -n 2
 
 mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
 	rm -rf mutants
-	.venv-mutants/bin/python tools/mutants.py
+	.venv-mutants/bin/python proof/mutants.py
 
 check: $(VENV)/dev.stamp ## check style, format, types and the arrows between the layers
 	$(VENV)/bin/ruff check
@@ -111,7 +111,7 @@ clean: ## remove the environments and all else that was made here
 	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
-	find adapters benchmarks domain entrypoints service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find adapters domain entrypoints proof service_layer tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.

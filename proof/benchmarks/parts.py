@@ -1,0 +1,135 @@
+"""How long it takes to load and to change an aggregate with 100 parts, beside hand-written SQLAlchemy ORM.
+
+    python -m proof.benchmarks.parts [--rounds 15] [--database sqlite]
+
+Both use one mapping, and take turns in one process. The hand-written one reads by ``selectinload``, compares the
+version at its commit as SQLAlchemy does, and does not look whether root and parts are of one version.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from adapters.sql.engine import make_engine
+from proof.benchmarks.databases import databases
+from tests.contract.allocation import Batch, Product, allocation_metadata, products
+from tests.contract.shop import SqlShop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Engine
+
+KINDS = ["sqlite", "postgresql"]
+PARTS = 100
+CALLS = 20
+
+
+@frozen
+class Contender:
+    """Ways to load a product, and to change one of its batches."""
+
+    load: Callable[[], int]
+    change: Callable[[int], None]
+
+
+def skeleton(engine: Engine) -> Contender:
+    """Return the way of the skeleton."""
+    reading, writing = SqlShop(engine, read_only=True), SqlShop(engine)
+
+    def load() -> int:
+        with reading as uow:
+            return len(uow.products.get_by_sku("lamp").batches)
+
+    def change(number: int) -> None:
+        with writing as uow:
+            uow.products.get_by_sku("lamp").batches[number].quantity += 1
+            uow.commit()
+
+    return Contender(load, change)
+
+
+def by_hand(engine: Engine) -> Contender:
+    """Return the hand-written way."""
+    everything = (selectinload(Product.batches).selectinload(Batch.allocations), selectinload(Product.notes))  # type: ignore[arg-type]  # an imperative mapping has no types
+
+    def read(session: Session) -> Product:
+        return session.scalars(select(Product).where(products.c.sku == "lamp").options(*everything)).one()
+
+    def load() -> int:
+        with Session(engine) as session:
+            return len(read(session).batches)
+
+    def change(number: int) -> None:
+        with Session(engine) as session:
+            product = read(session)
+            product.batches[number].quantity += 1
+            product.version += 1
+            session.commit()
+
+    return Contender(load, change)
+
+
+CONTENDERS = {"Plumbline": skeleton, "SQLAlchemy ORM": by_hand}
+
+
+@contextmanager
+def filled(kind: str) -> Iterator[Engine]:
+    """Yield an engine on a new database with a product of 100 batches."""
+    with databases(kind, ["parts"], None) as owned:
+        engine = make_engine(owned["parts"].url)
+        allocation_metadata.create_all(engine)
+        product = Product(sku="lamp")
+        for number in range(PARTS):
+            product.add_batch(f"lamp-{number:03}", 1)
+        with SqlShop(engine) as uow:
+            uow.products.add(product)
+            uow.commit()
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return how many milliseconds a call takes."""
+    start = perf_counter()
+    for _ in range(CALLS):
+        work()
+    return (perf_counter() - start) / CALLS * 1e3
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--database", action="append", choices=KINDS, help="may be given twice (default: both)")
+    given = parser.parse_args()
+    for kind in given.database or KINDS:
+        with ExitStack() as stack:
+            engine = stack.enter_context(filled(kind))
+            ways = {name: make(engine) for name, make in CONTENDERS.items()}
+            found: dict[str, dict[str, list[float]]] = {"load": {}, "change": {}}
+            for number in range(given.rounds + 1):  # the first is for warming up
+                for name, way in ways.items():
+                    assert way.load() == PARTS
+                    loading, changing = timed(way.load), timed(partial(way.change, number % PARTS))
+                    if number:
+                        found["load"].setdefault(name, []).append(loading)
+                        found["change"].setdefault(name, []).append(changing)
+        for operation, times in found.items():
+            ours, theirs = (median(times[name]) for name in CONTENDERS)
+            print(f"{kind:10} {operation:6} {ours:6.2f} ms, by hand {theirs:6.2f} ms, ratio {theirs / ours:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Many processes and threads change the same users, and no acknowledged write is lost.
+
+    python -m proof.torture concurrency [--transactions 350000] [--seconds 600] [--seed 1] [--database all] [--write]
+
+Each thread runs units of work of its own, one after another, and writes down what it reads, what it writes, and what it
+is told; then all that is checked against itself and against what is stored. Ends with 1 if anything is wrong, and shows
+the history that shows it. --write brings the table in docs/reliability.md up to date.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from entrypoints.bootstrap import Application, bootstrap
+from proof.torture import report
+from proof.torture.checker import KINDS, REFUSALS, Findings, check
+from proof.torture.clients import PROCESSES
+from proof.torture.databases import NAMES, database
+from proof.torture.history import READ_ONLY, ROLLED_BACK, History, Row, readable
+from proof.torture.workload import NOT_COUNTED, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@frozen
+class Run:
+    """How much is run, and by how many: until ``transactions`` are done or ``seconds`` are over.
+
+    ``plant`` puts a bug into the code of each process, to see that the check finds it.
+    """
+
+    seed: int
+    transactions: int
+    seconds: float
+    processes: int = 4
+    threads: int = 8
+    plant: Callable[[], None] | None = None
+
+
+@frozen
+class Result:
+    """What came of a run on one database: seconds of the run and of the check, and what the latter found."""
+
+    findings: Findings
+    running: float
+    checking: float
+    example: str
+
+
+def torture(url: str, run: Run) -> Result:
+    """Run transactions on an empty database that has its tables, and check their history."""
+    with TemporaryDirectory(prefix="plumbline-torture-") as folder:
+        start = time.monotonic()
+        with bootstrap(url) as application:
+            with Path(folder, "0.jsonl").open("w", encoding="utf-8") as output:
+                Worker(application.unit_of_work, "0.0", run.seed, output).run(Worker.seed_users)
+            if url.startswith("memory:"):
+                run_threads(application, evolve(run, processes=1), 1, folder)
+            else:
+                _run_processes(url, run, folder)
+            with application.unit_of_work(read_only=True) as uow:
+                stored = [Row(one.username, one.id.hex, one.version, one.email) for one in uow.users.stream()]
+        middle = time.monotonic()
+        history = History(Path(folder))
+        findings = check(history, stored)
+        end = time.monotonic()
+        worst = findings.worst()
+        example = f"{worst.kind}: {worst.what}\n{readable(history, worst.id, worst.name, worst.at)}" if worst else ""
+        return Result(findings, middle - start, end - middle, example)
+
+
+def _run_processes(url: str, run: Run, folder: str) -> None:
+    with ProcessPoolExecutor(run.processes, mp_context=PROCESSES) as pool:
+        for done in as_completed([pool.submit(run_process, url, run, n + 1, folder) for n in range(run.processes)]):
+            done.result()
+
+
+def run_process(url: str, run: Run, process: int, folder: str) -> None:
+    """Do one process's share of a run, by an engine of its own."""
+    if run.plant is not None:
+        run.plant()
+    with bootstrap(url) as application:
+        run_threads(application, run, process, folder)
+
+
+def run_threads(application: Application, run: Run, process: int, folder: str) -> None:
+    """Do one process's share of a run, by all its threads."""
+    until, stop = time.monotonic() + run.seconds, threading.Event()
+    remaining = iter(range(run.transactions // run.processes))  # of all threads together
+
+    def run_thread(thread: int) -> None:
+        number = f"{process}.{thread}"
+        with Path(folder, f"{number}.jsonl").open("w", encoding="utf-8") as output:
+            worker = Worker(application.unit_of_work, number, run.seed, output)
+            while not stop.is_set() and time.monotonic() < until and next(remaining, None) is not None:
+                while worker.transact() in NOT_COUNTED:
+                    pass
+
+    with ThreadPoolExecutor(run.threads) as pool:
+        try:
+            for done in as_completed([pool.submit(run_thread, number + 1) for number in range(run.threads)]):
+                done.result()
+        finally:
+            stop.set()  # when one has failed, or somebody has pressed Ctrl-C, the others need not go on
+
+
+def line(kind: str, run: Run, result: Result) -> str:
+    """Return what came of a run, in a line."""
+    found = result.findings
+    refused = ", ".join(f"{name} {count:,}" for name, count in found.refused.items())
+    wrong = ", ".join(f"{name} {found.count(name):,}" for name in KINDS)
+    return (
+        f"{kind}: {found.transactions:,} transactions: {found.acknowledged:,} acknowledged ({found.writes:,} writes),"
+        f" refused: {refused or 'none'}; beside them {found.outcomes[ROLLED_BACK]:,} rolled back,"
+        f" {found.outcomes[READ_ONLY]:,} only read; {wrong};"
+        f" {result.running:.1f} s, checked in {result.checking:.1f} s, seed {run.seed}"
+    )
+
+
+def _figures(result: Result) -> dict[str, int]:
+    found = result.findings
+    return {
+        "transactions": found.transactions,
+        "acknowledged": found.acknowledged,
+        "writes in these": found.writes,
+        **{f"refused: `{name}`": found.outcomes[name] for name in sorted(REFUSALS)},
+        "rolled back (not counted above)": found.outcomes[ROLLED_BACK],
+        "only reading (not counted above)": found.outcomes[READ_ONLY],
+        **{f"**{name}**: {meaning}": found.count(name) for name, meaning in KINDS.items()},
+        "seconds": round(result.running),
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run on each database, and return 1 if anything is wrong."""
+    parser = report.parser("concurrency", (__doc__ or "").partition("\n")[0])
+    parser.add_argument("--database", choices=[*NAMES, "all"], default="all")
+    parser.add_argument("--transactions", type=int, default=350_000, help="on each database")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="at most, on each database")
+    options = parser.parse_args(arguments)
+    print(f"seed {options.seed}", flush=True)
+    run = Run(options.seed, options.transactions, options.seconds)
+    found = _run_on_each(list(NAMES) if options.database == "all" else [options.database], run)
+    figures = [_figures(one) for one in found.values()]
+    report.write(
+        "concurrency",
+        options,
+        f"concurrency --database {options.database} --transactions {run.transactions} --seconds {run.seconds:g}",
+        ["", *(NAMES[kind] for kind in found)],
+        [(title, *(one[title] for one in figures)) for title in (figures[0] if figures else ())],
+    )
+    return report.complain(
+        [f"{NAMES[kind]}: {one.kind}: {one.what}" for kind in found for one in found[kind].findings.violations]
+    )
+
+
+def _run_on_each(kinds: Sequence[str], run: Run) -> dict[str, Result]:
+    found: dict[str, Result] = {}
+    if not run.transactions:
+        return found
+    for kind in kinds:
+        with database(kind) as url:
+            if url is None:
+                continue
+            one = found[kind] = torture(url, run)
+        print(line(NAMES[kind], run, one), flush=True)
+        print(one.example, end="")
+    return found
