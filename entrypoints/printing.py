@@ -5,42 +5,31 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
-
-from entrypoints.user_formats import as_record
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
     from io import TextIOWrapper
 
     from stamina.instrumentation import RetryDetails
 
-    from domain.user import User
-    from service_layer.users import UserRow
+
+Row = TypeVar("Row")
 
 
-def print_user(user: User, as_json: bool) -> None:
-    """Show one user, as a table or as JSON."""
-    if as_json:
-        print_json(as_record(user))
-    else:
-        print_table([user])
-
-
-def print_table(rows: Iterable[User]) -> None:
-    """Show users below a line with headings."""
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Show rows of texts below a line with headings."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(markup=False, emoji=False, highlight=False)  # a user's name is never taken for markup
+    console = Console(markup=False, emoji=False, highlight=False)  # a value is never taken for markup
     if not console.is_terminal:
-        console.width = 1000  # a pipe has no width: one line for each user, whatever their values
+        console.width = 1000  # a pipe has no width: one line for each row, whatever its values
     table = Table(box=None, pad_edge=False)
-    for heading in ("username", "email", "active", "created (UTC)", "id"):
+    for heading in headings:
         table.add_column(heading, overflow="fold")  # where the terminal is narrow, values are folded and never cut
-    for user in rows:
-        active = "yes" if user.active else "no"
-        table.add_row(user.username, user.email, active, f"{user.created_at:%Y-%m-%d %H:%M}", str(user.id))
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 
@@ -65,7 +54,7 @@ def tell_of_retry(details: RetryDetails) -> None:
     tell(f"trying again in {details.wait_for:.1f} seconds: {details.caused_by}")
 
 
-def watched(rows: Iterable[UserRow], source: TextIOWrapper) -> Generator[UserRow, None, None]:
+def watched(rows: Iterable[Row], source: TextIOWrapper) -> Generator[Row, None, None]:
     """Pass rows on; show on a terminal how many, and how much of the source they are where it has a size."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -1,0 +1,205 @@
+"""The commands of users: one for each use case."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID
+
+import typer
+from attrs import asdict
+
+from domain.aggregate import new_id
+from domain.errors import CommitOutcomeUnknown
+from entrypoints import user_files, user_formats
+from entrypoints.commands import AsJson, unit_of_work
+from entrypoints.printing import print_json, print_line, print_table, tell, watched
+from service_layer import users
+from service_layer.retrying import retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from domain.user import User
+    from service_layer.users import ImportSummary
+
+_FINISHED_BY = "what is stored stays so, and running the same command again stores the rest"
+
+commands = typer.Typer()
+
+UsernameArgument = Annotated[str, typer.Argument(metavar="USERNAME", help="The user's name, in any spelling.")]
+EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The email address.")]
+AfterOption = Annotated[UUID | None, typer.Option(metavar="ID", help="Begin behind the user with this id.")]
+FileFormat = Annotated[Literal["csv", "jsonl"] | None, typer.Option("--format", help="Without it, as FILE ends.")]
+
+
+@commands.command()
+def create_user(
+    username: UsernameArgument,
+    email: EmailArgument,
+    id: Annotated[UUID | None, typer.Option(metavar="ID", help="The new user's id. [a new one]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store a new user.
+
+    With an id it can be run again: where this user is stored already, nothing changes.
+    """
+    id = id or new_id()
+    with unit_of_work() as uow:
+        try:
+            user = retrying(users.create_user, username, email, uow, id)
+        except CommitOutcomeUnknown as error:
+            error.add_note(f"to be sure, run the same command with --id {id}: it stores the user if that is missing")
+            raise
+    _print_user(user, as_json)
+
+
+@commands.command()
+def get_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Show one user."""
+    with unit_of_work(read_only=True) as uow:
+        _print_user(retrying(users.get_user, username, uow), as_json)
+
+
+@commands.command()
+def list_users(
+    after: AfterOption = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Show at most so many, 1 to 1000.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show a page of users, oldest first."""
+    with unit_of_work(read_only=True) as uow:
+        page = retrying(users.list_users, after, limit, uow)
+    if as_json:
+        records = [user_formats.as_record(user) for user in page.items]
+        print_json({"users": records, "next": str(page.next) if page.next else None})
+        return
+    _print_users(page.items)
+    if page.next:
+        tell(f"for the next page: app list-users --after {page.next} --limit {limit}")
+
+
+@commands.command()
+def change_email(username: UsernameArgument, email: EmailArgument, as_json: AsJson = False) -> None:
+    """Give a user another email address."""
+    with unit_of_work() as uow:
+        _print_user(retrying(users.change_email, username, email, uow), as_json)
+
+
+@commands.command()
+def change_username(
+    username: UsernameArgument,
+    new_username: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
+    as_json: AsJson = False,
+) -> None:
+    """Give a user another name."""
+    with unit_of_work() as uow:
+        _print_user(retrying(users.change_username, username, new_username, uow), as_json)
+
+
+@commands.command()
+def deactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Switch a user off."""
+    with unit_of_work() as uow:
+        _print_user(retrying(users.deactivate_user, username, uow), as_json)
+
+
+@commands.command()
+def reactivate_user(username: UsernameArgument, as_json: AsJson = False) -> None:
+    """Switch a user on again."""
+    with unit_of_work() as uow:
+        _print_user(retrying(users.reactivate_user, username, uow), as_json)
+
+
+@commands.command()
+def delete_user(username: UsernameArgument) -> None:
+    """Remove a user for good."""
+    with unit_of_work() as uow:
+        retrying(users.delete_user, username, uow)
+    print_line(f"deleted: {username}")
+
+
+@commands.command()
+def import_users(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What to import; - is standard input.")],
+    file_format: FileFormat = None,
+    rejects: Annotated[Path | None, typer.Option(metavar="FILE", help="For refused rows. [FILE.rejects.csv]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store the users of a file.
+
+    A CSV file begins with a header line that names the columns username and email; a JSON Lines file has these keys in
+    each line. Other columns and keys are ignored. Running it again finishes an import that was cut short.
+    """
+    read = user_formats.READERS[file_format or user_formats.format_of(file)]
+    with user_files.open_source(file) as source:
+        rejects = rejects or user_files.rejects_path(file)
+        if rejects.exists() and os.path.samestat(rejects.stat(), os.fstat(source.fileno())):
+            raise typer.BadParameter("this is the file to import", param_hint="--rejects")
+        try:
+            with (
+                unit_of_work() as uow,
+                user_files.open_rejects(rejects) as refused,
+                closing(watched(read(source), source)) as rows,
+            ):
+                summary = users.import_users(rows, refused.refuse, uow)
+        except KeyboardInterrupt:
+            tell(f"interrupted: {_FINISHED_BY}")
+            raise typer.Exit(130) from None
+        except CommitOutcomeUnknown as error:
+            error.add_note(_FINISHED_BY)
+            raise
+    _report(summary, rejects, as_json)
+
+
+@commands.command()
+def export_users(
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = Path("-"),
+    file_format: FileFormat = None,
+) -> None:
+    """Write all users to a file, oldest first.
+
+    The file is complete only when the exit code is 0.
+    """
+    write = user_formats.WRITERS[file_format or user_formats.format_of(output)]
+    with (
+        unit_of_work(read_only=True) as uow,
+        closing(users.export_users(uow)) as found,
+        user_files.open_target(output) as target,
+    ):
+        write(found, target)
+
+
+def _print_user(user: User, as_json: bool) -> None:
+    if as_json:
+        print_json(user_formats.as_record(user))
+    else:
+        _print_users([user])
+
+
+def _print_users(found: Iterable[User]) -> None:
+    print_table(
+        ("username", "email", "active", "created (UTC)", "id"),
+        [
+            (
+                user.username,
+                user.email,
+                "yes" if user.active else "no",
+                f"{user.created_at:%Y-%m-%d %H:%M}",
+                str(user.id),
+            )
+            for user in found
+        ],
+    )
+
+
+def _report(summary: ImportSummary, rejects: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(summary), "rejects": str(rejects)})
+    else:
+        print_line(f"stored: {summary.stored}, stored before: {summary.present}, refused: {summary.refused}")
+    if summary.refused:
+        tell(f"rows refused: {summary.refused}; {rejects} says which, and why")
+        raise typer.Exit(1)
