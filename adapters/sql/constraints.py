@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from attrs import frozen
-from sqlalchemy import Uuid, bindparam, inspect, literal_column, select
+from sqlalchemy import LargeBinary, Uuid, bindparam, inspect, literal_column, select
 
 from adapters.sql.errors import BULK, broken
 from domain.constraints import Reference, Unique
@@ -154,10 +154,15 @@ def _row(table: str, sent: Any, connection: Connection) -> _Row:
         for written in (each for each in mapper.tables if each.name == table):
             values = {column.name: _sent(column, vars(one), connection) for column in written.columns}
             keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
-            known = {**{f"{table}_{name}": values[name] for name in keys}, **values}  # an UPDATE sends the key so
+            known = {column.name: values[column.name] for column in written.columns if _can_compare(column)}
+            known |= {f"{table}_{name}": values[name] for name in keys}  # as an UPDATE sends the key
             if all(known[name] == value for name, value in sent.items() if name in known):
                 return _Row(one, {**values, **sent}, {name: values[name] for name in keys})
     return _Row(None, sent, {})
+
+
+def _can_compare(column: Column[Any]) -> bool:
+    return not isinstance(column.type, LargeBinary)  # which some drivers wrap into objects that compare by identity
 
 
 def _sent(column: Column[Any], values: Mapping[str, Any], connection: Connection) -> Any:

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
-from tests.contract.wares import WARES
 
-SAMPLES: tuple[Sample[Any], ...] = (USERS, ORDERS, PRODUCTS, WARES)
+SAMPLES: tuple[Sample[Any], ...] = (USERS, PRODUCTS)
 
 over_renamed = pytest.mark.parametrize(
     "sample",

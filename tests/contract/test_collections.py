@@ -15,15 +15,15 @@ from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_is_found
-from tests.contract.users import new_user, stored_user
+from tests.contract.users import USERS, new_user, stored_user
 from tests.storages import Storage
 
 
-def store_many(kit: Kit[Any], count: int) -> list[Any]:
+def store_many(kit: Kit[Any], count: int, *, from_iterator: bool = False) -> list[Any]:
     """Store aggregates in one unit and return them in the order of their ids."""
     made = [kit.sample.make(f"word{number:05}") for number in range(count)]
     with kit.unit() as uow:
-        kit.of(uow).add_many(reversed(made))
+        kit.of(uow).add_many(iter(made) if from_iterator else made[::-1])
         uow.commit()
     return sorted(made, key=lambda one: one.id)
 
@@ -79,27 +79,27 @@ def test_a_page_of_an_impossible_size_is_refused(kit: Kit[Any], limit: object) -
 
 
 @pytest.mark.promise(16)
-def test_a_stream_yields_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any]) -> None:
-    """Across the borders of its batches."""
-    stored = store_many(kit, 2 * STREAM_BATCH + 1)
+def test_a_stream_yields_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any], small_batches: int) -> None:
+    """Across the ends of its batches."""
+    stored = store_many(kit, 2 * small_batches + 1)
     with kit.unit() as uow:
         assert [one.id for one in stored] == [one.id for one in kit.of(uow).stream()]
 
 
 @pytest.mark.promise(16)
-def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[Any]) -> None:
+def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[Any], small_batches: int) -> None:
     """Each is met once, whatever happens to those that were met before."""
-    store_many(kit, STREAM_BATCH + 5)
+    store_many(kit, small_batches + 5)
     met, changed = 0, []
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
             if met % 2:
                 kit.of(uow).remove(one)
-            elif met % 100 == 0:
+            elif met % 10 == 0:
                 changed.append(kit.change(one))
         uow.commit()
     left = kit.all_values()
-    assert (STREAM_BATCH + 5, (STREAM_BATCH + 5) // 2, 5) == (met, len(left), len(changed))
+    assert (small_batches + 5, (small_batches + 5) // 2, 2) == (met, len(left), len(changed))
     assert [{**given, "version": 2} for given in changed] == [row for row in left if row["version"] > 1]
 
 
@@ -160,9 +160,9 @@ def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(k
 
 
 @pytest.mark.promise(16)
-def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[Any]) -> None:
+def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[Any], small_batches: int) -> None:
     """Also an empty one."""
-    length = BULK_BATCH + 34
+    length = 2 * small_batches + 1
     with kit.unit() as uow:
         counts = [
             kit.of(uow).add_many(iter([])),
@@ -174,11 +174,11 @@ def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[An
 
 
 @pytest.mark.promise(16)
-def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any]) -> None:
+def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any], small_batches: int) -> None:
     """It may come from the same unit of work; what is raised in it leaves the unit usable."""
 
     def source(uow: UnitOfWork) -> Iterator[Any]:
-        for number in range(BULK_BATCH + 1):
+        for number in range(small_batches + 1):
             yield kit.sample.make(f"word{number:05}")
         stored.append(sum(1 for _ in kit.of(uow).stream()))
         raise ZeroDivisionError
@@ -188,21 +188,38 @@ def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any]) -> None
         with pytest.raises(ZeroDivisionError):
             kit.of(uow).add_many(source(uow))
         uow.commit()
-    assert [BULK_BATCH] == stored
-    assert len(kit.words()) == BULK_BATCH
+    assert [small_batches] == stored
+    assert len(kit.words()) == small_batches
 
 
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("kind", [list, tuple])
-def test_a_list_is_one_batch_of_a_bulk_addition(kit: Kit[Any], kind: Callable[[list[Any]], Any]) -> None:
+def test_a_list_is_one_batch_of_a_bulk_addition(
+    kit: Kit[Any], kind: Callable[[list[Any]], Any], small_batches: int
+) -> None:
     """Of which nothing is stored when one is wrong, however late, and the unit goes on."""
-    made = [kit.sample.make(f"word{number:05}") for number in range(BULK_BATCH + 1)]
+    made = [kit.sample.make(f"word{number:05}") for number in range(small_batches + 1)]
     with kit.unit() as uow:
         with pytest.raises(TypeError):
             kit.of(uow).add_many(kind([*made, None]))
         assert 1 == kit.of(uow).add_many(kind(made[-1:]))
         uow.commit()
-    assert [f"word{BULK_BATCH:05}"] == kit.words()
+    assert [f"word{small_batches:05}"] == kit.words()
+
+
+@pytest.mark.promise(16)
+def test_the_greatest_batches_and_pages_lose_nothing(storage: Storage) -> None:
+    """One more than fits into each: a bulk of 2,000, streams of 500, a page of 1,000."""
+    kit = Kit(storage, USERS)
+    stored = [one.id for one in store_many(kit, BULK_BATCH + 1, from_iterator=True)]
+    with storage.unit(read_only=True) as uow:
+        streamed = [user.id for user in uow.users.stream()]
+        page = uow.users.page(limit=MAX_PAGE)
+        last = uow.users.page(stored[-MAX_PAGE - 1], MAX_PAGE)
+    assert BULK_BATCH > STREAM_BATCH
+    assert stored == streamed
+    assert (stored[:MAX_PAGE], stored[MAX_PAGE - 1]) == ([user.id for user in page.items], page.next)
+    assert (stored[-MAX_PAGE:], None) == ([user.id for user in last.items], last.next)
 
 
 @pytest.mark.promise(16)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from domain.repository import STREAM_BATCH
 from domain.user import Username
 from tests.contract.graphs import values
 from tests.contract.sample import Kit, UniqueValue
@@ -113,10 +112,10 @@ def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> N
 
 
 @pytest.mark.promise(5)
-def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any]) -> None:
+def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any], small_batches: int) -> None:
     """Of a stream of several batches, too, as long as the caller holds on to them."""
     with kit.unit() as uow:
-        kit.of(uow).add_many(kit.sample.make(f"word{number:05}") for number in range(3 * STREAM_BATCH))
+        kit.of(uow).add_many(kit.sample.make(f"word{number:05}") for number in range(3 * small_batches))
         found = list(kit.of(uow).stream())
         assert all(one is again for one, again in zip(found, kit.of(uow).stream(), strict=True))
         uow.commit()
