@@ -1,10 +1,11 @@
-"""Fixtures for all tests: one of each storage, started once and emptied for each test."""
+"""Fixtures for all tests: one of each storage, started once and emptied for each test; and which cases run."""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from collections import defaultdict
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import stamina
@@ -29,6 +30,48 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
 
 Found = TypeVar("Found")
+
+CASES = int(os.environ.get("CASES", "3"))
+"""How many cases of a test run on each storage; 0 stands for all."""
+
+
+_SERVERS = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start each server once for all processes of a parallel run, if its tests are not left out."""
+    if not getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        return
+    config.stash[_SERVERS] = {}
+    servers = ExitStack()
+    config.add_cleanup(servers.close)
+    for name, start in (("postgres", postgres_programs.postgres), ("mariadb", mariadb_programs.mariadb)):
+        if f"not {name}" not in config.option.keyword:
+            with suppress(postgres_programs.PostgresMissing, mariadb_programs.MariadbMissing):
+                config.stash[_SERVERS][name] = servers.enter_context(start())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Let a process of a parallel run know the servers."""
+    node.workerinput |= node.config.stash[_SERVERS]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a few cases of each test on each storage, spread over all of them: others on each storage."""
+    if not CASES or any("::" in one for one in config.args):
+        return
+    cases: dict[object, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        storage = next((one for one in given if isinstance(one, str) and one in BACKENDS), None)
+        cases[item.nodeid.partition("[")[0], storage].append(item)
+    kept = set()
+    for number, some in enumerate(cases.values()):
+        kept |= {id(some[(number + each * len(some) // CASES) % len(some)]) for each in range(min(CASES, len(some)))}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+    items[:] = [item for item in items if id(item) in kept]
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +107,17 @@ def required(server: AbstractContextManager[Found], missing: type[Exception]) ->
         yield found
 
 
+def shared(request: pytest.FixtureRequest, name: str) -> AbstractContextManager[str] | None:
+    """Return the server that was started for all processes of this run, if there is one."""
+    url = getattr(request.config, "workerinput", {}).get(name)
+    return None if url is None else nullcontext(url)
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a real PostgreSQL server."""
-    with required(postgres_programs.postgres(), postgres_programs.PostgresMissing) as server:
+    own = shared(request, "postgres") or postgres_programs.postgres()
+    with required(own, postgres_programs.PostgresMissing) as server:
         yield server
 
 
@@ -92,9 +142,10 @@ def postgres_engine(_postgres_engine: Engine) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[str]:
+def mariadb_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a real MariaDB server."""
-    with required(mariadb_programs.mariadb(), mariadb_programs.MariadbMissing) as server:
+    own = shared(request, "mariadb") or mariadb_programs.mariadb()
+    with required(own, mariadb_programs.MariadbMissing) as server:
         yield server
 
 

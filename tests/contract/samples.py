@@ -10,7 +10,10 @@ from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
 
-SAMPLES: tuple[Sample[Any], ...] = (USERS, PRODUCTS)
+SAMPLES: tuple[Sample[Any], ...] = (
+    PRODUCTS,
+    USERS,
+)
 
 over_renamed = pytest.mark.parametrize(
     "sample",

@@ -10,7 +10,7 @@ import pytest
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange, StorageUnavailable
-from entrypoints import cli
+from entrypoints import commands
 from entrypoints.bootstrap import Application
 from service_layer.users import create_user
 from tests.e2e.conftest import PEOPLE, Run, names
@@ -24,7 +24,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     """A fake database that holds the user ann, on which all commands of the test run."""
     database = FakeDatabase()
     create_user("ann", "ann@example.com", FakeUnitOfWork(database))
-    monkeypatch.setattr(cli, "bootstrap", lambda: Application(partial(FakeUnitOfWork, database), lambda: None))
+    monkeypatch.setattr(commands, "bootstrap", lambda: Application(partial(FakeUnitOfWork, database), lambda: None))
     return database
 
 
