@@ -90,6 +90,20 @@ def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
     ]
 
 
+def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
+    """The first lines: the sum of the import, and the head of the list."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    commands = """
+        .venv/bin/app import-users samples/people.csv --rejects demo.rejects.csv 2>&1 || test $? -eq 1
+        .venv/bin/app list-users
+    """
+    printed = [line.strip() for line in run(commands, tmp_path).splitlines()]
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = page.partition("of their output:\n\n")[2].partition("\n\n")[0].splitlines()
+    assert 3 == len(shown)
+    assert [line.strip() for line in shown if line.strip() not in printed] == []
+
+
 @pytest.mark.parametrize("database", ["postgres_database", pytest.param("mariadb_database", marks=pytest.mark.slow)])
 def test_the_same_commands_work_on_a_server_by_changing_the_url_alone(
     tmp_path: Path, database: str, request: pytest.FixtureRequest
