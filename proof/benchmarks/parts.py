@@ -1,6 +1,6 @@
 """How long it takes to load and to change an aggregate with 100 parts, beside hand-written SQLAlchemy ORM.
 
-    python -m proof.benchmarks.parts [--rounds 15] [--database sqlite]
+    python -m proof.benchmarks.parts [--rounds 15] [--database sqlite] [--write]
 
 Both use one mapping, and take turns in one process. The hand-written one reads by ``selectinload``, compares the
 version at its commit as SQLAlchemy does, and does not look whether root and parts are of one version.
@@ -9,7 +9,7 @@ version at its commit as SQLAlchemy does, and does not look whether root and par
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from time import perf_counter
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from adapters.sql.engine import make_engine
 from proof.benchmarks.databases import databases
+from proof.benchmarks.report import NAMES, put_between_marks
 from tests.contract.allocation import Batch, Product, allocation_metadata, products
 from tests.contract.shop import SqlShop
 
@@ -108,27 +109,36 @@ def timed(work: Callable[[], object]) -> float:
     return (perf_counter() - start) / CALLS * 1e3
 
 
+def measured(engine: Engine, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median milliseconds of each operation, by contender."""
+    ways = {name: make(engine) for name, make in CONTENDERS.items()}
+    found: dict[str, dict[str, list[float]]] = {"load": {}, "change": {}}
+    for number in range(rounds + 1):  # the first is for warming up
+        for name, way in ways.items():
+            assert way.load() == PARTS
+            loading, changing = timed(way.load), timed(partial(way.change, number % PARTS))
+            if number:
+                found["load"].setdefault(name, []).append(loading)
+                found["change"].setdefault(name, []).append(changing)
+    return {operation: {name: median(taken) for name, taken in times.items()} for operation, times in found.items()}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--database", action="append", choices=KINDS, help="may be given twice (default: both)")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/performance.md")
     given = parser.parse_args()
+    lines = ["| | Plumbline, ms | by hand, ms | times as fast |", "|---|---:|---:|---:|"]
     for kind in given.database or KINDS:
-        with ExitStack() as stack:
-            engine = stack.enter_context(filled(kind))
-            ways = {name: make(engine) for name, make in CONTENDERS.items()}
-            found: dict[str, dict[str, list[float]]] = {"load": {}, "change": {}}
-            for number in range(given.rounds + 1):  # the first is for warming up
-                for name, way in ways.items():
-                    assert way.load() == PARTS
-                    loading, changing = timed(way.load), timed(partial(way.change, number % PARTS))
-                    if number:
-                        found["load"].setdefault(name, []).append(loading)
-                        found["change"].setdefault(name, []).append(changing)
-        for operation, times in found.items():
-            ours, theirs = (median(times[name]) for name in CONTENDERS)
-            print(f"{kind:10} {operation:6} {ours:6.2f} ms, by hand {theirs:6.2f} ms, ratio {theirs / ours:.2f}")
+        with filled(kind) as engine:
+            for operation, times in measured(engine, given.rounds).items():
+                ours, theirs = times.values()
+                lines.append(f"| {NAMES[kind]}: {operation} | {ours:.2f} | {theirs:.2f} | {theirs / ours:.2f} |")
+    print("\n".join(lines))
+    if given.write:
+        put_between_marks("parts", "\n".join(lines))
 
 
 if __name__ == "__main__":
