@@ -22,7 +22,8 @@ SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test prove torture test-slow bench check budgets audit mutants test-python test-lowest test-sqlalchemy-2.0
+.PHONY: help demo test test-fast test-slow test-proof planted prove torture bench check budgets audit mutants
+.PHONY: test-python test-lowest test-sqlalchemy-2.0
 .PHONY: lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
@@ -40,8 +41,11 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	$(demo_app) get-user ann
 	cat demo.rejects.csv
 
-test: $(VENV)/dev.stamp ## run the suite, all but the slow tests; it must reach every line
+test: $(VENV)/dev.stamp ## run a few cases of each test on each storage; they must reach every line (CASES=0: all cases)
 	$(VENV)/bin/pytest --cov -n 2 $(coverage)
+
+test-fast: $(VENV)/dev.stamp ## run the unit tests, and the contract on the fake and SQLite, one case of each
+	CASES=1 $(VENV)/bin/pytest -n 2 -k 'not postgres and not mariadb' tests/unit tests/contract
 
 prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
@@ -59,8 +63,14 @@ bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake
 	$(VENV)/bin/python -m proof.benchmarks.parts
 	.venv-bench/bin/python -m proof.benchmarks.side_by_side
 
-test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy, planted bugs
+test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy
 	$(VENV)/bin/pytest -m slow -n 2
+
+test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
+	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/test_planted_bugs.py
+
+planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether a test notices (EVERY=15: every fifteenth)
+	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
 
 mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
 	rm -rf mutants
