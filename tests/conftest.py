@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 import stamina
 
+from domain import repository as repositories
 from tests import mariadb_server as mariadb_programs
 from tests import postgres_server as postgres_programs
 from tests.storages import (
@@ -59,15 +60,17 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a few cases of each test on each storage, spread over all of them: others on each storage."""
+    """Of a test that runs on each storage, keep a few cases on each, spread over all of them."""
     if not CASES or any("::" in one for one in config.args):
         return
     cases: dict[object, list[pytest.Item]] = defaultdict(list)
+    kept = set()
     for item in items:
         given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         storage = next((one for one in given if isinstance(one, str) and one in BACKENDS), None)
+        if storage is None:
+            kept.add(id(item))
         cases[item.nodeid.partition("[")[0], storage].append(item)
-    kept = set()
     for number, some in enumerate(cases.values()):
         kept |= {id(some[(number + each * len(some) // CASES) % len(some)]) for each in range(min(CASES, len(some)))}
     config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
@@ -188,3 +191,12 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def uow(storage: Storage) -> UnitOfWork:
     """A unit of work on each storage in turn."""
     return storage.unit()
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let streams and bulks take a few at a time, and return how many: so that a test meets the ends of several."""
+    count = 20
+    monkeypatch.setattr(repositories, "STREAM_BATCH", count)
+    monkeypatch.setattr(repositories, "BULK_BATCH", count)
+    return count

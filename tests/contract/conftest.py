@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from domain import repository as repositories
 from tests.contract.families import KINDS, Family
 from tests.contract.sample import Kit, Sample, store_needs
 from tests.contract.samples import SAMPLES
@@ -42,12 +41,3 @@ def kit(storage: Storage, sample: Sample[Any]) -> Kit[Any]:
 def family(storage: Storage, request: pytest.FixtureRequest) -> Family:
     """Each kind of reference on each storage in turn."""
     return Family(storage, KINDS[request.param])
-
-
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let streams and bulks take a few at a time, and return how many: so that a test meets the ends of several."""
-    count = 20
-    monkeypatch.setattr(repositories, "STREAM_BATCH", count)
-    monkeypatch.setattr(repositories, "BULK_BATCH", count)
-    return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -15,7 +16,7 @@ from tests.contract.sample import Kit
 from tests.contract.users import new_user, stored_user
 from tests.storages import Storage
 
-THREADS, CHANGES = 20, 20
+THREADS, CHANGES = 20, int(os.environ.get("CHANGES", "5"))
 
 
 def promote(storage: Storage, id: Any) -> None:

@@ -23,7 +23,7 @@ from tests.storages import Storage, sql_storage
 SKU: Any = Product.sku
 """As SQLAlchemy's options take it."""
 
-ROUNDS = 40
+ROUNDS = 10
 """How often a writer and a reader meet."""
 
 

@@ -42,7 +42,7 @@ from tests.storages import Storage, empty, impatient, sql_storage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HISTORIES = int(os.environ.get("HISTORIES", "12"))
+HISTORIES = int(os.environ.get("HISTORIES", "6"))
 """How many histories of 50 steps are made in each way on each database."""
 
 SEED = int(os.environ.get("SEED", "0"))

@@ -104,7 +104,8 @@ def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
     assert [line.strip() for line in shown if line.strip() not in printed] == []
 
 
-@pytest.mark.parametrize("database", ["postgres_database", pytest.param("mariadb_database", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("database", ["postgres_database", "mariadb_database"])
 def test_the_same_commands_work_on_a_server_by_changing_the_url_alone(
     tmp_path: Path, database: str, request: pytest.FixtureRequest
 ) -> None:

@@ -20,10 +20,10 @@ from service_layer.users import create_user
 
 application = bootstrap(sys.argv[1])
 children = []
-for child in range(3):
+for child in range(2):
     children.append(os.fork())
     if not children[-1]:
-        for number in range(0, 10, 2):
+        for number in range(0, 4, 2):
             create_user(f"ann{child}{number}", f"ann{child}{number}@example.com", application.unit_of_work())
             with application.unit_of_work() as uow:  # in a transaction
                 uow.users.add(User.create(f"ann{child}{number + 1}", f"ann{child}{number + 1}@example.com"))
@@ -42,5 +42,5 @@ def test_each_process_has_connections_of_its_own(engine: Engine) -> None:
     """On a shared one, each would take the answers of the other for its own."""
     url = engine.url.render_as_string(hide_password=False)
     subprocess.run([sys.executable, "-c", PROGRAM, url], check=True, timeout=60)
-    names = ["bob", "cid", *(f"ann{child}{number}" for child in range(3) for number in range(10))]
+    names = ["bob", "cid", *(f"ann{child}{number}" for child in range(2) for number in range(4))]
     assert sorted(names) == sorted(stored_names(sql_storage(engine)))

@@ -7,26 +7,25 @@ from sqlalchemy import Engine, text
 
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError
-from domain.repository import STREAM_BATCH
 from tests.contract.users import new_user, stored_names
 from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
 
-MANY = STREAM_BATCH + 1
 
-
-def store_many(engine: Engine) -> None:
-    """Store users of two batches of a stream."""
+def store_many(engine: Engine, count: int) -> None:
+    """Store users."""
     with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many(new_user(f"user{number}") for number in range(MANY))
+        uow.users.add_many(new_user(f"user{number}") for number in range(count))
         uow.commit()
 
 
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("options", [{}, {"stream_results": True}, {"yield_per": 10}])
-def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(engine: Engine, options: dict[str, object]) -> None:
+def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(
+    engine: Engine, options: dict[str, object], small_batches: int
+) -> None:
     """Also where somebody has the driver read the results of all queries little by little."""
-    store_many(engine)
+    store_many(engine, small_batches + 1)
     with SqlUnitOfWork(engine.execution_options(**options)) as uow:
         met = [uow.users.get(user.id) for user in uow.users.stream()]
         uow.rollback()
@@ -36,10 +35,10 @@ def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(engine: Engine, opt
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("reads_on", [True, False])
 def test_a_stored_value_that_cannot_be_read_fails_a_stream_that_comes_to_it(
-    postgres_engine: Engine, reads_on: bool
+    postgres_engine: Engine, reads_on: bool, small_batches: int
 ) -> None:
     """And nobody else: a stream that is left in a batch before ends as any other does."""
-    store_many(postgres_engine)
+    store_many(postgres_engine, small_batches + 1)
     with postgres_engine.begin() as connection:
         last = "(SELECT id FROM users ORDER BY id DESC LIMIT 1)"
         connection.execute(text(f"UPDATE users SET created_at = '0044-03-15 BC' WHERE id = {last}"))  # noqa: S608  # our own text
