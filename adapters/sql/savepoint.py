@@ -73,19 +73,17 @@ class SqlSavepoint(Savepoint):
         session, given_up = self._session, list(self._session.given_up)
         session.given_up.clear()
         new = [one for one in given_up if inspect(one).transient]
-        back = [one for one in given_up if not inspect(one).transient]
-        known = {inspect(one).key for one in back}
-        for one, identity, _ in self._removed:  # of two with one key, the second has replaced the first
+        back: dict[Any, Any] = {}
+        for one, identity, _ in self._removed:
             _make_stored(one, identity)
-            if inspect(one).key not in known:
-                known.add(inspect(one).key)
-                back.append(one)
+            back.setdefault(inspect(one).key, one)  # of several with one key, the first was here before the others
+        for one in (one for one in given_up if not inspect(one).transient):
+            back.setdefault(inspect(one).key, one)
         new += [one for one, _, _ in self._removed]
-        back_ids = {id(one) for one in back}
+        back_ids = {id(one) for one in back.values()}
         make_parts_new(one for one in new if id(one) not in back_ids and not isinstance(one, Aggregate))
-        for one in back:
-            session.add(one)
-        return back
+        session.add_all(back.values())
+        return list(back.values())
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate[Any]]:
         """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""

@@ -152,3 +152,21 @@ def test_an_object_that_another_unit_removed_keeps_its_values_when_its_savepoint
             kit.of(uow).get(ann.id)
         with pytest.raises(UnitOfWorkMisuse, match="not of this unit"):
             kit.of(uow).remove(mine)
+
+
+@pytest.mark.promise(5, 10)
+def test_a_removed_object_takes_the_place_of_its_successor(kit: Kit[Any]) -> None:
+    """Another object of its identity that was stored and read in the undone savepoint is of no unit any more."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with pytest.raises(Oops), uow.savepoint():
+            kit.of(uow).remove(mine)
+            kit.of(uow).add_many([twin(ann)])
+            successor = kit.of(uow).get(ann.id)
+            raise Oops
+        assert (True, False) == (uow.holds(mine), uow.holds(successor))
+        assert kit.of(uow).get(ann.id) is mine
+        changed = kit.change(mine)
+        uow.commit()
+    assert [{**changed, "version": 2}] == kit.all_values()
