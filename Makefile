@@ -13,17 +13,9 @@ uv_compile = uv pip compile -q --universal --python-version 3.11 --generate-hash
 mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/libexec"; \
 	command -v mariadbd >/dev/null && command -v my_print_defaults))
 coverage = $(if $(mariadb),,--cov-fail-under=90)
-HISTORIES ?= 10000
-TRANSACTIONS ?= 350000
-KILLS ?= 10000
-STOPS ?= 1000
-CUTS ?= 10000
-SEED ?= $(shell date +%s)
-prove torture: SEED := $(SEED)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test test-fast test-slow test-proof planted prove torture bench check budgets audit mutants
-.PHONY: test-python test-lowest test-sqlalchemy-2.0
+.PHONY: help demo test test-fast test-slow check budgets audit test-python test-lowest test-sqlalchemy-2.0
 .PHONY: lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
@@ -47,35 +39,8 @@ test: $(VENV)/dev.stamp ## run a few cases of each test on each storage; they mu
 test-fast: $(VENV)/dev.stamp ## run the unit tests, and the contract on the fake and SQLite, one case of each
 	CASES=1 $(VENV)/bin/pytest -n 2 -k 'not postgres and not mariadb' tests/unit tests/contract
 
-prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
-	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
-	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
-	CASES=0 CHANGES=200 $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_locked_reads.py
-
-torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
-	$(VENV)/bin/python -m proof.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
-	$(VENV)/bin/python -m proof.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
-	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
-
-bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
-	$(VENV)/bin/python proof/benchmarks/import_users.py
-	$(VENV)/bin/python proof/benchmarks/fake.py
-	$(VENV)/bin/python -m proof.benchmarks.start_up
-	$(VENV)/bin/python -m proof.benchmarks.parts
-	.venv-bench/bin/python -m proof.benchmarks.side_by_side
-
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy
 	$(VENV)/bin/pytest -m slow -n 2
-
-test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
-	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/test_planted_bugs.py
-
-planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether a test notices (EVERY=15: every fifteenth)
-	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
-
-mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
-	rm -rf mutants
-	.venv-mutants/bin/python proof/mutants.py
 
 check: $(VENV)/dev.stamp ## check style, format, types and the arrows between the layers
 	$(VENV)/bin/ruff check
@@ -107,6 +72,8 @@ test-lowest: .venv-lowest/lowest.stamp ## run the suite on the oldest libraries 
 
 test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite on SQLAlchemy 2.0, but without servers
 	.venv-sqlalchemy-2.0/bin/pytest -n 2 -k 'not postgres and not mariadb'
+
+-include proof/targets.mk
 
 lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT
 from tests.markdown import Block, blocks
 
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
 LAYERS = ("adapters", "domain", "entrypoints", "service_layer")
 ADVICE = "mend docs/extending.md; or, when the project has outgrown it, delete it together with this test"

@@ -1,0 +1,38 @@
+# The commands that prove the skeleton itself; the Makefile of the project includes them as long as they are there.
+
+HISTORIES ?= 10000
+TRANSACTIONS ?= 350000
+KILLS ?= 10000
+STOPS ?= 1000
+CUTS ?= 10000
+SEED ?= $(shell date +%s)
+prove torture: SEED := $(SEED)
+
+.PHONY: prove torture bench test-proof planted mutants
+
+prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
+	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
+	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_same_behaviour.py
+	CASES=0 CHANGES=200 $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_locked_reads.py
+
+torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
+	$(VENV)/bin/python -m proof.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
+
+bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
+	$(VENV)/bin/python proof/benchmarks/import_users.py
+	$(VENV)/bin/python proof/benchmarks/fake.py
+	$(VENV)/bin/python -m proof.benchmarks.start_up
+	$(VENV)/bin/python -m proof.benchmarks.parts
+	.venv-bench/bin/python -m proof.benchmarks.side_by_side
+
+test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
+	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/test_planted_bugs.py
+
+planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether a test notices (EVERY=15: every fifteenth)
+	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
+
+mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
+	rm -rf mutants
+	.venv-mutants/bin/python proof/mutants.py
