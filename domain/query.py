@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -27,6 +27,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "in": lambda value, several: value in several,
 }
+"""What each operator does with two values."""
 
 
 @frozen(init=False)
@@ -47,8 +48,8 @@ class Where:
     value: Any
 
     def __init__(self, attribute: str, operator: _Operator, value: object) -> None:
-        if operator not in _OPERATORS:
-            raise TypeError(f"{operator!r} is no comparison: use one of {', '.join(_OPERATORS)}")
+        if operator not in COMPARISONS:
+            raise TypeError(f"{operator!r} is no comparison: use one of {', '.join(COMPARISONS)}")
         several: Any = value
         known = frozenset(several) if operator == "in" else value
         if (operator == "in" and None in several) or (value is None and operator not in ("==", "!=")):
@@ -60,7 +61,7 @@ class Where:
         value = getattr(one, self.attribute)
         if self.value is None:
             return (value is None) == (self.operator == "==")
-        return value is not None and _OPERATORS[self.operator](value, self.value)
+        return value is not None and COMPARISONS[self.operator](value, self.value)
 
 
 @frozen

@@ -11,22 +11,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from adapters.sql.types import Key
+from domain.query import COMPARISONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from domain.query import Query
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda column, value: column.in_(value),
-}
-
 
 def parameters_of(query: Query) -> Mapping[str, Any]:
     """Return the values for the statement of a query."""
@@ -68,7 +58,9 @@ def _comparison(column: Any, place: int, operator: str, is_null: bool) -> Any:
     if is_null:
         return column.is_(None) if operator == "==" else column.is_not(None)
     value: Any = bindparam(f"value_{place}", type_=column.type, expanding=operator == "in")
-    return _OPERATORS[operator](column if operator in ("==", "!=", "in") else _comparable(column), value)
+    if operator == "in":
+        return column.in_(value)
+    return COMPARISONS[operator](column if operator in ("==", "!=") else _comparable(column), value)
 
 
 def _follows(key: Any, id: Any, after: str, follows: Any, is_reverse: bool) -> ColumnElement[bool]:
