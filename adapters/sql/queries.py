@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from domain.query import Query
 
+
 def parameters_of(query: Query) -> Mapping[str, Any]:
     """Return the values for the statement of a query."""
     named = {f"value_{place}": one.value for place, one in enumerate(query.where) if one.value is not None}

@@ -14,11 +14,11 @@ from adapters.sql.mapping import map_aggregate, map_part
 from adapters.sql.repository import SqlRepository
 from domain.aggregate import Aggregate
 from domain.constraints import Unique
-from domain.errors import NotFound, UnitOfWorkMisuse, ValueTaken
+from domain.errors import NotFound, StorageError, UnitOfWorkMisuse, ValueTaken
 from domain.repository import Repository
 from tests.contract.graphs import values
 from tests.contract.shop import SqlShop
-from tests.contract.staff import MAKERS, Car, Director, Manager, Truck, items_of, staff
+from tests.contract.staff import MAKERS, Car, Director, Manager, Truck, items_of, staff, vehicles
 from tests.integration.mappings import SORTED, a_part_table, a_root, owns
 from tests.integration.wrong_subclasses import a_base, a_subclass
 
@@ -45,6 +45,14 @@ def everyone(engine: Engine) -> list[Any]:
             items_of(uow, one).add(one)
         uow.commit()
     return made
+
+
+def test_a_row_of_an_unknown_class_is_an_error(engine: Engine, everyone: list[Any]) -> None:
+    """As an older program may have left it; the error says which class."""
+    with engine.begin() as connection:
+        connection.execute(vehicles.update().where(vehicles.c.kind == "car").values(kind="bike"))
+    with SqlShop(engine) as uow, pytest.raises(StorageError, match="holds a row of a class that is not mapped: .*bike"):
+        items_of(uow, everyone[-1]).list_where()
 
 
 def test_subclasses_are_read_by_one_query(engine: Engine, everyone: list[Any]) -> None:
