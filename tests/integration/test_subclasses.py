@@ -51,7 +51,10 @@ def test_a_row_of_an_unknown_class_is_an_error(engine: Engine, everyone: list[An
     """As an older program may have left it; the error says which class."""
     with engine.begin() as connection:
         connection.execute(vehicles.update().where(vehicles.c.kind == "car").values(kind="bike"))
-    with SqlShop(engine) as uow, pytest.raises(StorageError, match="holds a row of a class that is not mapped: .*bike"):
+    with (
+        SqlShop(engine) as uow,
+        pytest.raises(StorageError, match=r"holds a row of a class that is not mapped: .*bike"),
+    ):
         items_of(uow, everyone[-1]).list_where()
 
 
