@@ -87,9 +87,8 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
         return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
     if isinstance(error, ValueError | OverflowError | StatementError):  # the driver or the column's type cannot send it
         return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
-    if isinstance(error, AssertionError):  # of SQLAlchemy, about polymorphic_on
-        return StorageError(f"{name_of(engine)} holds a row of a class that is not mapped: {error}")
-    if isinstance(error, SQLAlchemyError):  # such as NoResultFound, of a query that a repository has made too narrow
+    # Such as NoResultFound, of a query that a repository has made too narrow, or a row of a class that is not mapped.
+    if isinstance(error, SQLAlchemyError | AssertionError):
         return StorageError(f"SQLAlchemy refused a call of a repository: {error}")
     return error
 

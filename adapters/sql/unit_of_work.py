@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import TextClause, inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import FromStatement
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
@@ -186,7 +187,7 @@ class SqlUnitOfWork(UnitOfWork):
         except StaleDataError as error:
             raise stale from error
         finally:
-            aggregate.version = version
+            set_committed_value(aggregate, "version", version)  # not as a change, which an undone savepoint would undo
         self._forget_removed()
 
     def _forget_removed(self) -> None:

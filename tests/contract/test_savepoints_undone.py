@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import UnitOfWorkMisuse
+from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from tests.contract.graphs import twin, values
 from tests.contract.sample import Kit
 from tests.contract.users import written
@@ -170,3 +170,16 @@ def test_a_removed_object_takes_the_place_of_its_successor(kit: Kit[Any]) -> Non
         changed = kit.change(mine)
         uow.commit()
     assert [{**changed, "version": 2}] == kit.all_values()
+
+
+@pytest.mark.promise(5, 10)
+def test_a_removal_in_vain_is_no_change(kit: Kit[Any]) -> None:
+    """An object whose removal was refused in the undone savepoint keeps what was read first."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with pytest.raises(ConcurrentChange), uow.savepoint():
+            kit.change_elsewhere(ann)
+            kit.of(uow).remove(mine)
+        assert values(ann) == values(mine)
+        uow.rollback()
