@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.shop import Shop
 
 Found = TypeVar("Found")
 
@@ -188,7 +188,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-def uow(storage: Storage) -> UnitOfWork:
+def uow(storage: Storage) -> Shop:
     """A unit of work on each storage in turn."""
     return storage.unit()
 

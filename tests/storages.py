@@ -6,23 +6,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import frozen
-from sqlalchemy import event, exists, literal, select, union_all
+from sqlalchemy import Engine, event, exists, literal, select, union_all
 
 from adapters.fake.database import FakeDatabase
 from adapters.sql.engine import make_engine
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
-from tests.contract.shop import SHOP_METADATA, FakeShop, SqlShop
-from tests.contract.users import written
+from tests.contract.members import members_metadata
+from tests.contract.shop import SHOP_METADATA, FakeShop, Shop, SqlShop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-    from service_layer.unit_of_work import UnitOfWork
+    from entrypoints.bootstrap import Application
 
 BACKENDS = ("fake", "sqlite", "postgres", "mariadb")
 
@@ -35,15 +34,15 @@ class Storage:
     """A database of one kind: ``unit(read_only=False)`` opens another unit of work on it."""
 
     kind: str
-    unit: Callable[..., UnitOfWork]
+    unit: Callable[..., Shop]
 
 
-class InATransaction(SqlUnitOfWork):
+class InATransaction(SqlShop):
     """A unit that has written everything before it commits: that is a COMMIT, and never the only statement itself."""
 
     def commit(self) -> None:
         """Write what waits, then commit."""
-        written(self)
+        self.flush()
         super().commit()
 
 
@@ -56,6 +55,15 @@ def fake_storage(lock_timeout: float = LOCK_TIMEOUT) -> Storage:
 def sql_storage(engine: Engine) -> Storage:
     """Return the storage in an engine's database."""
     return Storage(engine.dialect.name, lambda *, read_only=False: SqlShop(engine, read_only=read_only))
+
+
+def engine_of(application: Application) -> Engine:
+    """Return the engine of an application on a database, on which tests make tables and units of their own."""
+    uow = application.unit_of_work()
+    assert isinstance(uow, SqlUnitOfWork)
+    engine = uow.session.get_bind()
+    assert isinstance(engine, Engine)
+    return engine
 
 
 _TABLES = [table for one in (metadata, *SHOP_METADATA) for table in reversed(one.sorted_tables)]
@@ -82,6 +90,14 @@ def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def members_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]:
+    """Yield an engine with the table of members too, and no other one of the tests' own aggregates."""
+    with migrated_engine(url, timeout) as engine:
+        members_metadata.create_all(engine)
+        yield engine
 
 
 @contextmanager

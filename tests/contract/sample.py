@@ -1,8 +1,9 @@
 """What the contract suite must know of an aggregate, and what its tests do with it.
 
-Whoever adds an aggregate writes a :class:`Sample` of it, about ten lines as in tests/contract/users.py, and adds it to
-the list in tests/contract/samples.py. Every test of the suite, and the random histories, then run on it too, on every
-storage. tests/contract/sample_check.py says what is wrong with a sample, before any of them does.
+Whoever adds an aggregate writes a :class:`Sample` of it, about ten lines as for ``MEMBERS`` in
+tests/contract/members.py, and adds it to the list in tests/contract/samples.py. Every test of the suite, and the random
+histories, then run on it too, on every storage. tests/contract/sample_check.py says what is wrong with a sample, before
+any of them does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.shop import Shop
     from tests.storages import Storage
 
 
@@ -114,7 +116,7 @@ class Kit(Generic[A]):
     storage: Storage
     sample: Sample[A]
 
-    def unit(self, *, read_only: bool = False) -> UnitOfWork:
+    def unit(self, *, read_only: bool = False) -> Shop:
         """Return another unit of work on the storage."""
         return self.storage.unit(read_only=read_only)
 

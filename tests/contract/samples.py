@@ -1,4 +1,4 @@
-"""The aggregates that the contract suite proves. Add yours: one line here, for about ten in a file like users.py."""
+"""The aggregates that the contract suite proves. Add yours: one line here, for about ten in a file like orders.py."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.contract.members import MEMBERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
 
 SAMPLES: tuple[Sample[Any], ...] = (
+    MEMBERS,
     PRODUCTS,
     USERS,
 )

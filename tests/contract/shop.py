@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, MetaData
 
@@ -16,6 +16,7 @@ from tests.contract.catalog import CATALOG, catalog_metadata
 from tests.contract.customers import FakeCustomerRepository, SqlCustomerRepository, customers_metadata
 from tests.contract.invoices import OFFICE, office_metadata
 from tests.contract.library import LIBRARY, library_metadata
+from tests.contract.members import FakeMemberRepository, SqlMemberRepository, members_metadata
 from tests.contract.orders import FakeOrderRepository, SqlOrderRepository, orders_metadata
 from tests.contract.specimens import (
     FakeLeafletRepository,
@@ -33,7 +34,16 @@ from tests.contract.wares import (
     wares_metadata,
 )
 
+if TYPE_CHECKING:
+    from tests.contract.allocation import ProductRepository
+    from tests.contract.customers import CustomerRepository
+    from tests.contract.members import MemberRepository
+    from tests.contract.orders import OrderRepository
+    from tests.contract.specimens import LeafletRepository, SpecimenRepository
+    from tests.contract.wares import DeliveryRepository, WareRepository
+
 SHOP_METADATA: tuple[MetaData, ...] = (
+    members_metadata,
     orders_metadata,
     allocation_metadata,
     library_metadata,
@@ -51,11 +61,25 @@ PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS, **CATALOG, **STAFF}
 """Both repositories of each aggregate without queries of its own, by the names that they have in a unit of work."""
 
 
-class SqlShop(SqlUnitOfWork):
-    """A SQL unit of work that has the tests' own aggregates too."""
+class Shop(UnitOfWork):
+    """A unit of work that has the tests' own aggregates too; those in :data:`PLAIN` are asked for by :func:`of`."""
+
+    members: MemberRepository
+    orders: OrderRepository
+    products: ProductRepository
+    customers: CustomerRepository
+    specimens: SpecimenRepository
+    wares: WareRepository
+    deliveries: DeliveryRepository
+    leaflets: LeafletRepository
+
+
+class SqlShop(SqlUnitOfWork, Shop):
+    """One over a SQL database."""
 
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
         super().__init__(engine, read_only=read_only)
+        self.members = SqlMemberRepository(self, self.session)
         self.orders = SqlOrderRepository(self, self.session)
         self.products = SqlProductRepository(self, self.session)
         self.customers = SqlCustomerRepository(self, self.session)
@@ -67,11 +91,12 @@ class SqlShop(SqlUnitOfWork):
             setattr(self, name, sql(self, self.session))
 
 
-class FakeShop(FakeUnitOfWork):
-    """A fake unit of work that has them too."""
+class FakeShop(FakeUnitOfWork, Shop):
+    """One over a fake database."""
 
     def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
         super().__init__(database, read_only=read_only)
+        self.members = FakeMemberRepository(self, self.session)
         self.orders = FakeOrderRepository(self, self.session)
         self.products = FakeProductRepository(self, self.session)
         self.customers = FakeCustomerRepository(self, self.session)

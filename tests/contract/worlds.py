@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.shop import Shop
     from tests.storages import Storage
 
 
@@ -30,8 +30,8 @@ class Oops(Exception):
 class Block:
     """A unit of work that is used for one block after another, and the savepoints that it is in."""
 
-    writer: UnitOfWork
-    uow: UnitOfWork
+    writer: Shop
+    uow: Shop
     savepoints: list[AbstractContextManager[None]] = field(factory=list)
 
     def enter(self, storage: Storage, how: str) -> None:
@@ -89,7 +89,7 @@ def new_world(storage: Storage, units: int) -> World:
     return World(storage, [Block(uow, uow) for uow in (storage.unit() for _ in range(units))])
 
 
-def repository(uow: UnitOfWork, sample: Sample[Any]) -> Any:
+def repository(uow: Shop, sample: Sample[Any]) -> Any:
     """Return the repository of a sample in a unit of work."""
     return getattr(uow, sample.repository)
 
