@@ -10,12 +10,20 @@ import pytest
 
 from domain.errors import ConcurrentChange, InvalidValue, shown
 from domain.repository import BULK_BATCH, MAX_PAGE, STREAM_BATCH
-from domain.user import EmailAddress, InvalidEmail, InvalidUsername, Username, UserNotFound
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
+from tests.contract.members import (
+    MEMBERS,
+    InvalidEmail,
+    InvalidName,
+    MemberEmail,
+    MemberName,
+    MemberNotFound,
+    new_member,
+    stored_member,
+)
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_is_found
-from tests.contract.users import USERS, new_user, stored_user
+from tests.contract.shop import Shop
 from tests.storages import Storage
 
 
@@ -63,7 +71,7 @@ def test_a_page_goes_on_after_a_key_that_has_been_removed(kit: Kit[Any]) -> None
 def test_a_page_has_fifty_aggregates_unless_another_number_is_asked_for(kit: Kit[Any]) -> None:
     """And says that there are more."""
     with kit.unit() as uow:
-        kit.of(uow).add_many(kit.sample.make(f"user{number}") for number in range(51))
+        kit.of(uow).add_many(kit.sample.make(f"member{number}") for number in range(51))
         page = kit.of(uow).page()
         uow.rollback()
     assert (50, page.items[-1].id) == (len(page.items), page.next)
@@ -177,7 +185,7 @@ def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[An
 def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any], small_batches: int) -> None:
     """It may come from the same unit of work; what is raised in it leaves the unit usable."""
 
-    def source(uow: UnitOfWork) -> Iterator[Any]:
+    def source(uow: Shop) -> Iterator[Any]:
         for number in range(small_batches + 1):
             yield kit.sample.make(f"word{number:05}")
         stored.append(sum(1 for _ in kit.of(uow).stream()))
@@ -210,16 +218,16 @@ def test_a_list_is_one_batch_of_a_bulk_addition(
 @pytest.mark.promise(16)
 def test_the_greatest_batches_and_pages_lose_nothing(storage: Storage) -> None:
     """One more than fits into each: a bulk of 2,000, streams of 500, a page of 1,000."""
-    kit = Kit(storage, USERS)
+    kit = Kit(storage, MEMBERS)
     stored = [one.id for one in store_many(kit, BULK_BATCH + 1, from_iterator=True)]
     with storage.unit(read_only=True) as uow:
-        streamed = [user.id for user in uow.users.stream()]
-        page = uow.users.page(limit=MAX_PAGE)
-        last = uow.users.page(stored[-MAX_PAGE - 1], MAX_PAGE)
+        streamed = [member.id for member in uow.members.stream()]
+        page = uow.members.page(limit=MAX_PAGE)
+        last = uow.members.page(stored[-MAX_PAGE - 1], MAX_PAGE)
     assert BULK_BATCH > STREAM_BATCH
     assert stored == streamed
-    assert (stored[:MAX_PAGE], stored[MAX_PAGE - 1]) == ([user.id for user in page.items], page.next)
-    assert (stored[-MAX_PAGE:], None) == ([user.id for user in last.items], last.next)
+    assert (stored[:MAX_PAGE], stored[MAX_PAGE - 1]) == ([member.id for member in page.items], page.next)
+    assert (stored[-MAX_PAGE:], None) == ([member.id for member in last.items], last.next)
 
 
 @pytest.mark.promise(16)
@@ -279,15 +287,15 @@ def test_a_unique_value_that_nobody_has_is_not_found(kit: Kit[Any], unique: Uniq
         assert kit.find(unique, uow, unique.value(ann)) == ann
 
 
-def test_a_user_who_is_not_stored_is_not_found_in_any_spelling(storage: Storage) -> None:
+def test_a_member_who_is_not_stored_is_not_found_in_any_spelling(storage: Storage) -> None:
     """The error shows the form that was looked for."""
-    stored_user(storage, "ann")
+    stored_member(storage, "ann")
     with storage.unit() as uow:
-        with pytest.raises(UserNotFound, match="no user has the username 'bob'"):
-            uow.users.get_by_username("BOB")
-        with pytest.raises(UserNotFound, match=r"no user has the email 'bob@example\.com'"):
-            uow.users.get_by_email("bob@EXAMPLE.com")
-        assert uow.users.get_by_username("ANN").email == "ann@example.com"
+        with pytest.raises(MemberNotFound, match="no member has the name 'bob'"):
+            uow.members.get_by_name("BOB")
+        with pytest.raises(MemberNotFound, match=r"no member has the email 'bob@example\.com'"):
+            uow.members.get_by_email("bob@EXAMPLE.com")
+        assert uow.members.get_by_name("ANN").email == "ann@example.com"
 
 
 def test_a_key_that_cannot_be_an_id_is_refused(kit: Kit[Any]) -> None:
@@ -300,25 +308,25 @@ def test_a_key_that_cannot_be_an_id_is_refused(kit: Kit[Any]) -> None:
             kit.of(uow).page(after=key)
 
 
-def test_a_key_that_cannot_be_a_name_or_an_address_is_refused(uow: UnitOfWork) -> None:
+def test_a_key_that_cannot_be_a_name_or_an_address_is_refused(uow: Shop) -> None:
     """Likewise."""
     with uow:
-        with pytest.raises(InvalidUsername):
-            uow.users.get_by_username("a\x00b")
+        with pytest.raises(InvalidName):
+            uow.members.get_by_name("a\x00b")
         with pytest.raises(InvalidEmail):
-            uow.users.get_by_email("ann")
+            uow.members.get_by_email("ann")
 
 
 def test_those_who_hold_a_name_or_an_address_are_listed_once_each(storage: Storage) -> None:
     """In the order of ids; names and addresses that nobody has do no harm."""
-    users = [new_user(name) for name in ("ann", "bob", "cid", "dan")]
+    members = [new_member(name) for name in ("ann", "bob", "cid", "dan")]
     with storage.unit() as uow:
-        uow.users.add_many(reversed(users))
+        uow.members.add_many(reversed(members))
         uow.commit()
-    names = {Username("ann"), Username("bob"), Username("nobody")}
-    emails = {EmailAddress("bob@example.com"), EmailAddress("dan@example.com")}
+    names = {MemberName("ann"), MemberName("bob"), MemberName("nobody")}
+    emails = {MemberEmail("bob@example.com"), MemberEmail("dan@example.com")}
     with storage.unit() as uow:
-        found = [user.username for user in uow.users.list_holding(names, emails)]
-        nobody = uow.users.list_holding([], [])
+        found = [member.name for member in uow.members.list_holding(names, emails)]
+        nobody = uow.members.list_holding([], [])
     assert ["ann", "bob", "dan"] == found
     assert nobody == []

@@ -13,13 +13,13 @@ from attrs import fields
 
 from domain.aggregate import Aggregate
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse, shown
-from service_layer.unit_of_work import UnitOfWork
+from tests.contract.members import written
 from tests.contract.sample import Kit, Sample, store_needs
 from tests.contract.samples import SAMPLES
-from tests.contract.users import written
+from tests.contract.shop import Shop
 from tests.storages import Storage
 
-Use = Callable[[UnitOfWork], object]
+Use = Callable[[Shop], object]
 
 
 def uses_of(sample: Sample[Any]) -> dict[str, Use]:
@@ -37,10 +37,10 @@ def uses_of(sample: Sample[Any]) -> dict[str, Use]:
     }
     finds |= {f"query{number}": (query, "ann") for number, query in enumerate(sample.queries)}
 
-    def call(name: str, uow: UnitOfWork) -> object:
+    def call(name: str, uow: Shop) -> object:
         return calls[name](getattr(uow, sample.repository))
 
-    def find(name: str, uow: UnitOfWork) -> object:
+    def find(name: str, uow: Shop) -> object:
         query, value = finds[name]
         return query(getattr(uow, sample.repository), value)
 
@@ -59,7 +59,7 @@ WRITES = ["commit", *(f"{sample.repository}.{name}" for sample in SAMPLES for na
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("use", USES)
-def test_a_unit_cannot_be_used_outside_of_its_block(uow: UnitOfWork, use: str) -> None:
+def test_a_unit_cannot_be_used_outside_of_its_block(uow: Shop, use: str) -> None:
     """Neither before it nor after it; the message says what to write."""
     with pytest.raises(UnitOfWorkMisuse, match="write `with uow:`"):
         USES[use](uow)
@@ -72,7 +72,7 @@ def test_a_unit_cannot_be_used_outside_of_its_block(uow: UnitOfWork, use: str) -
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 @pytest.mark.parametrize("use", USES)
-def test_after_its_end_a_unit_can_only_be_left(uow: UnitOfWork, use: str, end: str) -> None:
+def test_after_its_end_a_unit_can_only_be_left(uow: Shop, use: str, end: str) -> None:
     """One block is one transaction."""
     with uow:
         getattr(uow, end)()
@@ -108,12 +108,12 @@ def test_a_unit_that_is_open_cannot_be_entered_again(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("use", USES)
-def test_a_unit_cannot_be_used_by_another_thread(uow: UnitOfWork, use: str) -> None:
+def test_a_unit_cannot_be_used_by_another_thread(uow: Shop, use: str) -> None:
     """It stays with the thread that opened it."""
     with uow, ThreadPoolExecutor(1) as pool:
         with pytest.raises(UnitOfWorkMisuse, match="another thread"):
             pool.submit(USES[use], uow).result()
-        uow.users.page()
+        uow.members.page()
 
 
 @pytest.mark.promise(11)
@@ -265,7 +265,7 @@ def test_a_read_only_unit_refuses_to_write(storage: Storage, use: str) -> None:
     with storage.unit(read_only=True) as uow:
         with pytest.raises(UnitOfWorkMisuse, match=r"^cannot (write|commit) in a read-only unit of work: "):
             USES[use](uow)
-        assert uow.users.page().items
+        assert uow.members.page().items
     assert before == [kit.words() for kit in kits]
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from domain.user import Username
 from tests.contract.graphs import values
+from tests.contract.members import MemberName, new_member, stored_member
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes, each_unique_with
-from tests.contract.users import new_user, stored_user
 from tests.storages import Storage
 
 
@@ -122,13 +121,13 @@ def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any]
 
 
 @pytest.mark.promise(5)
-def test_a_listed_user_is_the_object_that_other_queries_found(storage: Storage) -> None:
+def test_a_listed_member_is_the_object_that_other_queries_found(storage: Storage) -> None:
     """Also one who was found before, by name or by address."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     with storage.unit() as uow:
-        found = [uow.users.get_by_username("ann"), uow.users.get_by_email("bob@example.com")]
-        listed = uow.users.list_holding([ann.username], [bob.email])
-    assert [id(user) for user in found] == [id(user) for user in listed]
+        found = [uow.members.get_by_name("ann"), uow.members.get_by_email("bob@example.com")]
+        listed = uow.members.list_holding([ann.name], [bob.email])
+    assert [id(member) for member in found] == [id(member) for member in listed]
 
 
 @pytest.mark.promise(5)
@@ -226,16 +225,16 @@ def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], u
 
 
 @pytest.mark.promise(6)
-def test_a_list_of_users_shows_the_units_own_writes(storage: Storage) -> None:
+def test_a_list_of_members_shows_the_units_own_writes(storage: Storage) -> None:
     """The one who took a listed name is there, and the one who was removed is not."""
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     with storage.unit() as uow:
-        uow.users.get(ann.id).change_username("eve")
-        uow.users.remove(uow.users.get(bob.id))
-        uow.users.add(new_user("cid"))
-        uow.users.add_many([new_user("dan")])
-        names = [Username(name) for name in ("ann", "bob", "cid", "dan", "eve")]
-        listed = [user.username for user in uow.users.list_holding(names, [])]
+        uow.members.get(ann.id).rename("eve")
+        uow.members.remove(uow.members.get(bob.id))
+        uow.members.add(new_member("cid"))
+        uow.members.add_many([new_member("dan")])
+        names = [MemberName(name) for name in ("ann", "bob", "cid", "dan", "eve")]
+        listed = [member.name for member in uow.members.list_holding(names, [])]
         uow.rollback()
     assert ["eve", "cid", "dan"] == listed
 

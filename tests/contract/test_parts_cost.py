@@ -9,10 +9,10 @@ import pytest
 from attrs import define, field
 from sqlalchemy import Connection, Engine, event
 
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.allocation import Note, OrderLine, Product
+from tests.contract.members import stored_member
 from tests.contract.parts import lamp_of, products
-from tests.contract.users import stored_user
+from tests.contract.shop import Shop
 from tests.storages import sql_storage
 
 
@@ -27,7 +27,7 @@ class Wire:
         """Note a statement and its parameters."""
         self.sent.append((statement, parameters))
 
-    def cost(self, work: Callable[[UnitOfWork], object]) -> tuple[int, int]:
+    def cost(self, work: Callable[[Shop], object]) -> tuple[int, int]:
         """Return how many statements a unit sends, and how many rows come back by them."""
         with sql_storage(self.engine).unit() as uow:
             self.sent.clear()
@@ -58,7 +58,7 @@ def store(engine: Engine, size: int) -> None:
         uow.commit()
 
 
-QUERIES: dict[str, Callable[[UnitOfWork], object]] = {
+QUERIES: dict[str, Callable[[Shop], object]] = {
     "get": lamp_of,
     "page": lambda uow: products(uow).page(),
     "query by a part": lambda uow: products(uow).list_with_batch("000"),
@@ -93,6 +93,6 @@ def test_many_roots_are_read_with_as_many_statements_as_one(wire: Wire) -> None:
 @pytest.mark.promise(8)
 def test_an_aggregate_without_parts_costs_no_further_statement(wire: Wire) -> None:
     """Though others that the same unit knows have some."""
-    ann = stored_user(sql_storage(wire.engine), "ann")
+    ann = stored_member(sql_storage(wire.engine), "ann")
     store(wire.engine, 1)
-    assert (1, 1) == wire.cost(lambda uow: uow.users.get(ann.id))
+    assert (1, 1) == wire.cost(lambda uow: uow.members.get(ann.id))

@@ -13,11 +13,11 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import defer, lazyload, raiseload
 
 from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
-from domain.user import User
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.allocation import Batch, Note, Product
 from tests.contract.graphs import values
+from tests.contract.members import Member
 from tests.contract.parts import Oops, change_elsewhere, lamp_of, products, read, stored
+from tests.contract.shop import Shop
 from tests.storages import Storage, sql_storage
 
 SKU: Any = Product.sku
@@ -97,7 +97,7 @@ def rounds(product: Product) -> set[int]:
     return {product.version - 1, first - 10, second - 20, len(product.notes) - 3}
 
 
-QUERIES: dict[str, Callable[[UnitOfWork], Any]] = {
+QUERIES: dict[str, Callable[[Shop], Any]] = {
     "get by a value": lamp_of,
     "page": lambda uow: products(uow).page().items[0],
     "stream": lambda uow: next(iter(list(products(uow).stream()))),
@@ -250,7 +250,7 @@ def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: 
     assert {1} == {len(one) for one in seen}
 
 
-def change_in_a_savepoint(uow: UnitOfWork, lamp: Product) -> None:
+def change_in_a_savepoint(uow: Shop, lamp: Product) -> None:
     """Change a product in a savepoint that is undone, so that it is read again."""
     with pytest.raises(Oops), uow.savepoint():
         lamp.batches[0].quantity = 1000
@@ -294,7 +294,7 @@ def test_aggregates_with_parts_are_not_read_piece_by_piece(engine: Engine, optio
         session = uow.session  # type: ignore[attr-defined]  # a SQL unit has one
         with pytest.raises(UnitOfWorkMisuse, match=r"stream\(\)"):
             session.scalars(select(Product), execution_options=option).all()
-        assert [] == session.scalars(select(User), execution_options=option).all()
+        assert [] == session.scalars(select(Member), execution_options=option).all()
 
 
 @pytest.mark.promise(5)

@@ -191,11 +191,11 @@ def test_a_key_of_a_part_that_is_stored_already_is_refused(storage: Storage, end
     """As that of a root is."""
     with storage.unit() as uow:
         taken = LineOfOrder(sku="tea", quantity=1)
-        uow.orders.add(Order(reference="first", lines={taken}))  # type: ignore[attr-defined]  # only the tests' has some
+        uow.orders.add(Order(reference="first", lines={taken}))
         uow.commit()
     line = LineOfOrder(id=taken.id, sku="cup", quantity=2)
     with storage.unit() as uow:
-        uow.orders.add(Order(reference="second", lines={line}))  # type: ignore[attr-defined]  # likewise
+        uow.orders.add(Order(reference="second", lines={line}))
         with pytest.raises(DuplicateIdentity, match=str(taken.id)):
             end(uow)
 

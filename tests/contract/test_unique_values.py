@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
-from domain.user import EmailTaken, User, UsernameTaken
 from tests.contract.graphs import twin
+from tests.contract.members import MEMBERS, EmailTaken, Member, NameTaken, stored_member, written
 from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes
-from tests.contract.users import USERS, stored_user, written
 from tests.storages import Storage
 
 
@@ -34,11 +33,11 @@ def test_an_addition_with_a_taken_value_is_refused_no_later_than_the_commit(
 
 
 @pytest.mark.promise(7)
-def test_a_taken_username_is_refused_in_any_spelling(storage: Storage) -> None:
+def test_a_taken_name_is_refused_in_any_spelling(storage: Storage) -> None:
     """With the one that is stored."""
-    stored_user(storage)
-    with pytest.raises(UsernameTaken, match="the username 'ann' is taken") as caught, storage.unit() as uow:
-        uow.users.add(User.create("ANN", "other@example.com"))
+    stored_member(storage)
+    with pytest.raises(NameTaken, match="the name 'ann' is taken") as caught, storage.unit() as uow:
+        uow.members.add(Member.create("ANN", "other@example.com"))
         uow.commit()
     assert caught.value.value == "ann"
 
@@ -156,9 +155,9 @@ def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], uniq
 @pytest.mark.promise(7)
 def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage) -> None:
     """Only the database says which constraint was broken, never the caller's input."""
-    stored_user(storage, "uq_users_email")
-    with pytest.raises(UsernameTaken), storage.unit() as uow:
-        uow.users.add(User.create("uq_users_email", "unique.constraint.failed.users.email@example.com"))
+    stored_member(storage, "uq_members_email")
+    with pytest.raises(NameTaken), storage.unit() as uow:
+        uow.members.add(Member.create("uq_members_email", "unique.constraint.failed.members.email@example.com"))
         uow.commit()
 
 
@@ -193,12 +192,12 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(
 @pytest.mark.promise(7)
 def test_of_changes_to_several_kinds_that_are_refused_the_first_by_class_is_named(storage: Storage) -> None:
     """And the first by id within it, whichever was read or changed first."""
-    orders, users = Kit(storage, ORDERS), Kit(storage, USERS)
+    orders, members = Kit(storage, ORDERS), Kit(storage, MEMBERS)
     order, *_ = [orders.stored(word) for word in ("ann", "bob")]
-    ann, bob, cid = [users.stored(word) for word in ("ann", "bob", "cid")]
+    ann, bob, cid = [members.stored(word) for word in ("ann", "bob", "cid")]
     with pytest.raises(EmailTaken) as caught, storage.unit() as uow:
-        mine = users.of(uow).get(cid.id), orders.of(uow).get(order.id), users.of(uow).get(bob.id)
-        mine[0].change_username("ann")
+        mine = members.of(uow).get(cid.id), orders.of(uow).get(order.id), members.of(uow).get(bob.id)
+        mine[0].rename("ann")
         mine[1].change_reference("bob")
         mine[2].change_email(ann.email)
         uow.commit()

@@ -10,11 +10,11 @@ import pytest
 
 from domain.aggregate import named
 from domain.errors import ConcurrentChange, DuplicateIdentity, InvalidValue
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import twin, values
+from tests.contract.members import written
 from tests.contract.sample import WRITES, Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_of_the_root, each_unique_that_changes, over_renamed
-from tests.contract.users import written
+from tests.contract.shop import Shop
 
 
 class Oops(Exception):
@@ -22,7 +22,7 @@ class Oops(Exception):
 
 
 # What can follow an addition; each may also use another aggregate that the unit holds.
-NEXT: dict[str, Callable[[Kit[Any], UnitOfWork, Any], object]] = {
+NEXT: dict[str, Callable[[Kit[Any], Shop, Any], object]] = {
     "a query": lambda kit, uow, _: kit.of(uow).page(limit=1),
     "a query that finds nobody": lambda _kit, uow, _: written(uow),
     "an addition": lambda kit, uow, _: kit.of(uow).add(kit.sample.make("eve")),
@@ -96,7 +96,7 @@ def test_a_removal_that_comes_too_late_is_refused_no_later_than_the_next_call(ki
     assert [2, 1] == kit.versions()
 
 
-def remove_and_go_on(kit: Kit[Any], uow: UnitOfWork, one: Any, then: Callable[[], object]) -> None:
+def remove_and_go_on(kit: Kit[Any], uow: Shop, one: Any, then: Callable[[], object]) -> None:
     """Remove an aggregate, and do the next thing."""
     kit.of(uow).remove(one)
     then()

@@ -9,8 +9,8 @@ import pytest
 
 from domain.errors import UncommittedChanges
 from tests.contract.graphs import values
+from tests.contract.members import written
 from tests.contract.sample import Kit
-from tests.contract.users import written
 
 
 class Oops(Exception):
