@@ -26,10 +26,8 @@ from adapters.fake.rows import Rows
 from adapters.fake.writing import Writer
 from adapters.sql.engine import make_engine
 from domain.errors import ConcurrentChange
-from domain.user import EmailAddress, User, UsernameTaken
-from service_layer.unit_of_work import UnitOfWork
-from tests.contract.shop import FakeShop
-from tests.contract.users import written
+from tests.contract.members import Member, MemberEmail, NameTaken, written
+from tests.contract.shop import FakeShop, Shop
 from tests.storages import Storage, empty, fake_storage, sql_storage
 
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
@@ -78,53 +76,55 @@ class Outcome(Enum):
 class Caller:
     """Who works in a unit, holds on to all that was read, and gives up when refused: the steps after that do nothing.
 
-    A user's address says in what state it is: ``old@...`` at first.
+    A member's address says in what state it is: ``old@...`` at first.
     """
 
-    uow: UnitOfWork
+    uow: Shop
     refused: bool = False
-    kept: list[User] = field(factory=list)
+    kept: list[Member] = field(factory=list)
 
-    def read(self, *users: User) -> list[str]:
-        """Return the states of users as this unit sees them."""
-        return [state_of(user) for user in self._do(lambda: [self.uow.users.get(user.id) for user in users])]
+    def read(self, *members: Member) -> list[str]:
+        """Return the states of members as this unit sees them."""
+        return [
+            state_of(member) for member in self._do(lambda: [self.uow.members.get(member.id) for member in members])
+        ]
 
     def names(self) -> list[str]:
-        """Return the names of all users."""
-        return [user.username for user in self._do(lambda: list(self.uow.users.page().items))]
+        """Return the names of all members."""
+        return [member.name for member in self._do(lambda: list(self.uow.members.page().items))]
 
-    def find(self, *addresses: EmailAddress) -> list[User]:
-        """Return the users who hold one of some addresses."""
-        return self._do(lambda: self.uow.users.list_holding([], addresses))
+    def find(self, *addresses: MemberEmail) -> list[Member]:
+        """Return the members who hold one of some addresses."""
+        return self._do(lambda: self.uow.members.list_holding([], addresses))
 
-    def change(self, user: User, state: str) -> None:
-        """Bring a user into another state, and write that at once."""
-        self.take(user, address(user, state))
+    def change(self, member: Member, state: str) -> None:
+        """Bring a member into another state, and write that at once."""
+        self.take(member, address(member, state))
 
-    def take(self, user: User, address: EmailAddress) -> None:
-        """Give a user an address, and write that at once."""
+    def take(self, member: Member, address: MemberEmail) -> None:
+        """Give a member an address, and write that at once."""
 
-        def write() -> list[User]:
-            mine = self.uow.users.get(user.id)
+        def write() -> list[Member]:
+            mine = self.uow.members.get(member.id)
             mine.change_email(address)
-            return [self.uow.users.get(mine.id)]  # a query writes first
+            return [self.uow.members.get(mine.id)]  # a query writes first
 
         self._do(write)
 
-    def add(self, user: User) -> None:
-        """Add a user, and write that at once."""
+    def add(self, member: Member) -> None:
+        """Add a member, and write that at once."""
 
         def write() -> None:
-            self.uow.users.add(user)
+            self.uow.members.add(member)
             written(self.uow)
 
         self._do(write)
 
-    def remove(self, user: User) -> None:
-        """Remove a user that this unit has read, and write that at once."""
+    def remove(self, member: Member) -> None:
+        """Remove a member that this unit has read, and write that at once."""
 
         def write() -> None:
-            self.uow.users.remove(user)
+            self.uow.members.remove(member)
             written(self.uow)
 
         self._do(write)
@@ -133,7 +133,7 @@ class Caller:
         """Commit."""
         self._do(self.uow.commit)
 
-    def _do(self, step: Callable[[], list[User] | None]) -> list[User]:
+    def _do(self, step: Callable[[], list[Member] | None]) -> list[Member]:
         if self.refused:
             return []
         try:
@@ -153,39 +153,39 @@ def callers(storage: Storage, number: int = 2) -> Iterator[list[Caller]]:
         yield [Caller(stack.enter_context(storage.unit())) for _ in range(number)]
 
 
-def new_user(name: str) -> User:
-    """Return a user in the first state.
+def new_member(name: str) -> Member:
+    """Return a member in the first state.
 
     Neither name nor address has been used before: for one that was given up, even by a unit long gone, MariaDB may lock
     the values beside it too.
     """
     name = f"{name}-{secrets.token_hex(4)}"
-    return User.create(name, f"old@{name}.example.com")
+    return Member.create(name, f"old@{name}.example.com")
 
 
-def stored_users(storage: Storage) -> tuple[User, User]:
-    """Store two users and return them; their units have ended."""
-    ann, bob = new_user("ann"), new_user("bob")
+def stored_members(storage: Storage) -> tuple[Member, Member]:
+    """Store two members and return them; their units have ended."""
+    ann, bob = new_member("ann"), new_member("bob")
     with storage.unit() as uow:
-        uow.users.add_many([ann, bob])
+        uow.members.add_many([ann, bob])
         uow.commit()
     return ann, bob
 
 
-def address(user: User, state: str) -> EmailAddress:
-    """Return the address of a user in a state."""
-    return EmailAddress(f"{state}@{user.username}.example.com")
+def address(member: Member, state: str) -> MemberEmail:
+    """Return the address of a member in a state."""
+    return MemberEmail(f"{state}@{member.name}.example.com")
 
 
-def state_of(user: User) -> str:
-    """Return the state of a user."""
-    return user.email.partition("@")[0]
+def state_of(member: Member) -> str:
+    """Return the state of a member."""
+    return member.email.partition("@")[0]
 
 
 def stored_states(storage: Storage) -> list[str]:
-    """Return what is stored in the end: the states of all users, in the order of their making."""
+    """Return what is stored in the end: the states of all members, in the order of their making."""
     with storage.unit(read_only=True) as uow:
-        return [state_of(user) for user in uow.users.stream()]
+        return [state_of(member) for member in uow.members.stream()]
 
 
 def outcome(happened: bool, *callers: Caller) -> Outcome:
@@ -196,8 +196,8 @@ def outcome(happened: bool, *callers: Caller) -> Outcome:
 
 
 def dirty_write(storage: Storage) -> Outcome:
-    """Each of two units writes both users; in the end, one has the first's state and the other the second's."""
-    ann, bob = stored_users(storage)
+    """Each of two units writes both members; in the end, one has the first's state and the other the second's."""
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "one")
         two.change(ann, "two")
@@ -210,7 +210,7 @@ def dirty_write(storage: Storage) -> Outcome:
 
 def aborted_read(storage: Storage) -> Outcome:
     """One unit reads what the other writes and then takes back."""
-    ann, _ = stored_users(storage)
+    ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "new")
         seen = two.read(ann)
@@ -221,7 +221,7 @@ def aborted_read(storage: Storage) -> Outcome:
 
 def intermediate_read(storage: Storage) -> Outcome:
     """One unit reads what the other writes and then writes over."""
-    ann, _ = stored_users(storage)
+    ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "half")
         seen = two.read(ann)
@@ -233,7 +233,7 @@ def intermediate_read(storage: Storage) -> Outcome:
 
 def circular_flow(storage: Storage) -> Outcome:
     """Each of two units reads what the other writes, so that neither can have been first."""
-    ann, bob = stored_users(storage)
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "new")
         two.change(bob, "new")
@@ -244,8 +244,8 @@ def circular_flow(storage: Storage) -> Outcome:
 
 
 def vanishing_transaction(storage: Storage) -> Outcome:
-    """Two units write both users, one after the other; a third one sees the second's write, and then the first's."""
-    ann, bob = stored_users(storage)
+    """Two units write both members, one after the other; a third one sees the second's write, and then the first's."""
+    ann, bob = stored_members(storage)
     with callers(storage, 3) as (one, two, three):
         one.change(ann, "one")
         one.change(bob, "one")
@@ -259,11 +259,11 @@ def vanishing_transaction(storage: Storage) -> Outcome:
 
 
 def phantom(storage: Storage) -> Outcome:
-    """A query, asked twice, finds a user the second time who was not there the first time."""
-    stored_users(storage)
+    """A query, asked twice, finds a member the second time who was not there the first time."""
+    stored_members(storage)
     with callers(storage) as (one, two):
         before = one.names()
-        two.add(new_user("cid"))
+        two.add(new_member("cid"))
         two.commit()
         after = one.names()
         one.commit()
@@ -271,24 +271,24 @@ def phantom(storage: Storage) -> Outcome:
 
 
 def phantom_in_a_write(storage: Storage) -> Outcome:
-    """A unit removes whoever holds an address; it has moved on to another user, who stays."""
-    ann, bob = stored_users(storage)
+    """A unit removes whoever holds an address; it has moved on to another member, who stays."""
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         found = one.find(bob.email)
         two.change(bob, "new")
         two.take(ann, bob.email)
         two.commit()
-        for user in found:
-            one.remove(user)
+        for member in found:
+            one.remove(member)
         one.commit()
     with storage.unit(read_only=True) as uow:
-        left = uow.users.list_holding([], [bob.email])
+        left = uow.members.list_holding([], [bob.email])
     return outcome(bool(left) and not one.refused, one, two)
 
 
 def lost_update(storage: Storage) -> Outcome:
-    """Two units read a user, and each adds to its state what is then there alone."""
-    ann, _ = stored_users(storage)
+    """Two units read a member, and each adds to its state what is then there alone."""
+    ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         seen = one.read(ann) + two.read(ann)
         one.change(ann, f"{seen[0]}-one")
@@ -299,8 +299,8 @@ def lost_update(storage: Storage) -> Outcome:
 
 
 def fuzzy_read(storage: Storage) -> Outcome:
-    """A unit reads a user twice, and another one has changed it meanwhile. Hidden if queries go by the new state."""
-    ann, _ = stored_users(storage)
+    """A unit reads a member twice, and another one has changed it meanwhile. Hidden if queries go by the new state."""
+    ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         before = one.read(ann)
         two.change(ann, "new")
@@ -313,8 +313,8 @@ def fuzzy_read(storage: Storage) -> Outcome:
 
 
 def read_skew(storage: Storage) -> Outcome:
-    """A unit reads one user before another unit changes both, and the other user after that."""
-    ann, bob = stored_users(storage)
+    """A unit reads one member before another unit changes both, and the other member after that."""
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         seen = one.read(ann)
         two.change(ann, "new")
@@ -326,8 +326,8 @@ def read_skew(storage: Storage) -> Outcome:
 
 
 def read_skew_in_queries(storage: Storage) -> Outcome:
-    """A unit asks for two addresses, and finds the same user by either."""
-    ann, _ = stored_users(storage)
+    """A unit asks for two addresses, and finds the same member by either."""
+    ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         first = one.find(ann.email)
         two.change(ann, "new")
@@ -338,8 +338,8 @@ def read_skew_in_queries(storage: Storage) -> Outcome:
 
 
 def read_skew_in_a_write(storage: Storage) -> Outcome:
-    """A unit reads one user before another unit changes both, and writes the other user after that."""
-    ann, bob = stored_users(storage)
+    """A unit reads one member before another unit changes both, and writes the other member after that."""
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         [seen] = one.read(ann)
         two.change(ann, "new")
@@ -351,8 +351,8 @@ def read_skew_in_a_write(storage: Storage) -> Outcome:
 
 
 def write_skew(storage: Storage) -> Outcome:
-    """Each of two units changes one user because the other one is as it was; in the end, both are changed."""
-    ann, bob = stored_users(storage)
+    """Each of two units changes one member because the other one is as it was; in the end, both are changed."""
+    ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         seen = one.read(ann, bob) + two.read(ann, bob)
         one.change(ann, "new")
@@ -363,8 +363,8 @@ def write_skew(storage: Storage) -> Outcome:
 
 
 def write_skew_by_a_query(storage: Storage) -> Outcome:
-    """Each of two units adds a user because a query for both of them found nobody; in the end, both are there."""
-    cid, dan = new_user("cid"), new_user("dan")
+    """Each of two units adds a member because a query for both of them found nobody; in the end, both are there."""
+    cid, dan = new_member("cid"), new_member("dan")
     with callers(storage) as (one, two):
         seen = one.find(cid.email, dan.email) + two.find(cid.email, dan.email)
         one.add(cid)
@@ -551,23 +551,23 @@ def test_each_anomaly_is_seen_where_nothing_prevents_it() -> None:
     assert dict.fromkeys(ANOMALIES, "yes") | {"fuzzy read (P2)": "hidden"} == outcomes(careless)
 
 
-def meets_another_row(one: Caller, two: Caller, ann: User, bob: User) -> None:
-    """One unit has written a user, and the other one writes another user."""
+def meets_another_row(one: Caller, two: Caller, ann: Member, bob: Member) -> None:
+    """One unit has written a member, and the other one writes another member."""
     one.change(ann, "new")
     two.change(bob, "new")
 
 
-def meets_the_holder_of_a_lost_value(one: Caller, two: Caller, ann: User, bob: User) -> None:
+def meets_the_holder_of_a_lost_value(one: Caller, two: Caller, ann: Member, bob: Member) -> None:
     """One unit has lost a name in a savepoint, and the other one removes who holds it."""
     one.read(bob)
-    with pytest.raises(UsernameTaken), one.uow.savepoint():
-        one.uow.users.add(User.create(ann.username, "other@example.com"))
+    with pytest.raises(NameTaken), one.uow.savepoint():
+        one.uow.members.add(Member.create(ann.name, "other@example.com"))
     two.read(ann)
     two.remove(two.kept[0])
 
 
-def meets_what_a_savepoint_took_back(one: Caller, two: Caller, ann: User, bob: User) -> None:
-    """One unit has changed a user in a savepoint that was undone, and the other one changes the same user."""
+def meets_what_a_savepoint_took_back(one: Caller, two: Caller, ann: Member, bob: Member) -> None:
+    """One unit has changed a member in a savepoint that was undone, and the other one changes the same member."""
     one.read(bob)
     with pytest.raises(Oops), one.uow.savepoint():
         one.change(ann, "new")
@@ -595,9 +595,9 @@ def test_some_databases_let_a_writer_wait_for_more_than_an_open_unit_has_written
     met = []
     for meeting in MEETINGS:
         storage = new_storage()
-        users = stored_users(storage)
+        members = stored_members(storage)
         with callers(storage) as (one, two):
-            meeting(one, two, *users)
+            meeting(one, two, *members)
             one.uow.rollback()
             two.commit()
         if two.refused:

@@ -9,11 +9,11 @@ import pytest
 
 from domain.aggregate import named
 from domain.errors import ConcurrentChange
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
+from tests.contract.members import MEMBERS
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_changes
-from tests.contract.users import USERS
+from tests.contract.shop import Shop
 from tests.storages import Storage
 
 WAYS = ["changed", "changed otherwise"]
@@ -164,7 +164,7 @@ def test_a_value_that_was_given_up_can_be_taken_by_a_change_in_the_same_unit(
     assert [ann.id] == holders(kit, unique, unique.value(bob))
 
 
-def give_up(kit: Kit[Any], one: Any, unique: UniqueValue[Any], way: str, uow: UnitOfWork) -> None:
+def give_up(kit: Kit[Any], one: Any, unique: UniqueValue[Any], way: str, uow: Shop) -> None:
     """Let an aggregate give up a unique value, by a change or by its removal."""
     if way == "changed":
         kit.set(unique, one, unique.value(kit.sample.make("dan")))
@@ -208,15 +208,15 @@ def test_a_removed_aggregate_can_be_added_again_in_the_same_unit(kit: Kit[Any]) 
 @pytest.mark.promise(7, 8)
 def test_of_several_changes_the_first_that_is_refused_is_told_whatever_it_is_refused_for(storage: Storage) -> None:
     """Here a stale one comes before one that wants a taken value, by their ids."""
-    users = Kit(storage, USERS)
-    ann, bob, _ = [users.stored(word) for word in ("ann", "bob", "cid")]
+    members = Kit(storage, MEMBERS)
+    ann, bob, _ = [members.stored(word) for word in ("ann", "bob", "cid")]
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
-        mine = [users.of(uow).get(one.id) for one in (ann, bob)]
+        mine = [members.of(uow).get(one.id) for one in (ann, bob)]
         with storage.unit() as other:
-            users.of(other).get(ann.id).deactivate()
+            members.of(other).get(ann.id).deactivate()
             other.commit()
-        mine[0].change_username("anna")
-        mine[1].change_username("cid")
+        mine[0].rename("anna")
+        mine[1].rename("cid")
         uow.commit()
 
 

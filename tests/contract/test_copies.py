@@ -13,9 +13,9 @@ from attrs import evolve
 from domain.errors import UnitOfWorkMisuse
 from tests.contract.allocation import Note
 from tests.contract.graphs import values
+from tests.contract.members import written
 from tests.contract.parts import lamp_of, products, read, references, stored, texts
 from tests.contract.sample import Kit
-from tests.contract.users import written
 from tests.storages import Storage
 
 COPYING: dict[str, Callable[[Any], Any]] = {

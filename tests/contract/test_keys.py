@@ -124,7 +124,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
     "str for Sku": (wares_of, "a", "the id of Ware is of type Sku, not str"),
     "bool for int": (deliveries_of, True, "the id of Delivery is of type int, not bool"),
     "float for int": (deliveries_of, 1.0, "the id of Delivery is of type int, not float"),
-    "UUID as a text": (lambda uow: uow.users, "ann", "the id of User is of type UUID, not str"),
+    "UUID as a text": (lambda uow: uow.members, "ann", "the id of Member is of type UUID, not str"),
     "65 bits": (deliveries_of, 2**63, "a number that is an id has at most 64 bits"),
     "NUL": (wares_of, Sku("a\0"), "a text that is an id has no NUL characters and no surrogates"),
     "long": (wares_of, Sku("a" * 61), "the id of Ware has at most 60 characters"),

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
-from domain.user import UserNotFound
-from service_layer.unit_of_work import UnitOfWork
+from tests.contract.members import MemberNotFound, new_member, stored_member
 from tests.contract.sample import Kit
-from tests.contract.users import new_user, stored_user
+from tests.contract.shop import Shop
 from tests.storages import Storage
 
 THREADS, CHANGES = 20, int(os.environ.get("CHANGES", "5"))
@@ -23,24 +22,24 @@ def promote(storage: Storage, id: Any) -> None:
     """Change the last digit of a name, CHANGES times, each time under a lock."""
     for _ in range(CHANGES):
         with storage.unit() as uow:
-            user = uow.users.get(id, lock=True)
-            user.change_email(f"n{int(user.email[1:].partition('@')[0]) + 1}@example.com")
+            member = uow.members.get(id, lock=True)
+            member.change_email(f"n{int(member.email[1:].partition('@')[0]) + 1}@example.com")
             uow.commit()
 
 
 @pytest.mark.promise(8)
 def test_no_locked_change_is_refused(patient_storage: Storage) -> None:
     """Of several threads that change one row."""
-    ann = new_user("ann")
+    ann = new_member("ann")
     ann.change_email("n0@example.com")
     with patient_storage.unit() as uow:
-        uow.users.add(ann)
+        uow.members.add(ann)
         uow.commit()
     with ThreadPoolExecutor(THREADS) as pool:
         for one in [pool.submit(promote, patient_storage, ann.id) for _ in range(THREADS)]:
             one.result()
     with patient_storage.unit() as uow:
-        assert f"n{THREADS * CHANGES}@example.com" == uow.users.get(ann.id).email
+        assert f"n{THREADS * CHANGES}@example.com" == uow.members.get(ann.id).email
 
 
 @pytest.mark.promise(5, 8)
@@ -73,15 +72,15 @@ def test_an_outdated_change_is_no_lock(kit: Kit[Any]) -> None:
 @pytest.mark.promise(8)
 def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
     """As long as its limit, then it is refused; a reader does not wait."""
-    ann = stored_user(storage, "ann")
+    ann = stored_member(storage, "ann")
 
     def change() -> None:
         with storage.unit() as uow:
-            uow.users.get(ann.id).deactivate()
+            uow.members.get(ann.id).deactivate()
             uow.commit()
 
     with storage.unit() as uow, ThreadPoolExecutor(1) as pool:
-        uow.users.get_by_username("ann", lock=True)
+        uow.members.get_by_name("ann", lock=True)
         with pytest.raises(ConcurrentChange):
             pool.submit(change).result()
         uow.rollback()
@@ -91,23 +90,23 @@ def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
 @pytest.mark.promise(8)
 def test_a_lock_waits_for_a_writer(patient_storage: Storage) -> None:
     """And finds what that has written, or nothing where it has removed it."""
-    ann, bob = stored_user(patient_storage, "ann"), stored_user(patient_storage, "bob")
+    ann, bob = stored_member(patient_storage, "ann"), stored_member(patient_storage, "bob")
     written, locking = Event(), Event()
 
     def write() -> None:
         with patient_storage.unit() as uow:
-            uow.users.get(ann.id, lock=True).deactivate()
-            uow.users.remove(uow.users.get(bob.id))
-            uow.users.count()
+            uow.members.get(ann.id, lock=True).deactivate()
+            uow.members.remove(uow.members.get(bob.id))
+            uow.members.count()
             written.set()
             locking.wait()
             uow.commit()
 
-    def lock(uow: UnitOfWork) -> None:
+    def lock(uow: Shop) -> None:
         locking.set()
-        assert not uow.users.get(ann.id, lock=True).active
-        with pytest.raises(UserNotFound):
-            uow.users.get_by_username("bob", lock=True)
+        assert not uow.members.get(ann.id, lock=True).active
+        with pytest.raises(MemberNotFound):
+            uow.members.get_by_name("bob", lock=True)
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(write)

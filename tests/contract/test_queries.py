@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from domain.aggregate import new_id
 from domain.errors import InvalidValue
 from domain.query import Where
-from domain.user import User
 from tests.contract.accounts import Account
+from tests.contract.members import Member, new_member
 from tests.contract.shop import of
-from tests.contract.users import new_user
 from tests.storages import Storage
 
 START = datetime(2026, 11, 30, tzinfo=UTC)
@@ -24,21 +23,21 @@ START = datetime(2026, 11, 30, tzinfo=UTC)
 NAMES = ("ann", "bob", "cid", "dan", "eva", "zoë")
 
 
-def stored(storage: Storage) -> list[User]:
-    """Store users of which two were created at one time, and every other one is inactive."""
-    users = [
-        evolve(new_user(name), created_at=START + timedelta(days=place // 2), active=place % 2 == 0)
+def stored(storage: Storage) -> list[Member]:
+    """Store members of which two were created at one time, and every other one is inactive."""
+    members = [
+        evolve(new_member(name), created_at=START + timedelta(days=place // 2), active=place % 2 == 0)
         for place, name in enumerate(NAMES)
     ]
     with storage.unit() as uow:
-        uow.users.add_many(users)
+        uow.members.add_many(members)
         uow.commit()
-    return users
+    return members
 
 
-def names(users: Any) -> list[str]:
-    """Return the names of users."""
-    return [str(user.username) for user in users]
+def names(members: Any) -> list[str]:
+    """Return the names of members."""
+    return [str(member.name) for member in members]
 
 
 @pytest.mark.promise(16)
@@ -49,41 +48,43 @@ def names(users: Any) -> list[str]:
         ([Where("active", "!=", True)], ["bob", "dan", "zoë"]),
         ([Where("created_at", "<", START + timedelta(days=1))], ["ann", "bob"]),
         ([Where("created_at", "<=", START + timedelta(days=1))], ["ann", "bob", "cid", "dan"]),
-        ([Where("username", ">", "dan")], ["eva", "zoë"]),
-        ([Where("username", ">=", "dan"), Where("active", "==", False)], ["dan", "zoë"]),
-        ([Where("username", "in", ["cid", "ann", "nobody"])], ["ann", "cid"]),
-        ([Where("username", "in", [])], []),
-        ([Where("username", "==", None)], []),
-        ([Where("username", "!=", None)], list(NAMES)),
+        ([Where("name", ">", "dan")], ["eva", "zoë"]),
+        ([Where("name", ">=", "dan"), Where("active", "==", False)], ["dan", "zoë"]),
+        ([Where("name", "in", ["cid", "ann", "nobody"])], ["ann", "cid"]),
+        ([Where("name", "in", [])], []),
+        ([Where("name", "==", None)], []),
+        ([Where("name", "!=", None)], list(NAMES)),
     ],
     ids=range(10),
 )
 def test_all_comparisons_hold(storage: Storage, where: list[Where], expected: list[str]) -> None:
     """Of a query; what it finds is in the order of ids."""
-    users = stored(storage)
+    members = stored(storage)
     with storage.unit(read_only=True) as uow:
-        found = uow.users.list_where(*where)
-        assert expected == names(sorted(found, key=lambda user: user.username))
-        assert [one.id for one in sorted(users, key=lambda user: user.id) if one in found] == [one.id for one in found]
-        assert len(expected) == uow.users.count(*where)
+        found = uow.members.list_where(*where)
+        assert expected == names(sorted(found, key=lambda member: member.name))
+        assert [one.id for one in sorted(members, key=lambda member: member.id) if one in found] == [
+            one.id for one in found
+        ]
+        assert len(expected) == uow.members.count(*where)
 
 
 @pytest.mark.promise(16)
-@pytest.mark.parametrize("order_by", ["created_at", "-created_at", "username", "-username", "id", "-id"])
+@pytest.mark.parametrize("order_by", ["created_at", "-created_at", "name", "-name", "id", "-id"])
 def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> None:
     """Each aggregate is on one page, and the pages are in the order of the key, then of ids."""
-    users = stored(storage)
+    members = stored(storage)
     after, pages = None, []
     with storage.unit(read_only=True) as uow:
         while True:
-            page = uow.users.page(after, 2, order_by=order_by)
+            page = uow.members.page(after, 2, order_by=order_by)
             pages.append(names(page.items))
             after = page.next
             if after is None:
                 break
     key = order_by.removeprefix("-")
-    users.sort(key=lambda user: (getattr(user, key), user.id), reverse=order_by.startswith("-"))
-    assert [names(users[0:2]), names(users[2:4]), names(users[4:6])] == pages
+    members.sort(key=lambda member: (getattr(member, key), member.id), reverse=order_by.startswith("-"))
+    assert [names(members[0:2]), names(members[2:4]), names(members[4:6])] == pages
 
 
 @pytest.mark.promise(16)
@@ -110,26 +111,26 @@ def test_a_query_sees_what_its_unit_has_written(storage: Storage) -> None:
     """An addition and a change."""
     stored(storage)
     with storage.unit() as uow:
-        uow.users.add(new_user("fay"))
-        uow.users.get_by_username("bob").reactivate()
-        found = uow.users.list_where(Where("active", "==", True), order_by="username", limit=3)
+        uow.members.add(new_member("fay"))
+        uow.members.get_by_name("bob").reactivate()
+        found = uow.members.list_where(Where("active", "==", True), order_by="name", limit=3)
         assert ["ann", "bob", "cid"] == names(found)
-        assert 5 == uow.users.count(Where("active", "==", True))
+        assert 5 == uow.members.count(Where("active", "==", True))
         uow.rollback()
 
 
 @pytest.mark.promise(16)
 def test_finding_counting_and_existence(storage: Storage) -> None:
     """What is not stored is ``None``, false, or left out."""
-    users = stored(storage)
+    members = stored(storage)
     with storage.unit(read_only=True) as uow:
-        assert users[0] == uow.users.find(users[0].id)
-        assert uow.users.find(new_id()) is None
-        assert (True, False) == (uow.users.exists(users[0].id), uow.users.exists(new_id()))
-        assert len(NAMES) == uow.users.count()
-        wanted = [users[4].id, new_id(), users[1].id]
-        assert sorted([users[4], users[1]], key=lambda user: user.id) == uow.users.get_many(wanted)
-        assert [] == uow.users.get_many([])
+        assert members[0] == uow.members.find(members[0].id)
+        assert uow.members.find(new_id()) is None
+        assert (True, False) == (uow.members.exists(members[0].id), uow.members.exists(new_id()))
+        assert len(NAMES) == uow.members.count()
+        wanted = [members[4].id, new_id(), members[1].id]
+        assert sorted([members[4], members[1]], key=lambda member: member.id) == uow.members.get_many(wanted)
+        assert [] == uow.members.get_many([])
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_finding_counting_and_existence(storage: Storage) -> None:
     [
         lambda: Where("active", "=", True),  # type: ignore[arg-type]  # what is tried
         lambda: Where("active", "<", None),
-        lambda: Where("username", "in", ["ann", None]),
+        lambda: Where("name", "in", ["ann", None]),
     ],
     ids=["unknown", "less than None", "None among several"],
 )
@@ -150,11 +151,11 @@ def test_a_comparison_without_a_meaning_is_refused(wrong: Any) -> None:
 def test_an_attribute_that_is_not_stored_is_refused(storage: Storage) -> None:
     """In a comparison, and as a sort key; a key of a page that is no UUID, too."""
     with storage.unit() as uow:
-        for where, order_by in (([Where("name", "==", 1)], "id"), ([], "name")):
-            with pytest.raises(TypeError, match="User has no stored attribute 'name'"):
-                uow.users.list_where(*where, order_by=order_by)
+        for where, order_by in (([Where("nick", "==", 1)], "id"), ([], "nick")):
+            with pytest.raises(TypeError, match="Member has no stored attribute 'nick'"):
+                uow.members.list_where(*where, order_by=order_by)
         with pytest.raises(InvalidValue):
-            uow.users.page(("ann", "ann"), order_by="username")
+            uow.members.page(("ann", "ann"), order_by="name")
 
 
 @pytest.mark.parametrize(
@@ -177,8 +178,8 @@ def test_what_cannot_be_compared_is_refused(
 
 
 compared = st.one_of(
-    st.builds(Where, st.just("username"), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), st.sampled_from(NAMES)),
-    st.builds(Where, st.just("username"), st.just("in"), st.lists(st.sampled_from(NAMES))),
+    st.builds(Where, st.just("name"), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), st.sampled_from(NAMES)),
+    st.builds(Where, st.just("name"), st.just("in"), st.lists(st.sampled_from(NAMES))),
     st.builds(Where, st.just("active"), st.sampled_from(["==", "!="]), st.booleans()),
     st.builds(
         Where,
@@ -196,18 +197,18 @@ def test_random_queries_are_answered_as_in_python(
     storage: Storage, where: list[Where], key: str, limit: int, data: st.DataObject
 ) -> None:
     """By every storage, page by page."""
-    order_by = key + data.draw(st.sampled_from(["id", "username", "created_at", "active"]))
+    order_by = key + data.draw(st.sampled_from(["id", "name", "created_at", "active"]))
     with storage.unit(read_only=True) as uow:
-        users = uow.users.list_where()
-    users = users or stored(storage)
-    expected = [user for user in users if all(one.holds(user) for one in where)]
+        members = uow.members.list_where()
+    members = members or stored(storage)
+    expected = [member for member in members if all(one.holds(member) for one in where)]
     name = order_by.removeprefix("-")
-    expected.sort(key=lambda user: (getattr(user, name), user.id), reverse=order_by.startswith("-"))
-    found: list[User] = []
+    expected.sort(key=lambda member: (getattr(member, name), member.id), reverse=order_by.startswith("-"))
+    found: list[Member] = []
     after = None
     with storage.unit(read_only=True) as uow:
         while True:
-            page = uow.users.page(after, limit, where=tuple(where), order_by=order_by)
+            page = uow.members.page(after, limit, where=tuple(where), order_by=order_by)
             found += page.items
             after = page.next
             if after is None:

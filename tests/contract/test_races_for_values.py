@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from domain.errors import ConcurrentChange, TransactionLost
+from tests.contract.members import MEMBERS, written
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique
-from tests.contract.users import USERS, written
 
 # For tests that wait in vain for a lock: MariaDB cannot be told to wait for less than a second.
-one_unique = pytest.mark.parametrize(("sample", "unique"), [pytest.param(USERS, USERS.unique[0], id="users.username")])
+one_unique = pytest.mark.parametrize(
+    ("sample", "unique"), [pytest.param(MEMBERS, MEMBERS.unique[0], id="members.name")]
+)
 
 
 @pytest.mark.promise(7)
@@ -54,7 +56,7 @@ def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any],
     start = Barrier(4, timeout=10)
 
     def register(number: int) -> str:
-        one = kit.like(ann, unique, f"user{number}")
+        one = kit.like(ann, unique, f"member{number}")
         uow = kit.unit()
         start.wait()
         while True:

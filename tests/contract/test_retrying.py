@@ -7,13 +7,9 @@ from threading import Barrier
 
 import pytest
 
-from domain.aggregate import new_id
-from domain.errors import DuplicateIdentity
-from domain.user import User
 from service_layer.retrying import Retrying
-from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import create_user
-from tests.contract.users import stored_names, stored_user
+from tests.contract.members import Member, stored_member, stored_names
+from tests.contract.shop import Shop
 from tests.storages import Storage
 
 retrying = Retrying(attempts=10)
@@ -22,19 +18,19 @@ retrying = Retrying(attempts=10)
 @pytest.mark.promise(8)
 def test_two_racing_changes_are_both_done_when_they_are_retried(storage: Storage) -> None:
     """Both have read before either writes, so one of them is refused; its next run sees what the other has done."""
-    stored_user(storage, "ann")
+    stored_member(storage, "ann")
     both_have_read = Barrier(2)
     runs: list[str] = []
 
-    def append(letter: str, uow: UnitOfWork) -> User:
+    def append(letter: str, uow: Shop) -> Member:
         with uow:
-            [user] = uow.users.page().items
+            [member] = uow.members.page().items
             runs.append(letter)
             if runs.count(letter) == 1:
                 both_have_read.wait(10)
-            user.change_username(user.username + letter)
+            member.rename(member.name + letter)
             uow.commit()
-        return user
+        return member
 
     with ThreadPoolExecutor(2) as pool:
         changed = [pool.submit(retrying, append, letter, storage.unit()) for letter in "xy"]
@@ -42,31 +38,3 @@ def test_two_racing_changes_are_both_done_when_they_are_retried(storage: Storage
     [name] = stored_names(storage)
     assert name in {"annxy", "annyx"}
     assert len(runs) >= 3
-
-
-@pytest.mark.promise(14)
-def test_two_racing_creations_of_one_user_store_one_and_both_return_it(storage: Storage) -> None:
-    """By its id, whichever of the constraints the storage finds broken."""
-    id, together = new_id(), Barrier(2)
-
-    def create(uow: UnitOfWork) -> User:
-        together.wait(10)
-        return retrying(create_user, "ann", "ann@example.com", uow, id)
-
-    with ThreadPoolExecutor(2) as pool:
-        created = [pool.submit(create, storage.unit()) for _ in range(2)]
-    assert [(id, "ann", 1)] * 2 == [(one.result().id, one.result().username, one.result().version) for one in created]
-    assert ["ann"] == stored_names(storage)
-
-
-@pytest.mark.promise(14)
-def test_a_user_is_created_again_by_its_id_without_a_change(storage: Storage) -> None:
-    """As it is stored; with other values it is refused."""
-    id = new_id()
-    first = create_user("ann", "ann@example.com", storage.unit(), id)
-    again = create_user("ANN", "ann@example.com", storage.unit(), id)
-    assert (first.id, first.created_at, 1) == (again.id, again.created_at, again.version)
-    for username, email in [("ann", "other@example.com"), ("bob", "ann@example.com"), ("bob", "bob@example.com")]:
-        with pytest.raises(DuplicateIdentity, match=str(id)):
-            create_user(username, email, storage.unit(), id)
-    assert ["ann"] == stored_names(storage)

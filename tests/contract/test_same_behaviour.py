@@ -20,13 +20,13 @@ from sqlalchemy import Engine
 
 from tests.contract.graphs import twin
 from tests.contract.history_samples import DELIVERIES, GOODS, SPECIMENS, STAFF
+from tests.contract.members import MEMBERS, written
 from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.sample_check import check
 from tests.contract.samples import SAMPLES
 from tests.contract.side_by_side import SideBySide
-from tests.contract.users import USERS, written
 from tests.contract.wares import WARES
 from tests.contract.worlds import (
     Block,
@@ -58,7 +58,7 @@ word about it. So a history is shown as it was found, unless this is asked for.
 PHASES = [phase for phase in Phase if SHRINK or phase not in (Phase.shrink, Phase.explain)]
 
 WORDS = st.sampled_from(["ann", "bob", "cid", "dan"])
-TOGETHER = [(USERS, ORDERS, PRODUCTS, WARES), (USERS, SPECIMENS), (WARES, DELIVERIES), (GOODS, STAFF)]
+TOGETHER = [(MEMBERS, ORDERS, PRODUCTS, WARES), (MEMBERS, SPECIMENS), (WARES, DELIVERIES), (GOODS, STAFF)]
 """The samples that meet in one history; few at a time, so that it does much to each object."""
 
 SAMPLE = st.integers(min_value=0, max_value=11)

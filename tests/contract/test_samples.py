@@ -11,13 +11,13 @@ from attrs import evolve
 
 from tests.contract.customers import Customer, NumberTaken, new_customer
 from tests.contract.library import Author, Book
+from tests.contract.members import MEMBERS
 from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, UniqueValue
 from tests.contract.sample_check import WrongSample, check
 from tests.contract.samples import SAMPLES
-from tests.contract.users import USERS
-from tests.contract.wrong_samples import WRONG, username
+from tests.contract.wrong_samples import WRONG, unique_name
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.repository)
@@ -39,7 +39,7 @@ def test_a_wrong_sample_is_told_in_words_about_it(wrong: str) -> None:
 
 def test_a_sample_needs_no_rename_and_no_way_to_set_or_find_a_unique_value() -> None:
     """As where the key says the word, and a unique value is frozen or is that of a part."""
-    check(evolve(USERS, rename=None, unique=username(set=None, find=None)))
+    check(evolve(MEMBERS, rename=None, unique=unique_name(set=None, find=None)))
 
 
 def test_a_unique_value_may_have_another_name_in_the_sample() -> None:

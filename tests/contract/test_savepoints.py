@@ -8,9 +8,9 @@ import pytest
 
 from domain.errors import ConcurrentChange, UncommittedChanges, UnitOfWorkMisuse
 from tests.contract.graphs import values
+from tests.contract.members import written
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes, over_renamed
-from tests.contract.users import written
 
 
 class Oops(Exception):

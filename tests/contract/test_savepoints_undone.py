@@ -9,8 +9,8 @@ import pytest
 
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from tests.contract.graphs import twin, values
+from tests.contract.members import written
 from tests.contract.sample import Kit
-from tests.contract.users import written
 
 
 class Oops(Exception):

@@ -10,11 +10,11 @@ from attrs import fields
 
 from domain.aggregate import Aggregate
 from domain.errors import UncommittedChanges
-from service_layer.unit_of_work import UnitOfWork
 from tests.contract.graphs import values
+from tests.contract.members import written
 from tests.contract.sample import WRITES, Kit, UniqueValue
 from tests.contract.samples import each_unique_with
-from tests.contract.users import written
+from tests.contract.shop import Shop
 
 
 @pytest.mark.promise(1)
@@ -149,44 +149,44 @@ def test_changing_an_object_after_its_unit_changes_nothing_stored(kit: Kit[Any])
     assert [stored, values(bob)] == kit.all_values()
 
 
-def forget_an_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_an_addition(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with an addition but without a commit."""
     with uow:
         kit.of(uow).add(kit.sample.make("bob"))
 
 
-def forget_a_written_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_written_addition(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with an addition that a query has seen, but without a commit."""
     with uow:
         kit.of(uow).add(kit.sample.make("bob"))
         written(uow)
 
 
-def forget_a_bulk_addition(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_bulk_addition(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with rows stored in bulk but without a commit."""
     with uow:
         kit.of(uow).add_many([kit.sample.make("bob")])
 
 
-def forget_a_bulk_addition_in_a_savepoint(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_bulk_addition_in_a_savepoint(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block whose savepoint was kept, but without a commit."""
     with uow, uow.savepoint():
         kit.of(uow).add_many([kit.sample.make("bob")])
 
 
-def forget_a_change(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_change(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with a changed attribute but without a commit."""
     with uow:
         kit.sample.change(kit.of(uow).page().items[0], 1)
 
 
-def forget_a_removal(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_removal(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with a removal but without a commit."""
     with uow:
         kit.of(uow).remove(kit.of(uow).page().items[0])
 
 
-def forget_a_written_removal(kit: Kit[Any], uow: UnitOfWork) -> None:
+def forget_a_written_removal(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with a removal that a query has seen, but without a commit."""
     with uow:
         kit.of(uow).remove(kit.of(uow).page().items[0])
@@ -207,7 +207,7 @@ FORGETTING = [
 @pytest.mark.promise(12)
 @pytest.mark.parametrize("forget", FORGETTING, ids=lambda way: way.__name__)
 def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
-    kit: Kit[Any], forget: Callable[[Kit[Any], UnitOfWork], None]
+    kit: Kit[Any], forget: Callable[[Kit[Any], Shop], None]
 ) -> None:
     """A forgotten commit cannot pass unnoticed, and stores nothing; the warning points at the block."""
     kit.stored("ann")

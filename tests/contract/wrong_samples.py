@@ -8,12 +8,11 @@ from typing import Any
 from attrs import evolve
 
 from domain.errors import ValueTaken
-from domain.user import EmailTaken, User
 from tests.contract.allocation import Product
+from tests.contract.members import MEMBERS, EmailTaken, Member
 from tests.contract.orders import ORDERS, Order
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, UniqueValue
-from tests.contract.users import USERS
 
 _calls = count()
 
@@ -22,14 +21,14 @@ def nothing(*_: Any) -> None:
     """Do nothing."""
 
 
-def username(**functions: Any) -> list[UniqueValue[User]]:
-    """Return the unique values of users, in which that of the name is another one."""
-    return [evolve(USERS.unique[0], **functions), USERS.unique[1]]
+def unique_name(**functions: Any) -> list[UniqueValue[Member]]:
+    """Return the unique values of members, in which that of the name is another one."""
+    return [evolve(MEMBERS.unique[0], **functions), MEMBERS.unique[1]]
 
 
-def rename_and_deactivate(user: User, state: int) -> None:
+def rename_and_deactivate(member: Member, state: int) -> None:
     """Touch a unique value in a change."""
-    user.change_username(f"{user.username}{state}" if state else user.username)
+    member.rename(f"{member.name}{state}" if state else member.name)
 
 
 def raise_key_error(*_: Any) -> None:
@@ -52,17 +51,17 @@ def edits_without(part: str) -> dict[str, Any]:
 
 WRONG: dict[str, tuple[Sample[Any], str]] = {
     "make: no aggregate": (
-        evolve(USERS, make=lambda word: word),  # type: ignore[arg-type, return-value]  # that is what is wrong with it
-        "'users': make('ann') returned 'ann': return a new aggregate",
+        evolve(MEMBERS, make=lambda word: word),  # type: ignore[arg-type, return-value]  # that is what is wrong with it
+        "'members': make('ann') returned 'ann': return a new aggregate",
     ),
     "make: not the same": (
-        evolve(USERS, make=lambda word: User.create(word, f"{word}{next(_calls)}@example.com")),
-        "'users': make('ann') gives another 'email' each time: let all but ids and times depend on the word alone",
+        evolve(MEMBERS, make=lambda word: Member.create(word, f"{word}{next(_calls)}@example.com")),
+        "'members': make('ann') gives another 'email' each time: let all but ids and times depend on the word alone",
     ),
     "make: one for all words": (
-        evolve(USERS, make=lambda word: User.create(word, "ann@example.com")),
+        evolve(MEMBERS, make=lambda word: Member.create(word, "ann@example.com")),
         (
-            "'users': make('ann') and make('bob') have the same 'email', 'ann@example.com':"
+            "'members': make('ann') and make('bob') have the same 'email', 'ann@example.com':"
             " make each unique value from the word"
         ),
     ),
@@ -81,101 +80,101 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
         ),
     ),
     "word": (
-        evolve(USERS, word=lambda user: user.email),
-        "'users': word(make('ann')) returned 'ann@example.com': return the word it was made for",
+        evolve(MEMBERS, word=lambda member: member.email),
+        "'members': word(make('ann')) returned 'ann@example.com': return the word it was made for",
     ),
     "rename": (
-        evolve(USERS, rename=nothing),
+        evolve(MEMBERS, rename=nothing),
         (
-            "'users': after rename(aggregate, 'bob') the word is 'ann': change what word(aggregate) reads,"
+            "'members': after rename(aggregate, 'bob') the word is 'ann': change what word(aggregate) reads,"
             " or write rename=None where nothing can change it"
         ),
     ),
     "repository: unknown": (
-        evolve(USERS, repository="people"),
+        evolve(MEMBERS, repository="people"),
         (
             "'people': a unit of work has no attribute 'people': write repository='...', the attribute that holds the"
-            " repository of User, and make it in each unit of work"
+            " repository of Member, and make it in each unit of work"
         ),
     ),
     "repository: of others": (
-        evolve(USERS, repository="orders"),
-        "'orders': uow.orders takes Order objects, and make('ann') returned a User: name the repository of User",
+        evolve(MEMBERS, repository="orders"),
+        "'orders': uow.orders takes Order objects, and make('ann') returned a Member: name the repository of Member",
     ),
     "change: 0 changes": (
-        evolve(USERS, change=lambda user, _: user.deactivate()),
+        evolve(MEMBERS, change=lambda member, _: member.deactivate()),
         (
-            "'users': change(aggregate, 0) changed 'active' of what make('ann') made:"
+            "'members': change(aggregate, 0) changed 'active' of what make('ann') made:"
             " let 0 be the state in which make makes it"
         ),
     ),
     "change: nothing": (
-        evolve(USERS, change=nothing),
-        "'users': change(aggregate, 1) changed nothing: let the states 0 and 1 differ in what is stored",
+        evolve(MEMBERS, change=nothing),
+        "'members': change(aggregate, 1) changed nothing: let the states 0 and 1 differ in what is stored",
     ),
     "change: not the same": (
-        evolve(USERS, change=lambda user, _: user.deactivate() if next(_calls) % 2 else user.reactivate()),
+        evolve(MEMBERS, change=lambda member, _: member.deactivate() if next(_calls) % 2 else member.reactivate()),
         (
-            "'users': change(aggregate, 0) gives another 'active' each time: let it depend on the number alone,"
+            "'members': change(aggregate, 0) gives another 'active' each time: let it depend on the number alone,"
             " not on time, chance or earlier calls; new_id() may be used"
         ),
     ),
     "change: no way back": (
-        evolve(USERS, change=lambda user, state: user.deactivate() if state else None),
+        evolve(MEMBERS, change=lambda member, state: member.deactivate() if state else None),
         (
-            "'users': change(aggregate, 0) after change(aggregate, 1) leaves another 'active':"
+            "'members': change(aggregate, 0) after change(aggregate, 1) leaves another 'active':"
             " put the aggregate into the state of the number, whatever its state was"
         ),
     ),
     "change: a unique value": (
-        evolve(USERS, change=rename_and_deactivate),
-        "'users': change(aggregate, 1) changed the unique value 'username': leave that to rename and set",
+        evolve(MEMBERS, change=rename_and_deactivate),
+        "'members': change(aggregate, 1) changed the unique value 'name': leave that to rename and set",
     ),
     "unique: no attribute": (
-        evolve(USERS, unique=username(attribute="name")),
+        evolve(MEMBERS, unique=unique_name(attribute="nick")),
         (
-            "'users': the unique value 'name' raised AttributeError: 'User' object has no attribute 'name':"
-            " name an attribute of the root, or say by read=... how to read 'name'"
+            "'members': the unique value 'nick' raised AttributeError: 'Member' object has no attribute 'nick':"
+            " name an attribute of the root, or say by read=... how to read 'nick'"
         ),
     ),
     "unique: set": (
-        evolve(USERS, unique=username(set=User.change_email)),
+        evolve(MEMBERS, unique=unique_name(set=Member.change_email)),
         (
-            "'users': set of the unique value 'username' raised InvalidEmail: 'bob' is not a valid email: An email"
-            " address must have an @-sign: let set change what is read, or write set=None where the domain does not let"
-            " it change"
+            "'members': set of the unique value 'name' raised InvalidEmail: 'bob' is not a valid email: write at"
+            " most 254 characters, with an @ among them: let set change what is read, or write set=None where the"
+            " domain does not let it change"
         ),
     ),
     "unique: find": (
-        evolve(USERS, unique=username(find=lambda users, name: users.get_by_nick(name))),
+        evolve(MEMBERS, unique=unique_name(find=lambda members, name: members.get_by_nick(name))),
         (
-            "'users': find of the unique value 'username' raised AttributeError: 'FakeUserRepository' object has no"
+            "'members': find of the unique value 'name' raised AttributeError: 'FakeMemberRepository' object has no"
             " attribute 'get_by_nick': ask the repository for the aggregate of a value, or write find=None where it"
             " cannot be asked"
         ),
     ),
     "unique: another error": (
-        evolve(USERS, unique=username(taken=EmailTaken)),
+        evolve(MEMBERS, unique=unique_name(taken=EmailTaken)),
         (
-            "'users': the unique value 'username' has taken=EmailTaken, and the repository raised"
-            " UsernameTaken(value='ann'): write taken=UsernameTaken, or declare EmailTaken in the repository"
+            "'members': the unique value 'name' has taken=EmailTaken, and the repository raised"
+            " NameTaken(value='ann'): write taken=NameTaken, or declare EmailTaken in the repository"
         ),
     ),
     "unique: not unique": (
-        evolve(USERS, unique=[UniqueValue("created_at", None, None, ValueTaken)]),
-        "'users': the unique value 'created_at' may be that of two aggregates: declare it unique in the repository",
+        evolve(MEMBERS, unique=[UniqueValue("created_at", None, None, ValueTaken)]),
+        "'members': the unique value 'created_at' may be that of two aggregates: declare it unique in the repository",
     ),
     "unique: none": (
-        evolve(USERS, unique=()),
+        evolve(MEMBERS, unique=()),
         (
-            "'users': FakeUserRepository declares 'username' unique, and the sample has no such unique value:"
-            " add UniqueValue('username', ...) with UsernameTaken to unique"
+            "'members': FakeMemberRepository declares 'name' unique, and the sample has no such unique value:"
+            " add UniqueValue('name', ...) with NameTaken to unique"
         ),
     ),
     "unique: one of two": (
-        evolve(USERS, unique=USERS.unique[:1]),
+        evolve(MEMBERS, unique=MEMBERS.unique[:1]),
         (
-            "'users': FakeUserRepository declares 'email' unique, and the sample has no such unique value:"
+            "'members': FakeMemberRepository declares 'email' unique, and the sample has no such unique value:"
             " add UniqueValue('email', ...) with EmailTaken to unique"
         ),
     ),
