@@ -12,11 +12,10 @@ from sqlalchemy import event
 from sqlalchemy.pool import QueuePool
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange, StorageUnavailable
 from tests import plain_driver
+from tests.contract.shop import FakeShop, SqlShop
 from tests.counting_proxy import proxy_to
 from tests.faults import AFTER, BEFORE, CONFLICT, ERROR, LOST, Faults, FaultyProxy, faulty_connections
 from tests.storages import without_the_disk
@@ -27,22 +26,22 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from adapters.fake.database import Key
-    from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.shop import Shop
 
 Rows = list[tuple[Any, ...]]
-"""What is stored of each user: name, address, whether active, version; sorted."""
+"""What is stored of each member, or user: name, address, whether active, version; sorted."""
 
 SECONDS = 10
 """How long a server may take to notice that a connection was lost."""
 
-_LOOK = "SELECT username, email, active, version FROM users ORDER BY username"
-
 
 class FaultyStorage(ABC):
-    """A storage of users whose n-th call from now on can be made to fail, once."""
+    """A storage whose n-th call from now on can be made to fail, once."""
 
     kinds: ClassVar[tuple[str, ...]]
     secrets: tuple[str, ...] = ()
+    table, name = "members", "name"
+    """The table that is looked at, and its column of names."""
 
     refusals: tuple[str, ...]
     """The kinds of failures by which it says that it has surely not done what it was asked, a commit among it."""
@@ -62,7 +61,7 @@ class FaultyStorage(ABC):
         """Whether it would have made work last: a COMMIT, or a statement that is a transaction by itself."""
 
     @abstractmethod
-    def unit(self) -> UnitOfWork:
+    def unit(self) -> Shop:
         """Return a unit of work."""
 
     @abstractmethod
@@ -134,15 +133,15 @@ class FaultyFake(FaultyStorage):
     def at_commit(self) -> bool:
         return self._kind.startswith("commit")
 
-    def unit(self) -> UnitOfWork:
-        return FakeUnitOfWork(self._database)
+    def unit(self) -> Shop:
+        return FakeShop(self._database)
 
     def forget_connections(self) -> None:
         """The fake has none."""
 
     def rows(self) -> Rows:
         of = self._database.rows.values()
-        return sorted((row.username, row.email, row.active, row.version) for row in of)
+        return sorted((getattr(row, self.name), row.email, row.active, row.version) for row in of)
 
     def keep(self) -> None:
         self._kept = dict(self._database.rows), dict(self._database.index)
@@ -169,7 +168,7 @@ class FaultyDatabase(FaultyStorage):
         self.engine = engine
         self.observer = observer
         self.faults = faults
-        self.unit_of_work: type[SqlUnitOfWork] = SqlUnitOfWork
+        self.unit_of_work: type[SqlShop] = SqlShop
         self._kept: list[Any] = []
 
     def plan(self, call: int, kind: str) -> None:
@@ -183,7 +182,7 @@ class FaultyDatabase(FaultyStorage):
     def at_commit(self) -> bool:
         return self.faults.lasting != ""
 
-    def unit(self) -> UnitOfWork:
+    def unit(self) -> Shop:
         return self.unit_of_work(self.engine)
 
     def forget_connections(self) -> None:
@@ -196,17 +195,18 @@ class FaultyDatabase(FaultyStorage):
             return list(cursor.fetchall())
 
     def rows(self) -> Rows:
-        return [(name, email, bool(active), version) for name, email, active, version in self.ask(_LOOK)]
+        look = f"SELECT {self.name}, email, active, version FROM {self.table} ORDER BY {self.name}"  # noqa: S608  # our own
+        return [(name, email, bool(active), version) for name, email, active, version in self.ask(look)]
 
     def keep(self) -> None:
-        self._kept = self.ask("SELECT * FROM users")
+        self._kept = self.ask(f"SELECT * FROM {self.table}")  # noqa: S608  # our own name
 
     def restore(self) -> None:
         mark = "?" if self.engine.dialect.name == "sqlite" else "%s"
         with closing(self.observer.cursor()) as cursor:
-            cursor.execute("DELETE FROM users")
+            cursor.execute(f"DELETE FROM {self.table}")  # noqa: S608  # our own name
             marks = ", ".join([mark] * len(self._kept[0]))
-            cursor.executemany(f"INSERT INTO users VALUES ({marks})", self._kept)  # noqa: S608  # our own marks
+            cursor.executemany(f"INSERT INTO {self.table} VALUES ({marks})", self._kept)  # noqa: S608  # our own
 
     def check_tidy(self) -> None:
         assert isinstance(self.engine.pool, QueuePool)

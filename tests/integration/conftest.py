@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, inspect
 
 from domain.aggregate import makers
-from tests.storages import migrated_engine
+from tests.faulty_storages import FaultyFake, FaultyStorage, faulty_server, faulty_sqlite
+from tests.storages import BACKENDS, members_engine
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def sqlite_database(tmp_path: Path) -> str:
 def own_engine(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Engine]:
     """An engine on a database of the test's own, of each kind in turn, whose tables it may change."""
     kind = {"postgresql": "postgres", "mysql": "mariadb", "sqlite": "sqlite"}[engine.dialect.name]
-    with migrated_engine(request.getfixturevalue(f"{kind}_database")) as own:
+    with members_engine(request.getfixturevalue(f"{kind}_database")) as own:
         yield own
 
 
@@ -31,6 +33,20 @@ def server_engine(request: pytest.FixtureRequest) -> Engine:
     """An engine on each kind of server in turn."""
     engine: Engine = request.getfixturevalue(f"{request.param}_engine")
     return engine
+
+
+@pytest.fixture(params=BACKENDS)
+def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyStorage]:
+    """Each storage in turn, behind something that fails."""
+    with ExitStack() as stack:
+        if request.param == "fake":
+            yield FaultyFake()
+        elif request.param == "sqlite":
+            with members_engine(f"sqlite:///{tmp_path}/test.db"):
+                yield stack.enter_context(faulty_sqlite(f"{tmp_path}/test.db"))
+        else:
+            engine: Engine = request.getfixturevalue(f"{request.param}_engine")
+            yield stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
 
 
 @pytest.fixture

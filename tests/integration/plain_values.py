@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, Column, Date, Enum, Float, Integer, MetaData, Nu
 
 from adapters.sql.bulk import insert_rows
 from adapters.sql.types import Text, UtcDateTime
-from domain.user import Username
+from tests.contract.members import MemberName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ PLAIN = Table(
     "plain values",  # a name that has to be quoted, as that of a column below
     MetaData(),
     Column("order", Integer, primary_key=True, autoincrement=False),
-    Column("name", Text(Username, 64)),
+    Column("name", Text(MemberName, 64)),
     Column("text", String(100)),
     Column("at", UtcDateTime),
     Column("day", Date),

@@ -6,23 +6,25 @@ import os
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import Column, Table, text
+from sqlalchemy import Column, Table
 
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
-from adapters.sql.types import Duration, Exact, Json, Key
+from adapters.sql.types import Duration, Exact, Json, Key, Text
+from tests.contract.members import MemberName
 from tests.storages import migrated_engine
 
 
 def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(tmp_path: Path) -> None:
     """Here for a database that lacks a table; the types in the migration are the database's own."""
     columns = [Column("price", Exact(12, 2)), Column("lasts", Duration), Column("facts", Json)]
-    table = Table("samples", metadata, Column("id", Duration, primary_key=True), *columns)
+    name: Column[str] = Column("name", Text(MemberName, MemberName.MAX_LENGTH))
+    table = Table("samples", metadata, Column("id", Duration, primary_key=True), name, *columns)
     try:
         generated = _generated(tmp_path)
     finally:
         metadata.remove(table)
-    assert f"{len(known_revisions()) + 1:04}_make_users_again.py" == generated.name
+    assert f"{len(known_revisions()) + 1:04}_make_all_again.py" == generated.name
     written = generated.read_text()
     assert "sa.String(length=64)" in written
     assert "sa.Numeric(precision=12, scale=2).with_variant(sa.BigInteger(), 'sqlite')" in written
@@ -35,9 +37,10 @@ def _generated(tmp_path: Path) -> Path:
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(folder)]))
     with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
-        connection.execute(text("DROP TABLE users"))
+        for table in reversed(metadata.sorted_tables):
+            table.drop(connection, checkfirst=True)
         config.attributes["connection"] = connection
-        command.revision(config, "make users again", autogenerate=True, version_path=str(folder))
+        command.revision(config, "make all again", autogenerate=True, version_path=str(folder))
         command.upgrade(config, "head")
         command.check(config)
     [generated] = folder.glob("*.py")

@@ -31,7 +31,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import postgres_copy
 from domain.aggregate import new_id
-from domain.user import Username
+from tests.contract.members import MemberName
 from tests.integration.plain_values import PLAIN, Colour, connected_with, insert_all
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ LISTS = Table(
 NASTY = ["", "\\", "\\N", "\\.", "a\tb", "a\nb", "a\rb", "a\\tb", "NULL", "'", '"', ",", "𠀀é", " a ", "a\r\n\\.\r\n"]
 
 EXAMPLES: list[tuple[Table, dict[str, list[Any]]]] = [
-    (PLAIN, {"text": NASTY, "name": [Username("ann")], "at": [datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)]}),
+    (PLAIN, {"text": NASTY, "name": [MemberName("ann")], "at": [datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)]}),
     (PLAIN, {"day": [date(1, 1, 1), date(9999, 12, 31)], "is_true": [True, False], "colour": [Colour.RED]}),
     (PLAIN, {"price": [Decimal("-0.01"), Decimal("12345678.90")], "size": [0.1, 1e30, -3.0]}),
     (BINARY, {"data": [b"", b"\\x00", b"\x00\n\t\\"], "tree": [{"a": ["\\", "\n"]}, []]}),

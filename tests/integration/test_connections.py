@@ -16,17 +16,16 @@ from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
 from adapters.sql.schema import Schema
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, SchemaMismatch, StorageError, StorageUnavailable
-from service_layer.users import create_user, get_user
 from tests import mariadb_server as mariadb_programs
 from tests import postgres_server as postgres_programs
 from tests.conftest import required
-from tests.contract.users import new_user, stored_names, written
+from tests.contract.members import create_member, get_member, members_metadata, new_member, stored_names, written
+from tests.contract.shop import SqlShop
 from tests.faults import HOLD
 from tests.faulty_storages import FaultyServer, faulty_server
 from tests.servers import Server
-from tests.storages import migrated_engine, sql_storage
+from tests.storages import members_engine, sql_storage
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def test_a_server_that_accepts_and_says_nothing_is_unavailable_after_the_time_li
     """Not waited for without end."""
     engine = make_engine(f"{kind}://user:secret@127.0.0.1:{silent_port}/database", timeout=0.1)
     with pytest.raises(StorageUnavailable, match=match) as caught:
-        get_user("ann", SqlUnitOfWork(engine))
+        get_member("ann", SqlShop(engine))
     assert caught.value.retryable
     assert "secret" not in str(caught.value)
 
@@ -66,7 +65,7 @@ def test_a_server_that_falls_silent_while_one_logs_in_is_unavailable(server_engi
     with faulty_server(url, timeout=0.1) as server:
         server.plan(1, HOLD)
         with pytest.raises(StorageUnavailable, match=r"timeout expired|did not answer within 1 seconds"):
-            create_user("ann", "ann@example.com", server.unit())
+            create_member("ann", "ann@example.com", server.unit())
         server.proxy.let_go()
     assert [] == stored_names(sql_storage(server_engine))
 
@@ -78,9 +77,9 @@ def test_a_commit_that_is_not_answered_ends_at_the_limit_in_the_url(mariadb_engi
     with faulty_server(url.render_as_string(hide_password=False)) as server:
         server.faults.plan(1, HOLD, only_commits=True)
         with pytest.raises(CommitOutcomeUnknown, match="timed out"):
-            create_user("ann", "ann@example.com", server.unit())
+            create_member("ann", "ann@example.com", server.unit())
         server.proxy.let_go()
-        assert get_user("ann", server.unit()).version == 1
+        assert get_member("ann", server.unit()).version == 1
 
 
 def hang_up(listener: socket.socket) -> None:
@@ -98,7 +97,7 @@ def test_a_socket_file_can_stand_in_the_place_of_a_host(tmp_path: Path) -> None:
         pool.submit(hang_up, listener)
         engine = make_engine(f"mysql://user:secret@localhost/database?unix_socket={path}")
         with pytest.raises(StorageUnavailable, match="Lost connection"):
-            get_user("ann", SqlUnitOfWork(engine))
+            get_member("ann", SqlShop(engine))
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
@@ -108,7 +107,7 @@ def restartable(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Engine
         "postgres": (postgres_programs.own_postgres, postgres_programs.PostgresMissing, postgres_programs.new_database),
         "mariadb": (mariadb_programs.own_mariadb, mariadb_programs.MariadbMissing, mariadb_programs.new_database),
     }[request.param]
-    with required(own(), missing) as (url, server), new_database(url) as database, migrated_engine(database) as engine:
+    with required(own(), missing) as (url, server), new_database(url) as database, members_engine(database) as engine:
         yield server, engine
 
 
@@ -118,27 +117,27 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
 ) -> None:
     """Units that run then, and those that meet a connection from before, fail, may be tried again, and left nothing."""
     server, engine = restartable
-    uow = SqlUnitOfWork(engine)
-    create_user("ann", "ann@example.com", uow)
+    uow = SqlShop(engine)
+    create_member("ann", "ann@example.com", uow)
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         written(uow)
-        create_user("cid", "cid@example.com", SqlUnitOfWork(engine))
+        create_member("cid", "cid@example.com", SqlShop(engine))
         server.stop()
-        uow.users.page()
+        uow.members.page()
     assert caught.value.retryable
     with pytest.raises(StorageUnavailable, match=r"(?i)connect"):
-        create_user("dan", "dan@example.com", uow)
+        create_member("dan", "dan@example.com", uow)
     server.start()
     assert ["ann", "cid"] == stored_names(sql_storage(engine))
-    create_user("dan", "dan@example.com", uow)
-    for meet in (partial(get_user, "ann", uow), partial(create_user, "eve", "eve@example.com", uow)):
+    create_member("dan", "dan@example.com", uow)
+    for meet in (partial(get_member, "ann", uow), partial(create_member, "eve", "eve@example.com", uow)):
         server.stop()
         server.start()
         with pytest.raises(StorageUnavailable):
             meet()
-        assert get_user("ann", uow).version == 1
-    create_user("eve", "eve@example.com", uow)
+        assert get_member("ann", uow).version == 1
+    create_member("eve", "eve@example.com", uow)
     assert ["ann", "cid", "dan", "eve"] == stored_names(sql_storage(engine))
 
 
@@ -148,7 +147,7 @@ def test_a_log_in_that_is_refused_is_told_without_the_password(server: FaultySer
     """But with the server's own words, and the address that was used."""
     url = server.engine.url.set(**wrong)
     with pytest.raises(StorageUnavailable, match=r"(?i)fail|denied|unknown") as caught:
-        get_user("ann", SqlUnitOfWork(make_engine(url.render_as_string(hide_password=False))))
+        get_member("ann", SqlShop(make_engine(url.render_as_string(hide_password=False))))
     assert f"{url.host}:{url.port}/{url.database} cannot be used" in str(caught.value)
     assert str(url.password) not in str(caught.value)
 
@@ -159,16 +158,18 @@ def test_a_database_that_is_made_later_serves_the_same_engine(server: FaultyServ
     name = f"plumbline_test_{secrets.token_hex(8)}"
     engine = make_engine(server.engine.url.set(database=name).render_as_string(hide_password=False))
     with pytest.raises(StorageUnavailable, match=name):
-        get_user("ann", SqlUnitOfWork(engine))
+        get_member("ann", SqlShop(engine))
     with closing(server.observer.cursor()) as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
         try:
             with pytest.raises(SchemaMismatch, match="run `app db upgrade`"):
                 Schema(engine).make_ready()
-            with pytest.raises(StorageError, match="users"):
-                get_user("ann", SqlUnitOfWork(engine))
+            with pytest.raises(StorageError, match="members"):
+                get_member("ann", SqlShop(engine))
             Schema(engine).upgrade()
-            assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+            Schema(engine).make_ready()
+            members_metadata.create_all(engine)
+            assert create_member("ann", "ann@example.com", SqlShop(engine)).version == 1
         finally:
             engine.dispose()
             force = " WITH (FORCE)" if engine.dialect.name == "postgresql" else ""  # its sessions end a little later

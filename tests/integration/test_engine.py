@@ -17,12 +17,12 @@ from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import name_of
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, ConfigurationError, StorageError, StorageUnavailable
 from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.retrying import Retrying
-from service_layer.users import create_user, get_user
-from tests.contract.users import new_user
+from tests.contract.members import create_member, get_member, members_metadata, new_member
+from tests.contract.shop import SqlShop
+from tests.storages import engine_of
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,14 @@ def test_logs_hold_neither_the_password_nor_the_values(
         with open_schema(url) as schema:
             schema.upgrade()
         with bootstrap(url) as application:
-            create_user("ann", "ann@example.com", application.unit_of_work())
+            engine = engine_of(application)
+            members_metadata.create_all(engine)
+            uow = SqlShop(engine)
+            create_member("ann", "ann@example.com", uow)
             shown = repr(application)
-            uow = application.unit_of_work()
-            assert isinstance(uow, SqlUnitOfWork)
             with pytest.raises(StorageError) as caught, uow:
                 uow.connection.execute(text("SELECT :value FROM no_such_table"), {"value": "bob@example.com"})
-    assert "INSERT INTO users" in caplog.text
+    assert "INSERT INTO members" in caplog.text
     told = caplog.text + shown
     assert [] == [secret for secret in (password, "ann@example.com", "bob@example.com") if secret in told]
     assert password not in "".join(traceback.format_exception(caught.value))
@@ -234,7 +235,7 @@ def test_what_is_logged_of_a_server_that_cannot_be_reached_holds_no_password(cap
     """Each time that a use case is tried again."""
     engine = make_engine("postgresql://user:secret@127.0.0.1:1/database?password=secret")
     with pytest.raises(StorageUnavailable):
-        Retrying(attempts=3)(get_user, "ann", SqlUnitOfWork(engine))
+        Retrying(attempts=3)(get_member, "ann", SqlShop(engine))
     told = [str(vars(record)) for record in caplog.records]
     assert [True] * 2 == ["user:***@127.0.0.1:1/database" in one for one in told]
     assert "secret" not in "".join(told)
@@ -281,17 +282,16 @@ def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgre
 
 def test_a_time_comes_back_from_postgres_whatever_the_time_zone_of_the_database(postgres_database: str) -> None:
     """In one that is ahead of UTC, the driver could not read the last hours that there are."""
-    with open_schema(postgres_database) as schema:
-        schema.upgrade()
     last = datetime.max.replace(tzinfo=UTC)
     engine = make_engine(postgres_database)
     with engine.begin() as connection:
         connection.execute(text(f"ALTER DATABASE {engine.url.database} SET timezone = 'Asia/Tokyo'"))
     engine.dispose()
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add(evolve(new_user("ann"), created_at=last))
+    members_metadata.create_all(engine)
+    with SqlShop(engine) as uow:
+        uow.members.add(evolve(new_member("ann"), created_at=last))
         uow.commit()
-    assert last == get_user("ann", SqlUnitOfWork(engine)).created_at
+    assert last == get_member("ann", SqlShop(engine)).created_at
     engine.dispose()
 
 
@@ -304,22 +304,24 @@ def test_names_of_all_scripts_reach_postgres_whatever_the_clients_encoding(
     with open_schema(postgres_database + option) as schema:
         schema.upgrade()
     with bootstrap(postgres_database + option) as application:
-        create_user("мир", "ü@example.com", application.unit_of_work())
-        assert get_user("мир", application.unit_of_work()).email == "ü@example.com"
+        engine = engine_of(application)
+        members_metadata.create_all(engine)
+        create_member("мир", "ü@example.com", SqlShop(engine))
+        assert get_member("мир", SqlShop(engine)).email == "ü@example.com"
 
 
 def test_another_programs_lock_on_an_sqlite_file_is_waited_for(tmp_path: Path) -> None:
     """And a lock that is held for too long is a conflict that may be tried again."""
     path = tmp_path / "app.db"
-    with bootstrap(f"sqlite:///{path}"):
-        pass
+    with bootstrap(f"sqlite:///{path}") as application:
+        members_metadata.create_all(engine_of(application))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     engine = make_engine(f"sqlite:///{path}", timeout=0.1)
     with pytest.raises(ConcurrentChange, match="database is locked") as caught:
-        create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+        create_member("ann", "ann@example.com", SqlShop(engine))
     other.execute("ROLLBACK")
     other.close()
     assert caught.value.retryable
-    assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+    assert create_member("ann", "ann@example.com", SqlShop(engine)).version == 1
     engine.dispose()

@@ -19,9 +19,9 @@ from domain.errors import (
     StorageUnavailable,
     ValueTaken,
 )
+from tests.contract.members import new_member, stored_member, stored_names
 from tests.contract.orders import order_lines
 from tests.contract.shop import SqlShop
-from tests.contract.users import new_user, stored_names, stored_user
 from tests.storages import sql_storage
 
 SAID = "as the driver says it"
@@ -106,7 +106,7 @@ def test_a_broken_check_is_an_integrity_violation_whatever_the_driver_takes_it_f
     sqlite_engine: Engine, code: int
 ) -> None:
     """MySQL's number and MariaDB's."""
-    error = OperationalError("INSERT INTO users", None, mariadb(code))
+    error = OperationalError("INSERT INTO members", None, mariadb(code))
     assert type(translated(error, sqlite_engine)) is IntegrityViolation
 
 
@@ -201,18 +201,18 @@ def test_a_statement_that_the_driver_does_not_send_has_stored_nothing(
 def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(own_engine: Engine) -> None:
     """It is named, with what to write; the driver's own error is the cause."""
     with own_engine.begin() as connection:
-        connection.execute(text("CREATE UNIQUE INDEX ux_users_active ON users (active)"))
+        connection.execute(text("CREATE UNIQUE INDEX ux_members_active ON members (active)"))
     storage = sql_storage(own_engine)
-    stored_user(storage, "ann")
+    stored_member(storage, "ann")
     for bulk in (False, True):
         with (
             pytest.raises(IntegrityViolation, match=r"active.* was broken.*Unique") as caught,
             storage.unit() as uow,
         ):
             if bulk:
-                uow.users.add_many([new_user("bob")])
+                uow.members.add_many([new_member("bob")])
             else:
-                uow.users.add(new_user("bob"))
+                uow.members.add(new_member("bob"))
             uow.commit()
         assert isinstance(caught.value.__cause__, DBAPIError)
         assert caught.value.kind == "unique"
@@ -223,14 +223,14 @@ def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(ow
 def test_a_taken_value_of_a_bulk_is_told_where_a_trigger_writes_too(own_engine: Engine) -> None:
     """SQLite counts what a trigger has stored among the rows of the bulk."""
     storage = sql_storage(own_engine)
-    stored_user(storage, "bob")
+    stored_member(storage, "bob")
     with own_engine.begin() as connection:
         connection.execute(text("CREATE TABLE seen (id TEXT)"))
         connection.execute(
-            text("CREATE TRIGGER see AFTER INSERT ON users BEGIN INSERT INTO seen VALUES (1), (2), (3); END")
+            text("CREATE TRIGGER see AFTER INSERT ON members BEGIN INSERT INTO seen VALUES (1), (2), (3); END")
         )
     with pytest.raises(ValueTaken), storage.unit() as uow:
-        uow.users.add_many([new_user("ann"), new_user("bob")])
+        uow.members.add_many([new_member("ann"), new_member("bob")])
 
 
 @pytest.mark.promise(7)
@@ -239,7 +239,7 @@ def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
     line = {"order_id": new_id(), "id": new_id(), "sku": "tea", "quantity": 1}
     match = r"(?i)(foreign key|fk_order_lines_order_id_order).* was broken"
     with pytest.raises(IntegrityViolation, match=match) as caught, SqlShop(engine) as uow:
-        uow.users.add(new_user("ann"))
+        uow.members.add(new_member("ann"))
         with uow.writing:
             uow.connection.execute(insert(order_lines), line)
     assert isinstance(caught.value.__cause__, DBAPIError)
@@ -252,16 +252,16 @@ def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
 def test_a_broken_check_constraint_is_an_integrity_violation(own_engine: Engine, bulk: bool) -> None:
     """With the constraint's name; left out is SQLite, which cannot add one to a table."""
     with own_engine.begin() as connection:
-        connection.execute(text("ALTER TABLE users ADD CONSTRAINT ck_users_username_known CHECK (username <> 'bob')"))
+        connection.execute(text("ALTER TABLE members ADD CONSTRAINT ck_members_name_known CHECK (name <> 'bob')"))
     storage = sql_storage(own_engine)
     with (
-        pytest.raises(IntegrityViolation, match=r"ck_users_username_known.* was broken.*domain check") as caught,
+        pytest.raises(IntegrityViolation, match=r"ck_members_name_known.* was broken.*domain check") as caught,
         storage.unit() as uow,
     ):
         if bulk:
-            uow.users.add_many([new_user("ann"), new_user("bob")])
+            uow.members.add_many([new_member("ann"), new_member("bob")])
         else:
-            uow.users.add(new_user("bob"))
+            uow.members.add(new_member("bob"))
         uow.commit()
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert [] == stored_names(storage)

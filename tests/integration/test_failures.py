@@ -11,73 +11,79 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
     StorageError,
     StorageUnavailable,
     UnitOfWorkMisuse,
 )
-from domain.user import UsernameTaken
-from service_layer.users import create_user, get_user
-from tests.contract.users import new_user, stored_names, stored_user, written
+from tests.contract.members import (
+    NameTaken,
+    create_member,
+    get_member,
+    new_member,
+    stored_member,
+    stored_names,
+    written,
+)
+from tests.contract.shop import SqlShop
 from tests.integration.lost_connections import at_commits, checked_out, end_connection_of
-from tests.storages import InATransaction, migrated_engine, sql_storage
+from tests.storages import InATransaction, members_engine, sql_storage
 
 
-def leave_normally(uow: SqlUnitOfWork) -> None:
+def leave_normally(uow: SqlShop) -> None:
     """Read, and leave."""
     with uow:
-        uow.users.page()
+        uow.members.page()
 
 
-def leave_after_a_commit(uow: SqlUnitOfWork) -> None:
+def leave_after_a_commit(uow: SqlShop) -> None:
     """Write in a transaction, and commit it."""
     with uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         written(uow)
         uow.commit()
 
 
-def leave_after_a_single_statement(uow: SqlUnitOfWork) -> None:
+def leave_after_a_single_statement(uow: SqlShop) -> None:
     """Commit by the only statement."""
     with uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         uow.commit()
 
 
-def leave_by_an_error(uow: SqlUnitOfWork) -> None:
+def leave_by_an_error(uow: SqlShop) -> None:
     """Leave by an error of the caller's."""
     with pytest.raises(ZeroDivisionError), uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         written(uow)
         raise ZeroDivisionError
 
 
-def leave_by_a_conflict(uow: SqlUnitOfWork) -> None:
+def leave_by_a_conflict(uow: SqlShop) -> None:
     """Leave by an error of the database's, in a transaction."""
-    with pytest.raises(UsernameTaken), uow:
-        uow.users.add(new_user("ann"))
+    with pytest.raises(NameTaken), uow:
+        uow.members.add(new_member("ann"))
         written(uow)
 
 
-def leave_by_a_conflict_of_a_single_statement(uow: SqlUnitOfWork) -> None:
+def leave_by_a_conflict_of_a_single_statement(uow: SqlShop) -> None:
     """Leave by an error of the database's, at the commit."""
-    with pytest.raises(UsernameTaken), uow:
-        uow.users.add(new_user("ann"))
+    with pytest.raises(NameTaken), uow:
+        uow.members.add(new_member("ann"))
         uow.commit()
 
 
-def leave_a_stream_unfinished(uow: SqlUnitOfWork) -> None:
+def leave_a_stream_unfinished(uow: SqlShop) -> None:
     """Begin to read a stream, and go."""
     with uow:
-        next(uow.users.stream())
+        next(uow.members.stream())
 
 
-def leave_inside_a_savepoint(uow: SqlUnitOfWork) -> None:
+def leave_inside_a_savepoint(uow: SqlShop) -> None:
     """Leave a savepoint and the unit by one error."""
     with pytest.raises(ZeroDivisionError), uow, uow.savepoint():
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         written(uow)
         raise ZeroDivisionError
 
@@ -96,28 +102,26 @@ WAYS = [
 
 @pytest.mark.promise(15)
 @pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
-def test_however_a_unit_is_left_its_connection_comes_back(
-    engine: Engine, leave: Callable[[SqlUnitOfWork], None]
-) -> None:
+def test_however_a_unit_is_left_its_connection_comes_back(engine: Engine, leave: Callable[[SqlShop], None]) -> None:
     """And carries no transaction over to the next one."""
-    stored_user(sql_storage(engine), "ann")
-    leave(SqlUnitOfWork(engine))
+    stored_member(sql_storage(engine), "ann")
+    leave(SqlShop(engine))
     assert checked_out(engine) == 0
-    assert get_user("ann", SqlUnitOfWork(engine)).email == "ann@example.com"
-    with SqlUnitOfWork(engine) as uow:  # which would be stored in part if it began no transaction of its own
-        uow.users.add(new_user("bob"))
+    assert get_member("ann", SqlShop(engine)).email == "ann@example.com"
+    with SqlShop(engine) as uow:  # which would be stored in part if it began no transaction of its own
+        uow.members.add(new_member("bob"))
         written(uow)
         uow.rollback()
     assert "bob" not in stored_names(sql_storage(engine))
-    stored_user(sql_storage(engine), "bob")
+    stored_member(sql_storage(engine), "bob")
 
 
 @pytest.mark.promise(15)
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
-def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: type[SqlUnitOfWork]) -> None:
+@pytest.mark.parametrize("unit", [SqlShop, InATransaction])
+def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: type[SqlShop]) -> None:
     """What a block does after its commit keeps no connection from others."""
     with unit(engine) as uow:
-        uow.users.add(new_user())
+        uow.members.add(new_member())
         uow.commit()
         assert checked_out(engine) == 0
 
@@ -126,16 +130,16 @@ def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: t
 def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) -> None:
     """Not a hang; and the next unit works as soon as a connection is back."""
     engine = make_engine(own_engine.url.render_as_string(hide_password=False), timeout=0.1)
-    open_units = [SqlUnitOfWork(engine) for _ in range(15)]
+    open_units = [SqlShop(engine) for _ in range(15)]
     for uow in open_units:
-        uow.__enter__().users.page()
+        uow.__enter__().members.page()
     started = time.monotonic()
     with pytest.raises(StorageUnavailable, match="became free in time") as caught:
-        create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+        create_member("ann", "ann@example.com", SqlShop(engine))
     assert time.monotonic() - started < 10
     assert caught.value.retryable
     open_units.pop().__exit__(None, None, None)
-    assert create_user("ann", "ann@example.com", SqlUnitOfWork(engine)).version == 1
+    assert create_member("ann", "ann@example.com", SqlShop(engine)).version == 1
     for uow in open_units:
         uow.__exit__(None, None, None)
     engine.dispose()
@@ -144,27 +148,27 @@ def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) 
 @pytest.mark.promise(14)
 def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(server_engine: Engine) -> None:
     """The error may be tried again; the next unit gets a new connection; objects stay readable."""
-    ann = stored_user(sql_storage(server_engine), "ann")
-    uow = SqlUnitOfWork(server_engine)
+    ann = stored_member(sql_storage(server_engine), "ann")
+    uow = SqlShop(server_engine)
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
-        mine = uow.users.get(ann.id)
+        mine = uow.members.get(ann.id)
         mine.deactivate()
-        uow.users.page()
+        uow.members.page()
         end_connection_of(uow, server_engine)
-        uow.users.page()
+        uow.members.page()
     assert caught.value.retryable
     assert (ann.id, False) == (mine.id, mine.active)
     assert checked_out(server_engine) == 0
     with uow:
-        assert uow.users.get(ann.id).active
+        assert uow.members.get(ann.id).active
 
 
 @pytest.mark.promise(14)
 def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_engine: Engine) -> None:
     """Neither success nor failure may be claimed, and it must not be tried again blindly."""
-    uow = SqlUnitOfWork(server_engine)
+    uow = SqlShop(server_engine)
     with uow:
-        uow.users.add(new_user())
+        uow.members.add(new_member())
         end_connection_of(uow, server_engine)
         with pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught:
             uow.commit()
@@ -176,12 +180,10 @@ def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_en
 
 
 @pytest.mark.promise(14)
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
-def test_a_commit_that_the_database_refuses_surely_did_not_happen(
-    postgres_database: str, unit: type[SqlUnitOfWork]
-) -> None:
+@pytest.mark.parametrize("unit", [SqlShop, InATransaction])
+def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_database: str, unit: type[SqlShop]) -> None:
     """Here by a check that the database makes only at the end of the transaction."""
-    with migrated_engine(postgres_database) as engine:
+    with members_engine(postgres_database) as engine:
         with engine.begin() as connection:
             connection.execute(
                 text(
@@ -191,12 +193,12 @@ def test_a_commit_that_the_database_refuses_surely_did_not_happen(
             )
             connection.execute(
                 text(
-                    "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON users"
+                    "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON members"
                     " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
                 )
             )
         with pytest.raises(StorageError, match="refused a statement: not today") as caught:
-            create_user("ann", "ann@example.com", unit(engine))
+            create_member("ann", "ann@example.com", unit(engine))
         assert not isinstance(caught.value, CommitOutcomeUnknown)
         assert stored_names(sql_storage(engine)) == []
 
@@ -204,8 +206,8 @@ def test_a_commit_that_the_database_refuses_surely_did_not_happen(
 @pytest.mark.promise(14)
 def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_engine: Engine) -> None:
     """PostgreSQL would answer it with a rollback, and the driver would not say so."""
-    with SqlUnitOfWork(postgres_engine) as uow:
-        uow.users.add(new_user())
+    with SqlShop(postgres_engine) as uow:
+        uow.members.add(new_member())
         with pytest.raises(DBAPIError):
             uow.connection.execute(text("SELECT * FROM nowhere"))
         with pytest.raises(StorageError, match="nothing is stored"):
@@ -214,9 +216,9 @@ def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_eng
 
 
 @pytest.mark.promise(15)
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+@pytest.mark.parametrize("unit", [SqlShop, InATransaction])
 def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
-    engine: Engine, unit: type[SqlUnitOfWork], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, unit: type[SqlShop], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The interrupt itself goes on; what was committed stays so."""
     uow = unit(engine)
@@ -226,11 +228,11 @@ def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
         raise KeyboardInterrupt
 
     with at_commits(engine, monkeypatch, interrupt), pytest.raises(KeyboardInterrupt), uow:
-        uow.users.add(new_user("ann"))
+        uow.members.add(new_member("ann"))
         uow.commit()
     assert checked_out(engine) == 0
     with uow:
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         uow.commit()
     assert ["ann", "bob"] == stored_names(sql_storage(engine))
 
@@ -238,26 +240,26 @@ def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
 @pytest.mark.promise(1)
 def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> None:
     """Also those that are plain text."""
-    stored_user(sql_storage(engine), "ann")
-    with SqlUnitOfWork(engine) as uow:
+    stored_member(sql_storage(engine), "ann")
+    with SqlShop(engine) as uow:
         with uow.writing:
-            uow.connection.execute(text("UPDATE users SET username = 'bob'"))
+            uow.connection.execute(text("UPDATE members SET name = 'bob'"))
         uow.rollback()
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(14)
-@pytest.mark.parametrize("next_step", [written, SqlUnitOfWork.commit], ids=["a query", "a commit"])
+@pytest.mark.parametrize("next_step", [written, SqlShop.commit], ids=["a query", "a commit"])
 def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
-    server_engine: Engine, next_step: Callable[[SqlUnitOfWork], None]
+    server_engine: Engine, next_step: Callable[[SqlShop], None]
 ) -> None:
     """In the domain's words; what was done before is not stored."""
-    with SqlUnitOfWork(server_engine) as uow:
-        uow.users.add(new_user("ann"))
+    with SqlShop(server_engine) as uow:
+        uow.members.add(new_member("ann"))
         end_connection_of(uow, server_engine)
         with uow.reading, suppress(DBAPIError):
             uow.connection.execute(text("SELECT 1"))
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         with pytest.raises(StorageUnavailable, match=r"the connection to .+ was lost"):
             next_step(uow)
     assert stored_names(sql_storage(server_engine)) == []
@@ -266,9 +268,9 @@ def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
 @pytest.mark.promise(1)
 def test_the_callers_error_goes_on_when_the_rollback_fails(server_engine: Engine) -> None:
     """The connection is gone, and with it the transaction: there is nothing more to say."""
-    uow = SqlUnitOfWork(server_engine)
+    uow = SqlShop(server_engine)
     with pytest.raises(ZeroDivisionError), uow:
-        uow.users.add(new_user())
+        uow.members.add(new_member())
         end_connection_of(uow, server_engine)
         raise ZeroDivisionError
     assert checked_out(server_engine) == 0
@@ -282,9 +284,9 @@ def test_an_interrupt_while_rolling_back_goes_on_and_leaves_no_connection_behind
     def interrupt(_connection: object) -> None:
         raise KeyboardInterrupt
 
-    uow = SqlUnitOfWork(engine)
+    uow = SqlShop(engine)
     with pytest.raises(KeyboardInterrupt), uow:
-        uow.users.add(new_user())
+        uow.members.add(new_member())
         written(uow)
         event.listen(engine, "rollback", interrupt)
     event.remove(engine, "rollback", interrupt)
@@ -295,11 +297,11 @@ def test_an_interrupt_while_rolling_back_goes_on_and_leaves_no_connection_behind
 @pytest.mark.promise(10)
 def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) -> None:
     """There is no transaction left to go on with."""
-    with SqlUnitOfWork(server_engine) as uow:
+    with SqlShop(server_engine) as uow:
         with pytest.raises(StorageUnavailable), uow.savepoint():
-            uow.users.add(new_user())
+            uow.members.add(new_member())
             end_connection_of(uow, server_engine)
-            uow.users.page()
+            uow.members.page()
         with pytest.raises(UnitOfWorkMisuse, match="cannot be used"):
-            uow.users.page()
+            uow.members.page()
     assert stored_names(sql_storage(server_engine)) == []

@@ -8,9 +8,8 @@ from sqlalchemy.orm import Mapper
 
 from adapters.sql.flat import flat_classes
 from adapters.sql.mapping import map_aggregate, map_part
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.user import User
-from tests.contract.users import new_user
+from tests.contract.members import Member, new_member
+from tests.contract.shop import SqlShop
 from tests.integration.mappings import SORTED, a_part, a_part_table, a_root, a_table, owns
 
 
@@ -44,11 +43,11 @@ def test_flat_is_refused_with_listeners() -> None:
 
 def test_a_flat_object_is_tracked_after_it_was_written(engine: Engine) -> None:
     """It can be changed and written again in the same unit, and its changes are those of columns alone."""
-    assert User in flat_classes
+    assert Member in flat_classes
     sent: list[str] = []
-    ann = new_user("ann")
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add(ann)
+    ann = new_member("ann")
+    with SqlShop(engine) as uow:
+        uow.members.add(ann)
         uow.flush()
         event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
         ann.deactivate()
@@ -57,7 +56,7 @@ def test_a_flat_object_is_tracked_after_it_was_written(engine: Engine) -> None:
         uow.commit()
     written = [one.partition(" WHERE")[0] for one in sent if one.startswith("UPDATE")]
     assert 2 == len(written)
-    assert not any("username" in one for one in written)
-    with SqlUnitOfWork(engine) as uow:
-        found = uow.users.get(ann.id)
+    assert not any("name" in one for one in written)
+    with SqlShop(engine) as uow:
+        found = uow.members.get(ann.id)
         assert (True, 1) == (found.active, found.version)

@@ -8,31 +8,33 @@ import sys
 import pytest
 from sqlalchemy import Engine
 
-from tests.contract.users import stored_names
+from tests.contract.members import stored_names
 from tests.storages import sql_storage
 
 # In a process of its own, because the tests have threads, which a fork does not take along.
 PROGRAM = """
 import os, sys
-from domain.user import User
 from entrypoints.bootstrap import bootstrap
-from service_layer.users import create_user
+from tests.contract.members import Member, create_member
+from tests.contract.shop import SqlShop
+from tests.storages import engine_of
 
 application = bootstrap(sys.argv[1])
+engine = engine_of(application)
 children = []
 for child in range(2):
     children.append(os.fork())
     if not children[-1]:
         for number in range(0, 4, 2):
-            create_user(f"ann{child}{number}", f"ann{child}{number}@example.com", application.unit_of_work())
-            with application.unit_of_work() as uow:  # in a transaction
-                uow.users.add(User.create(f"ann{child}{number + 1}", f"ann{child}{number + 1}@example.com"))
-                uow.users.page()
+            create_member(f"ann{child}{number}", f"ann{child}{number}@example.com", SqlShop(engine))
+            with SqlShop(engine) as uow:  # in a transaction
+                uow.members.add(Member.create(f"ann{child}{number + 1}", f"ann{child}{number + 1}@example.com"))
+                uow.members.page()
                 uow.commit()
         sys.exit()
-create_user("bob", "bob@example.com", application.unit_of_work())
+create_member("bob", "bob@example.com", SqlShop(engine))
 ended = [os.waitpid(child, 0)[1] for child in children]
-create_user("cid", "cid@example.com", application.unit_of_work())
+create_member("cid", "cid@example.com", SqlShop(engine))
 sys.exit(any(ended))
 """
 

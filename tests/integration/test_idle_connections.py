@@ -9,23 +9,22 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageUnavailable
 from entrypoints.bootstrap import bootstrap
 from service_layer.retrying import retrying
-from service_layer.users import create_user, get_user
-from tests.contract.users import new_user
+from tests.contract.members import create_member, get_member, new_member
+from tests.contract.shop import SqlShop
 from tests.integration.lost_connections import end_connection, number_of
-from tests.storages import LOCK_TIMEOUT
+from tests.storages import LOCK_TIMEOUT, engine_of
 
 
 @pytest.fixture
-def pinged(request: pytest.FixtureRequest, server_engine: Engine) -> Iterator[SqlUnitOfWork]:
+def pinged(request: pytest.FixtureRequest, server_engine: Engine) -> Iterator[SqlShop]:
     """A unit of work on an engine of its own, which tries connections or not, and whose only one has been ended."""
     url = server_engine.url.render_as_string(hide_password=False)
     own = make_engine(url, LOCK_TIMEOUT, ping=request.param)
-    uow = SqlUnitOfWork(own)
-    create_user("ann", "ann@example.com", uow)
+    uow = SqlShop(own)
+    create_member("ann", "ann@example.com", uow)
     with uow:
         number = number_of(uow, own)
     end_connection(number, server_engine)
@@ -38,33 +37,31 @@ without_ping = pytest.mark.parametrize("pinged", [False], indirect=True)
 
 
 @with_ping
-def test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended(pinged: SqlUnitOfWork) -> None:
+def test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended(pinged: SqlShop) -> None:
     """It is replaced before the unit gets it."""
-    assert "ann@example.com" == get_user("ann", pinged).email
+    assert "ann@example.com" == get_member("ann", pinged).email
 
 
 @pytest.mark.promise(15)
 @without_ping
 @pytest.mark.parametrize("use", ["reading", "writing"])
-def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(
-    pinged: SqlUnitOfWork, use: str
-) -> None:
+def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(pinged: SqlShop, use: str) -> None:
     """By an error that may be tried again."""
     with pytest.raises(StorageUnavailable) as caught, pinged:
         if use == "reading":
-            pinged.users.page()
+            pinged.members.page()
         else:
-            pinged.users.add(new_user("bob"))
+            pinged.members.add(new_member("bob"))
             pinged.commit()
     assert caught.value.retryable
-    assert "ann@example.com" == get_user("ann", pinged).email
-    assert 1 == create_user("bob", "bob@example.com", pinged).version
+    assert "ann@example.com" == get_member("ann", pinged).email
+    assert 1 == create_member("bob", "bob@example.com", pinged).version
 
 
 @without_ping
-def test_retrying_gets_over_an_idle_connection_that_was_ended(pinged: SqlUnitOfWork) -> None:
+def test_retrying_gets_over_an_idle_connection_that_was_ended(pinged: SqlShop) -> None:
     """Which costs nothing as long as none was."""
-    assert 1 == retrying(create_user, "bob", "bob@example.com", pinged).version
+    assert 1 == retrying(create_member, "bob", "bob@example.com", pinged).version
 
 
 @pytest.mark.parametrize(("setting", "notices"), [("", True), ("0", True), ("1", False)])
@@ -74,10 +71,9 @@ def test_the_environment_chooses_whether_connections_are_tried(
     """By DATABASE_PING; without it they are not."""
     monkeypatch.setenv("DATABASE_PING", setting)
     with bootstrap(server_engine.url.render_as_string(hide_password=False)) as application:
-        uow = application.unit_of_work()
-        assert isinstance(uow, SqlUnitOfWork)
+        uow = SqlShop(engine_of(application))
         with uow:
             number = number_of(uow, server_engine)
         end_connection(number, server_engine)
         with pytest.raises(StorageUnavailable) if notices else nullcontext(), uow:
-            assert [] == list(uow.users.stream())
+            assert [] == list(uow.members.stream())

@@ -30,7 +30,7 @@ from adapters.sql.repository import SqlRepository
 from domain.aggregate import makers
 from domain.constraints import Reference
 from domain.errors import NotFound, ReferenceMissing, StillReferenced, UnitOfWorkMisuse
-from domain.user import User
+from tests.contract.members import Member
 from tests.contract.orders import Order
 from tests.contract.products import new_product
 from tests.contract.shop import SqlShop
@@ -119,7 +119,7 @@ def test_an_object_that_was_made_before_its_class_was_mapped_is_refused(sqlite_e
 
 def test_the_members_of_a_mapped_class_can_be_listed() -> None:
     """As help() and many tools do."""
-    assert {"change_email", "email"} < dict(getmembers(User)).keys()
+    assert {"change_email", "email"} < dict(getmembers(Member)).keys()
 
 
 def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:

@@ -15,7 +15,6 @@ from sqlalchemy import Engine, event, insert, make_url, text
 
 from adapters.sql.engine import make_engine
 from adapters.sql.mapping import metadata
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
 from domain.errors import (
     DuplicateIdentity,
@@ -25,13 +24,22 @@ from domain.errors import (
     TransactionLost,
     UnitOfWorkMisuse,
 )
-from domain.user import EmailTaken, User, UsernameTaken
 from entrypoints.bootstrap import bootstrap
 from tests import mariadb_server as programs
 from tests.conftest import required
+from tests.contract.members import (
+    EmailTaken,
+    Member,
+    NameTaken,
+    new_member,
+    stored_member,
+    stored_names,
+    stored_values,
+    values,
+    written,
+)
 from tests.contract.orders import orders
 from tests.contract.shop import SHOP_METADATA, SqlShop
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
 from tests.servers import administrator
 from tests.storages import shop_engine, sql_storage
 
@@ -141,14 +149,14 @@ def test_tables_are_made_alike_whatever_the_defaults_of_server_and_database_are(
 def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine: Engine) -> None:
     """Names of all scripts, times in UTC to the microsecond; and a name is refused as taken."""
     storage = sql_storage(odd_engine)
-    user = User(username="мир", email="ü@example.com", created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
+    member = Member(name="мир", email="ü@example.com", created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
     with storage.unit() as uow:
-        uow.users.add(user)
+        uow.members.add(member)
         uow.commit()
     with storage.unit() as uow:
-        assert values(user) == values(uow.users.get_by_username("мир"))
-    with pytest.raises(UsernameTaken, match="'мир'"), storage.unit() as uow:
-        uow.users.add(new_user("мир"))
+        assert values(member) == values(uow.members.get_by_name("мир"))
+    with pytest.raises(NameTaken, match="'мир'"), storage.unit() as uow:
+        uow.members.add(new_member("мир"))
         uow.commit()
 
 
@@ -156,17 +164,17 @@ def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine:
 def test_a_taken_value_is_recognized_in_every_language_of_the_server(odd_server: str, odd_engine: Engine) -> None:
     """Not in all of them does the key's name come last."""
     storage = sql_storage(odd_engine)
-    stored_user(storage, "ann")
+    stored_member(storage, "ann")
     refused = {}
     with administrator(odd_server, programs.DRIVER) as connection:
         for language in ("de_DE", "ja_JP", "hu_HU", "cs_CZ", "en_US"):
             connection.exec_driver_sql(f"SET GLOBAL lc_messages = '{language}'")
             odd_engine.dispose()
-            with pytest.raises((UsernameTaken, IntegrityViolation)) as caught, storage.unit() as uow:
-                uow.users.add(new_user("ann"))
+            with pytest.raises((NameTaken, IntegrityViolation)) as caught, storage.unit() as uow:
+                uow.members.add(new_member("ann"))
                 uow.commit()
             refused[language] = caught.type
-    assert dict.fromkeys(refused, UsernameTaken) == refused
+    assert dict.fromkeys(refused, NameTaken) == refused
 
 
 def refuse_rows(engine: Engine, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,17 +193,17 @@ def refuse_rows(engine: Engine, message: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("key", "expected", "says"),
     [
-        ("uq_users_username", UsernameTaken, "the username 'ann' is taken"),
-        ("uq_users_email", EmailTaken, "the email 'ann@example.com' is taken"),
+        ("uq_members_name", NameTaken, "the name 'ann' is taken"),
+        ("uq_members_email", EmailTaken, "the email 'ann@example.com' is taken"),
         ("PRIMARY", DuplicateIdentity, "the id [-0-9a-f]{36} is stored already"),
-        ("ux_users_active", IntegrityViolation, "^ux_users_active .unique. was broken"),
-        ("users.ux_users_active", IntegrityViolation, "^ux_users_active .unique. was broken"),
-        ("users.uq_users_username", UsernameTaken, "the username 'ann' is taken"),
-        ("users.uq_users_email", EmailTaken, "the email 'ann@example.com' is taken"),
-        ("users.PRIMARY", DuplicateIdentity, "the id [-0-9a-f]{36} is stored already"),
+        ("ux_members_active", IntegrityViolation, "^ux_members_active .unique. was broken"),
+        ("members.ux_members_active", IntegrityViolation, "^ux_members_active .unique. was broken"),
+        ("members.uq_members_name", NameTaken, "the name 'ann' is taken"),
+        ("members.uq_members_email", EmailTaken, "the email 'ann@example.com' is taken"),
+        ("members.PRIMARY", DuplicateIdentity, "the id [-0-9a-f]{36} is stored already"),
     ],
 )
-@pytest.mark.parametrize("value", ["x", "x' for key 'uq_users_email", "x' for key 'users.PRIMARY", "", "'", "\n"])
+@pytest.mark.parametrize("value", ["x", "x' for key 'uq_members_email", "x' for key 'members.PRIMARY", "", "'", "\n"])
 def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
     mariadb_engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
@@ -206,8 +214,8 @@ def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
 ) -> None:
     """Behind the value, which the caller may have chosen; MySQL writes the table's name before it."""
     refuse_rows(mariadb_engine, f"Duplicate entry '{value}' for key '{key}'", monkeypatch)
-    with pytest.raises(expected, match=says), SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("ann"))
+    with pytest.raises(expected, match=says), SqlShop(mariadb_engine) as uow:
+        uow.members.add(new_member("ann"))
         uow.commit()
 
 
@@ -216,9 +224,9 @@ def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_li
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name is what one must know to declare the error."""
-    refuse_rows(mariadb_engine, "Duplicate entry 'one\ntwo' for key 'ux_users_active'", monkeypatch)
-    with pytest.raises(IntegrityViolation, match="ux_users_active"), SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("ann"))
+    refuse_rows(mariadb_engine, "Duplicate entry 'one\ntwo' for key 'ux_members_active'", monkeypatch)
+    with pytest.raises(IntegrityViolation, match="ux_members_active"), SqlShop(mariadb_engine) as uow:
+        uow.members.add(new_member("ann"))
         uow.commit()
 
 
@@ -226,13 +234,13 @@ def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_li
 @pytest.mark.parametrize(
     ("statement", "message", "constraint"),
     [
-        ("INSERT INTO users (id) VALUES (1)", "something else", "something else"),
+        ("INSERT INTO members (id) VALUES (1)", "something else", "something else"),
         (
-            "INSERT INTO other_users (id) VALUES (1)",
-            "Duplicate entry 'x' for key 'uq_users_username'",
-            "uq_users_username",
+            "INSERT INTO other_members (id) VALUES (1)",
+            "Duplicate entry 'x' for key 'uq_members_name'",
+            "uq_members_name",
         ),
-        ("INSERT INTO other_users (id) VALUES (1)", "Duplicate entry 'x' for key 'PRIMARY'", "PRIMARY"),
+        ("INSERT INTO other_members (id) VALUES (1)", "Duplicate entry 'x' for key 'PRIMARY'", "PRIMARY"),
     ],
 )
 def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
@@ -240,7 +248,7 @@ def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
 ) -> None:
     """Named as the server names it: here about rows that a statement of one's own writes to a table of one's own."""
     refuse_rows(mariadb_engine, message, monkeypatch)
-    with pytest.raises(IntegrityViolation) as caught, SqlUnitOfWork(mariadb_engine) as uow, uow.writing:
+    with pytest.raises(IntegrityViolation) as caught, SqlShop(mariadb_engine) as uow, uow.writing:
         uow.connection.execute(text(statement))
     assert constraint == caught.value.constraint
 
@@ -251,9 +259,9 @@ def test_ids_of_every_kind_are_in_the_order_of_their_values(mariadb_engine: Engi
     time_based, random = "d41f27d6-e7d3-11f1-b725-02fc00000001", "121ecb31-3922-4a2f-a3fe-7e0dfc4f6ee6"
     smallest, greatest = UUID(int=0), UUID(int=2**128 - 1)
     ids = [greatest, UUID(random), UUID(time_based), new_id(), UUID(int=3 << 96), UUID(int=2 << 96 | 1 << 76), smallest]
-    with SqlUnitOfWork(mariadb_engine) as uow:
+    with SqlShop(mariadb_engine) as uow:
         for number, id in enumerate(ids):
-            uow.users.add(evolve(new_user(f"user{number}"), id=id))
+            uow.members.add(evolve(new_member(f"member{number}"), id=id))
         uow.commit()
     assert sorted(ids) == [row["id"] for row in stored_values(sql_storage(mariadb_engine))]
 
@@ -270,14 +278,14 @@ def test_a_value_that_does_not_fit_is_refused_and_not_cut(odd_engine: Engine) ->
 def test_a_lock_waited_for_in_vain_ends_the_whole_unit_where_the_server_is_told_to(odd_engine: Engine) -> None:
     """Then not even a savepoint can go on: what the unit did before it is gone, and that is said."""
     storage = sql_storage(odd_engine)
-    ann = stored_user(storage, "ann")
+    ann = stored_member(storage, "ann")
     with odd_engine.begin() as other, storage.unit() as uow:
-        other.execute(text("UPDATE users SET active = false"))
-        uow.users.add(new_user("bob"))
+        other.execute(text("UPDATE members SET active = false"))
+        uow.members.add(new_member("bob"))
         with pytest.raises(TransactionLost), uow.savepoint():
-            uow.users.get(ann.id).deactivate()
+            uow.members.get(ann.id).deactivate()
         with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
-            uow.users.page()
+            uow.members.page()
         other.rollback()
     assert [values(ann)] == stored_values(storage)
 
@@ -310,8 +318,8 @@ def test_a_url_cannot_switch_transactions_off(mariadb_engine: Engine) -> None:
     """The driver has an option for that."""
     url = mariadb_engine.url.update_query_dict({"autocommit": "1"}).render_as_string(hide_password=False)
     engine = make_engine(url)
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add(new_user("ann"))
+    with SqlShop(engine) as uow:
+        uow.members.add(new_member("ann"))
         written(uow)
         uow.rollback()
     engine.dispose()
@@ -327,7 +335,7 @@ def test_a_connection_whose_answer_was_not_read_is_given_up(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next unit would take that answer for one of its own, and be told that it has stored what it has not."""
-    stored_user(sql_storage(mariadb_engine), "ann")
+    stored_member(sql_storage(mariadb_engine), "ann")
     driver: Any = pymysql.connections.Connection
     read = driver._read_query_result  # noqa: SLF001  # a moment that no signal can be made to meet
     signals: list[TimeIsUp] = []
@@ -339,12 +347,12 @@ def test_a_connection_whose_answer_was_not_read_is_given_up(
 
     monkeypatch.setattr(driver, "_read_query_result", interrupted)
     for name in ("bob", "cid"):
-        with pytest.raises(TimeIsUp), SqlUnitOfWork(mariadb_engine) as uow:
+        with pytest.raises(TimeIsUp), SqlShop(mariadb_engine) as uow:
             signals.append(TimeIsUp())
-            uow.users.add(new_user(name))
+            uow.members.add(new_member(name))
             uow.commit()
     for _ in range(3):
-        with SqlUnitOfWork(mariadb_engine) as uow, pytest.raises(UsernameTaken):
-            uow.users.add(new_user("ann"))
+        with SqlShop(mariadb_engine) as uow, pytest.raises(NameTaken):
+            uow.members.add(new_member("ann"))
             uow.commit()
     assert ["ann"] == stored_names(sql_storage(mariadb_engine))

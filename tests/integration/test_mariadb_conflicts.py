@@ -10,48 +10,55 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, insert, text, update
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from adapters.sql.users import users
 from domain.aggregate import new_id
 from domain.errors import ConcurrentChange, StorageError, TransactionLost, UnitOfWorkMisuse
-from domain.user import User
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values, written
+from tests.contract.members import (
+    Member,
+    members,
+    new_member,
+    stored_member,
+    stored_names,
+    stored_values,
+    values,
+    written,
+)
+from tests.contract.shop import SqlShop
 from tests.storages import sql_storage
 
 pymysql = pytest.importorskip("pymysql")
 
 
 @pytest.fixture
-def ann(mariadb_engine: Engine) -> User:
-    """A user who is stored, and whose row the rivals below wait for."""
-    return stored_user(sql_storage(mariadb_engine), "ann")
+def ann(mariadb_engine: Engine) -> Member:
+    """A member who is stored, and whose row the rivals below wait for."""
+    return stored_member(sql_storage(mariadb_engine), "ann")
 
 
 @pytest.fixture
-def bob(ann: User, mariadb_engine: Engine) -> User:  # noqa: ARG001  # stored after her
-    """A user who is stored, and whose row the rivals below hold."""
-    return stored_user(sql_storage(mariadb_engine), "bob")
+def bob(ann: Member, mariadb_engine: Engine) -> Member:  # noqa: ARG001  # stored after her
+    """A member who is stored, and whose row the rivals below hold."""
+    return stored_member(sql_storage(mariadb_engine), "bob")
 
 
-def somebody() -> User:
-    """Return a user of a name that no test has had, because one that was given up before can lock its neighbours."""
-    return new_user(f"user-{new_id()}")
+def somebody() -> Member:
+    """Return a member of a name that no test has had, because one that was given up before can lock its neighbours."""
+    return new_member(f"member-{new_id()}")
 
 
-def deactivate(connection: Connection, user: User) -> None:
-    """Write the row of a user."""
-    connection.execute(update(users).where(users.c.id == user.id).values(active=False))
+def deactivate(connection: Connection, member: Member) -> None:
+    """Write the row of a member."""
+    connection.execute(update(members).where(members.c.id == member.id).values(active=False))
 
 
 @contextmanager
-def rival(engine: Engine, *, holds: User, wants: User) -> Iterator[None]:
-    """Let another transaction hold the row of one user and wait for that of another one; at the end it rolls back.
+def rival(engine: Engine, *, holds: Member, wants: Member) -> Iterator[None]:
+    """Let another transaction hold the row of one member and wait for that of another one; at the end it rolls back.
 
     When a deadlock comes of it, this is the one that goes on: the server gives up the one that has written less.
     """
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
         rows = [{**values(somebody()), "version": 1} for _ in range(50)]
-        connection.execute(insert(users), rows)
+        connection.execute(insert(members), rows)
         deactivate(connection, holds)
         waiting = pool.submit(deactivate, connection, wants)
         yield
@@ -60,53 +67,53 @@ def rival(engine: Engine, *, holds: User, wants: User) -> Iterator[None]:
 
 
 @pytest.mark.promise(8)
-def test_after_a_deadlock_a_unit_can_be_used_again(mariadb_engine: Engine, ann: User, bob: User) -> None:
+def test_after_a_deadlock_a_unit_can_be_used_again(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
     """For the same work in its next block; the objects of the first one can be read, and hold what was done to them."""
     storage = sql_storage(mariadb_engine)
     uow = storage.unit()
     with pytest.raises(TransactionLost), uow:
-        lost = [uow.users.get(user.id) for user in (ann, bob)]
+        lost = [uow.members.get(member.id) for member in (ann, bob)]
         lost[0].deactivate()
-        uow.users.page()
+        uow.members.page()
         with rival(mariadb_engine, holds=bob, wants=ann):
             lost[1].deactivate()
-            uow.users.page()
-    assert [("ann", False), ("bob", False)] == [(user.username, user.active) for user in lost]
+            uow.members.page()
+    assert [("ann", False), ("bob", False)] == [(member.name, member.active) for member in lost]
     assert [values(ann), values(bob)] == stored_values(storage)
     with uow:
-        mine = [uow.users.get(user.id) for user in (ann, bob)]
-        for user in mine:
-            user.deactivate()
+        mine = [uow.members.get(member.id) for member in (ann, bob)]
+        for member in mine:
+            member.deactivate()
         uow.commit()
-    assert [(False, 2), (False, 2)] == [(user.active, user.version) for user in mine]
-    assert [values(user) for user in mine] == stored_values(storage)
+    assert [(False, 2), (False, 2)] == [(member.active, member.version) for member in mine]
+    assert [values(member) for member in mine] == stored_values(storage)
 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("how", ["a change", "a removal"])
 def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
-    mariadb_engine: Engine, ann: User, bob: User, how: str
+    mariadb_engine: Engine, ann: Member, bob: Member, how: str
 ) -> None:
     """The server has undone what was done before the savepoint, too, so there is nothing to go on with."""
     storage = sql_storage(mariadb_engine)
     uow = storage.unit()
     with uow:
-        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine = [uow.members.get(member.id) for member in (ann, bob)]
         mine[0].deactivate()
-        uow.users.add(somebody())
+        uow.members.add(somebody())
         with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
             if how == "a change":
                 mine[1].deactivate()
             else:
-                uow.users.remove(mine[1])  # which is written by this call
+                uow.members.remove(mine[1])  # which is written by this call
             written(uow)
-        for use in (uow.users.page, uow.commit, uow.savepoint().__enter__):
+        for use in (uow.members.page, uow.commit, uow.savepoint().__enter__):
             with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
                 use()
-    assert [("ann", False), ("bob", how == "a removal")] == [(user.username, user.active) for user in mine]
+    assert [("ann", False), ("bob", how == "a removal")] == [(member.name, member.active) for member in mine]
     assert [values(ann), values(bob)] == stored_values(storage)
     with uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         uow.commit()
     assert ["ann", "bob", "eve"] == stored_names(storage)
 
@@ -114,55 +121,55 @@ def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("how", ["by the caller's error", "by a rollback"])
 def test_after_a_deadlock_inside_a_savepoint_the_unit_can_be_left_in_every_way(
-    mariadb_engine: Engine, ann: User, bob: User, how: str
+    mariadb_engine: Engine, ann: Member, bob: Member, how: str
 ) -> None:
     """The rollback has nothing to do any more: it hides no error, and raises none."""
-    uow = SqlUnitOfWork(mariadb_engine)
+    uow = SqlShop(mariadb_engine)
     with pytest.raises(ZeroDivisionError), uow:
-        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine = [uow.members.get(member.id) for member in (ann, bob)]
         mine[0].deactivate()
         with pytest.raises(TransactionLost), uow.savepoint(), rival(mariadb_engine, holds=bob, wants=ann):
-            uow.users.remove(mine[1])
+            uow.members.remove(mine[1])
         if how == "by a rollback":
             uow.rollback()
         raise ZeroDivisionError
     assert [values(ann), values(bob)] == stored_values(sql_storage(mariadb_engine))
 
 
-def swallow_a_deadlock(uow: SqlUnitOfWork, engine: Engine, ann: User, bob: User) -> None:
+def swallow_a_deadlock(uow: SqlShop, engine: Engine, ann: Member, bob: Member) -> None:
     """Lose the transaction, and the error that says so, by a statement of one's own."""
-    uow.users.get(ann.id).deactivate()
-    uow.users.page()
+    uow.members.get(ann.id).deactivate()
+    uow.members.page()
     with rival(engine, holds=bob, wants=ann), suppress(TransactionLost):
-        uow.connection.execute(update(users).where(users.c.id == bob.id).values(active=False))
+        uow.connection.execute(update(members).where(members.c.id == bob.id).values(active=False))
         pytest.fail("there was no deadlock")
 
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("then", ["nothing", "a query", "an addition", "a statement", "a savepoint"])
 def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
-    mariadb_engine: Engine, ann: User, bob: User, then: str
+    mariadb_engine: Engine, ann: Member, bob: Member, then: str
 ) -> None:
     """The server would store what came after the deadlock alone; the unit's next block works."""
     storage = sql_storage(mariadb_engine)
-    uow = SqlUnitOfWork(mariadb_engine)
+    uow = SqlShop(mariadb_engine)
     with uow:
-        uow.users.add(somebody())
+        uow.members.add(somebody())
         swallow_a_deadlock(uow, mariadb_engine, ann, bob)
         if then == "a query":
-            uow.users.page()
+            uow.members.page()
         elif then == "an addition":
-            uow.users.add(new_user("dan"))
+            uow.members.add(new_member("dan"))
         elif then == "a statement":
-            uow.connection.execute(text("UPDATE users SET email = 'dan@example.com'  WHERE username = 'ann'"))
+            uow.connection.execute(text("UPDATE members SET email = 'dan@example.com'  WHERE name = 'ann'"))
         elif then == "a savepoint":
             with uow.savepoint():
-                uow.users.add(new_user("dan"))
+                uow.members.add(new_member("dan"))
         with pytest.raises(StorageError, match="nothing is stored"):
             uow.commit()
     assert [values(ann), values(bob)] == stored_values(storage)
     with uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         uow.commit()
     assert ["ann", "bob", "eve"] == stored_names(storage)
 
@@ -170,12 +177,12 @@ def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("left", ["normally", "by an error"])
 def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end(
-    mariadb_engine: Engine, ann: User, bob: User, left: str
+    mariadb_engine: Engine, ann: Member, bob: Member, left: str
 ) -> None:
     """The savepoint has gone with the transaction, so that it can be neither kept nor undone."""
     storage = sql_storage(mariadb_engine)
-    with SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(somebody())
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.add(somebody())
         with pytest.raises(TransactionLost), uow.savepoint():
             swallow_a_deadlock(uow, mariadb_engine, ann, bob)
             if left == "by an error":
@@ -187,19 +194,19 @@ def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end
 
 @pytest.mark.promise(14)
 def test_a_rollback_after_a_deadlock_that_somebody_swallowed_leaves_nothing(
-    mariadb_engine: Engine, ann: User, bob: User
+    mariadb_engine: Engine, ann: Member, bob: Member
 ) -> None:
     """Nor does it keep the unit's next block from its commit."""
     storage = sql_storage(mariadb_engine)
-    uow = SqlUnitOfWork(mariadb_engine)
+    uow = SqlShop(mariadb_engine)
     with uow:
         swallow_a_deadlock(uow, mariadb_engine, ann, bob)
-        uow.users.add(new_user("dan"))
+        uow.members.add(new_member("dan"))
         written(uow)
         uow.rollback()
     assert [values(ann), values(bob)] == stored_values(storage)
     with uow:
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
         uow.commit()
     assert ["ann", "bob", "eve"] == stored_names(storage)
 
@@ -218,7 +225,7 @@ def test_a_race_that_is_lost_at_the_commit_itself_surely_left_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(mariadb_engine.dialect, "do_commit", lose)
         with pytest.raises(TransactionLost) as caught, storage.unit() as uow:
-            uow.users.add(new_user("ann"))
+            uow.members.add(new_member("ann"))
             uow.commit()
     assert caught.value.retryable
     assert [] == stored_names(storage)
@@ -226,17 +233,17 @@ def test_a_race_that_is_lost_at_the_commit_itself_surely_left_nothing(
 
 @pytest.mark.promise(10)
 def test_a_lock_waited_for_in_vain_inside_a_savepoint_leaves_the_unit_usable(
-    mariadb_engine: Engine, ann: User, bob: User
+    mariadb_engine: Engine, ann: Member, bob: Member
 ) -> None:
     """By default the server undoes the statement alone: the error may be tried again, and the rest is stored."""
     storage = sql_storage(mariadb_engine)
     with mariadb_engine.connect() as other, storage.unit() as uow:
         deactivate(other, bob)
-        mine = [uow.users.get(user.id) for user in (ann, bob)]
+        mine = [uow.members.get(member.id) for member in (ann, bob)]
         mine[0].change_email("ann@example.org")
         with pytest.raises(ConcurrentChange, match="Lock wait timeout exceeded") as caught, uow.savepoint():
             mine[1].change_email("bob@example.org")
-        uow.users.add(new_user("cid"))
+        uow.members.add(new_member("cid"))
         uow.commit()
         other.rollback()
     assert (ConcurrentChange, True) == (caught.type, caught.value.retryable)
@@ -247,16 +254,16 @@ def test_a_lock_waited_for_in_vain_inside_a_savepoint_leaves_the_unit_usable(
 
 @pytest.mark.promise(7)
 def test_a_lock_waited_for_in_vain_outside_of_a_savepoint_ends_the_unit(
-    mariadb_engine: Engine, ann: User, bob: User
+    mariadb_engine: Engine, ann: Member, bob: Member
 ) -> None:
     """Nothing of it is stored, although the server would go on."""
     storage = sql_storage(mariadb_engine)
     with mariadb_engine.connect() as other, storage.unit() as uow:
         deactivate(other, bob)
-        uow.users.get(ann.id).change_email("ann@example.org")
-        uow.users.page()
+        uow.members.get(ann.id).change_email("ann@example.org")
+        uow.members.page()
         with pytest.raises(ConcurrentChange):
-            uow.users.remove(uow.users.get(bob.id))
+            uow.members.remove(uow.members.get(bob.id))
         with pytest.raises(UnitOfWorkMisuse, match="Lock wait timeout exceeded"):
             uow.commit()
         other.rollback()

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
 from domain.errors import StorageError, TransactionLost, UnitOfWorkMisuse
-from tests.contract.users import new_user, stored_user, stored_values, values
+from tests.contract.members import new_member, stored_member, stored_values, values
+from tests.contract.shop import SqlShop
 from tests.storages import sql_storage
 
 pymysql = pytest.importorskip("pymysql")
@@ -44,18 +44,18 @@ def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_
 ) -> None:
     """Otherwise its commit would store what came after the savepoint alone."""
     storage = sql_storage(mariadb_engine)
-    ann = stored_user(storage)
+    ann = stored_member(storage)
     give_up_at_updates(mariadb_engine, number, monkeypatch)
-    with SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("cid"))
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.add(new_member("cid"))
         with pytest.raises(TransactionLost), uow.savepoint():
             if by == "a change":
-                uow.users.get(ann.id).deactivate()
+                uow.members.get(ann.id).deactivate()
             else:
                 with uow.writing:
-                    uow.connection.execute(text("UPDATE users SET active = false"))
+                    uow.connection.execute(text("UPDATE members SET active = false"))
         with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
-            uow.users.add(new_user("dan"))
+            uow.members.add(new_member("dan"))
             uow.commit()
     assert [values(ann)] == stored_values(storage)
 
@@ -67,13 +67,13 @@ def test_a_commit_is_refused_after_whatever_made_the_server_give_the_transaction
 ) -> None:
     """Also if somebody swallowed the error."""
     storage = sql_storage(mariadb_engine)
-    ann = stored_user(storage)
+    ann = stored_member(storage)
     give_up_at_updates(mariadb_engine, number, monkeypatch)
-    with SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("cid"))
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.add(new_member("cid"))
         with suppress(TransactionLost):
-            uow.connection.execute(text("UPDATE users SET active = false"))
-        uow.users.add(new_user("dan"))
+            uow.connection.execute(text("UPDATE members SET active = false"))
+        uow.members.add(new_member("dan"))
         with pytest.raises(StorageError, match="nothing is stored"):
             uow.commit()
     assert [values(ann)] == stored_values(storage)
@@ -89,20 +89,20 @@ def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine:
     url = mariadb_engine.url.update_query_dict({"init_command": settings})
     engine = make_engine(url.render_as_string(hide_password=False))
     storage = sql_storage(mariadb_engine)
-    ann = stored_user(storage)
+    ann = stored_member(storage)
     try:
-        with SqlUnitOfWork(engine) as uow:
-            mine = uow.users.get(ann.id)
+        with SqlShop(engine) as uow:
+            mine = uow.members.get(ann.id)
             # A name that no test has had, because one that was given up before can lock its neighbours.
-            uow.users.add(new_user(f"cid{new_id()}"))
+            uow.members.add(new_member(f"cid{new_id()}"))
             with storage.unit() as other:
-                other.users.get(ann.id).deactivate()
+                other.members.get(ann.id).deactivate()
                 other.commit()
             before = stored_values(storage)
             with pytest.raises(TransactionLost), uow.savepoint():
                 mine.change_email("new@example.com")
             with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
-                uow.users.add(new_user("dan"))
+                uow.members.add(new_member("dan"))
                 uow.commit()
     finally:
         engine.dispose()
@@ -116,13 +116,13 @@ def test_the_connection_of_a_lost_transaction_serves_the_next_one(
     """What was lost is lost once: a commit on the same connection is not refused for it."""
     mariadb_engine.dispose()  # so that there is one connection alone
     storage = sql_storage(mariadb_engine)
-    with monkeypatch.context() as patch, SqlUnitOfWork(mariadb_engine) as uow:
+    with monkeypatch.context() as patch, SqlShop(mariadb_engine) as uow:
         give_up_at_updates(mariadb_engine, 1213, patch)
         used = uow.connection.execute(text("SELECT connection_id()")).scalar()
         with pytest.raises(TransactionLost), uow.writing:
-            uow.connection.execute(text("UPDATE users SET active = false"))
-    with SqlUnitOfWork(mariadb_engine) as uow:
-        uow.users.add(new_user("ann"))
+            uow.connection.execute(text("UPDATE members SET active = false"))
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.add(new_member("ann"))
         assert used == uow.connection.execute(text("SELECT connection_id()")).scalar()
         uow.commit()
-    assert ["ann"] == [row["username"] for row in stored_values(storage)]
+    assert ["ann"] == [row["name"] for row in stored_values(storage)]

@@ -9,10 +9,9 @@ from weakref import WeakSet, ref
 import pytest
 from sqlalchemy import Engine
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.repository import STREAM_BATCH
-from domain.user import User
-from tests.contract.users import new_user
+from tests.contract.members import Member, new_member
+from tests.contract.shop import SqlShop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,18 +36,18 @@ def no_collector() -> Iterator[None]:
 @pytest.mark.usefixtures("no_collector")
 def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None:
     """Of what the caller lets go, the unit keeps nothing."""
-    alive: WeakSet[User] = WeakSet()
+    alive: WeakSet[Member] = WeakSet()
 
-    def watched(users: Iterable[User]) -> Iterator[User]:
-        for user in users:
-            alive.add(user)
-            yield user
+    def watched(members: Iterable[Member]) -> Iterator[Member]:
+        for member in members:
+            alive.add(member)
+            yield member
 
     held = []
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many(watched(new_user(f"user{number}") for number in range(COUNT)))
+    with SqlShop(engine) as uow:
+        uow.members.add_many(watched(new_member(f"member{number}") for number in range(COUNT)))
         held.append(len(alive))
-        held += [len(alive) for _ in watched(uow.users.stream())]
+        held += [len(alive) for _ in watched(uow.members.stream())]
         uow.commit()
     assert COUNT + 1 == len(held)
     assert max(held) <= STREAM_BATCH + 1  # and the one at hand
@@ -57,27 +56,27 @@ def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None
 @pytest.mark.promise(16)
 def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) -> None:
     """Not even the few bytes that say that an object was there."""
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many(new_user(f"user{number}") for number in range(COUNT))
+    with SqlShop(engine) as uow:
+        uow.members.add_many(new_member(f"member{number}") for number in range(COUNT))
         before = dead_references()
-        for _ in uow.users.stream():
+        for _ in uow.members.stream():
             pass
         assert dead_references() - before < COUNT * 0.7
         uow.rollback()
 
 
-def made_while_collecting() -> ref[User]:
-    """Return a reference to a user that this function holds while the garbage collector runs, and no longer."""
-    user = new_user("ann")
+def made_while_collecting() -> ref[Member]:
+    """Return a reference to a member that this function holds while the garbage collector runs, and no longer."""
+    member = new_member("ann")
     gc.collect()
-    return ref(user)
+    return ref(member)
 
 
 @pytest.mark.promise(16)
 def test_a_bulk_leaves_nothing_that_holds_later_frames(engine: Engine) -> None:
     """The garbage collector may close what is left of it in the middle of other work, and must keep nothing of that."""
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many([new_user("bob")])
+    with SqlShop(engine) as uow:
+        uow.members.add_many([new_member("bob")])
         assert made_while_collecting()() is None
         uow.rollback()
 

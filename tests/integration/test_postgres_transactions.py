@@ -10,16 +10,13 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTR
 from sqlalchemy import Engine, func, select, text
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from adapters.sql.users import users
 from domain.errors import ConcurrentChange
-from domain.user import User
-from service_layer.users import get_user
-from tests.contract.users import new_user, stored_user, written
+from tests.contract.members import Member, get_member, members, new_member, stored_member, written
+from tests.contract.shop import SqlShop
 from tests.storages import impatient, sql_storage
 
 
-def has_begun(uow: SqlUnitOfWork) -> bool:
+def has_begun(uow: SqlShop) -> bool:
     """Tell whether the server has a transaction open for the unit."""
     driver: Any = uow.connection.connection.driver_connection
     return {TRANSACTION_STATUS_IDLE: False, TRANSACTION_STATUS_INTRANS: True}[driver.info.transaction_status]
@@ -27,13 +24,13 @@ def has_begun(uow: SqlUnitOfWork) -> bool:
 
 def test_a_unit_that_only_reads_has_no_transaction(postgres_engine: Engine) -> None:
     """Nor has the block after one that wrote, on the same connection."""
-    uow = SqlUnitOfWork(postgres_engine)
+    uow = SqlShop(postgres_engine)
     for _ in range(2):
         with uow:
-            uow.users.page()
+            uow.members.page()
             assert not has_begun(uow)
         with uow:
-            uow.users.add(new_user())
+            uow.members.add(new_member())
             written(uow)
             assert has_begun(uow)
             uow.rollback()
@@ -42,45 +39,45 @@ def test_a_unit_that_only_reads_has_no_transaction(postgres_engine: Engine) -> N
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT * FROM users FOR UPDATE",
-        "SELECT * FROM users\nFOR NO KEY UPDATE",
-        "SELECT * FROM users FOR SHARE",
+        "SELECT * FROM members FOR UPDATE",
+        "SELECT * FROM members\nFOR NO KEY UPDATE",
+        "SELECT * FROM members FOR SHARE",
         "SELECT pg_advisory_xact_lock(1)",
-        "WITH gone AS (DELETE FROM users RETURNING id) SELECT * FROM gone",
-        "LOCK TABLE users",
-        "UPDATE users SET active = true",
+        "WITH gone AS (DELETE FROM members RETURNING id) SELECT * FROM gone",
+        "LOCK TABLE members",
+        "UPDATE members SET active = true",
     ],
 )
 def test_a_statement_that_locks_or_writes_begins_a_transaction(postgres_engine: Engine, statement: str) -> None:
     """What it locks must stay locked until the unit ends."""
-    with SqlUnitOfWork(postgres_engine) as uow:
-        uow.users.page()
+    with SqlShop(postgres_engine) as uow:
+        uow.members.page()
         uow.connection.execute(text(statement))
         assert has_begun(uow)
 
 
 def test_a_lock_by_sqlalchemys_own_means_begins_a_transaction_too(postgres_engine: Engine) -> None:
     """As a repository may take one."""
-    with SqlUnitOfWork(postgres_engine) as uow:
-        uow.connection.execute(select(users).with_for_update(skip_locked=True))
+    with SqlShop(postgres_engine) as uow:
+        uow.connection.execute(select(members).with_for_update(skip_locked=True))
         assert has_begun(uow)
 
 
 @pytest.mark.promise(1)
 def test_what_the_driver_itself_is_told_is_undone_with_the_unit(postgres_engine: Engine) -> None:
     """As for what SQLAlchemy has no way to say; the unit has not written before."""
-    stored_user(sql_storage(postgres_engine), "ann")
-    with SqlUnitOfWork(postgres_engine) as uow:
+    stored_member(sql_storage(postgres_engine), "ann")
+    with SqlShop(postgres_engine) as uow:
         cursor = uow.connection.connection.cursor()
-        cursor.execute("DELETE FROM users")
+        cursor.execute("DELETE FROM members")
         cursor.close()
         uow.rollback()
-    assert get_user("ann", SqlUnitOfWork(postgres_engine)).username == "ann"
+    assert get_member("ann", SqlShop(postgres_engine)).name == "ann"
 
 
 def test_a_savepoint_begins_a_transaction(postgres_engine: Engine) -> None:
     """It is a part of one."""
-    with SqlUnitOfWork(postgres_engine) as uow, uow.savepoint():
+    with SqlShop(postgres_engine) as uow, uow.savepoint():
         assert has_begun(uow)
 
 
@@ -91,19 +88,21 @@ def test_at_a_higher_level_a_transaction_begins_with_the_first_query(postgres_en
     url = postgres_engine.url.update_query_dict({"options": option})
     engine = make_engine(url.render_as_string(hide_password=False).replace("+psycopg2", ""))
     for _ in range(2):
-        with SqlUnitOfWork(engine) as uow:
-            uow.users.page()
+        with SqlShop(engine) as uow:
+            uow.members.page()
             assert has_begun(uow)
     engine.dispose()
 
 
 _ADVISORY_LOCK = func.pg_advisory_xact_lock(1).is_not(None)
 
-LOCKS: dict[str, Callable[[SqlUnitOfWork], object]] = {
-    "rows, by a repository": lambda uow: uow.session.scalars(select(User).with_for_update()).all(),
-    "by a function, in a repository": lambda uow: uow.session.scalars(select(User).where(_ADVISORY_LOCK)).all(),
-    "rows": lambda uow: uow.connection.execute(select(users.c.id).with_for_update()).all(),
-    "rows, in other words": lambda uow: uow.connection.execute(text("select id\nfrom users\nfor\tno key update")).all(),
+LOCKS: dict[str, Callable[[SqlShop], object]] = {
+    "rows, by a repository": lambda uow: uow.session.scalars(select(Member).with_for_update()).all(),
+    "by a function, in a repository": lambda uow: uow.session.scalars(select(Member).where(_ADVISORY_LOCK)).all(),
+    "rows": lambda uow: uow.connection.execute(select(members.c.id).with_for_update()).all(),
+    "rows, in other words": lambda uow: uow.connection.execute(
+        text("select id\nfrom members\nfor\tno key update")
+    ).all(),
     "by a function": lambda uow: uow.connection.execute(select(text("pg_advisory_xact_lock(1)"))).all(),
 }
 
@@ -112,8 +111,8 @@ LOCKS: dict[str, Callable[[SqlUnitOfWork], object]] = {
 @pytest.mark.parametrize("lock", LOCKS)
 def test_what_a_query_locks_is_locked_until_the_unit_ends(postgres_engine: Engine, lock: str) -> None:
     """Another unit waits for it, in vain while the first is open."""
-    stored_user(sql_storage(postgres_engine), "ann")
-    with impatient(postgres_engine) as quick, SqlUnitOfWork(postgres_engine) as uow, SqlUnitOfWork(quick) as other:
+    stored_member(sql_storage(postgres_engine), "ann")
+    with impatient(postgres_engine) as quick, SqlShop(postgres_engine) as uow, SqlShop(quick) as other:
         with uow.reading:
             LOCKS[lock](uow)
         with pytest.raises(ConcurrentChange), other.reading:
@@ -125,10 +124,10 @@ def test_what_a_query_locks_is_locked_until_the_unit_ends(postgres_engine: Engin
 @pytest.mark.promise(10)
 def test_a_savepoint_can_be_the_first_of_a_unit(postgres_engine: Engine) -> None:
     """Before any write, and after a query."""
-    stored_user(sql_storage(postgres_engine), "ann")
-    with SqlUnitOfWork(postgres_engine) as uow:
-        ann = uow.users.get_by_username("ann")
+    stored_member(sql_storage(postgres_engine), "ann")
+    with SqlShop(postgres_engine) as uow:
+        ann = uow.members.get_by_name("ann")
         with uow.savepoint():
             ann.change_email("new@example.com")
         uow.rollback()
-    assert get_user("ann", SqlUnitOfWork(postgres_engine)).email == "ann@example.com"
+    assert get_member("ann", SqlShop(postgres_engine)).email == "ann@example.com"

@@ -1,4 +1,4 @@
-"""What the program writes is for its owner alone, since names and addresses are in it."""
+"""A database that the program makes is for its owner alone, since people's data are in it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from domain.errors import StorageUnavailable
-from entrypoints import user_files
-from entrypoints.bootstrap import bootstrap
-from service_layer.users import create_user
+from entrypoints.bootstrap import Application, bootstrap
+from tests.contract.members import create_member, members_metadata
+from tests.contract.shop import SqlShop
+from tests.storages import engine_of
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,13 @@ def _careless() -> Iterator[None]:
     before = os.umask(0)
     yield
     os.umask(before)
+
+
+def store_a_member(application: Application) -> None:
+    """Write to the database of an application."""
+    engine = engine_of(application)
+    members_metadata.create_all(engine)
+    create_member("ann", "ann@example.com", SqlShop(engine))
 
 
 def rights(folder: Path) -> dict[str, int]:
@@ -33,7 +41,7 @@ def rights(folder: Path) -> dict[str, int]:
 def test_an_sqlite_database_and_the_files_beside_it_are_for_their_owner(tmp_path: Path, url: str) -> None:
     """However its path is written."""
     with bootstrap(url.format(tmp_path)) as application:
-        create_user("ann", "ann@example.com", application.unit_of_work())
+        store_a_member(application)
         assert {"app.db": 0o600, "app.db-wal": 0o600, "app.db-shm": 0o600} == rights(tmp_path)
 
 
@@ -51,7 +59,7 @@ def test_a_database_that_is_there_keeps_its_rights(tmp_path: Path) -> None:
     bootstrap(url).close()
     (tmp_path / "app.db").chmod(0o640)
     with bootstrap(url) as application:
-        create_user("ann", "ann@example.com", application.unit_of_work())
+        store_a_member(application)
         assert {"app.db": 0o640, "app.db-wal": 0o640, "app.db-shm": 0o640} == rights(tmp_path)
 
 
@@ -61,14 +69,3 @@ def test_a_database_that_must_be_there_is_not_made(tmp_path: Path, mode: str) ->
     with pytest.raises(StorageUnavailable, match="unable to open database file"):
         bootstrap(f"sqlite:///file:{tmp_path}/app.db?mode={mode}&uri=true")
     assert {} == rights(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["open_target", "open_rejects"])
-def test_a_new_file_of_users_is_for_its_owner_and_an_old_one_keeps_its_rights(tmp_path: Path, name: str) -> None:
-    """An export, and the rows that an import refused."""
-    (tmp_path / "old.csv").write_text("of yesterday")
-    (tmp_path / "old.csv").chmod(0o640)
-    for file in ("new.csv", "old.csv"):
-        with getattr(user_files, name)(tmp_path / file):
-            pass
-    assert {"new.csv": 0o600, "old.csv": 0o640} == rights(tmp_path)

@@ -10,16 +10,24 @@ import pytest
 from sqlalchemy import Engine, event
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, TransactionLost
-from domain.user import User, UsernameTaken
-from service_layer.users import change_email, create_user, get_user
-from tests.contract.users import stored_names, stored_user, stored_values, values
-from tests.storages import InATransaction, migrated_engine, sql_storage, without_the_disk
+from tests.contract.members import (
+    Member,
+    NameTaken,
+    change_email,
+    create_member,
+    get_member,
+    stored_member,
+    stored_names,
+    stored_values,
+    values,
+)
+from tests.contract.shop import SqlShop
+from tests.storages import InATransaction, members_engine, sql_storage, without_the_disk
 
 LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 RACERS = 6
-UNITS = [SqlUnitOfWork, InATransaction]
+UNITS = [SqlShop, InATransaction]
 """Units whose commit may be their only statement, and others: they meet in each race."""
 PATIENCE = 10
 """Seconds that a writer waits for another one: nobody here shall wait in vain, however busy the machine is."""
@@ -60,8 +68,8 @@ def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is
         start.wait()
         for _ in range(100):
             try:
-                create_user("ann", f"user{number}@example.com", uow)
-            except UsernameTaken:
+                create_member("ann", f"member{number}@example.com", uow)
+            except NameTaken:
                 return "taken"
             except ConcurrentChange as conflict:
                 conflicts.append(conflict)
@@ -79,17 +87,17 @@ def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("level", LEVELS)
-def test_of_many_who_change_one_user_at_the_same_time_one_wins_at_each_level(engine_at: Engine) -> None:
+def test_of_many_who_change_one_member_at_the_same_time_one_wins_at_each_level(engine_at: Engine) -> None:
     """All have read the same version; the others get an error that may be tried again, and nothing else."""
-    ann = stored_user(sql_storage(engine_at), "ann")
+    ann = stored_member(sql_storage(engine_at), "ann")
     all_have_read = Barrier(RACERS, timeout=PATIENCE)
 
     def change(number: int) -> str:
         try:
             with UNITS[number % 2](engine_at) as uow:
-                mine = uow.users.get(ann.id)
+                mine = uow.members.get(ann.id)
                 all_have_read.wait()
-                mine.change_email(f"user{number}@example.com")
+                mine.change_email(f"member{number}@example.com")
                 uow.commit()
         except ConcurrentChange:
             return "conflict"
@@ -98,7 +106,7 @@ def test_of_many_who_change_one_user_at_the_same_time_one_wins_at_each_level(eng
     with ThreadPoolExecutor(RACERS) as pool:
         outcomes = list(pool.map(change, range(RACERS)))
     [won] = [one for one in outcomes if one != "conflict"]
-    found = get_user("ann", SqlUnitOfWork(engine_at))
+    found = get_member("ann", SqlShop(engine_at))
     assert (won, 2) == (found.email, found.version)
 
 
@@ -106,16 +114,16 @@ def test_of_many_who_change_one_user_at_the_same_time_one_wins_at_each_level(eng
 def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine: Engine) -> None:
     """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
     storage = sql_storage(server_engine)
-    ann, bob = stored_user(storage, "ann"), stored_user(storage, "bob")
+    ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     both_hold_one = Barrier(2, timeout=PATIENCE)
 
-    def change_both(first: User, second: User) -> list[User]:
+    def change_both(first: Member, second: Member) -> list[Member]:
         with storage.unit() as uow:
-            mine = [uow.users.get(user.id) for user in (first, second)]
-            mine[0].change_email(f"{first.username}.first@example.org")
-            uow.users.page()
+            mine = [uow.members.get(member.id) for member in (first, second)]
+            mine[0].change_email(f"{first.name}.first@example.org")
+            uow.members.page()
             both_hold_one.wait()
-            mine[1].change_email(f"{first.username}.second@example.org")
+            mine[1].change_email(f"{first.name}.second@example.org")
             uow.commit()
         return mine
 
@@ -125,13 +133,13 @@ def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine
     [won] = [one.result() for one in both if one.exception() is None]
     expected = {"postgresql": ConcurrentChange, "mysql": TransactionLost}[server_engine.dialect.name]
     assert (expected, True) == (type(lost), getattr(lost, "retryable", None))
-    assert [values(user) for user in sorted(won, key=lambda user: user.id)] == stored_values(storage)
-    assert [2, 2] == [user.version for user in won]
+    assert [values(member) for member in sorted(won, key=lambda member: member.id)] == stored_values(storage)
+    assert [2, 2] == [member.version for member in won]
 
 
 @pytest.mark.promise(8)
 def test_writers_on_sqlite_queue_up_and_none_fails(sqlite_database: str) -> None:
-    """Eight threads, of which each writes twenty times: ten users are stored, and then changed.
+    """Eight threads, of which each writes twenty times: ten members are stored, and then changed.
 
     Half of the threads write by statements that are transactions by themselves.
     """
@@ -139,11 +147,11 @@ def test_writers_on_sqlite_queue_up_and_none_fails(sqlite_database: str) -> None
     def write(thread: int) -> None:
         uow = UNITS[thread % 2](engine)
         for number in range(10):
-            name = f"user{thread}-{number}"
-            create_user(name, f"{name}@example.com", uow)
+            name = f"member{thread}-{number}"
+            create_member(name, f"{name}@example.com", uow)
             change_email(name, f"{name}@example.org", uow)
 
-    with migrated_engine(sqlite_database, PATIENCE) as engine:
+    with members_engine(sqlite_database, PATIENCE) as engine:
         event.listen(engine, "connect", without_the_disk)
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(write, range(8)))

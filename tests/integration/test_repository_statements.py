@@ -8,17 +8,25 @@ import pytest
 from sqlalchemy import Engine, Executable, delete, insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from adapters.sql.users import SqlUserRepository, users
 from domain.errors import StorageError, UncommittedChanges, UnitOfWorkMisuse
-from domain.user import User, UsernameTaken
-from tests.contract.users import new_user, stored_names, stored_user, stored_values, values
+from tests.contract.members import (
+    Member,
+    NameTaken,
+    SqlMemberRepository,
+    members,
+    new_member,
+    stored_member,
+    stored_names,
+    stored_values,
+    values,
+)
+from tests.contract.shop import SqlShop
 from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
 
 
-class OpenRepository(SqlUserRepository):
-    """Users, and whatever a test wants to run."""
+class OpenRepository(SqlMemberRepository):
+    """Members, and whatever a test wants to run."""
 
     def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement on the session."""
@@ -29,7 +37,7 @@ class OpenRepository(SqlUserRepository):
         self.session.connection().exec_driver_sql(statement)
 
 
-class OpenUnit(SqlUnitOfWork):
+class OpenUnit(SqlShop):
     """A unit of work with such a repository."""
 
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
@@ -47,7 +55,7 @@ def test_a_broken_statement_of_a_repository_is_translated(engine: Engine) -> Non
         with pytest.raises(StorageError, match="nowhere") as caught:
             uow.open.run(text(BROKEN))
         with pytest.raises(UnitOfWorkMisuse, match="nowhere"):
-            uow.users.page()
+            uow.members.page()
         assert checked_out(engine) == 0
     assert isinstance(caught.value.__cause__, SQLAlchemyError)
 
@@ -66,13 +74,13 @@ def test_a_broken_statement_past_the_session_leaves_the_block_translated(engine:
 def test_a_broken_statement_in_a_savepoint_is_undone_with_it(engine: Engine, past_the_session: bool) -> None:
     """And the unit goes on, also on a database that would refuse all that follows."""
     with OpenUnit(engine) as uow:
-        uow.users.add(new_user("ann"))
+        uow.members.add(new_member("ann"))
         with pytest.raises((StorageError, SQLAlchemyError)), uow.savepoint():
-            uow.users.add(new_user("bob"))
+            uow.members.add(new_member("bob"))
             if past_the_session:
                 uow.open.run_past_the_session(BROKEN)
             uow.open.run(text(BROKEN))
-        uow.users.add(new_user("cid"))
+        uow.members.add(new_member("cid"))
         uow.commit()
     assert ["ann", "cid"] == stored_names(sql_storage(engine))
 
@@ -80,18 +88,18 @@ def test_a_broken_statement_in_a_savepoint_is_undone_with_it(engine: Engine, pas
 @pytest.mark.promise(7)
 def test_a_value_taken_by_a_statement_of_a_repository_is_told(engine: Engine) -> None:
     """By the error that the constraint declares."""
-    stored_user(sql_storage(engine), "ann")
-    with pytest.raises(UsernameTaken), OpenUnit(engine) as uow:
-        uow.open.run(insert(users), {**values(new_user("ann")), "version": 1})
+    stored_member(sql_storage(engine), "ann")
+    with pytest.raises(NameTaken), OpenUnit(engine) as uow:
+        uow.open.run(insert(members), {**values(new_member("ann")), "version": 1})
 
 
-READS = ("SELECT count(*) FROM users", "WITH few AS (SELECT 1 AS one) SELECT one FROM few")
+READS = ("SELECT count(*) FROM members", "WITH few AS (SELECT 1 AS one) SELECT one FROM few")
 WRITES: dict[str, Executable] = {
-    "an update": update(User).values(active=False),
-    "an update of the table": update(users).values(active=False),
-    "a deletion": delete(User),
-    "a text": text("UPDATE users SET active = false"),
-    "a text that begins as a query can": text("EXPLAIN UPDATE users SET active = false"),
+    "an update": update(Member).values(active=False),
+    "an update of the table": update(members).values(active=False),
+    "a deletion": delete(Member),
+    "a text": text("UPDATE members SET active = false"),
+    "a text that begins as a query can": text("EXPLAIN UPDATE members SET active = false"),
 }
 
 
@@ -99,7 +107,7 @@ WRITES: dict[str, Executable] = {
 @pytest.mark.parametrize("name", WRITES)
 def test_a_forgotten_commit_of_a_statement_warns(engine: Engine, name: str) -> None:
     """As that of an object does; nothing is stored."""
-    ann = stored_user(sql_storage(engine), "ann")
+    ann = stored_member(sql_storage(engine), "ann")
     with pytest.warns(UncommittedChanges), OpenUnit(engine) as uow:
         uow.open.run(WRITES[name])
     assert [values(ann)] == stored_values(sql_storage(engine))
@@ -109,11 +117,11 @@ def test_a_forgotten_commit_of_a_statement_warns(engine: Engine, name: str) -> N
 @pytest.mark.parametrize("name", WRITES)
 def test_a_read_only_unit_refuses_a_statement_that_writes(engine: Engine, name: str) -> None:
     """Before it is sent."""
-    ann = stored_user(sql_storage(engine), "ann")
+    ann = stored_member(sql_storage(engine), "ann")
     with OpenUnit(engine, read_only=True) as uow:
         with pytest.raises(UnitOfWorkMisuse, match="read-only"):
             uow.open.run(WRITES[name])
-        assert ["ann"] == [user.username for user in uow.users.page().items]
+        assert ["ann"] == [member.name for member in uow.members.page().items]
     assert [values(ann)] == stored_values(sql_storage(engine))
 
 
@@ -130,8 +138,8 @@ def test_a_read_only_unit_runs_a_text_that_reads(engine: Engine, statement: str)
 def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> None:
     """It meets the addition, and is stored by the commit."""
     with OpenUnit(engine) as uow:
-        uow.users.add(new_user("ann"))
-        uow.open.run(update(User).values(active=False).execution_options(synchronize_session=False))
+        uow.members.add(new_member("ann"))
+        uow.open.run(update(Member).values(active=False).execution_options(synchronize_session=False))
         uow.commit()
     assert [False] == [row["active"] for row in stored_values(sql_storage(engine))]
 
@@ -140,9 +148,9 @@ def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> Non
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_query_that_is_a_text_is_no_write(engine: Engine, read_only: bool) -> None:
     """It needs no commit, is allowed in a read-only unit, and finds the objects that the unit holds."""
-    stored_user(sql_storage(engine), "ann")
-    query = text("SELECT * FROM users")
+    stored_member(sql_storage(engine), "ann")
+    query = text("SELECT * FROM members")
     with OpenUnit(engine, read_only=read_only) as uow:
-        mine = uow.users.get_by_username("ann")
+        mine = uow.members.get_by_name("ann")
         uow.open.run(query)
-        assert mine is uow.session.scalars(select(User).from_statement(query)).one()
+        assert mine is uow.session.scalars(select(Member).from_statement(query)).one()

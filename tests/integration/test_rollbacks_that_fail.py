@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, StorageError, StorageUnavailable, UnitOfWorkMisuse
-from domain.user import User, UsernameTaken
-from service_layer.users import change_email
+from tests.contract.members import Member, NameTaken, change_email, new_member, stored_member, stored_values, values
 from tests.contract.orders import Order, new_order
 from tests.contract.shop import SqlShop
-from tests.contract.users import new_user, stored_user, stored_values, values
 from tests.integration.lost_connections import checked_out, end_connection, number_of
 from tests.storages import sql_storage
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def end_of(uow: SqlUnitOfWork, engine: Engine) -> Callable[[], None]:
+def end_of(uow: SqlShop, engine: Engine) -> Callable[[], None]:
     """Return what ends the connection of a unit of work: its server, or for a file whoever closes it."""
     if engine.dialect.name == "sqlite":
         driver: Any = uow.connection.connection.dbapi_connection
@@ -54,17 +51,17 @@ def ended_at(name: str, engine: Engine, end: Callable[[], None]) -> Iterator[Non
 
 
 @pytest.fixture
-def ann(engine: Engine) -> User:
-    """A user who is stored."""
-    return stored_user(sql_storage(engine), "ann")
+def ann(engine: Engine) -> Member:
+    """A member who is stored."""
+    return stored_member(sql_storage(engine), "ann")
 
 
 @pytest.mark.promise(14, 15)
 @pytest.mark.parametrize("flushed", [False, True])
 def test_a_commit_on_a_closed_connection_is_translated(sqlite_engine: Engine, flushed: bool) -> None:
     """Whoever closed it: nothing is stored."""
-    with pytest.raises(StorageError), SqlUnitOfWork(sqlite_engine) as uow:
-        uow.users.add(new_user("ann"))
+    with pytest.raises(StorageError), SqlShop(sqlite_engine) as uow:
+        uow.members.add(new_member("ann"))
         if flushed:
             uow.flush()
         end_of(uow, sqlite_engine)()
@@ -74,22 +71,22 @@ def test_a_commit_on_a_closed_connection_is_translated(sqlite_engine: Engine, fl
 
 
 @pytest.mark.promise(10, 15)
-def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: User) -> None:
+def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: Member) -> None:
     """And not the taken value that it was undone for: the unit is lost as a whole, and can only be left."""
-    with SqlUnitOfWork(engine) as uow:
-        mine = uow.users.get(ann.id)
+    with SqlShop(engine) as uow:
+        mine = uow.members.get(ann.id)
         end = end_of(uow, engine)
         with pytest.raises(StorageUnavailable) as caught, uow.savepoint():
             mine.deactivate()
-            uow.users.add(new_user("ann"))
+            uow.members.add(new_member("ann"))
             try:
                 uow.flush()
-            except UsernameTaken:
+            except NameTaken:
                 end()
                 raise
         with pytest.raises(UnitOfWorkMisuse, match=re.escape(str(caught.value))):
-            uow.users.page()
-        assert ("ann", False) == (mine.username, mine.active)
+            uow.members.page()
+        assert ("ann", False) == (mine.name, mine.active)
     assert caught.value.retryable
     assert checked_out(engine) == 0
     assert [values(ann)] == stored_values(sql_storage(engine))
@@ -97,10 +94,10 @@ def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: U
 
 @pytest.mark.promise(10, 15)
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: User, depth: int) -> None:
+def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: Member, depth: int) -> None:
     """And not the error of the caller's that it was undone for; nor does the one around it."""
-    with SqlUnitOfWork(engine) as uow:
-        mine = uow.users.get(ann.id)
+    with SqlShop(engine) as uow:
+        mine = uow.members.get(ann.id)
         end = end_of(uow, engine)
         with pytest.raises(StorageUnavailable), uow.savepoint(), uow.savepoint() if depth == 2 else nullcontext():
             mine.deactivate()
@@ -109,7 +106,7 @@ def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: User, 
             raise ZeroDivisionError
         with pytest.raises(UnitOfWorkMisuse):
             uow.commit()
-        assert ("ann", False) == (mine.username, mine.active)
+        assert ("ann", False) == (mine.name, mine.active)
     assert checked_out(engine) == 0
     assert [values(ann)] == stored_values(sql_storage(engine))
 
@@ -117,27 +114,27 @@ def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: User, 
 @pytest.mark.promise(3, 14, 15)
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
 @pytest.mark.parametrize("refused", ["a taken value", "a stale version"])
-def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: User, refused: str, inside: bool) -> None:
+def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: Member, refused: str, inside: bool) -> None:
     """The connection is lost after a write was refused, before SQLAlchemy rolls back: with all parts, as they are."""
     with SqlShop(engine) as uow:
         uow.orders.add(new_order("lamp"))
         uow.commit()
     with SqlShop(engine) as uow:
-        order, mine = uow.orders.get_by_reference("lamp"), uow.users.get(ann.id)
+        order, mine = uow.orders.get_by_reference("lamp"), uow.members.get(ann.id)
         if refused == "a stale version":
-            change_email("ann", "ann@example.org", SqlUnitOfWork(engine))
+            change_email("ann", "ann@example.org", SqlShop(engine))
         order.set_quantity("cup", 5)
         uow.flush()
         end = end_of(uow, engine)
         # A single row is not written by SQLAlchemy's flush, so nothing rolls back before the error leaves the block.
-        errors = (StorageUnavailable,) if inside else (StorageUnavailable, UsernameTaken, ConcurrentChange)
+        errors = (StorageUnavailable,) if inside else (StorageUnavailable, NameTaken, ConcurrentChange)
         with pytest.raises(errors), uow.savepoint() if inside else nullcontext():
             if refused == "a taken value":
-                uow.users.add(new_user("ann"))
+                uow.members.add(new_member("ann"))
             mine.deactivate()
             with ended_at("handle_error" if refused == "a taken value" else "after_cursor_execute", engine, end):
                 uow.flush()
-        assert ("ann", False) == (mine.username, mine.active)
+        assert ("ann", False) == (mine.name, mine.active)
         assert {"cup": 5, "tea": 1} == quantities(order)
         with pytest.raises(UnitOfWorkMisuse):
             uow.commit()
@@ -154,9 +151,9 @@ def quantities(order: Order) -> dict[str, int]:
 @pytest.mark.promise(10, 14)
 def test_a_refused_statement_whose_savepoint_is_gone_ends_the_unit(sqlite_engine: Engine) -> None:
     """The savepoint raises why it could not be undone, and not the refusal."""
-    ann = stored_user(sql_storage(sqlite_engine), "ann")
-    with SqlUnitOfWork(sqlite_engine) as uow:
-        mine = uow.users.get(ann.id)
+    ann = stored_member(sql_storage(sqlite_engine), "ann")
+    with SqlShop(sqlite_engine) as uow:
+        mine = uow.members.get(ann.id)
         with pytest.raises(StorageError, match="no such savepoint"), uow.savepoint():
             mine.deactivate()
             uow.flush()

@@ -11,89 +11,93 @@ import pytest
 from sqlalchemy import Engine
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.aggregate import new_id
 from domain.repository import BULK_BATCH
-from service_layer import users
+from tests.contract.members import (
+    change_email,
+    create_member,
+    deactivate_member,
+    delete_member,
+    export_members,
+    get_member,
+    list_members,
+    new_member,
+)
 from tests.contract.orders import ORDERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Kit
-from tests.contract.users import new_user
+from tests.contract.shop import SqlShop
 from tests.counting_proxy import Proxy, proxy_to
 from tests.storages import sql_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from domain.user import User
-    from service_layer.unit_of_work import UnitOfWork
+    from tests.contract.members import Member
+    from tests.contract.shop import Shop
 
 READING = 1
 ALONE = 1  # a statement that is a transaction by itself
 WRITING = 3  # the beginning, the writing, and the commit
-ANN = new_id()
 
 
-def some_users(count: int) -> list[User]:
-    """Return so many new users."""
-    return [new_user(f"new{number}") for number in range(count)]
+def some_members(count: int) -> list[Member]:
+    """Return so many new members."""
+    return [new_member(f"new{number}") for number in range(count)]
 
 
-def store(new: Iterable[User], uow: UnitOfWork) -> None:
-    """Store users in bulk."""
+def store(new: Iterable[Member], uow: Shop) -> None:
+    """Store members in bulk."""
     with uow:
-        uow.users.add_many(new)
+        uow.members.add_many(new)
         uow.commit()
 
 
-def store_one_by_one(count: int, uow: UnitOfWork) -> None:
-    """Store so many users, each by a statement of its own."""
+def store_one_by_one(count: int, uow: Shop) -> None:
+    """Store so many members, each by a statement of its own."""
     with uow:
         for number in range(count):
-            uow.users.add(new_user(f"new{number}"))
+            uow.members.add(new_member(f"new{number}"))
         uow.commit()
 
 
-def give_up(uow: UnitOfWork) -> None:
+def give_up(uow: Shop) -> None:
     """Add something, and roll back before it is written."""
     with uow:
-        uow.users.add(new_user("new"))
+        uow.members.add(new_member("new"))
         uow.rollback()
 
 
-def take_back(uow: UnitOfWork) -> None:
+def take_back(uow: Shop) -> None:
     """Write something, see it, and roll it back."""
     with uow:
-        uow.users.add(new_user("new"))
-        uow.users.get_by_username("new")
+        uow.members.add(new_member("new"))
+        uow.members.get_by_name("new")
         uow.rollback()
 
 
-def change_two(uow: UnitOfWork) -> None:
-    """Change two users."""
+def change_two(uow: Shop) -> None:
+    """Change two members."""
     with uow:
-        for user in uow.users.page(limit=2).items:
-            user.deactivate()
+        for member in uow.members.page(limit=2).items:
+            member.deactivate()
         uow.commit()
 
 
-def commit_nothing(uow: UnitOfWork) -> None:
-    """Read a user, change nothing, and commit."""
+def commit_nothing(uow: Shop) -> None:
+    """Read a member, change nothing, and commit."""
     with uow:
-        uow.users.get_by_username("ann")
+        uow.members.get_by_name("ann")
         uow.commit()
 
 
-BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
-    "get_user": (lambda uow: users.get_user("ann", uow), READING),
-    "list_users": (lambda uow: users.list_users(None, 100, uow), READING),
-    "create_user": (lambda uow: users.create_user("new", "new@example.com", uow), ALONE),
-    "create_user with an id": (lambda uow: users.create_user("new", "new@example.com", uow, new_id()), ALONE),
-    "create_user again": (lambda uow: users.create_user("ann", "ann@example.com", uow, ANN), ALONE + READING),
-    "change_email": (lambda uow: users.change_email("ann", "new@example.com", uow), READING + ALONE),
-    "deactivate_user": (lambda uow: users.deactivate_user("ann", uow), READING + ALONE),
-    "delete_user": (lambda uow: users.delete_user("ann", uow), READING + WRITING),
-    "export_users": (lambda uow: list(users.export_users(uow)), READING),
+BUDGETS: dict[str, tuple[Callable[[Shop], object], int]] = {
+    "get_member": (lambda uow: get_member("ann", uow), READING),
+    "list_members": (lambda uow: list_members(None, 100, uow), READING),
+    "create_member": (lambda uow: create_member("new", "new@example.com", uow), ALONE),
+    "change_email": (lambda uow: change_email("ann", "new@example.com", uow), READING + ALONE),
+    "deactivate_member": (lambda uow: deactivate_member("ann", uow), READING + ALONE),
+    "delete_member": (lambda uow: delete_member("ann", uow), READING + WRITING),
+    "export_members": (lambda uow: list(export_members(uow)), READING),
     "an empty block": (lambda uow: uow.__enter__().__exit__(None, None, None), 0),
     "a commit of nothing": (commit_nothing, READING),
     "a rollback before the writing": (give_up, 0),
@@ -101,26 +105,26 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
     "two changes": (change_two, READING + WRITING + 1),
     "three additions": (lambda uow: store_one_by_one(3, uow), WRITING + 2),
     # A COPY is answered twice: when it may begin to send, and when all is stored.
-    "a bulk of a list": (lambda uow: store(some_users(3 * BULK_BATCH), uow), WRITING + 1),
-    "one batch of an iterator": (lambda uow: store(iter(some_users(BULK_BATCH)), uow), WRITING + 1),
-    "three batches": (lambda uow: store(iter(some_users(3 * BULK_BATCH)), uow), WRITING + 5),
+    "a bulk of a list": (lambda uow: store(some_members(3 * BULK_BATCH), uow), WRITING + 1),
+    "one batch of an iterator": (lambda uow: store(iter(some_members(BULK_BATCH)), uow), WRITING + 1),
+    "three batches": (lambda uow: store(iter(some_members(3 * BULK_BATCH)), uow), WRITING + 5),
 }
 
 
 @pytest.fixture
-def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
-    """A unit of work with a stored user, and what counts its round trips; the parameter is whether it pings."""
+def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlShop]]:
+    """A unit of work with a stored member, and what counts its round trips; the parameter is whether it pings."""
     with proxy_to(postgres_engine.url.render_as_string(hide_password=False), Proxy) as (proxy, url):
         engine = make_engine(url, ping=getattr(request, "param", False))
-        uow = SqlUnitOfWork(engine)
-        users.create_user("ann", "ann@example.com", uow, ANN)
-        users.create_user("bob", "bob@example.com", uow)
+        uow = SqlShop(engine)
+        create_member("ann", "ann@example.com", uow)
+        create_member("bob", "bob@example.com", uow)
         yield proxy, uow
         engine.dispose()
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
+def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlShop], name: str) -> None:
     """Neither more, nor fewer: one that needs fewer has a new budget."""
     (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
     before = proxy.trips
@@ -134,7 +138,7 @@ COLLECTIONS = {"orders": (ORDERS, 1), "products": (PRODUCTS, 3)}
 
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_an_aggregate_with_parts_is_read_by_a_statement_for_each_collection(
-    counted: tuple[Proxy, SqlUnitOfWork], name: str
+    counted: tuple[Proxy, SqlShop], name: str
 ) -> None:
     """And by one for the roots, and one that compares their versions at the end; however many there are."""
     (proxy, unit), (sample, collections) = counted, COLLECTIONS[name]
@@ -150,8 +154,8 @@ def test_an_aggregate_with_parts_is_read_by_a_statement_for_each_collection(
 
 
 @pytest.mark.parametrize("counted", [True], indirect=True)
-@pytest.mark.parametrize("name", ["get_user", "create_user"])
-def test_a_ping_is_one_round_trip_more(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
+@pytest.mark.parametrize("name", ["get_member", "create_member"])
+def test_a_ping_is_one_round_trip_more(counted: tuple[Proxy, SqlShop], name: str) -> None:
     """For each unit that uses a connection."""
     (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
     before = proxy.trips

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, String, inspect, text
+from sqlalchemy import Engine, String, inspect, literal, select, text
 
 from adapters.sql.constraints import constraints_of
 from adapters.sql.engine import make_engine
@@ -24,10 +24,11 @@ from domain.constraints import Reference
 from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch
 from entrypoints.bootstrap import Application, bootstrap, open_schema
 from service_layer.retrying import retrying
-from service_layer.users import create_user, get_user
+from tests.contract.members import create_member, get_member, members_metadata
 from tests.contract.orders import ORDERS
 from tests.contract.sample import Kit
-from tests.storages import BACKENDS, LOCK_TIMEOUT, sql_storage
+from tests.contract.shop import SqlShop
+from tests.storages import BACKENDS, LOCK_TIMEOUT, engine_of, sql_storage
 
 
 @pytest.fixture(params=[name for name in BACKENDS if name != "fake"])
@@ -163,9 +164,11 @@ def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path)
     url = f"sqlite:///{tmp_path / '100%.db'}"
     for expected in ("ann", "bob"):
         with bootstrap(url) as application:
-            create_user(expected, f"{expected}@example.com", application.unit_of_work())
+            engine = engine_of(application)
+            members_metadata.create_all(engine)
+            create_member(expected, f"{expected}@example.com", SqlShop(engine))
     with bootstrap(url) as application:
-        assert get_user("ann", application.unit_of_work()).email == "ann@example.com"
+        assert get_member("ann", SqlShop(engine_of(application))).email == "ann@example.com"
 
 
 def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_makes_them(postgres_database: str) -> None:
@@ -178,7 +181,9 @@ def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_make
         schema.upgrade()
         assert (None, schema.head) == (before, schema.current)
     with bootstrap(postgres_database) as application:
-        assert create_user("ann", "ann@example.com", application.unit_of_work()).version == 1
+        engine = engine_of(application)
+        members_metadata.create_all(engine)
+        assert create_member("ann", "ann@example.com", SqlShop(engine)).version == 1
 
 
 def test_tables_of_a_newer_program_are_refused(empty_url: str) -> None:
@@ -261,5 +266,5 @@ def test_an_application_can_wait_for_a_database_that_is_not_there_yet(tmp_path: 
             folder.mkdir()
         return bootstrap(f"sqlite:///{folder}/people.db")
 
-    with retrying(start) as application, application.unit_of_work() as uow:
-        assert ((), 2) == (uow.users.page().items, len(runs))
+    with retrying(start) as application, SqlShop(engine_of(application)) as uow:
+        assert (1, 2) == (uow.session.scalar(select(literal(1))), len(runs))

@@ -10,29 +10,27 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
     StorageUnavailable,
 )
 from service_layer.retrying import retrying
-from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import change_email, create_user
-from tests.contract.users import new_user, stored_names, written
+from tests.contract.members import change_email, create_member, new_member, stored_names, written
+from tests.contract.shop import Shop, SqlShop
 from tests.faults import AFTER, ALONE, BEFORE, ERROR
 from tests.faulty_storages import FaultyDatabase, FaultyServer, faulty_server, faulty_sqlite
 from tests.integration.lost_connections import check_back, end_connection, number_of
-from tests.storages import InATransaction, migrated_engine, sql_storage
+from tests.storages import InATransaction, members_engine, sql_storage
 
-UNITS = [SqlUnitOfWork, InATransaction]
+UNITS = [SqlShop, InATransaction]
 
 ANN = ("ann", "ann@example.com", True, 1)
 
-# What each use case leaves of the only user that there is, and of the one that it may create. (A removal is none of
+# What each use case leaves of the only member that there is, and of the one that it may create. (A removal is none of
 # them: it writes in a transaction.)
-USE_CASES: dict[str, tuple[Callable[[UnitOfWork], object], list[tuple[Any, ...]]]] = {
-    "create_user": (
-        lambda uow: create_user("bob", "bob@example.com", uow),
+USE_CASES: dict[str, tuple[Callable[[Shop], object], list[tuple[Any, ...]]]] = {
+    "create_member": (
+        lambda uow: create_member("bob", "bob@example.com", uow),
         [ANN, ("bob", "bob@example.com", True, 1)],
     ),
     "change_email": (
@@ -46,8 +44,8 @@ def check_tidy(engine: Engine) -> None:
     """Fail if a connection is in use, or does not begin a transaction for the next unit that needs one."""
     check_back(engine)
     before = stored_names(sql_storage(engine))
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add(new_user("zoe"))
+    with SqlShop(engine) as uow:
+        uow.members.add(new_member("zoe"))
         written(uow)
         uow.rollback()
     assert before == stored_names(sql_storage(engine))
@@ -55,16 +53,16 @@ def check_tidy(engine: Engine) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyDatabase]:
-    """Each database that lets a statement go alone, behind something that fails, with one user."""
+    """Each database that lets a statement go alone, behind something that fails, with one member."""
     with ExitStack() as stack:
         found: FaultyDatabase
         if request.param == "sqlite":
-            with migrated_engine(f"sqlite:///{tmp_path}/test.db"):
+            with members_engine(f"sqlite:///{tmp_path}/test.db"):
                 found = stack.enter_context(faulty_sqlite(f"{tmp_path}/test.db"))
         else:
             engine: Engine = request.getfixturevalue("postgres_engine")
             found = stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
-        create_user("ann", "ann@example.com", found.unit())
+        create_member("ann", "ann@example.com", found.unit())
         yield found
 
 
@@ -97,7 +95,7 @@ def test_a_connection_that_has_ended_before_the_statement_is_unavailable_and_may
 ) -> None:
     """Nobody has sent the statement then: nobody used the connection, or the unit was at work elsewhere."""
     use_case, after = USE_CASES[name]
-    with SqlUnitOfWork(faulty.engine) as uow:
+    with SqlShop(faulty.engine) as uow:
         number = number_of(uow, faulty.engine)
 
     def end() -> None:
@@ -107,7 +105,7 @@ def test_a_connection_that_has_ended_before_the_statement_is_unavailable_and_may
             faulty.proxy.cut_idle()
         faulty.proxy.wait_for_ends()
 
-    class EndsBeforeItsCommit(SqlUnitOfWork):
+    class EndsBeforeItsCommit(SqlShop):
         def commit(self) -> None:
             end()
             super().commit()
@@ -115,7 +113,7 @@ def test_a_connection_that_has_ended_before_the_statement_is_unavailable_and_may
     if before == "the unit":
         end()
     with pytest.raises(StorageUnavailable) as caught:
-        use_case((EndsBeforeItsCommit if before == "its commit" else SqlUnitOfWork)(faulty.engine))
+        use_case((EndsBeforeItsCommit if before == "its commit" else SqlShop)(faulty.engine))
     assert caught.value.retryable
     assert [ANN] == faulty.rows()
     use_case(faulty.unit())

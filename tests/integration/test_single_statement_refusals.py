@@ -12,18 +12,26 @@ from attrs import evolve
 from sqlalchemy import Engine, event, text
 
 from adapters.sql.engine import make_engine
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange, Conflict, StorageError
-from domain.user import EmailAddress, User
-from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import change_email, create_user, delete_user, get_user
-from tests.contract.users import new_user, stored_names, stored_user, written
+from tests.contract.members import (
+    Member,
+    MemberEmail,
+    change_email,
+    create_member,
+    delete_member,
+    get_member,
+    new_member,
+    stored_member,
+    stored_names,
+    written,
+)
+from tests.contract.shop import Shop, SqlShop
 from tests.integration.lost_connections import check_back
 from tests.storages import InATransaction, impatient, sql_storage
 
-UNITS = [SqlUnitOfWork, InATransaction]
+UNITS = [SqlShop, InATransaction]
 
-# Databases that refuse to store a user. Each yields the engine to be tried.
+# Databases that refuse to store a member. Each yields the engine to be tried.
 
 
 @contextmanager
@@ -42,7 +50,7 @@ def altered(engine: Engine, before: Sequence[str], after: Sequence[str]) -> Iter
 
 def without_the_table(engine: Engine) -> AbstractContextManager[Engine]:
     """Give the table another name meanwhile."""
-    return altered(engine, ["ALTER TABLE users RENAME TO people"], ["ALTER TABLE people RENAME TO users"])
+    return altered(engine, ["ALTER TABLE members RENAME TO people"], ["ALTER TABLE people RENAME TO members"])
 
 
 @contextmanager
@@ -70,8 +78,8 @@ def with_options(engine: Engine, option: str) -> Iterator[Engine]:
 @contextmanager
 def behind_another_writer(engine: Engine) -> Iterator[Engine]:
     """Let another unit have written the same name, so that all wait for it in vain."""
-    with impatient(engine) as other, SqlUnitOfWork(engine) as uow:
-        uow.users.add(new_user("bob"))
+    with impatient(engine) as other, SqlShop(engine) as uow:
+        uow.members.add(new_member("bob"))
         written(uow)
         yield other
         uow.rollback()
@@ -88,8 +96,8 @@ def checked(engine: Engine) -> AbstractContextManager[Engine]:
     """Let a check constraint be broken."""
     return altered(
         engine,
-        ["ALTER TABLE users ADD CONSTRAINT ck_users_bob CHECK (username <> 'bob')"],
-        ["ALTER TABLE users DROP CONSTRAINT ck_users_bob"],
+        ["ALTER TABLE members ADD CONSTRAINT ck_members_bob CHECK (name <> 'bob')"],
+        ["ALTER TABLE members DROP CONSTRAINT ck_members_bob"],
     )
 
 
@@ -102,7 +110,7 @@ def triggered(engine: Engine, code: str = "P0001") -> AbstractContextManager[Eng
         refuse = "BEGIN SELECT RAISE(ABORT, 'not today'); END"
         return altered(
             engine,
-            [f"CREATE TRIGGER no_{what} BEFORE {what} ON users {refuse}" for what in WRITES],
+            [f"CREATE TRIGGER no_{what} BEFORE {what} ON members {refuse}" for what in WRITES],
             [f"DROP TRIGGER no_{what}" for what in WRITES],
         )
     raising = f"BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = '{code}'; END"
@@ -110,7 +118,7 @@ def triggered(engine: Engine, code: str = "P0001") -> AbstractContextManager[Eng
         engine,
         [
             f"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {raising} $$",
-            f"CREATE TRIGGER no BEFORE {' OR '.join(WRITES)} ON users FOR EACH ROW EXECUTE FUNCTION refuse()",
+            f"CREATE TRIGGER no BEFORE {' OR '.join(WRITES)} ON members FOR EACH ROW EXECUTE FUNCTION refuse()",
         ],
         ["DROP FUNCTION refuse() CASCADE"],
     )
@@ -122,23 +130,23 @@ def as_it_is(engine: Engine) -> Iterator[Engine]:
     yield engine
 
 
-def holding(attribute: str, value: object) -> User:
-    """Return a user with a value that the domain would not let pass."""
-    user = new_user("bob")
-    vars(user)[attribute] = value
-    return user
+def holding(attribute: str, value: object) -> Member:
+    """Return a member with a value that the domain would not let pass."""
+    member = new_member("bob")
+    vars(member)[attribute] = value
+    return member
 
 
-# The way that a database refuses a user, the user, and on which databases: SQLite takes more values.
-REFUSALS: dict[str, tuple[Callable[[Engine], AbstractContextManager[Engine]], Callable[[], User], str]] = {
-    "no table": (without_the_table, lambda: new_user("bob"), "both"),
-    "read-only": (without_writing, lambda: new_user("bob"), "both"),
-    "a lock": (behind_another_writer, lambda: new_user("bob"), "both"),
-    "a cancelled statement": (cancelled, lambda: new_user("bob"), "postgresql"),
-    "a check": (checked, lambda: new_user("bob"), "postgresql"),
-    "a trigger": (triggered, lambda: new_user("bob"), "both"),
-    "a full disk": (partial(triggered, code="53100"), lambda: new_user("bob"), "postgresql"),
-    "a taken name": (as_it_is, lambda: new_user("ann"), "both"),
+# The way that a database refuses a member, the member, and on which databases: SQLite takes more values.
+REFUSALS: dict[str, tuple[Callable[[Engine], AbstractContextManager[Engine]], Callable[[], Member], str]] = {
+    "no table": (without_the_table, lambda: new_member("bob"), "both"),
+    "read-only": (without_writing, lambda: new_member("bob"), "both"),
+    "a lock": (behind_another_writer, lambda: new_member("bob"), "both"),
+    "a cancelled statement": (cancelled, lambda: new_member("bob"), "postgresql"),
+    "a check": (checked, lambda: new_member("bob"), "postgresql"),
+    "a trigger": (triggered, lambda: new_member("bob"), "both"),
+    "a full disk": (partial(triggered, code="53100"), lambda: new_member("bob"), "postgresql"),
+    "a taken name": (as_it_is, lambda: new_member("ann"), "both"),
     "a number that is too large": (as_it_is, lambda: holding("version", 1 << 40), "postgresql"),
 }
 
@@ -169,12 +177,12 @@ def check_refused(alone: tuple[type[Exception], str, object], within: tuple[type
 )
 def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction(engine: Engine, name: str) -> None:
     """It has surely stored nothing, so its outcome is not unknown."""
-    refusing, user, _ = REFUSALS[name]
-    stored_user(sql_storage(engine), "ann")
+    refusing, member, _ = REFUSALS[name]
+    stored_member(sql_storage(engine), "ann")
 
-    def add(uow: UnitOfWork) -> None:
+    def add(uow: Shop) -> None:
         with uow:
-            uow.users.add(user())
+            uow.members.add(member())
             uow.commit()
 
     with refusing(engine) as tried:
@@ -187,18 +195,18 @@ def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"], indirect=True)
 @pytest.mark.parametrize(
     "use_case",
-    [partial(change_email, "ann", "new@example.com"), partial(delete_user, "ann")],
+    [partial(change_email, "ann", "new@example.com"), partial(delete_member, "ann")],
     ids=["change", "removal"],
 )
 def test_a_change_that_is_refused_says_what_it_would_say_within_a_transaction(
-    engine: Engine, use_case: Callable[[UnitOfWork], object]
+    engine: Engine, use_case: Callable[[Shop], object]
 ) -> None:
     """Or a removal."""
-    stored_user(sql_storage(engine), "ann")
+    stored_member(sql_storage(engine), "ann")
     with triggered(engine):
         check_refused(*(told(partial(use_case, unit(engine))) for unit in UNITS))
     check_back(engine)
-    assert "ann@example.com" == get_user("ann", SqlUnitOfWork(engine)).email
+    assert "ann@example.com" == get_member("ann", SqlShop(engine)).email
 
 
 @pytest.mark.promise(7, 14)
@@ -210,15 +218,15 @@ def test_a_statement_that_a_deadlock_has_ended_has_stored_nothing_and_may_be_tri
         with_options(postgres_engine, "deadlock_timeout=1s") as soon,
         with_options(postgres_engine, "deadlock_timeout=1min") as late,
         ThreadPoolExecutor(1) as pool,
-        SqlUnitOfWork(late) as other,
+        SqlShop(late) as other,
     ):
-        other.users.add(evolve(new_user("bob"), email=EmailAddress("ann@example.com")))
+        other.members.add(evolve(new_member("bob"), email=MemberEmail("ann@example.com")))
         written(other)
-        outcome = pool.submit(create_user, "ann", "ann@example.com", SqlUnitOfWork(soon))
+        outcome = pool.submit(create_member, "ann", "ann@example.com", SqlShop(soon))
         with postgres_engine.connect() as connection:
             while not connection.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted")).all():
                 assert not outcome.done()
-        other.users.add(evolve(new_user("ann"), email=EmailAddress("bob@example.com")))
+        other.members.add(evolve(new_member("ann"), email=MemberEmail("bob@example.com")))
         other.commit()
         error = outcome.exception()
         check_back(soon)

@@ -12,12 +12,10 @@ from sqlalchemy import Engine, event, select, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from adapters.sql.engine import make_engine
-from adapters.sql.users import users
 from domain.errors import ConcurrentChange
-from domain.user import User
+from tests.contract.members import Member, members, new_member, stored_member, stored_names, written
 from tests.contract.orders import new_order
 from tests.contract.shop import SqlShop
-from tests.contract.users import new_user, stored_names, stored_user, written
 from tests.counting_proxy import Link, Proxy, proxy_to
 from tests.storages import sql_storage
 
@@ -40,7 +38,7 @@ class Listener(Proxy):
 
 @frozen
 class Wire:
-    """An engine on a database with the users ann and bob and the order "tea", and what this is told by the engine."""
+    """An engine on a database with the members ann and bob and the order "tea", and what this is told by the engine."""
 
     engine: Engine
     heard: list[str]
@@ -48,7 +46,7 @@ class Wire:
     def hear(self, work: Callable[[SqlShop], object]) -> list[str]:
         """Return the statements of a unit that does this work and commits it, but for the reset of its connection."""
         with SqlShop(self.engine) as uow:
-            uow.users.page()  # so that there is a connection
+            uow.members.page()  # so that there is a connection
         self.heard.clear()
         with SqlShop(self.engine) as uow:
             work(uow)
@@ -66,7 +64,7 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
         uow.orders.add(new_order("tea"))
         uow.commit()
     for name in ("ann", "bob"):
-        stored_user(sql_storage(plain), name)
+        stored_member(sql_storage(plain), name)
     with ExitStack() as stack:
         heard: list[str] = []
         if kind != "sqlite":
@@ -85,32 +83,32 @@ def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
 
 def change_an_addition(uow: SqlShop) -> None:
     """Change what has been added in the same unit."""
-    eve = new_user("eve")
-    uow.users.add(eve)
+    eve = new_member("eve")
+    uow.members.add(eve)
     eve.deactivate()
 
 
 def change_and_take_it_back(uow: SqlShop) -> None:
-    """Change two users, and one of them back."""
-    ann, bob = uow.users.page().items
+    """Change two members, and one of them back."""
+    ann, bob = uow.members.page().items
     ann.deactivate()
     bob.deactivate()
     bob.reactivate()
 
 
-def ann_of(uow: SqlShop) -> User:
-    """Return the user ann."""
-    return uow.users.get_by_username("ann")
+def ann_of(uow: SqlShop) -> Member:
+    """Return the member ann."""
+    return uow.members.get_by_name("ann")
 
 
 def an_addition_after_a_query(uow: SqlShop) -> None:
-    """Add a user after a query."""
+    """Add a member after a query."""
     ann_of(uow)
-    uow.users.add(new_user("eve"))
+    uow.members.add(new_member("eve"))
 
 
 ALONE: dict[str, tuple[Callable[[SqlShop], object], list[str]]] = {
-    "an addition": (lambda uow: uow.users.add(new_user("eve")), ["INSERT"]),
+    "an addition": (lambda uow: uow.members.add(new_member("eve")), ["INSERT"]),
     "an addition that was changed": (change_an_addition, ["INSERT"]),
     "an addition after a query": (an_addition_after_a_query, ["SELECT", "INSERT"]),
     "a change": (lambda uow: ann_of(uow).deactivate(), ["SELECT", "UPDATE"]),
@@ -127,59 +125,59 @@ def test_the_only_statement_of_a_commit_is_a_transaction_by_itself(wire: Wire, n
 
 
 def two_additions(uow: SqlShop) -> None:
-    """Add two users."""
-    uow.users.add(new_user("eve"))
-    uow.users.add(new_user("fay"))
+    """Add two members."""
+    uow.members.add(new_member("eve"))
+    uow.members.add(new_member("fay"))
 
 
 def two_changes(uow: SqlShop) -> None:
-    """Change two users."""
-    for user in uow.users.page().items:
-        user.deactivate()
+    """Change two members."""
+    for member in uow.members.page().items:
+        member.deactivate()
 
 
 def an_addition_and_a_change(uow: SqlShop) -> None:
-    """Add a user, and change another one."""
+    """Add a member, and change another one."""
     ann = ann_of(uow)
-    uow.users.add(new_user("eve"))
+    uow.members.add(new_member("eve"))
     ann.deactivate()
 
 
 def a_removal(uow: SqlShop) -> None:
-    """Remove a user, which is written before the commit."""
-    uow.users.remove(ann_of(uow))
+    """Remove a member, which is written before the commit."""
+    uow.members.remove(ann_of(uow))
 
 
 def a_removal_and_a_change(uow: SqlShop) -> None:
-    """Remove a user, and change another one."""
-    ann, bob = uow.users.page().items
-    uow.users.remove(ann)
+    """Remove a member, and change another one."""
+    ann, bob = uow.members.page().items
+    uow.members.remove(ann)
     bob.deactivate()
 
 
 def an_addition_that_is_read(uow: SqlShop) -> None:
-    """Add a user, and ask for all."""
-    uow.users.add(new_user("eve"))
+    """Add a member, and ask for all."""
+    uow.members.add(new_member("eve"))
     written(uow)
 
 
 def an_addition_after_a_savepoint(uow: SqlShop) -> None:
-    """Add a user after a savepoint that only read."""
+    """Add a member after a savepoint that only read."""
     with uow.savepoint():
         ann_of(uow)
-    uow.users.add(new_user("eve"))
+    uow.members.add(new_member("eve"))
 
 
 def an_addition_after_a_statement(uow: SqlShop) -> None:
-    """Add a user after a statement of one's own."""
-    uow.connection.execute(update(users).values(active=False))
-    uow.users.add(new_user("eve"))
+    """Add a member after a statement of one's own."""
+    uow.connection.execute(update(members).values(active=False))
+    uow.members.add(new_member("eve"))
 
 
 def an_addition_after_a_bulk(uow: SqlShop) -> None:
-    """Add a user after others."""
-    uow.users.add_many([new_user("eve")])
-    uow.users.add(new_user("fay"))
+    """Add a member after others."""
+    uow.members.add_many([new_member("eve")])
+    uow.members.add(new_member("fay"))
 
 
 def a_change_of_a_child(uow: SqlShop) -> None:
@@ -197,7 +195,7 @@ TOGETHER: dict[str, Callable[[SqlShop], object]] = {
     "an addition after a savepoint": an_addition_after_a_savepoint,
     "an addition after a statement": an_addition_after_a_statement,
     "an addition after a bulk": an_addition_after_a_bulk,
-    "a bulk": lambda uow: uow.users.add_many([new_user("eve")]),
+    "a bulk": lambda uow: uow.members.add_many([new_member("eve")]),
     "an addition with children": lambda uow: uow.orders.add(new_order("coffee")),
     "a change of a child": a_change_of_a_child,
     "a change beside children": lambda uow: uow.orders.get_by_reference("tea").change_reference("coffee"),
@@ -226,8 +224,8 @@ def ask_for_the_connection(uow: SqlShop) -> None:
 
 
 def lock_rows(uow: SqlShop) -> None:
-    """Lock all users by a query."""
-    uow.session.scalars(select(User).with_for_update()).all()
+    """Lock all members by a query."""
+    uow.session.scalars(select(Member).with_for_update()).all()
 
 
 @pytest.mark.parametrize("wire", ["postgres"], indirect=True)
@@ -239,7 +237,7 @@ def test_what_may_hold_locks_until_the_end_keeps_them_for_the_commit(
 
     def work(uow: SqlShop) -> None:
         before(uow)
-        uow.users.add(new_user("eve"))
+        uow.members.add(new_member("eve"))
 
     check_transaction(wire.hear(work))
 
@@ -273,7 +271,7 @@ def test_what_is_given_up_before_the_commit_writes_nothing(wire: Wire, name: str
     """Neither a statement nor its undoing."""
     work, expected = ALONE[name]
     with SqlShop(wire.engine) as uow:
-        uow.users.page()
+        uow.members.page()
     wire.heard.clear()
     with SqlShop(wire.engine) as uow:
         work(uow)

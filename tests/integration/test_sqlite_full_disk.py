@@ -9,23 +9,22 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError, UnitOfWorkMisuse
-from service_layer.users import create_user
-from tests.contract.users import new_user, stored_names, stored_user, written
-from tests.storages import InATransaction, migrated_engine, sql_storage
+from tests.contract.members import create_member, new_member, stored_member, stored_names, written
+from tests.contract.shop import SqlShop
+from tests.storages import InATransaction, members_engine, sql_storage
 
 
 @pytest.fixture
 def engine(sqlite_database: str) -> Iterator[Engine]:
-    """An engine on an SQLite file of the test's own, which has one user."""
-    with migrated_engine(sqlite_database) as engine:
-        stored_user(sql_storage(engine), "ann")
+    """An engine on an SQLite file of the test's own, which has one member."""
+    with members_engine(sqlite_database) as engine:
+        stored_member(sql_storage(engine), "ann")
         yield engine
 
 
 @contextmanager
-def full_disk(uow: SqlUnitOfWork) -> Iterator[None]:
+def full_disk(uow: SqlShop) -> Iterator[None]:
     """Let the file of a unit not grow, by a limit on its size."""
     pages = uow.connection.execute(text("PRAGMA page_count")).scalar()
     uow.connection.execute(text(f"PRAGMA max_page_count = {pages}"))
@@ -37,63 +36,63 @@ def full_disk(uow: SqlUnitOfWork) -> Iterator[None]:
     cursor.close()
 
 
-def fill(uow: SqlUnitOfWork) -> None:
-    """Add users without end, one by one."""
+def fill(uow: SqlShop) -> None:
+    """Add members without end, one by one."""
     for number in range(100_000):
-        uow.users.add(new_user(f"user{number}"))
+        uow.members.add(new_member(f"member{number}"))
 
 
 @pytest.mark.promise(7)
 def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(engine: Engine) -> None:
     """One that may not be tried again at once."""
-    uow = SqlUnitOfWork(engine)
+    uow = SqlShop(engine)
     with pytest.raises(StorageError, match="database or disk is full") as caught, uow, full_disk(uow):
-        uow.users.add_many(new_user(f"user{number}") for number in range(1000))
+        uow.members.add_many(new_member(f"member{number}") for number in range(1000))
     assert not caught.value.retryable
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(7, 14)
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+@pytest.mark.parametrize("unit", [SqlShop, InATransaction])
 def test_a_full_disk_at_a_commit_is_a_clear_error_and_that_commit_alone_has_stored_nothing(
-    engine: Engine, unit: type[SqlUnitOfWork]
+    engine: Engine, unit: type[SqlShop]
 ) -> None:
     """Whether it is met by its only statement or by one before; when there is space again, the connection goes on."""
     stored = ["ann"]
-    with SqlUnitOfWork(engine) as uow, full_disk(uow):
+    with SqlShop(engine) as uow, full_disk(uow):
         uow.rollback()
         with pytest.raises(StorageError, match="database or disk is full") as caught:
             for number in range(100_000):
-                create_user(f"user{number:05}", f"{number}@example.com", unit(engine))
-                stored.append(f"user{number:05}")
+                create_member(f"member{number:05}", f"{number}@example.com", unit(engine))
+                stored.append(f"member{number:05}")
     assert (StorageError, False) == (caught.type, caught.value.retryable)
     assert stored == stored_names(sql_storage(engine))
     with unit(engine) as uow:
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         written(uow)
         uow.rollback()
-    create_user("zoe", "zoe@example.com", unit(engine))
+    create_member("zoe", "zoe@example.com", unit(engine))
     assert [*stored, "zoe"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(10, 14)
 def test_a_full_disk_inside_a_savepoint_ends_the_unit(engine: Engine) -> None:
     """What was done before the savepoint is gone, too, so that what comes after it must not be stored alone."""
-    uow = SqlUnitOfWork(engine)
+    uow = SqlShop(engine)
     with uow:
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         with full_disk(uow), pytest.raises(StorageError, match="database or disk is full"), uow.savepoint():
             fill(uow)
         with pytest.raises(UnitOfWorkMisuse, match="database or disk is full"):
-            uow.users.add(new_user("cid"))
+            uow.members.add(new_member("cid"))
     assert ["ann"] == stored_names(sql_storage(engine))
-    stored_user(sql_storage(engine), "dan")
+    stored_member(sql_storage(engine), "dan")
 
 
 @pytest.mark.promise(10)
 def test_a_savepoint_that_a_full_disk_has_ended_says_so(engine: Engine) -> None:
     """Whatever error leaves it: that one would say that the unit can go on."""
-    uow = SqlUnitOfWork(engine)
+    uow = SqlShop(engine)
     with uow, full_disk(uow), pytest.raises(StorageError, match="database or disk is full"), uow.savepoint():
         with suppress(StorageError):
             fill(uow)
@@ -101,23 +100,23 @@ def test_a_savepoint_that_a_full_disk_has_ended_says_so(engine: Engine) -> None:
 
 
 # Of a single row: where a statement stores several, SQLite is prepared to take that statement alone back.
-_LARGE = "INSERT INTO users VALUES ('x', randomblob(1000000), 'x', 1, 'x', 1)"
+_LARGE = "INSERT INTO members VALUES ('x', randomblob(1000000), 'x', 1, 'x', 1)"
 
 
 @pytest.mark.promise(14)
 def test_a_commit_after_a_full_disk_that_somebody_swallowed_is_refused(engine: Engine) -> None:
     """SQLite would store what came after it alone; the unit's next block works."""
-    uow = SqlUnitOfWork(engine)
+    uow = SqlShop(engine)
     with uow:
-        uow.users.add(new_user("bob"))
+        uow.members.add(new_member("bob"))
         with full_disk(uow), suppress(OperationalError):
             uow.connection.execute(text(_LARGE))
             pytest.fail("the disk was not full")
-        uow.users.add(new_user("cid"))
+        uow.members.add(new_member("cid"))
         with pytest.raises(StorageError, match="nothing is stored"):
             uow.commit()
     assert ["ann"] == stored_names(sql_storage(engine))
     with uow:
-        uow.users.add(new_user("dan"))
+        uow.members.add(new_member("dan"))
         uow.commit()
     assert ["ann", "dan"] == stored_names(sql_storage(engine))

@@ -14,15 +14,13 @@ import pytest
 from attrs import define, field
 from sqlalchemy import Engine, event
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import ConcurrentChange, StorageError, UnitOfWorkMisuse
-from domain.user import UsernameTaken
-from service_layer.users import create_user
 from tests import plain_driver
-from tests.contract.users import new_user, stored_names, written
-from tests.storages import InATransaction, migrated_engine, sql_storage, without_the_disk
+from tests.contract.members import NameTaken, create_member, new_member, stored_names, written
+from tests.contract.shop import SqlShop
+from tests.storages import InATransaction, members_engine, sql_storage, without_the_disk
 
-UNITS = [SqlUnitOfWork, InATransaction]
+UNITS = [SqlShop, InATransaction]
 THREADS = 4
 SHORT = 0.1
 """Seconds that a writer waits, where somebody is to wait in vain."""
@@ -82,16 +80,16 @@ def watched_engine(url: str, timeout: float, watch: Watch) -> Iterator[Engine]:
     def use(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
         named["factory"] = Connection
 
-    with migrated_engine(url, timeout) as engine:
+    with members_engine(url, timeout) as engine:
         engine.dispose()
         event.listen(engine, "connect", without_the_disk)
         event.listen(engine, "do_connect", use)
         yield engine
 
 
-def create(engine: Engine, name: str, unit: type[SqlUnitOfWork] = SqlUnitOfWork) -> None:
-    """Store a user."""
-    create_user(name, f"{name}@example.com", unit(engine))
+def create(engine: Engine, name: str, unit: type[SqlShop] = SqlShop) -> None:
+    """Store a member."""
+    create_member(name, f"{name}@example.com", unit(engine))
 
 
 @pytest.mark.promise(8)
@@ -101,7 +99,7 @@ def test_one_writer_of_a_process_alone_is_in_sqlite(sqlite_database: str) -> Non
 
     def write(engine: Engine, thread: int) -> None:
         for number in range(5):
-            create(engine, f"user{thread}-{number}", UNITS[thread % 2])
+            create(engine, f"member{thread}-{number}", UNITS[thread % 2])
 
     with watched_engine(sqlite_database, 10, watch) as engine, ThreadPoolExecutor(THREADS) as pool:
         done = [pool.submit(write, engine, thread) for thread in range(THREADS)]
@@ -113,14 +111,14 @@ def test_one_writer_of_a_process_alone_is_in_sqlite(sqlite_database: str) -> Non
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("unit", UNITS)
-def test_all_who_wait_in_vain_for_another_process_are_told_so(sqlite_database: str, unit: type[SqlUnitOfWork]) -> None:
+def test_all_who_wait_in_vain_for_another_process_are_told_so(sqlite_database: str, unit: type[SqlShop]) -> None:
     """Each meets a conflict, and may try again; and nobody waits for the others' limits, one after another."""
     many, limit = 12, 0.25
     with watched_engine(sqlite_database, limit, Watch()) as engine, ThreadPoolExecutor(many) as pool:
         with closing(plain_driver.connect(str(engine.url))) as other:
             other.execute("BEGIN IMMEDIATE")
             start = time.monotonic()
-            waiting = [pool.submit(create, engine, f"user{number}", unit) for number in range(many)]
+            waiting = [pool.submit(create, engine, f"member{number}", unit) for number in range(many)]
             errors = [one.exception() for one in waiting]
             took = time.monotonic() - start
             other.rollback()
@@ -130,35 +128,35 @@ def test_all_who_wait_in_vain_for_another_process_are_told_so(sqlite_database: s
         assert ["ann"] == stored_names(sql_storage(engine))
 
 
-def commits(uow: SqlUnitOfWork) -> None:
-    """Create a user."""
-    uow.users.add(new_user("bob"))
+def commits(uow: SqlShop) -> None:
+    """Create a member."""
+    uow.members.add(new_member("bob"))
     uow.commit()
 
 
-def is_refused(uow: SqlUnitOfWork) -> None:
-    """Create a user whose name is taken."""
-    uow.users.add(new_user("ann"))
+def is_refused(uow: SqlShop) -> None:
+    """Create a member whose name is taken."""
+    uow.members.add(new_member("ann"))
     uow.commit()
 
 
-def rolls_back(uow: SqlUnitOfWork) -> None:
+def rolls_back(uow: SqlShop) -> None:
     """Write, and take it back."""
-    uow.users.add(new_user("bob"))
+    uow.members.add(new_member("bob"))
     written(uow)
     uow.rollback()
 
 
-def fails(uow: SqlUnitOfWork) -> None:
+def fails(uow: SqlShop) -> None:
     """Write, and meet an error of another kind."""
-    uow.users.add(new_user("bob"))
+    uow.members.add(new_member("bob"))
     written(uow)
-    raise UsernameTaken("somebody")
+    raise NameTaken("somebody")
 
 
-def loses_the_connection(uow: SqlUnitOfWork) -> None:
+def loses_the_connection(uow: SqlShop) -> None:
     """Write, and find the connection gone."""
-    uow.users.add(new_user("bob"))
+    uow.members.add(new_member("bob"))
     uow.connection.invalidate()
     uow.commit()
 
@@ -167,16 +165,16 @@ def loses_the_connection(uow: SqlUnitOfWork) -> None:
 @pytest.mark.parametrize("work", [commits, is_refused, rolls_back, fails, loses_the_connection])
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_turn_ends_with_its_unit_however_that_ends(
-    sqlite_database: str, work: Callable[[SqlUnitOfWork], None], unit: type[SqlUnitOfWork]
+    sqlite_database: str, work: Callable[[SqlShop], None], unit: type[SqlShop]
 ) -> None:
     """Those who come after it do not wait."""
     with watched_engine(sqlite_database, 10, Watch()) as engine:
         create(engine, "ann")
         start = time.monotonic()
         for number in range(4):
-            with suppress(UsernameTaken, StorageError), unit(engine) as uow:
+            with suppress(NameTaken, StorageError), unit(engine) as uow:
                 work(uow)
-            create(engine, f"user{number}")
+            create(engine, f"member{number}")
         assert time.monotonic() - start < 2  # a turn that has not ended is waited for a second
 
 
@@ -185,10 +183,10 @@ def test_nobody_waits_for_a_unit_that_has_failed(sqlite_database: str) -> None:
     """Its transaction has ended, though its block has not."""
     with watched_engine(sqlite_database, 10, Watch()) as engine, ThreadPoolExecutor(1) as pool:
         create(engine, "ann")
-        with SqlUnitOfWork(engine) as uow:
-            uow.users.add(new_user("bob"))
-            uow.users.add(new_user("ann"))
-            with pytest.raises(UsernameTaken):
+        with SqlShop(engine) as uow:
+            uow.members.add(new_member("bob"))
+            uow.members.add(new_member("ann"))
+            with pytest.raises(NameTaken):
                 written(uow)
             start = time.monotonic()
             pool.submit(create, engine, "cid").result()
@@ -203,8 +201,8 @@ def test_a_block_that_another_thread_leaves_ends_without_its_turn(sqlite_databas
     with watched_engine(sqlite_database, SHORT, Watch()) as engine, ThreadPoolExecutor(1) as pool:
 
         def block() -> Iterator[None]:
-            with SqlUnitOfWork(engine) as uow:
-                uow.users.add(new_user("bob"))
+            with SqlShop(engine) as uow:
+                uow.members.add(new_member("bob"))
                 written(uow)
                 yield
 
@@ -234,7 +232,7 @@ def test_a_turn_that_nobody_gives_back_is_waited_for_once(sqlite_database: str) 
             assert stuck.wait(60)
             start = time.monotonic()
             for number in range(100):
-                create(engine, f"user{number}")
+                create(engine, f"member{number}")
             assert time.monotonic() - start < 50 * SHORT
         finally:
             released.set()

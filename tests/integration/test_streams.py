@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import StorageError
-from tests.contract.users import new_user, stored_names
+from tests.contract.members import new_member, stored_names
+from tests.contract.shop import SqlShop
 from tests.integration.lost_connections import checked_out
 from tests.storages import sql_storage
 
 
 def store_many(engine: Engine, count: int) -> None:
-    """Store users."""
-    with SqlUnitOfWork(engine) as uow:
-        uow.users.add_many(new_user(f"user{number}") for number in range(count))
+    """Store members."""
+    with SqlShop(engine) as uow:
+        uow.members.add_many(new_member(f"member{number}") for number in range(count))
         uow.commit()
 
 
@@ -26,10 +26,10 @@ def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(
 ) -> None:
     """Also where somebody has the driver read the results of all queries little by little."""
     store_many(engine, small_batches + 1)
-    with SqlUnitOfWork(engine.execution_options(**options)) as uow:
-        met = [uow.users.get(user.id) for user in uow.users.stream()]
+    with SqlShop(engine.execution_options(**options)) as uow:
+        met = [uow.members.get(member.id) for member in uow.members.stream()]
         uow.rollback()
-    assert stored_names(sql_storage(engine)) == sorted(str(user.username) for user in met)
+    assert stored_names(sql_storage(engine)) == sorted(str(member.name) for member in met)
 
 
 @pytest.mark.promise(7)
@@ -40,11 +40,11 @@ def test_a_stored_value_that_cannot_be_read_fails_a_stream_that_comes_to_it(
     """And nobody else: a stream that is left in a batch before ends as any other does."""
     store_many(postgres_engine, small_batches + 1)
     with postgres_engine.begin() as connection:
-        last = "(SELECT id FROM users ORDER BY id DESC LIMIT 1)"
-        connection.execute(text(f"UPDATE users SET created_at = '0044-03-15 BC' WHERE id = {last}"))  # noqa: S608  # our own text
-    uow = SqlUnitOfWork(postgres_engine)
+        last = "(SELECT id FROM members ORDER BY id DESC LIMIT 1)"
+        connection.execute(text(f"UPDATE members SET created_at = '0044-03-15 BC' WHERE id = {last}"))  # noqa: S608  # our own text
+    uow = SqlShop(postgres_engine)
     with uow:
-        stream = uow.users.stream()
+        stream = uow.members.stream()
         next(stream)
         if reads_on:
             with pytest.raises(StorageError, match="year"):

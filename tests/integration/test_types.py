@@ -11,26 +11,26 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.sql.types import Duration, Exact, Text, UtcDateTime
-from domain.user import Username
+from tests.contract.members import MemberName
 from tests.integration.plain_values import connected_with
 
 BERLIN = timezone(timedelta(hours=1))
 VALUES = Table(
-    "some_values", MetaData(), Column("n", Integer), Column("name", Text(Username, 64)), Column("at", UtcDateTime)
+    "some_values", MetaData(), Column("n", Integer), Column("name", Text(MemberName, 64)), Column("at", UtcDateTime)
 )
 
 
 @pytest.mark.parametrize(
     ("name", "at"),
     [
-        (Username("ann"), datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)),
-        (Username("𠀀é"), datetime(1, 1, 1, tzinfo=UTC)),
-        (Username("зоя"), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+        (MemberName("ann"), datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)),
+        (MemberName("𠀀é"), datetime(1, 1, 1, tzinfo=UTC)),
+        (MemberName("зоя"), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
         (None, None),
     ],
     ids=["usual", "earliest", "latest", "nothing"],
 )
-def test_a_value_comes_back_as_it_was_stored(engine: Engine, name: Username | None, at: datetime | None) -> None:
+def test_a_value_comes_back_as_it_was_stored(engine: Engine, name: MemberName | None, at: datetime | None) -> None:
     """Text to the character and the type, time to the microsecond and in UTC; nothing stays nothing."""
     with engine.connect() as connection:
         VALUES.create(connection)
@@ -52,13 +52,13 @@ def test_what_is_stored_is_read_even_if_it_would_not_be_accepted_today(engine: E
         stored = connection.execute(select(VALUES.c.name)).scalar()
         VALUES.drop(connection)
         connection.commit()
-    assert ("not a name", Username) == (stored, type(stored))
+    assert ("not a name", MemberName) == (stored, type(stored))
 
 
 def test_a_text_column_is_as_long_as_its_value_object_may_be() -> None:
     """And knows which class its values are of."""
-    text = Text(Username, 64)
-    assert (64, Username) == (text.length, type(text.result_processor(DefaultDialect(), None)("ann")))
+    text = Text(MemberName, 64)
+    assert (64, MemberName) == (text.length, type(text.result_processor(DefaultDialect(), None)("ann")))
 
 
 def test_a_time_is_given_to_the_driver_in_utc() -> None:

@@ -1,53 +1,26 @@
-"""Promise 14 on real databases: a commit of unknown outcome, and what use cases do after it."""
+"""Promise 14 on real databases: a commit of unknown outcome."""
 
 from __future__ import annotations
 
 import pytest
 from sqlalchemy import Engine
 
-from adapters.sql.unit_of_work import SqlUnitOfWork
-from domain.aggregate import new_id
 from domain.errors import CommitOutcomeUnknown, UnitOfWorkMisuse
-from service_layer.users import IMPORT_BATCH, ImportSummary, UserRow, create_user, import_users
-from tests.contract.users import new_user, stored_names
+from tests.contract.members import new_member, stored_names
+from tests.contract.shop import SqlShop
 from tests.integration.lost_connections import failing_commit
 from tests.storages import InATransaction, sql_storage
 
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
-def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row is stored once, and counted once."""
-    rows = [UserRow(number, f"user{number}", f"user{number}@example.com") for number in range(IMPORT_BATCH + 5)]
-    with failing_commit(engine, stored, monkeypatch):
-        summary = import_users(rows, lambda *_: None, SqlUnitOfWork(engine))
-    assert ImportSummary(stored=len(rows)) == summary
-    assert sorted(row.username for row in rows) == stored_names(sql_storage(engine))
-
-
-@pytest.mark.promise(14)
-@pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
-def test_creating_a_user_again_by_its_id_finds_out(
-    engine: Engine, unit: type[SqlUnitOfWork], stored: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Afterwards it is stored, once; whether the INSERT was a transaction by itself, or a part of one."""
-    uow, id = unit(engine), new_id()
-    with failing_commit(engine, stored, monkeypatch), pytest.raises(CommitOutcomeUnknown):
-        create_user("ann", "ann@example.com", uow, id)
-    assert (id, 1) == ((ann := create_user("ann", "ann@example.com", uow, id)).id, ann.version)
-    assert ["ann"] == stored_names(sql_storage(engine))
-
-
-@pytest.mark.promise(14)
-@pytest.mark.parametrize("stored", [False, True])
-@pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
+@pytest.mark.parametrize("unit", [SqlShop, InATransaction])
 def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(
-    engine: Engine, unit: type[SqlUnitOfWork], stored: bool, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, unit: type[SqlShop], stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether it comes before the database has done its part or after it: nobody can tell."""
     with unit(engine) as uow:
-        uow.users.add(new_user("ann"))
+        uow.members.add(new_member("ann"))
         with (
             failing_commit(engine, stored, monkeypatch),
             pytest.raises(CommitOutcomeUnknown, match="may or may not be stored") as caught,

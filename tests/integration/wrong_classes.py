@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeDecorator
 from adapters.sql.mapping import map_aggregate, map_part
 from adapters.sql.types import Key
 from domain.aggregate import Aggregate
-from domain.user import User, Username
+from tests.contract.members import Member, MemberName
 from tests.integration.mappings import a_part, a_part_table, a_root, a_table, owns
 from tests.integration.wrong_parts import FROZEN
 
@@ -130,7 +130,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "map it to one Table, and query what you join",
     ),
     "table of another": (
-        lambda: map_aggregate(a_root(), inspect(User).local_table),
+        lambda: map_aggregate(a_root(), inspect(Member).local_table),
         "Root",
         "another class is mapped to its table: give each its own table",
     ),
@@ -152,7 +152,7 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "UUID read as a text": (lambda: with_key(UUID, Uuid(as_uuid=False)), "Root", KEY_TYPE),
     "small number": (lambda: with_key(int, Integer), "Root", KEY_TYPE),
     "text in the order of a language": (lambda: with_key(str, String(40)), "Root", KEY_TYPE),
-    "text of another class": (lambda: with_key(str, Key(Username, 40)), "Root", KEY_TYPE),
+    "text of another class": (lambda: with_key(str, Key(MemberName, 40)), "Root", KEY_TYPE),
     "text of another length": (lambda: with_key(str, Key(str, 41)), "Root", KEY_TYPE),
     "number that the server makes": (lambda: with_key(int, BigInteger, autoincrement="auto"), "roots.id", KEY),
     "no version": (

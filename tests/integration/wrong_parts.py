@@ -26,7 +26,7 @@ from sqlalchemy.ext.orderinglist import ordering_list
 from sqlalchemy.orm import attribute_keyed_dict, relationship
 
 from adapters.sql.mapping import map_aggregate, map_part
-from domain.user import User
+from tests.contract.members import Member
 from tests.integration.mappings import (
     SORTED,
     a_frozen_part,
@@ -145,7 +145,8 @@ def numbered(*columns: Any, part: Any = None, held: Any = LIST) -> type[Any]:
 def referring(rule: str) -> type[Any]:
     """Map a root with parts that refer to another aggregate."""
     return map_parts(
-        a_part(user_id=field(type=UUID)), columns=(Column("user_id", ForeignKey(inspect(User).c.id, ondelete=rule)),)
+        a_part(member_id=field(type=UUID)),
+        columns=(Column("member_id", ForeignKey(inspect(Member).c.id, ondelete=rule)),),
     )
 
 

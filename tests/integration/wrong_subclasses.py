@@ -10,7 +10,7 @@ from attrs import field
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table, UniqueConstraint, Uuid
 
 from adapters.sql.mapping import map_aggregate, map_part
-from domain.user import User
+from tests.contract.members import Member
 from tests.contract.staff import Badge, Employee
 from tests.contract.staff import staff as employees_table
 from tests.integration.mappings import a_part, a_part_table, a_root, a_table
@@ -55,7 +55,7 @@ def in_base_table() -> None:
 
 def derived(**options: Any) -> None:
     """Map a class that derives from a mapped one, with these options."""
-    map_aggregate(a_subclass(User), a_table(), **options)
+    map_aggregate(a_subclass(Member), a_table(), **options)
 
 
 def with_column_of_the_class() -> None:
@@ -99,19 +99,19 @@ WRONG_SUBCLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "part that inherits": (lambda: part_with(inherits=Badge), "Part", PARTS),
     "part with subclasses": (lambda: part_with(polymorphic_on="name"), "Part", PARTS),
     "concrete": (
-        lambda: derived(inherits=User, concrete=True),
+        lambda: derived(inherits=Member, concrete=True),
         "Root",
         "no table would have all ids: leave out concrete, and let inherits lead to a class with polymorphic_on",
     ),
     "derived": (derived, "Root", "its base class is mapped: write inherits=... and polymorphic_identity=..."),
-    "inherits another": (lambda: map_aggregate(a_root(), a_table(), inherits=User), "Root", NO_BASE),
+    "inherits another": (lambda: map_aggregate(a_root(), a_table(), inherits=Member), "Root", NO_BASE),
     "inherits what is not mapped": (
         lambda: map_aggregate(a_subclass(base := a_root()), inherits=base),
         "Root",
         NO_BASE,
     ),
     "inherits a class alone": (
-        lambda: derived(inherits=User, polymorphic_identity="root"),
+        lambda: derived(inherits=Member, polymorphic_identity="root"),
         "Root",
         "its base class does not say of which class a row is: map that with polymorphic_on and polymorphic_identity",
     ),

@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeDecorator
 
 from adapters.sql.mapping import map_aggregate
 from adapters.sql.types import Exact, Json, Text
-from domain.user import EmailAddress, Username
+from tests.contract.members import MemberEmail, MemberName
 from tests.integration.mappings import a_root, a_table
 from tests.integration.wrong_parts import Kind
 
@@ -97,13 +97,13 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "truth for bytes": (partial(with_value, bytes, Boolean), OTHER),
     "text for a UUID": (partial(with_value, UUID, Uuid(as_uuid=False)), OTHER),
     "a list": (partial(with_value, list[str], String(40)), OTHER),
-    "value object in a String": (partial(with_value, Username, String(64)), TEXT),
-    "another value object": (partial(with_value, Username, Text(EmailAddress, 64)), TEXT),
-    "value object for a text": (partial(with_value, str, Text(Username, 64), max_length=64), TEXT),
+    "value object in a String": (partial(with_value, MemberName, String(64)), TEXT),
+    "another value object": (partial(with_value, MemberName, Text(MemberEmail, 64)), TEXT),
+    "value object for a text": (partial(with_value, str, Text(MemberName, 64), max_length=64), TEXT),
     "no length": (partial(with_value, str, String(40)), LENGTH),
     "another length": (partial(with_value, str, String(40), max_length=41), LENGTH),
     "no length of the column": (partial(with_value, str, String, max_length=40), LENGTH),
-    "another length of a value object": (partial(with_value, Username, Text(Username, 65)), LENGTH),
+    "another length of a value object": (partial(with_value, MemberName, Text(MemberName, 65)), LENGTH),
     "another length of a type": (partial(with_value, str, Lowered(40), max_length=41), LENGTH),
     "no length of bytes": (partial(with_value, bytes, LargeBinary, max_length=40), LENGTH),
     "other digits": (partial(with_value, Decimal, Exact(12, 2), digits=12, places=3), DIGITS),

@@ -1,0 +1,43 @@
+"""Promises 1, 2, 14 and 15 for what only users can do: an import, of which each call is made to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from service_layer import users
+from service_layer.unit_of_work import UnitOfWork
+from tests.faulty_storages import FaultyStorage
+from tests.integration.fault_laws import ANN, BOB, NEW, NEWER, Case, check_each_fault
+
+
+def import_some(uow: UnitOfWork) -> None:
+    """Import two users who are new, one who is stored, and a row that is refused."""
+    names = ["new", "newer", "ann", "not a name"]
+    rows = [users.UserRow(line, name, f"{name}@example.com") for line, name in enumerate(names)]
+    summary = users.import_users(rows, lambda _row, _reason: None, uow)
+    assert users.ImportSummary(2, 1, 1) == summary
+
+
+CASES = {
+    "create_user": Case(lambda uow: users.create_user("new", "new@example.com", uow), [ANN, BOB, NEW]),
+    "import_users": Case(import_some, [ANN, BOB, NEW, NEWER]),
+}
+
+
+@pytest.fixture
+def storage(faulty: FaultyStorage) -> FaultyStorage:
+    """Each storage in turn, behind something that fails, with two users."""
+    faulty.table, faulty.name = "users", "username"
+    uow = faulty.unit()
+    users.create_user("ann", "ann@example.com", uow)
+    users.create_user("bob", "bob@example.com", uow)
+    users.deactivate_user("bob", uow)
+    faulty.keep()
+    return faulty
+
+
+@pytest.mark.promise(1, 2, 14, 15)
+@pytest.mark.parametrize("name", CASES)
+def test_whichever_call_fails_the_caller_is_told_what_is_stored_of_users(storage: FaultyStorage, name: str) -> None:
+    """All or nothing; in one error of the domain, or none; and the next call works, on a connection that is free."""
+    check_each_fault(CASES[name], storage)
