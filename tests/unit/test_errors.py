@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 import re
 from decimal import Decimal
+from importlib import import_module
+from importlib.util import find_spec
 from uuid import UUID
 
 import pytest
 
-import entrypoints.user_formats  # noqa: F401  # its errors are in the picture too
 from domain import errors
 from domain.errors import (
     CommitOutcomeUnknown,
@@ -22,20 +23,20 @@ from domain.errors import (
     StorageUnavailable,
     shown,
 )
-from domain.user import EmailTaken, InvalidUsername, UsernameTaken, UserNotFound
+from tests.contract.members import EmailTaken, InvalidName, MemberNotFound, NameTaken
 
 EXAMPLES: list[tuple[Exception, str]] = [
     (
-        InvalidUsername("a b", "no spaces"),
-        "'a b' is not a valid username: no spaces",
+        InvalidName("a b", "no spaces"),
+        "'a b' is not a valid name: no spaces",
     ),
     (
-        UserNotFound("username", "ann"),
-        "no user has the username 'ann': check its spelling, or create the user first",
+        MemberNotFound("name", "ann"),
+        "no member has the name 'ann': check its spelling, or create the member first",
     ),
     (
-        UsernameTaken("ann"),
-        "the username 'ann' is taken already: choose another one",
+        NameTaken("ann"),
+        "the name 'ann' is taken already: choose another one",
     ),
     (
         EmailTaken(None),
@@ -77,9 +78,9 @@ EXAMPLES: list[tuple[Exception, str]] = [
         ),
     ),
     (
-        IntegrityViolation("uq_users_email", "unique"),
+        IntegrityViolation("uq_members_email", "unique"),
         (
-            "uq_users_email (unique) was broken, and has no domain error: declare Unique(..., error=...) in the port"
+            "uq_members_email (unique) was broken, and has no domain error: declare Unique(..., error=...) in the port"
             " of the repository"
         ),
     ),
@@ -98,8 +99,8 @@ EXAMPLES: list[tuple[Exception, str]] = [
         ),
     ),
     (
-        IntegrityViolation("ck_users_age", "check"),
-        "ck_users_age (check) was broken, and has no domain error: let the domain check that rule before",
+        IntegrityViolation("ck_members_age", "check"),
+        "ck_members_age (check) was broken, and has no domain error: let the domain check that rule before",
     ),
     (
         IntegrityViolation("ex", "other"),
@@ -131,21 +132,27 @@ def test_only_what_surely_did_not_happen_and_may_succeed_later_is_retryable() ->
     assert (True, False) == (StorageUnavailable("away").retryable, CommitOutcomeUnknown("lost").retryable)
 
 
-def drawn(base: type[BaseException], depth: int = 0) -> list[tuple[int, str]]:
-    """Return the errors of this project below a class, each with its depth."""
+def drawn(base: type[BaseException], modules: set[str], depth: int = 0) -> list[tuple[int, str]]:
+    """Return the errors of some modules below a class, each with its depth."""
     found = []
     for error in base.__subclasses__():
-        if error.__module__ in ("domain.errors", "domain.user", "entrypoints.user_formats"):
-            found += [(depth, error.__name__), *drawn(error, depth + 1)]
+        if error.__module__ in modules:
+            found += [(depth, error.__name__), *drawn(error, modules, depth + 1)]
     return found
 
 
 def test_the_drawn_tree_is_that_of_the_classes() -> None:
-    """The picture at the top of the module has every error, in its place."""
-    rows = re.findall(r"^    ((?:│   |    )*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE)
-    picture = [(len(indent) // 4, name) for indent, name in rows if name != "Warning"]
+    """The picture at the top of the module has every error of it, and of each module that it names, in its place.
+
+    What it shows of an aggregate that is gone does no harm.
+    """
+    rows = re.findall(r"^    ((?:│   |    )*)[├└]── (\w+)(?: +\(([\w.]+)\))?", errors.__doc__ or "", re.MULTILINE)
+    modules = {name for _, _, name in rows if name and find_spec(name)}
+    for name in modules:
+        import_module(name)
+    picture = [(len(indent) // 4, name) for indent, name, of in rows if name != "Warning" and of in {"", *modules}]
     warnings = [(1, "UncommittedChanges")]
-    assert sorted(picture) == sorted([*drawn(Exception), *warnings])
+    assert sorted(picture) == sorted([*drawn(Exception, {"domain.errors", *modules}), *warnings])
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,17 @@ from attrs import define, evolve
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.repository import FakeRepository
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, NotFound
-from domain.user import User, UsernameTaken
-from tests.contract.users import new_user, written
+from tests.contract.members import Member, NameTaken, new_member, written
+from tests.contract.shop import FakeShop
 
 
 @pytest.mark.parametrize("end", ["leave", "commit", "rollback"])
 def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
     """However it ended: a database that lives long does not fill up with units."""
     database = FakeDatabase()
-    with FakeUnitOfWork(database) as uow:
+    with FakeShop(database) as uow:
         assert [uow.session] == database.open_sessions()
         if end != "leave":
             getattr(uow, end)()
@@ -31,10 +30,10 @@ def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
 def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> None:
     """Waiting could never end."""
     database = FakeDatabase(lock_timeout=0.05)
-    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
-        uow.users.add(new_user())
+    with FakeShop(database) as uow, FakeShop(database) as other:
+        uow.members.add(new_member())
         written(uow)
-        other.users.add(new_user())
+        other.members.add(new_member())
         with pytest.raises(ConcurrentChange, match=r"^another unit of work of this thread holds a lock on what is to"):
             written(other)
         uow.rollback()
@@ -43,13 +42,13 @@ def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> No
 def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
     """What is locked is a row and its unique values, not the whole."""
     database = FakeDatabase(lock_timeout=0.05)
-    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
-        uow.users.add(new_user("ann"))
+    with FakeShop(database) as uow, FakeShop(database) as other:
+        uow.members.add(new_member("ann"))
         written(uow)
-        other.users.add(new_user("bob"))
+        other.members.add(new_member("bob"))
         other.commit()
         uow.commit()
-    assert ["ann", "bob"] == sorted(row.username for row in database.rows.values())
+    assert ["ann", "bob"] == sorted(row.name for row in database.rows.values())
 
 
 def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -> None:
@@ -57,12 +56,12 @@ def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -
     database = FakeDatabase(lock_timeout=0.05)
 
     def add_too() -> None:
-        with FakeUnitOfWork(database) as other:
-            other.users.add(new_user())
+        with FakeShop(database) as other:
+            other.members.add(new_member())
             other.commit()
 
-    with FakeUnitOfWork(database) as uow, ThreadPoolExecutor(1) as pool:
-        uow.users.add(new_user())
+    with FakeShop(database) as uow, ThreadPoolExecutor(1) as pool:
+        uow.members.add(new_member())
         written(uow)
         with pytest.raises(ConcurrentChange, match=r"^another unit of work holds a lock on what is to be written"):
             pool.submit(add_too).result()
@@ -85,7 +84,7 @@ class SecretiveRepository(FakeRepository[Secretive]):
 
 def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> None:
     """Under whichever name its class takes the value."""
-    uow = FakeUnitOfWork()
+    uow = FakeShop()
     secretive = SecretiveRepository(uow, uow.session)
     stored = Secretive(inner="psst")
     with uow:
@@ -99,13 +98,13 @@ def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> 
 def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> None:
     """Others wait for it, as for what was written inside."""
     database = FakeDatabase()
-    with FakeUnitOfWork(database) as uow:
-        uow.users.add(new_user("ann"))
+    with FakeShop(database) as uow:
+        uow.members.add(new_member("ann"))
         with uow.savepoint():
-            uow.users.add(new_user("bob"))
+            uow.members.add(new_member("bob"))
         for name in ("ann", "bob"):
-            with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
-                other.users.add(new_user(name))
+            with pytest.raises(ConcurrentChange), FakeShop(database) as other:
+                other.members.add(new_member(name))
                 other.commit()
         uow.commit()
 
@@ -113,12 +112,12 @@ def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> Non
 def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
     """Though the values of the two are different."""
     database = FakeDatabase()
-    ann = new_user("ann")
-    with FakeUnitOfWork(database) as uow:
-        uow.users.add(ann)
+    ann = new_member("ann")
+    with FakeShop(database) as uow:
+        uow.members.add(ann)
         written(uow)
-        with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
-            other.users.add(evolve(new_user("bob"), id=ann.id))
+        with pytest.raises(ConcurrentChange), FakeShop(database) as other:
+            other.members.add(evolve(new_member("bob"), id=ann.id))
             other.commit()
         uow.commit()
 
@@ -126,40 +125,40 @@ def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
 def test_units_that_add_different_aggregates_do_not_wait_for_each_other() -> None:
     """Neither for each other's ids nor for each other's values."""
     database = FakeDatabase()
-    with FakeUnitOfWork(database) as uow, FakeUnitOfWork(database) as other:
+    with FakeShop(database) as uow, FakeShop(database) as other:
         for unit, name in ((uow, "ann"), (other, "bob")):
-            unit.users.add(new_user(name))
+            unit.members.add(new_member(name))
             unit.commit()
-    with FakeUnitOfWork(database) as uow:
-        assert [user.username for user in uow.users.stream()] == ["ann", "bob"]
+    with FakeShop(database) as uow:
+        assert [member.name for member in uow.members.stream()] == ["ann", "bob"]
 
 
 def test_all_locks_are_given_back_at_the_commit_whatever_savepoints_there_were() -> None:
     """Those of before a kept savepoint, and those of inside."""
     database = FakeDatabase()
-    users = [new_user("ann"), new_user("bob")]
-    with FakeUnitOfWork(database) as uow:
-        uow.users.add(users[0])
+    members = [new_member("ann"), new_member("bob")]
+    with FakeShop(database) as uow:
+        uow.members.add(members[0])
         with uow.savepoint():
-            uow.users.add(users[1])
+            uow.members.add(members[1])
         uow.commit()
-    for user in users:
-        with FakeUnitOfWork(database) as uow:
-            uow.users.remove(uow.users.get(user.id))
+    for member in members:
+        with FakeShop(database) as uow:
+            uow.members.remove(uow.members.get(member.id))
             uow.commit()
 
 
 def test_a_conflict_in_a_savepoint_keeps_the_locks_of_before_it() -> None:
     """The rest of the unit goes on, so others wait for what it has written."""
     database = FakeDatabase()
-    with FakeUnitOfWork(database) as uow:
-        uow.users.add(new_user("ann"))
+    with FakeShop(database) as uow:
+        uow.members.add(new_member("ann"))
         for depth in (1, 2):
-            with pytest.raises(UsernameTaken), ExitStack() as stack:
+            with pytest.raises(NameTaken), ExitStack() as stack:
                 for _ in range(depth):
                     stack.enter_context(uow.savepoint())
-                uow.users.add(User.create("ann", "other@example.com"))
-            with pytest.raises(ConcurrentChange), FakeUnitOfWork(database) as other:
-                other.users.add(new_user("ann"))
+                uow.members.add(Member.create("ann", "other@example.com"))
+            with pytest.raises(ConcurrentChange), FakeShop(database) as other:
+                other.members.add(new_member("ann"))
                 other.commit()
         uow.commit()

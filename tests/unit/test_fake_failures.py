@@ -8,7 +8,6 @@ from contextlib import suppress
 import pytest
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -16,81 +15,80 @@ from domain.errors import (
     TransactionLost,
     UnitOfWorkMisuse,
 )
-from domain.user import User, Username
-from service_layer.users import create_user
-from tests.contract.users import new_user
+from tests.contract.members import Member, MemberName, create_member, new_member
+from tests.contract.shop import FakeShop
 
 AWAY = StorageUnavailable("the server is away")
 UNKNOWN = CommitOutcomeUnknown("lost while committing")
 
 
-def added(uow: FakeUnitOfWork) -> FakeUnitOfWork:
-    """Add a user to a unit of work, and return the unit."""
-    uow.users.add(new_user("bob"))
+def added(uow: FakeShop) -> FakeShop:
+    """Add a member to a unit of work, and return the unit."""
+    uow.members.add(new_member("bob"))
     return uow
 
 
-def removed(uow: FakeUnitOfWork, user: User) -> FakeUnitOfWork:
-    """Remove a user from a unit of work, and return the unit."""
-    uow.users.remove(user)
+def removed(uow: FakeShop, member: Member) -> FakeShop:
+    """Remove a member from a unit of work, and return the unit."""
+    uow.members.remove(member)
     return uow
 
 
-def changed(uow: FakeUnitOfWork, user: User) -> FakeUnitOfWork:
-    """Change a user of a unit of work, and return the unit."""
-    user.deactivate()
+def changed(uow: FakeShop, member: Member) -> FakeShop:
+    """Change a member of a unit of work, and return the unit."""
+    member.deactivate()
     return uow
 
 
-READS: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
-    "get": lambda uow, ann: uow.users.get(ann.id),
-    "get_by_username": lambda uow, _: uow.users.get_by_username("ann"),
-    "list_holding": lambda uow, _: uow.users.list_holding([Username("ann")], []),
-    "page": lambda uow, _: uow.users.page(),
-    "stream": lambda uow, _: list(uow.users.stream()),
+READS: dict[str, Callable[[FakeShop, Member], object]] = {
+    "get": lambda uow, ann: uow.members.get(ann.id),
+    "get_by_name": lambda uow, _: uow.members.get_by_name("ann"),
+    "list_holding": lambda uow, _: uow.members.list_holding([MemberName("ann")], []),
+    "page": lambda uow, _: uow.members.page(),
+    "stream": lambda uow, _: list(uow.members.stream()),
 }
-WRITES: dict[str, Callable[[FakeUnitOfWork, User], object]] = {
-    "add_many": lambda uow, _: uow.users.add_many([new_user("bob")]),
-    "a query after an addition": lambda uow, _: added(uow).users.page(),
+WRITES: dict[str, Callable[[FakeShop, Member], object]] = {
+    "add_many": lambda uow, _: uow.members.add_many([new_member("bob")]),
+    "a query after an addition": lambda uow, _: added(uow).members.page(),
     "a commit after an addition": lambda uow, _: added(uow).commit(),
-    "a query after a removal": lambda uow, ann: removed(uow, ann).users.page(),
+    "a query after a removal": lambda uow, ann: removed(uow, ann).members.page(),
     "a commit after a removal": lambda uow, ann: removed(uow, ann).commit(),
-    "a query after a change": lambda uow, ann: changed(uow, ann).users.page(),
+    "a query after a change": lambda uow, ann: changed(uow, ann).members.page(),
     "a commit after a change": lambda uow, ann: changed(uow, ann).commit(),
 }
 
 
 @pytest.fixture
 def database() -> FakeDatabase:
-    """A fake database that holds the user ann."""
+    """A fake database that holds the member ann."""
     database = FakeDatabase()
-    create_user("ann", "ann@example.com", FakeUnitOfWork(database))
+    create_member("ann", "ann@example.com", FakeShop(database))
     return database
 
 
 def stored(database: FakeDatabase) -> list[tuple[str, bool]]:
     """Return the names of all that is stored, and whether they are active."""
-    with FakeUnitOfWork(database, read_only=True) as uow:
-        return [(user.username, user.active) for user in uow.users.stream()]
+    with FakeShop(database, read_only=True) as uow:
+        return [(member.name, member.active) for member in uow.members.stream()]
 
 
 @pytest.mark.parametrize("read", READS)
 def test_every_query_is_a_read_that_can_fail(database: FakeDatabase, read: str) -> None:
     """The unit has then failed as it would on a database."""
-    with FakeUnitOfWork(database) as uow:
-        ann = uow.users.get_by_username("ann")
+    with FakeShop(database) as uow:
+        ann = uow.members.get_by_name("ann")
         database.fail("read", AWAY)
         with pytest.raises(StorageUnavailable, match="the server is away"):
             READS[read](uow, ann)
         with pytest.raises(UnitOfWorkMisuse, match="the server is away"):
-            uow.users.page()
+            uow.members.page()
 
 
 @pytest.mark.parametrize("write", WRITES)
 def test_everything_that_writes_can_fail_and_stores_nothing_then(database: FakeDatabase, write: str) -> None:
     """Additions, removals, and what was changed."""
-    with FakeUnitOfWork(database) as uow:
-        ann = uow.users.get_by_username("ann")
+    with FakeShop(database) as uow:
+        ann = uow.members.get_by_name("ann")
         database.fail("write", AWAY)
         with pytest.raises(StorageUnavailable, match="the server is away"):
             WRITES[write](uow, ann)
@@ -101,13 +99,13 @@ def test_it_is_the_chosen_call_that_fails_and_no_other(database: FakeDatabase) -
     """Counted from now on, over all units; calls of another kind do not count."""
     database.fail("write", AWAY, call=2)
     database.fail("commit", UNKNOWN, call=2)
-    uow = FakeUnitOfWork(database)
-    create_user("bob", "bob@example.com", uow)
+    uow = FakeShop(database)
+    create_member("bob", "bob@example.com", uow)
     with pytest.raises(StorageUnavailable):
-        create_user("cid", "cid@example.com", FakeUnitOfWork(database))
+        create_member("cid", "cid@example.com", FakeShop(database))
     with pytest.raises(CommitOutcomeUnknown):
-        create_user("dan", "dan@example.com", uow)
-    create_user("eve", "eve@example.com", uow)
+        create_member("dan", "dan@example.com", uow)
+    create_member("eve", "eve@example.com", uow)
     assert ["ann", "bob", "eve"] == [name for name, _ in stored(database)]
 
 
@@ -115,8 +113,8 @@ def test_it_is_the_chosen_call_that_fails_and_no_other(database: FakeDatabase) -
 def test_a_commit_that_fails_has_stored_nothing(database: FakeDatabase, error: Exception) -> None:
     """And its objects keep what was done to them."""
     database.fail("commit", error)
-    with pytest.raises(type(error)), FakeUnitOfWork(database) as uow:
-        ann = uow.users.get_by_username("ann")
+    with pytest.raises(type(error)), FakeShop(database) as uow:
+        ann = uow.members.get_by_name("ann")
         ann.deactivate()
         uow.commit()
     assert [("ann", True)] == stored(database)
@@ -127,7 +125,7 @@ def test_a_commit_of_unknown_outcome_can_have_stored_the_work(database: FakeData
     """Both happen on a real database."""
     database.fail("commit", UNKNOWN, stored=True)
     with pytest.raises(CommitOutcomeUnknown):
-        create_user("bob", "bob@example.com", FakeUnitOfWork(database))
+        create_member("bob", "bob@example.com", FakeShop(database))
     assert ["ann", "bob"] == [name for name, _ in stored(database)]
 
 
@@ -138,16 +136,16 @@ def test_a_savepoint_contains_a_conflict_and_not_the_loss_of_the_transaction(
     database: FakeDatabase, error: Exception, goes_on: bool
 ) -> None:
     """As on a database."""
-    with FakeUnitOfWork(database) as uow:
+    with FakeShop(database) as uow:
         database.fail("write", error)
         with pytest.raises(type(error)), uow.savepoint():
-            uow.users.add(new_user("bob"))
+            uow.members.add(new_member("bob"))
         if goes_on:
-            uow.users.add(new_user("cid"))
+            uow.members.add(new_member("cid"))
             uow.commit()
         else:
             with pytest.raises(UnitOfWorkMisuse):
-                uow.users.page()
+                uow.members.page()
     assert (["ann", "cid"] if goes_on else ["ann"]) == [name for name, _ in stored(database)]
 
 
@@ -165,12 +163,12 @@ def test_of_failures_that_are_due_at_one_call_each_has_a_call_of_its_own(databas
     """The next call of that kind meets the next one; calls of another kind meet none."""
     database.fail("write", AWAY)
     database.fail("write", ConcurrentChange("late"))
-    uow = FakeUnitOfWork(database)
+    uow = FakeShop(database)
     for error in (StorageUnavailable, ConcurrentChange):
         assert ["ann"] == [name for name, _ in stored(database)]
         with pytest.raises(error):
-            create_user("bob", "bob@example.com", uow)
-    assert create_user("bob", "bob@example.com", uow).version == 1
+            create_member("bob", "bob@example.com", uow)
+    assert create_member("bob", "bob@example.com", uow).version == 1
 
 
 def test_a_kind_of_call_that_there_is_not_is_refused(database: FakeDatabase) -> None:
@@ -181,14 +179,14 @@ def test_a_kind_of_call_that_there_is_not_is_refused(database: FakeDatabase) -> 
 
 def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(database: FakeDatabase) -> None:
     """Not the savepoint's part alone: the whole transaction is gone."""
-    with FakeUnitOfWork(database) as uow:
-        uow.users.get_by_username("ann").deactivate()
+    with FakeShop(database) as uow:
+        uow.members.get_by_name("ann").deactivate()
         with pytest.raises(StorageUnavailable), uow.savepoint():
             database.fail("write", AWAY)
-            uow.users.add(new_user("bob"))
-        other = FakeUnitOfWork(database)
+            uow.members.add(new_member("bob"))
+        other = FakeShop(database)
         with other:
-            other.users.get_by_username("ann").change_email("other@example.com")
+            other.members.get_by_name("ann").change_email("other@example.com")
             other.commit()
     assert [("ann", True)] == stored(database)
 
@@ -196,10 +194,10 @@ def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(dat
 @pytest.mark.promise(10)
 def test_a_savepoint_that_cannot_be_undone_says_why(database: FakeDatabase) -> None:
     """Whatever error leaves it: that one would say that the unit can go on."""
-    with FakeUnitOfWork(database) as uow:
+    with FakeShop(database) as uow:
         with pytest.raises(StorageUnavailable) as caught, uow.savepoint():
             database.fail("write", AWAY)
-            uow.users.add(new_user("bob"))
+            uow.members.add(new_member("bob"))
             with suppress(StorageUnavailable):
                 uow.flush()
             raise ZeroDivisionError
@@ -209,9 +207,9 @@ def test_a_savepoint_that_cannot_be_undone_says_why(database: FakeDatabase) -> N
 def test_an_addition_that_is_never_written_is_no_write_that_can_fail(database: FakeDatabase) -> None:
     """The next write, of whichever unit, meets the failure."""
     database.fail("write", AWAY)
-    with FakeUnitOfWork(database) as uow:
-        uow.users.add(new_user("bob"))
+    with FakeShop(database) as uow:
+        uow.members.add(new_member("bob"))
         uow.rollback()
     with pytest.raises(StorageUnavailable):
-        create_user("cid", "cid@example.com", FakeUnitOfWork(database))
+        create_member("cid", "cid@example.com", FakeShop(database))
     assert ["ann"] == [name for name, _ in stored(database)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from uuid import UUID
 
-    from domain.user import Username
+    from tests.contract.members import MemberName
 
 Code = NewType("Code", str)
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Crate(Aggregate):
     code: Code = field(default=Code("a"), metadata={"max_length": 3})
     maybe: Optional[int] = None  # noqa: UP045  # people write it so
     key: UUID | None = None
-    name: Username | None = None
+    name: MemberName | None = None
     at: dt.datetime | None = None
     price: Money | None = None
     anything: Any = None

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import UnitOfWorkMisuse
-from domain.user import User
-from service_layer.users import create_user, export_users, get_user
+from tests.contract.members import Member, create_member, export_members, get_member
+from tests.contract.shop import FakeShop
 from tests.unit.tasks import ended, first_task, leaves_open, use
 
 REFUSAL = (
@@ -25,7 +24,7 @@ def test_a_second_task_is_refused() -> None:
     """While the first one awaits inside its block; the message says what to write, and a note names the place."""
 
     async def program() -> None:
-        task = await first_task(FakeUnitOfWork())
+        task = await first_task(FakeShop())
         with pytest.raises(UnitOfWorkMisuse) as refused:
             use()
         assert str(refused.value) == REFUSAL
@@ -42,12 +41,12 @@ def test_a_refused_unit_can_be_opened_later() -> None:
 
     async def program() -> None:
         database = FakeDatabase()
-        first, second = FakeUnitOfWork(database), FakeUnitOfWork(database)
+        first, second = FakeShop(database), FakeShop(database)
         go_on, waits = asyncio.Event(), asyncio.Event()
 
         async def stores() -> None:
             with first:
-                first.users.add(User.create("ann", "ann@example.com"))
+                first.members.add(Member.create("ann", "ann@example.com"))
                 waits.set()
                 await go_on.wait()
                 first.commit()
@@ -59,7 +58,7 @@ def test_a_refused_unit_can_be_opened_later() -> None:
                 use(second)
         go_on.set()
         await task
-        assert get_user("ann", second).email == "ann@example.com"
+        assert get_member("ann", second).email == "ann@example.com"
 
     asyncio.run(program())
 
@@ -69,7 +68,7 @@ def test_one_unit_shared_by_tasks_is_refused_likewise() -> None:
     """The task that waits inside of the block is told, and the block is not disturbed."""
 
     async def program() -> None:
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
         task = await first_task(uow)
         with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
             use(uow)
@@ -84,7 +83,7 @@ def test_a_callback_of_the_loop_is_refused() -> None:
     """It is no task, but it would stop the loop as well."""
 
     async def program() -> None:
-        task = await first_task(FakeUnitOfWork())
+        task = await first_task(FakeShop())
         called: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def callback() -> None:
@@ -116,7 +115,7 @@ def test_a_task_group_inside_a_block_is_refused() -> None:
 
     async def program() -> None:
         await group()
-        with pytest.raises(ExceptionGroup) as refused, FakeUnitOfWork():
+        with pytest.raises(ExceptionGroup) as refused, FakeShop():
             await group()
         assert [UnitOfWorkMisuse] * 3 == [type(error) for error in refused.value.exceptions]
         await group()
@@ -125,16 +124,16 @@ def test_a_task_group_inside_a_block_is_refused() -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_generator_holds_its_unit_between_two_users() -> None:
+def test_a_generator_holds_its_unit_between_two_members() -> None:
     """An `await` in a loop over a use case that streams is one inside its block."""
 
     async def program() -> None:
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
         for name in ("ann", "bob"):
-            create_user(name, f"{name}@example.com", uow)
+            create_member(name, f"{name}@example.com", uow)
 
         async def streams() -> None:
-            for _ in export_users(uow):
+            for _ in export_members(uow):
                 await asyncio.sleep(0)
 
         task = asyncio.create_task(streams())
@@ -152,7 +151,7 @@ def test_a_unit_left_by_another_thread_is_forgotten() -> None:
     """Which is a misuse of its own, and closes it."""
 
     async def program() -> None:
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
         task = asyncio.create_task(leaves_open(uow))
         await asyncio.sleep(0)
         with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):
@@ -173,7 +172,7 @@ def test_a_loop_that_stands_still_counts_until_closed() -> None:
         use()
 
     loop = asyncio.new_event_loop()
-    uow = FakeUnitOfWork()
+    uow = FakeShop()
     loop.set_exception_handler(lambda *_: None)  # it would tell of the task that never ends
     task = loop.run_until_complete(first_task(uow))
     use()

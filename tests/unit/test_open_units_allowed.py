@@ -16,9 +16,8 @@ from weakref import ref
 import pytest
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
-from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import create_user, get_user
+from tests.contract.members import create_member, get_member
+from tests.contract.shop import FakeShop, Shop
 from tests.unit.tasks import ended, first_task, leaves_open, use
 
 ROOT = Path(__file__).parents[2]
@@ -29,32 +28,32 @@ def test_units_of_one_task_nest() -> None:
     """Also after it has waited for something that opens no unit."""
 
     async def program() -> None:
-        with FakeUnitOfWork():
+        with FakeShop():
             use()
             await asyncio.sleep(0)
-            with FakeUnitOfWork():
+            with FakeShop():
                 await asyncio.sleep(0)
                 use()
 
     asyncio.run(program())
 
 
-async def _returns(uow: UnitOfWork) -> None:
+async def _returns(uow: Shop) -> None:
     uow.__enter__()
 
 
-async def _raises(uow: UnitOfWork) -> None:
+async def _raises(uow: Shop) -> None:
     uow.__enter__()
     raise LookupError
 
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("end", [_returns, _raises, leaves_open])
-def test_a_task_that_has_ended_refuses_no_other(end: Callable[[UnitOfWork], Coroutine[Any, Any, None]]) -> None:
+def test_a_task_that_has_ended_refuses_no_other(end: Callable[[Shop], Coroutine[Any, Any, None]]) -> None:
     """Even if it left its unit open."""
 
     async def program() -> None:
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
         task = asyncio.create_task(end(uow))
         await asyncio.sleep(0)
         await ended(task)
@@ -71,7 +70,7 @@ def test_a_collected_task_refuses_no_other() -> None:
     async def program() -> None:
         told: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
         task = ref(asyncio.create_task(leaves_open(uow)))
         await asyncio.sleep(0)
         gc.collect()
@@ -91,7 +90,7 @@ def test_a_collected_unit_refuses_no_task() -> None:
         waits = asyncio.Event()
 
         async def throws_away() -> None:
-            FakeUnitOfWork().__enter__()
+            FakeShop().__enter__()
             gc.collect()
             waits.set()
             await asyncio.get_running_loop().create_future()
@@ -109,7 +108,7 @@ def test_a_notebook_may_spread_a_unit_over_cells() -> None:
     """Its loop runs always, and each cell is a task that ends before the next begins."""
 
     async def notebook() -> None:
-        uow = FakeUnitOfWork()
+        uow = FakeShop()
 
         async def cell(work: Callable[[], object]) -> None:
             work()
@@ -117,8 +116,8 @@ def test_a_notebook_may_spread_a_unit_over_cells() -> None:
 
         for work in (
             uow.__enter__,
-            partial(create_user, "ann", "ann@example.com", FakeUnitOfWork()),
-            uow.users.page,
+            partial(create_member, "ann", "ann@example.com", FakeShop()),
+            uow.members.page,
             partial(uow.__exit__, None, None, None),
             use,
         ):
@@ -136,11 +135,11 @@ def test_threads_that_await_use_cases_are_not_refused() -> None:
         loop = asyncio.get_running_loop()
 
         async def store(number: int) -> str:
-            use_case = partial(create_user, f"user{number}", f"user{number}@example.com", FakeUnitOfWork(database))
-            user = await (loop.run_in_executor(None, use_case) if number % 2 else asyncio.to_thread(use_case))
-            return get_user(user.username, FakeUnitOfWork(database)).username
+            use_case = partial(create_member, f"member{number}", f"member{number}@example.com", FakeShop(database))
+            member = await (loop.run_in_executor(None, use_case) if number % 2 else asyncio.to_thread(use_case))
+            return get_member(member.name, FakeShop(database)).name
 
-        assert [f"user{n}" for n in range(20)] == await asyncio.gather(*map(store, range(20)))
+        assert [f"member{n}" for n in range(20)] == await asyncio.gather(*map(store, range(20)))
 
     asyncio.run(program())
 
@@ -150,10 +149,10 @@ def test_loops_of_other_threads_do_not_count() -> None:
     """Their tasks go on while this thread waits."""
 
     async def program() -> None:
-        task = await first_task(FakeUnitOfWork())
+        task = await first_task(FakeShop())
 
         async def other() -> None:
-            await ended(await first_task(FakeUnitOfWork()))
+            await ended(await first_task(FakeShop()))
             use()
 
         await asyncio.to_thread(asyncio.run, other())
@@ -169,7 +168,7 @@ def test_a_unit_around_the_loop_refuses_no_task() -> None:
     async def program() -> None:
         use()
 
-    with FakeUnitOfWork():
+    with FakeShop():
         asyncio.run(program())
 
 
@@ -190,9 +189,23 @@ def test_a_unit_does_not_import_asyncio() -> None:
     """A program that does not use it starts quicker without."""
     program = """
 import sys
+from attrs import define
+from adapters.fake.repository import FakeRepository
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from service_layer.users import create_user
-create_user("ann", "ann@example.com", FakeUnitOfWork())
+from domain.aggregate import Aggregate
+from domain.errors import NotFound
+
+@define(slots=False, eq=False, kw_only=True)
+class Note(Aggregate):
+    pass
+
+class Notes(FakeRepository[Note]):
+    aggregate = Note
+    not_found = NotFound
+
+with FakeUnitOfWork() as uow:
+    Notes(uow, uow.session).add(Note())
+    uow.commit()
 print("asyncio" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

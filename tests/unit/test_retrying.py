@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import pytest
@@ -12,7 +12,6 @@ from stamina.instrumentation import LoggingOnRetryHook, RetryDetails, RetryHookF
 from stamina.typing import RetryHook
 
 from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -25,18 +24,27 @@ from domain.errors import (
     TransactionLost,
     UnitOfWorkMisuse,
 )
-from domain.user import InvalidEmail, UsernameTaken, UserNotFound
 from service_layer.retrying import Retrying, retrying
-from service_layer.users import UserRow, change_email, create_user, export_users, get_user, import_users
+from tests.contract.members import (
+    InvalidEmail,
+    MemberNotFound,
+    NameTaken,
+    change_email,
+    create_member,
+    export_members,
+    get_member,
+    new_member,
+)
+from tests.contract.shop import FakeShop
 
 AWAY = StorageUnavailable("the server is away")
 RETRYABLE = [AWAY, ConcurrentChange("somebody was faster"), TransactionLost("a deadlock")]
 OTHERS: list[BaseException] = [
     CommitOutcomeUnknown("lost while committing"),
-    UsernameTaken("ann"),
+    NameTaken("ann"),
     DuplicateIdentity(None),
     InvalidEmail("ann", "it has no @"),
-    UserNotFound("username", "ann"),
+    MemberNotFound("name", "ann"),
     IntegrityViolation("ck", "check"),
     StorageError("the disk is full"),
     DomainError("no"),
@@ -138,25 +146,25 @@ def test_no_more_runs_begin_when_the_time_is_up() -> None:
 def test_each_run_is_a_new_transaction_of_the_unit(at: Literal["read", "write", "commit"], call: int) -> None:
     """Wherever the one before has failed, nothing of it is left, and its version is not counted."""
     database = FakeDatabase()
-    uow = FakeUnitOfWork(database)
-    create_user("ann", "ann@example.com", uow)
+    uow = FakeShop(database)
+    create_member("ann", "ann@example.com", uow)
     for number in range(call):
         database.fail(at, ConcurrentChange("somebody was faster"), call=number + 1)
     changed = retrying(change_email, "ann", "ann@example.org", uow)
-    stored = get_user("ann", FakeUnitOfWork(database))
-    assert [("ann@example.org", 2)] * 2 == [(user.email, user.version) for user in (changed, stored)]
+    stored = get_member("ann", FakeShop(database))
+    assert [("ann@example.org", 2)] * 2 == [(member.email, member.version) for member in (changed, stored)]
 
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_commit_of_unknown_outcome_is_not_repeated(stored: bool) -> None:
     """It is up to the caller to look first."""
     database = FakeDatabase()
-    uow = FakeUnitOfWork(database)
-    create_user("ann", "ann@example.com", uow)
+    uow = FakeShop(database)
+    create_member("ann", "ann@example.com", uow)
     database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=stored)
     with pytest.raises(CommitOutcomeUnknown):
         retrying(change_email, "ann", "ann@example.org", uow)
-    assert (2 if stored else 1) == get_user("ann", uow).version
+    assert (2 if stored else 1) == get_member("ann", uow).version
 
 
 def test_an_interrupt_during_a_pause_ends_it(hooks: Hooks) -> None:
@@ -190,27 +198,34 @@ def test_each_further_run_is_logged_without_the_arguments(hooks: Hooks, caplog: 
     assert "hunter" not in str(told)
 
 
-def exporting(uow: FakeUnitOfWork) -> object:
+def exporting(uow: FakeShop) -> object:
     """Return the iterator in another way than as a generator function."""
-    return export_users(uow)
+    return export_members(uow)
 
 
-@pytest.mark.parametrize("use_case", [export_users, exporting], ids=lambda one: one.__name__)
-def test_a_use_case_that_returns_an_iterator_is_refused(use_case: Callable[[FakeUnitOfWork], object]) -> None:
+@pytest.mark.parametrize("use_case", [export_members, exporting], ids=lambda one: one.__name__)
+def test_a_use_case_that_returns_an_iterator_is_refused(use_case: Callable[[FakeShop], object]) -> None:
     """What fails in the middle of it could not be run again; nothing has been opened then."""
-    uow = FakeUnitOfWork()
+    uow = FakeShop()
     with pytest.raises(TypeError, match=r"returns an iterator, .*: call it without retrying"):
         retrying(use_case, uow)
-    create_user("ann", "ann@example.com", uow)
+    create_member("ann", "ann@example.com", uow)
+
+
+def importing(names: Iterable[str], uow: FakeShop) -> int:
+    """Store a member of each name, and return how many."""
+    with uow:
+        stored = uow.members.add_many(new_member(name) for name in names)
+        uow.commit()
+    return stored
 
 
 def test_a_use_case_that_is_given_an_iterator_is_refused() -> None:
     """What the first run has read from it would be missing in the next one. A list can be read again."""
-    uow = FakeUnitOfWork()
-    rows = [UserRow(1, "ann", "ann@example.com")]
-    with pytest.raises(TypeError, match=r"import_users .* is given an iterator, .* or give it a list"):
-        retrying(import_users, rows=iter(rows), refuse=lambda *_: None, uow=uow)
-    assert 1 == retrying(import_users, rows, lambda *_: None, uow).stored
+    uow = FakeShop()
+    with pytest.raises(TypeError, match=r"importing .* is given an iterator, .* or give it a list"):
+        retrying(importing, names=iter(["ann"]), uow=uow)
+    assert 1 == retrying(importing, ["ann"], uow)
 
 
 def test_a_coroutine_function_is_refused() -> None:

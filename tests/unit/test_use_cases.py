@@ -28,7 +28,7 @@ from service_layer.users import (
     list_users,
     reactivate_user,
 )
-from tests.unit.imports import Refusals, rows
+from tests.unit.user_imports import Refusals, rows
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from service_layer.users import (
     export_users,
     import_users,
 )
-from tests.unit.imports import Refusals, rows
+from tests.unit.user_imports import Refusals, rows
 
 UNKNOWN = CommitOutcomeUnknown("lost while committing")
 AWAY = StorageUnavailable("the server is away")
