@@ -12,6 +12,11 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("sqlalchemy", "alembic", "psycopg2", "pymysql", "typer", "rich")
 
 
+def importing_all_of(room: str) -> str:
+    """Return a statement that imports each module of a package."""
+    return f"import {', '.join(f'{room}.{path.stem}' for path in sorted((ROOT / room).glob('[!_]*.py')))}"
+
+
 def loaded_by(statement: str) -> set[str]:
     """Return which of the heavy libraries a fresh interpreter has loaded after a statement."""
     program = f"{statement}\nimport sys\nprint(*(name for name in {HEAVY} if name in sys.modules))"
@@ -22,9 +27,9 @@ def loaded_by(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     "statement",
     [
-        "import domain.user, domain.repository, domain.errors",
-        "import service_layer.users, service_layer.unit_of_work",
-        "import adapters.fake.unit_of_work",
+        importing_all_of("domain"),
+        importing_all_of("service_layer"),
+        importing_all_of("adapters/fake").replace("/", "."),
         "from entrypoints.bootstrap import bootstrap; bootstrap('memory://').close()",
     ],
     ids=["domain", "service_layer", "fake", "application on the fake"],
@@ -36,7 +41,7 @@ def test_the_inner_layers_and_the_fake_load_no_database_library(statement: str) 
 
 def test_the_check_can_fail() -> None:
     """Whoever imports the SQL adapter loads SQLAlchemy, and the check sees it."""
-    assert "sqlalchemy" in loaded_by("import adapters.sql.users")
+    assert "sqlalchemy" in loaded_by("import adapters.sql.unit_of_work")
 
 
 def test_an_application_whose_tables_are_up_to_date_starts_without_alembic(tmp_path: Path) -> None:
@@ -48,26 +53,64 @@ def test_an_application_whose_tables_are_up_to_date_starts_without_alembic(tmp_p
 def test_the_fake_works_before_and_after_the_classes_are_mapped() -> None:
     """An object that was made before the mapping is refused by a database, with what to do about it."""
     program = """
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from domain.errors import UnitOfWorkMisuse
-from domain.user import User
+from attrs import define, field
+from domain.aggregate import Aggregate
+from domain.errors import NotFound, UnitOfWorkMisuse
+from domain.repository import Repository
+from adapters.fake.repository import FakeRepository
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from service_layer.users import change_email, create_user, get_user
-early = User.create("early", "early@example.com")
+
+@define(slots=False, eq=False, kw_only=True)
+class Note(Aggregate):
+    text: str = field(metadata={"max_length": 40})
+
+class NoteRepository(Repository[Note]):
+    aggregate = Note
+    not_found = NotFound
+
+class FakeNoteRepository(FakeRepository[Note], NoteRepository):
+    pass
+
+early, later = Note(text="early"), Note(text="old")
 fake = FakeUnitOfWork()
-create_user("ann", "ann@example.com", fake)
-from entrypoints.bootstrap import bootstrap
-with TemporaryDirectory() as folder, bootstrap(f"sqlite:///{folder}/test.db") as application:
-    with application.unit_of_work() as uow:
+notes = FakeNoteRepository(fake, fake.session)
+with fake:
+    notes.add(later)
+    fake.commit()
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid
+from adapters.sql.engine import make_engine
+from adapters.sql.mapping import map_aggregate
+from adapters.sql.repository import SqlRepository
+from adapters.sql.unit_of_work import SqlUnitOfWork
+columns = [Column("text", String(40), nullable=False), Column("version", Integer, nullable=False)]
+table = Table("notes", MetaData(), Column("id", Uuid, primary_key=True), *columns)
+map_aggregate(Note, table)
+
+class SqlNoteRepository(SqlRepository[Note], NoteRepository):
+    pass
+
+with TemporaryDirectory() as folder:
+    engine = make_engine(f"sqlite:///{folder}/test.db")
+    table.create(engine)
+    with SqlUnitOfWork(engine) as uow:
+        sql_notes = SqlNoteRepository(uow, uow.session)
+        sql_notes.add(Note(text="late"))
         try:
-            uow.users.add(early)
+            sql_notes.add(early)
         except UnitOfWorkMisuse as error:
             assert "import adapters.sql.unit_of_work before" in str(error)
         else:
             raise AssertionError("it was added")
-    assert change_email("ann", "ann@example.org", fake).version == 2
-    assert get_user("ann", fake).email == "ann@example.org"
+        uow.commit()
+    engine.dispose()
+with fake:
+    found = notes.get(later.id)
+    found.text = "new"
+    fake.commit()
+with fake:
+    assert (2, "new") == (notes.get(later.id).version, notes.get(later.id).text)
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], cwd=ROOT, capture_output=True, text=True, check=False

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
-from typing import Any
-
-import pytest
-
-from adapters.fake.database import FakeDatabase
-from adapters.fake.unit_of_work import FakeUnitOfWork
-from domain.errors import CommitOutcomeUnknown
-from service_layer.users import create_user, export_users, get_user
-from tests.markdown import blocks
-from tests.storages import Storage
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "promises.md"
@@ -55,28 +44,3 @@ def test_the_page_names_a_file_for_each_promise_that_has_such_tests() -> None:
     assert {} == {
         number: files - tests[number] for number, files in listed().items() if not files or files - tests[number]
     }
-
-
-@pytest.mark.promise(2)
-def test_the_examples_of_the_page_work(storage: Storage) -> None:
-    """On every storage."""
-    uow = storage.unit()
-    create_user("ann", "ann@example.com", uow)
-    program: dict[str, Any] = {"uow": uow, "unit_of_work": storage.unit}
-    for example in blocks(PAGE):
-        exec(example.text, program)  # noqa: S102  # our own text
-    assert get_user("ann", uow).email == "ann@example.org"
-    assert get_user("bob", uow) == program["user"]
-    assert asyncio.run(program["handle"]("ann", "ann@example.net")) == get_user("ann", uow)
-    assert get_user("ann", uow).email == "ann@example.net"
-
-
-@pytest.mark.parametrize("stored", [True, False])
-def test_the_example_of_an_unknown_outcome_stores_one_user(stored: bool) -> None:
-    """Whichever of the two has happened."""
-    database = FakeDatabase()
-    uow = FakeUnitOfWork(database)
-    database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=stored)
-    program: dict[str, Any] = {"uow": uow}
-    exec(blocks(PAGE)[1].text, program)  # noqa: S102  # likewise
-    assert [program["user"]] == list(export_users(uow))

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
-from domain.user import User
 from service_layer.retrying import retrying
-from service_layer.users import create_user
-from tests.contract.users import stored_names, written
+from tests.contract.members import Member, create_member, stored_names, written
 from tests.storages import Storage
 
 CLIENTS = 40
@@ -67,7 +65,7 @@ def test_an_await_inside_a_unit_freezes_no_server(storage: Storage) -> None:
         async def answer(name: str) -> str:
             try:
                 with storage.unit() as uow:
-                    uow.users.add(User.create(name, f"{name}@example.com"))
+                    uow.members.add(Member.create(name, f"{name}@example.com"))
                     written(uow)
                     await others_answered.wait()
                     uow.commit()
@@ -93,9 +91,9 @@ def test_use_cases_in_threads_answer_every_client(storage: Storage) -> None:
     async def answer(name: str) -> str:
         uow = storage.unit()
         # Tried again, since a thread that is kept waiting by a busy machine may lose its turn.
-        user = await asyncio.to_thread(retrying, create_user, name, f"{name}@example.com", uow)
-        return f"{user.username} {user.email}"
+        member = await asyncio.to_thread(retrying, create_member, name, f"{name}@example.com", uow)
+        return f"{member.name} {member.email}"
 
-    names = [f"user{number:02}" for number in range(CLIENTS)]
+    names = [f"member{number:02}" for number in range(CLIENTS)]
     assert [f"{name} {name}@example.com" for name in names] == bounded(answers(answer, names))
     assert stored_names(storage) == names
