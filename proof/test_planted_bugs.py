@@ -23,7 +23,15 @@ LAST = ["collections", "same_behaviour"]
 ALONE = {
     "fake": [
         f"unit/test_{name}.py"
-        for name in ("errors", "copies", "fake_failures", "fake_database", "retrying", "unknown_outcomes", "open_units")
+        for name in (
+            "errors",
+            "copies",
+            "fake_failures",
+            "fake_database",
+            "retrying",
+            "user_unknown_outcomes",
+            "open_units",
+        )
     ],
     "sql": ["unit/test_errors.py"]
     + [
@@ -38,6 +46,7 @@ ALONE = {
             "sqlite_full_disk",
             "error_meanings",
             "unknown_outcomes",
+            "user_unknown_outcomes",
             "memory",
             "engine",
             "types",
@@ -58,14 +67,16 @@ ALONE = {
             "bulk_stopped",
             "failures",
             "unknown_outcomes",
+            "user_unknown_outcomes",
             "idle_connections",
             "types",
             "round_trips",
+            "user_round_trips",
         )
     ],
 }
 TESTS_OF = {
-    "fake": "(fake or test_errors or test_retrying or test_unknown_outcomes or test_open_units)"
+    "fake": "(fake or test_errors or test_retrying or unknown_outcomes or test_open_units)"
     " and not postgres and not mariadb",
     "sql": "(sqlite or test_errors or test_error_meanings or test_mapped or test_mapping)"
     " and not postgres and not mariadb",
