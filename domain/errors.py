@@ -181,16 +181,16 @@ class StorageUnavailable(StorageError):
 
 @define
 class SchemaMismatch(StorageError):
-    """The tables of ``database`` stand at revision ``found`` (``None``: there are none); ``needed`` is another one."""
+    """The tables of ``database`` stand at revision ``found``, and ``needed`` is another one (``None``: no tables)."""
 
     database: str
     found: str | None
-    needed: str
+    needed: str | None
     advice: str
 
     def __str__(self) -> str:
         state = f"stands at revision {self.found}" if self.found else "has no tables of this program yet"
-        return f"{self.database} {state}, and this program needs revision {self.needed}: {self.advice}"
+        return f"{self.database} {state}, and this program needs revision {self.needed or 'base'}: {self.advice}"
 
 
 @define

@@ -70,7 +70,7 @@ def upgrade() -> None:
     """Bring the tables to the revision that this program needs."""
     with open_schema() as schema:
         schema.upgrade()
-        print_line(f"the tables stand at revision {schema.current}")
+        print_line(f"the tables stand at revision {schema.current or 'base'}")
 
 
 @db.command(context_settings={"ignore_unknown_options": True})  # so that -1 is a revision
@@ -91,7 +91,7 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"current": current, "head": head})
     else:
-        print_line(f"the tables stand at revision {current or 'base'}, and this program needs {head}")
+        print_line(f"the tables stand at revision {current or 'base'}, and this program needs {head or 'base'}")
 
 
 if __name__ == "__main__":

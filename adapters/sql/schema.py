@@ -79,9 +79,9 @@ class Schema:
     _engine: Engine
 
     @property
-    def head(self) -> str:
-        """The revision that this program needs."""
-        return known_revisions()[-1]
+    def head(self) -> str | None:
+        """The revision that this program needs; ``None`` as long as it has no migration."""
+        return max(known_revisions(), default=None)
 
     @property
     def current(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect
 
+from adapters.sql.schema import MIGRATIONS, known_revisions
 from domain.aggregate import makers
 from tests.faulty_storages import FaultyFake, FaultyStorage, faulty_server, faulty_sqlite
 from tests.storages import BACKENDS, members_engine
@@ -47,6 +49,35 @@ def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultySto
         else:
             engine: Engine = request.getfixturevalue(f"{request.param}_engine")
             yield stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
+
+
+MAKE_THINGS = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = {revision!r}, {before!r}, None, None
+
+
+def upgrade() -> None:
+    op.create_table("things", sa.Column("id", sa.Uuid(), primary_key=True))
+
+
+def downgrade() -> None:
+    op.drop_table("things")
+"""
+
+
+@pytest.fixture
+def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The revisions of the project, and one more, which makes a table: so there is one in every project."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    before = max(known_revisions(), default=None)
+    revision = f"{int(before or 0) + 1:04}"
+    source = MAKE_THINGS.format(revision=revision, before=before)
+    (folder / "versions" / f"{revision}_make_things.py").write_text(source)
+    monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", folder)
+    return known_revisions()
 
 
 @pytest.fixture

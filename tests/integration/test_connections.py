@@ -153,6 +153,7 @@ def test_a_log_in_that_is_refused_is_told_without_the_password(server: FaultySer
 
 
 @pytest.mark.promise(14)
+@pytest.mark.usefixtures("migrations")
 def test_a_database_that_is_made_later_serves_the_same_engine(server: FaultyServer) -> None:
     """First it is missing, then its tables are, and then it can be used."""
     name = f"plumbline_test_{secrets.token_hex(8)}"
