@@ -87,7 +87,7 @@ class SqlSavepoint(Savepoint):
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate[Any]]:
         """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""
-        modified = [one for one in objects if self._session.is_changed(one)]
+        modified = [one for one in objects if self._session.is_changed(one) or inspect(one).unloaded]  # or deleted
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
         return [
             root for root in (*roots, *self._reordered, *(root for _, _, root in self._removed)) if root is not None
