@@ -68,12 +68,17 @@ def held_in(one: Any, name: str) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | set) else (value,)
 
 
+def deleted_of(one: Any) -> set[str]:
+    """Return the names of the attributes of an object that were deleted."""
+    unset = [name for name in inspect(type(one)).attrs.keys() if name not in vars(one)]  # noqa: SIM118  # no mapping
+    value_objects = inspect(type(one)).composites.keys()
+    return set(unset) - (inspect(one).unmodified - {*value_objects}) if unset else set()
+
+
 def refuse_deleted(objects: Iterable[Any]) -> None:
     """Raise :class:`~domain.errors.UnitOfWorkMisuse` for an object of which an attribute was deleted."""
     for one in objects:
-        unset = [name for name in inspect(type(one)).attrs.keys() if name not in vars(one)]  # noqa: SIM118  # no mapping
-        value_objects = inspect(type(one)).composites.keys()
-        for name in set(unset) - (inspect(one).unmodified - {*value_objects}) if unset else ():
+        for name in deleted_of(one):
             raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
 
 

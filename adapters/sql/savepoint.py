@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import make_transient, make_transient_to_detached
 
 from adapters.sql.json_changes import find_json_changes
-from adapters.sql.parts import make_parts_new, parts_of, root_of
+from adapters.sql.parts import deleted_of, make_parts_new, parts_of, root_of
 from adapters.sql.reading import read_again
 from domain.aggregate import Aggregate
 from service_layer.savepoint import Savepoint
@@ -87,7 +87,7 @@ class SqlSavepoint(Savepoint):
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate[Any]]:
         """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""
-        modified = [one for one in objects if self._session.is_changed(one) or inspect(one).unloaded]  # or deleted
+        modified = [one for one in objects if self._session.is_changed(one) or deleted_of(one)]
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
         return [
             root for root in (*roots, *self._reordered, *(root for _, _, root in self._removed)) if root is not None
