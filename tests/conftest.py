@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-CASES = int(os.environ.get("CASES", "3"))
+CASES = int(os.environ.get("CASES", "2"))
 """How many cases of a test run on each storage; 0 stands for all."""
 
 

@@ -114,22 +114,22 @@ def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[
 @pytest.mark.promise(16)
 def test_a_stream_ends_though_each_that_it_yields_is_replaced_by_another_one(kit: Kit[Any]) -> None:
     """What is added meanwhile is behind the batch that was read, and the last one was not full."""
-    store_many(kit, 60)
+    store_many(kit, 25)
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
             kit.of(uow).remove(one)
             kit.of(uow).add(kit.sample.make(f"other{met}"))
         uow.commit()
-    assert sorted(f"other{number}" for number in range(1, 61)) == kit.words()
+    assert sorted(f"other{number}" for number in range(1, 26)) == kit.words()
 
 
 @pytest.mark.promise(16)
 def test_the_end_of_a_stream_is_no_call_of_the_unit(kit: Kit[Any]) -> None:
     """Whoever commits at the last one leaves the loop in peace."""
-    store_many(kit, 60)
+    store_many(kit, 25)
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
-            if met == 60:
+            if met == 25:
                 kit.change(one)
                 uow.commit()
     assert 2 == kit.all_values()[-1]["version"]
@@ -138,7 +138,7 @@ def test_the_end_of_a_stream_is_no_call_of_the_unit(kit: Kit[Any]) -> None:
 @pytest.mark.promise(8)
 def test_a_stream_goes_on_with_what_is_left_after_a_savepoint_that_failed(kit: Kit[Any]) -> None:
     """It had read what was changed in there."""
-    last = store_many(kit, 60)[-1]
+    last = store_many(kit, 25)[-1]
     before = kit.all_values()
     with kit.unit() as uow:
         with pytest.raises(ZeroDivisionError), uow.savepoint():
@@ -154,7 +154,7 @@ def test_a_stream_goes_on_with_what_is_left_after_a_savepoint_that_failed(kit: K
 @pytest.mark.promise(5)
 def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(kit: Kit[Any]) -> None:
     """The next block of the same unit sees what is stored then."""
-    last = store_many(kit, 60)[-1]
+    last = store_many(kit, 25)[-1]
     unit = kit.unit()
     with unit as uow:
         stream = kit.of(uow).stream()
@@ -163,7 +163,7 @@ def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(k
     with unit as uow:
         rest = list(stream)
         now = values(kit.of(uow).get(last.id))
-    assert 59 == len(rest)
+    assert 24 == len(rest)
     assert kit.all_values()[-1] == now != values(rest[-1])
 
 
