@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # A line with \b keeps the lines of the paragraph below it as they are.
-_HELP = """Look after users.
+_HELP = """Run the use cases, and look after the tables.
 
 \b
 The environment chooses the storage:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from adapters.sql.schema import known_revisions
 from domain.errors import UnitOfWorkMisuse
 from service_layer import users
 from tests.e2e.conftest import PEOPLE, Run, names
@@ -181,7 +180,7 @@ def test_a_wrong_command_line_is_exit_code_2(call: Run, folder: Path, arguments:
     assert PEOPLE == (folder / "people.csv").read_bytes()
 
 
-@pytest.mark.parametrize("arguments", [["list-users"], ["import-users", "-"], ["db", "status"]])
+@pytest.mark.parametrize("arguments", [["list-users"], ["import-users", "-"]])
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -213,7 +212,7 @@ def test_a_mistake_in_the_program_is_not_disguised(call: Run, monkeypatch: pytes
         call("get-user", "ann")
 
 
-@pytest.mark.parametrize("command", [[], ["import-users"], ["db", "upgrade"]])
+@pytest.mark.parametrize("command", [["import-users"], ["get-user"]])
 def test_help_does_not_show_what_the_settings_are(
     call: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
@@ -225,47 +224,11 @@ def test_help_does_not_show_what_the_settings_are(
     assert "secret" not in result.out + result.err
 
 
-# Tables of the database
-
-
-def test_the_tables_can_be_taken_back_and_brought_up_again(call: Run) -> None:
-    """The status says where they stand, for people and for programs."""
-    head = call("db", "status", "--json").json["head"]
-    earlier = ["base", *known_revisions()][-2]
-    steps = [
-        call("db", "status").out,
-        call("db", "upgrade").out,
-        call("db", "status", "--json").json,
-        call("db", "downgrade", "-1").out,
-        call("db", "upgrade").out,
-        call("db", "downgrade", "base").out,
-        call("db", "status", "--json").json,
-    ]
-    assert [
-        f"the tables stand at revision base, and this program needs {head}\n",
-        f"the tables stand at revision {head}\n",
-        {"current": head, "head": head},
-        f"the tables stand at revision {earlier}\n",
-        f"the tables stand at revision {head}\n",
-        "the tables stand at revision base\n",
-        {"current": None, "head": head},
-    ] == steps
-
-
-@pytest.mark.parametrize("revision", ["nonsense", "-9"])
-def test_a_revision_that_there_is_not_is_refused(call: Run, revision: str) -> None:
-    """In one line."""
-    call("db", "upgrade")
-    result = call("db", "downgrade", revision)
-    assert (3, "", 1) == (result.code, result.out, len(result.err.splitlines()))
-
-
 # The fake
 
 
 def test_every_command_of_users_runs_on_the_fake(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which forgets everything when the command ends, and has no tables."""
+    """Which forgets everything when the command ends."""
     monkeypatch.setenv("DATABASE_URL", "memory://")
     assert "stored: 2, stored before: 0, refused: 0\n" == call("import-users", "-", stdin=PEOPLE).out
     assert [] == names(call)
-    assert (3, "error: memory:// has no tables") == ((result := call("db", "status")).code, result.err[:30])
