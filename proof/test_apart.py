@@ -1,56 +1,89 @@
-"""The tests need nothing of the proof: a copy of the project without it is as sound."""
+"""What an owner can leave out: the proof, and the sample aggregate."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import re
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from proof.copies import Copy, copied
+
+pytestmark = pytest.mark.slow
+
+OF_USERS = (
+    "*/user.py",
+    "*/users.py",
+    "adapters/*/users.py",
+    "entrypoints/user_*.py",
+    "adapters/sql/migrations/versions/0001_*.py",
+    "samples/*",
+    "tests/*/users.py",
+    "tests/*/*user*.py",
+    "tests/unit/test_use_cases.py",
+    "tests/docs/*",
+    "docs/*",
+)
+"""The files that go with users; the pages and their tests, too, since an owner writes others."""
+
+LINES = ("UserRepository", "USERS", "user_commands")
+"""What stands in the lines that go with them, in the units of work, the list of samples, and the command line."""
+
+FIRST_MIGRATION = '''"""No tables yet."""
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make no table."""
+
+
+def downgrade() -> None:
+    """Remove none."""
+'''
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the project without proof/, with this environment as its ``.venv``."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    folder = tmp_path_factory.mktemp("apart")
-    for name in filter(None, listed.split("\0")):
-        if not name.startswith("proof/"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    return folder
+def without_proof(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy without proof/."""
+    return copied(tmp_path_factory.mktemp("apart"))
 
 
-def run(copy: Path, *command: str) -> None:
-    """Run a command in the copy; fail with its output."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
-    done = subprocess.run(
-        command,
-        cwd=copy,
-        env={**kept, "PYTHONPATH": str(copy), "CASES": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def without_users(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy without users, either."""
+    copy = copied(tmp_path_factory.mktemp("users"))
+    for pattern in OF_USERS:
+        for path in copy.folder.glob(pattern):
+            path.unlink()
+    for name in ("*/unit_of_work.py", "adapters/*/unit_of_work.py", "tests/contract/samples.py", "entrypoints/cli.py"):
+        for path in copy.folder.glob(name):
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            path.write_text("".join(line for line in lines if not re.search("|".join(LINES), line)), encoding="utf-8")
+    versions = copy.folder / "adapters/sql/migrations/versions"
+    (versions / "0001_begin.py").write_text(FIRST_MIGRATION, encoding="utf-8")
+    copy.run(".venv/bin/ruff", "format", "-q")  # of the empty lines that are left
+    return copy
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy", "lint-imports"])
-def test_a_copy_without_the_proof_passes_the_checks(copy: Path, command: str) -> None:
+def test_a_copy_without_the_proof_passes_the_checks(without_proof: Copy) -> None:
     """Those of `make check`."""
-    run(copy, *f".venv/bin/{command}".split())
+    without_proof.check()
 
 
-@pytest.mark.slow
-def test_a_copy_without_the_proof_passes_the_tests(copy: Path) -> None:
-    """Those that need no server; the others import nothing else, since they are collected too."""
-    pytest_here = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    run(copy, *pytest_here, "--collect-only")
-    run(copy, *pytest_here, "-k", "not postgres and not mariadb", "tests/unit", "tests/contract")
-    run(copy, *pytest_here, "tests/docs/test_links.py")
+def test_a_copy_without_the_proof_passes_the_tests(without_proof: Copy) -> None:
+    """The pages may lead to it all the same."""
+    without_proof.test("tests/docs/test_links.py")
+    without_proof.test("-k", "not postgres and not mariadb", "tests/unit", "tests/contract", "tests/architecture")
+
+
+def test_a_copy_without_users_passes_the_checks(without_users: Copy) -> None:
+    """Nothing else of the program needs them."""
+    without_users.check()
+
+
+def test_a_copy_without_users_passes_the_tests(without_users: Copy) -> None:
+    """The laws run on the tests' own aggregates."""
+    without_users.test()
