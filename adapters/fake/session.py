@@ -76,7 +76,7 @@ class FakeSession:
         with self.database.still():
             if asked is not None and asked.attribute == "id":
                 id = asked.value
-            elif asked is not None and self.writer.constraints.is_unique(kind, asked.attribute):
+            elif asked and asked.value is not None and self.writer.constraints.is_unique(kind, asked.attribute):
                 id = self.writer.constraints.holder(kind, asked.attribute, asked.value)
             else:
                 return self.rows.of_kind(kind)

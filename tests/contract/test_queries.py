@@ -214,3 +214,24 @@ def test_random_queries_are_answered_as_in_python(
             if after is None:
                 break
     assert names(expected) == names(found)
+
+
+@pytest.mark.promise(16)
+def test_none_meets_no_comparison_with_a_value(storage: Storage) -> None:
+    """Not even ``!=``: only ``== None`` finds it."""
+    with storage.unit() as uow:
+        of(uow, "accounts").add_many([Account(nickname="a"), Account(nickname=None)])
+        uow.commit()
+    with storage.unit(read_only=True) as uow:
+        wanted = (Where("nickname", "!=", "b"), Where("nickname", "<", "b"), Where("nickname", "==", None))
+        found = [[one.nickname for one in of(uow, "accounts").list_where(where)] for where in wanted]
+    assert [["a"], ["a"], [None]] == found
+
+
+@pytest.mark.promise(16)
+def test_a_limit_of_zero_finds_nothing(storage: Storage) -> None:
+    """It is a limit like any other."""
+    with storage.unit() as uow:
+        of(uow, "accounts").add(Account(nickname="a"))
+        assert [] == of(uow, "accounts").list_where(limit=0)
+        uow.rollback()
