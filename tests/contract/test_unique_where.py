@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ValueTaken
+from domain.query import Where
 from tests.contract.accounts import Board, Card, Label, LabelTaken, SlugTaken, TagTaken
 from tests.contract.families import store, stored_ids
 from tests.contract.shop import of
@@ -102,3 +103,12 @@ def test_parts_are_unique_where_they_count(storage: Storage) -> None:
         mine.cards[1].hidden = False
         uow.commit()
     assert ["t", "t"] == [added.value.value, shown.value.value]
+
+
+def test_a_query_finds_what_cannot_clash(storage: Storage) -> None:
+    """By a value that is unique in some rows, it finds the others too."""
+    deleted = store(storage, "labels", Label(name="ann", deleted_at=DAY))
+    label = store(storage, "labels", Label(name="ann"))
+    with storage.unit(read_only=True) as uow:
+        found = of(uow, "labels").list_where(Where("name", "==", "ann"))
+    assert sorted([deleted.id, label.id]) == [one.id for one in found]
