@@ -336,6 +336,13 @@ def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> Non
     assert expected == target.getvalue()
 
 
+def test_an_export_of_no_one_has_a_header_line() -> None:
+    """So it can be imported, and its columns are known."""
+    target = io.StringIO()
+    user_formats.write_csv([], target)
+    assert "id,username,email,created_at,active,version\n" == target.getvalue()
+
+
 def test_an_exported_json_lines_file_has_an_object_for_each_user() -> None:
     """One in a line, in characters that people can read."""
     target = io.StringIO()
