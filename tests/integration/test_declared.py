@@ -148,11 +148,6 @@ def not_declared_of_parts() -> None:
     declare(map_parts())
 
 
-def deferrable() -> None:
-    """Let a unique value be checked at the commit."""
-    declare(a_kind(UniqueConstraint("name", deferrable=True)), NAME)
-
-
 def partial() -> None:
     """Write a partial index that only some databases have."""
 
@@ -234,7 +229,6 @@ WRONG: dict[Callable[[], None], str] = {
     not_per_parent: f"the table parts has no constraint for {OF_ALL_PARTS}: add UniqueConstraint('name')",
     not_declared: "roots is unique in n, name: add Unique('n', 'name', error=...)",
     not_declared_of_parts: "parts is unique in name, root_id: add Unique('parts.name', per_parent=True, error=...)",
-    deferrable: "uq_roots_name is deferrable, partial or special: leave that out, or use unique_where()",
     partial: "some is deferrable, partial or special: leave that out, or use unique_where()",
     of_an_expression: "lowered is deferrable, partial or special: leave that out, or use unique_where()",
     no_foreign_key: "the table roots has no foreign key for REFERENCE: add one",
@@ -257,6 +251,12 @@ def test_what_differs_from_the_table_is_refused(wrong: Callable[[], None]) -> No
         wrong()
     said = re.sub(r"Reference\(name=[^)]+\)", "REFERENCE", str(caught.value))
     assert f"Roots cannot be declared: {WRONG[wrong]}" == said
+
+
+def test_a_deferrable_unique_value_is_refused() -> None:
+    """It would be checked at the commit."""
+    with pytest.raises(TypeError, match=r"uq_roots_name is deferrable, partial or special: leave that out, or use"):
+        declare(a_kind(UniqueConstraint("name", deferrable=True)), NAME)
 
 
 def test_a_class_that_is_not_mapped_is_refused() -> None:
