@@ -168,12 +168,6 @@ def forget_a_bulk_addition(kit: Kit[Any], uow: Shop) -> None:
         kit.of(uow).add_many([kit.sample.make("bob")])
 
 
-def forget_a_bulk_addition_in_a_savepoint(kit: Kit[Any], uow: Shop) -> None:
-    """Leave a block whose savepoint was kept, but without a commit."""
-    with uow, uow.savepoint():
-        kit.of(uow).add_many([kit.sample.make("bob")])
-
-
 def forget_a_change(kit: Kit[Any], uow: Shop) -> None:
     """Leave a block with a changed attribute but without a commit."""
     with uow:
@@ -197,7 +191,6 @@ FORGETTING = [
     forget_an_addition,
     forget_a_written_addition,
     forget_a_bulk_addition,
-    forget_a_bulk_addition_in_a_savepoint,
     forget_a_change,
     forget_a_removal,
     forget_a_written_removal,
@@ -216,6 +209,13 @@ def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
         forget(kit, kit.unit())
     assert before == kit.all_values()
     assert [__file__] == [warning.filename for warning in caught]
+
+
+@pytest.mark.promise(12)
+def test_what_only_a_savepoint_wrote_is_warned_of(kit: Kit[Any]) -> None:
+    """A bulk of which the unit holds no object, too."""
+    with pytest.warns(UncommittedChanges), kit.unit() as uow, uow.savepoint():
+        kit.of(uow).add_many([kit.sample.make("bob")])
 
 
 @pytest.mark.promise(12)
