@@ -147,7 +147,7 @@ def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
     if state is None:
         raise UnitOfWorkMisuse(f"{named(part)} was made before its class was mapped: import its SQL adapter first")
     # SQLAlchemy fails to take a stored part out of its place if another parent has held it since, and is gone.
-    state.info["held_by"] = parent
+    vars(part)["_held_by"] = parent
     if ours is None:
         return
     if state.session is not ours and (state.detached or state.session is not None):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Mapper, RelationshipProperty, Session
 
-_PARTS = "parts"  # the key in SQLAlchemy's ``info`` of a root that holds the parts it is stored with
-_ROOT = "root"  # the key in SQLAlchemy's ``info`` of a part that holds its root
+# Not in SQLAlchemy's ``info``: the session would keep that alive, and with it all that a stream has read.
+_PARTS = "_stored_parts"  # the key in the ``__dict__`` of a root that holds the parts it is stored with
+_ROOT = "_root"  # the key in the ``__dict__`` of a part that holds its root
 
 
 @once_for_each_class
@@ -84,15 +85,15 @@ def refuse_deleted(objects: Iterable[Any]) -> None:
 
 def root_of(part: Any) -> Any:
     """Return the root with which a part was read or written; ``None`` for a new part."""
-    return inspect(part).info.get(_ROOT)
+    return vars(part).get(_ROOT)
 
 
 def note_root(root: Any) -> None:
     """Note the parts of an aggregate in the root, and the root in each of them, which keeps it alive."""
     parts = list(parts_of(root))
-    inspect(root).info[_PARTS] = parts
+    vars(root)[_PARTS] = parts
     for part in parts:
-        inspect(part).info[_ROOT] = root
+        vars(part)[_ROOT] = root
 
 
 def check_parts(roots: Iterable[Any]) -> None:
@@ -155,7 +156,7 @@ def _make_new_part(part: Any) -> None:
     key = _generated_key(type(part))
     if key is not None:
         vars(part).pop(key, None)
-    state.info.pop(_ROOT, None)
+    vars(part).pop(_ROOT, None)
 
 
 def twin_of(one: Any) -> Any:
@@ -194,5 +195,5 @@ def _holding(like: Any, parts: Sequence[Any]) -> Any:
 
 def known_parts(root: Any) -> Sequence[Any]:
     """Return the parts that a root had when it was read or written."""
-    known: Sequence[Any] = inspect(root).info.get(_PARTS, ())
+    known: Sequence[Any] = vars(root).get(_PARTS, ())
     return known

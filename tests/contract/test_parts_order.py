@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable
 from operator import attrgetter
@@ -213,3 +214,18 @@ def test_a_list_that_is_ordered_by_an_attribute_is_read_in_that_order(
     found = read(storage)
     assert sorted(left) == [one["reference"] for one in found["batches"]]
     assert (1 if change is reverse else 2) == found["version"]
+
+
+@pytest.mark.promise(5)
+def test_an_order_is_stored_though_its_root_was_dropped(storage: Storage) -> None:
+    """A unit keeps what it has read, so no change is lost."""
+    stored(storage, "lamp", "chair")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        products(uow).get_by_sku("chair")
+        lamp.notes.reverse()
+        expected = texts(lamp)
+        del lamp
+        gc.collect()
+        uow.commit()
+    assert expected == [note["text"] for note in read(storage)["notes"]]

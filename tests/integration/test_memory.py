@@ -11,10 +11,14 @@ from sqlalchemy import Engine
 
 from domain.repository import STREAM_BATCH
 from tests.contract.members import Member, new_member
+from tests.contract.parts import products, stored
 from tests.contract.shop import SqlShop
+from tests.storages import sql_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from tests.contract.allocation import Product
 
 COUNT = 10 * STREAM_BATCH
 
@@ -51,6 +55,24 @@ def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None
         uow.commit()
     assert COUNT + 1 == len(held)
     assert max(held) <= STREAM_BATCH + 1  # and the one at hand
+
+
+@pytest.mark.promise(16)
+def test_a_stream_of_aggregates_with_parts_holds_few(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts keep their root alive, and not longer than the caller keeps a part."""
+    monkeypatch.setattr("domain.repository.STREAM_BATCH", 10)
+    storage = sql_storage(engine)
+    stored(storage, *[f"sku-{number:02}" for number in range(50)])
+    alive: WeakSet[Product] = WeakSet()
+    held = []
+    with storage.unit() as uow:
+        for product in products(uow).stream():
+            alive.add(product)
+            del product
+            gc.collect()
+            held.append(len(alive))
+    assert 50 == len(held)
+    assert max(held) <= 11
 
 
 @pytest.mark.promise(16)
