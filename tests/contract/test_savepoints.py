@@ -251,3 +251,21 @@ def test_a_kept_savepoint_keeps_all_values_that_the_unit_took(kit: Kit[Any], uni
         uow.commit()
     assert [unique.value(one) for one in (ann, bob)] == refused
     assert ["ann", "bob"] == kit.words()
+
+
+@pytest.mark.promise(10)
+def test_a_kept_savepoint_writes_over_what_was_before(kit: Kit[Any]) -> None:
+    """What the unit has written, and what the savepoint around it has."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        kit.sample.change(mine, 1)
+        with uow.savepoint():
+            kit.sample.change(mine, 0)
+            with uow.savepoint():
+                kit.sample.change(mine, 1)
+        with uow.savepoint():
+            kit.sample.change(mine, 0)
+        written = values(mine)
+        uow.commit()
+    assert [{**written, "version": 2}] == kit.all_values()

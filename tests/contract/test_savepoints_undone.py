@@ -183,3 +183,37 @@ def test_a_removal_in_vain_is_no_change(kit: Kit[Any]) -> None:
             kit.of(uow).remove(mine)
         assert values(ann) == values(mine)
         uow.rollback()
+
+
+@pytest.mark.promise(6, 10)
+def test_an_addition_changed_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
+    """With the savepoint around it: it is new, and so is its version."""
+    ann = kit.sample.make("ann")
+    with kit.unit() as uow:
+        with pytest.raises(Oops), uow.savepoint():
+            kit.of(uow).add(ann)
+            with uow.savepoint():
+                kit.sample.change(ann, 1)
+            raise Oops
+        assert 0 == ann.version
+        kit.of(uow).add(ann)
+        uow.commit()
+    assert 1 == ann.version
+    assert [values(ann)] == kit.all_values()
+
+
+@pytest.mark.promise(10)
+def test_a_removal_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
+    """With the savepoint around it: the object is of the unit again."""
+    ann = kit.stored()
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        with pytest.raises(Oops), uow.savepoint():
+            with uow.savepoint():
+                kit.of(uow).remove(mine)
+            raise Oops
+        assert uow.holds(mine)
+        assert kit.of(uow).get(ann.id) is mine
+        changed = kit.change(mine)
+        uow.commit()
+    assert [{**changed, "version": 2}] == kit.all_values()
