@@ -8,7 +8,7 @@ CUTS ?= 10000
 SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 
-.PHONY: prove torture bench test-proof planted mutants
+.PHONY: prove torture bench test-proof test-planted planted mutants
 
 prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
@@ -30,8 +30,11 @@ bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake
 test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
 	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/test_planted_bugs.py
 
-planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether a test notices (EVERY=15: every fifteenth)
+test-planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether the test that is recorded notices
 	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
+
+planted: $(VENV)/dev.stamp ## plant the same bugs, and see whether the tests of `make test` notice
+	WHOLE=1 $(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
 
 mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
 	rm -rf mutants

@@ -9,11 +9,14 @@ import pytest
 from sqlalchemy import inspect
 
 from domain.user import User
-from proof.planted_bugs.alone import several_statements_go_alone, what_goes_alone_is_never_committed
-from proof.planted_bugs.postgres import a_write_begins_no_transaction
+from proof.planted_bugs.failures import (
+    a_write_begins_no_transaction,
+    several_statements_go_alone,
+    statements_are_stored_immediately,
+    what_goes_alone_is_never_committed,
+)
 from proof.planted_bugs.registry import instead
-from proof.planted_bugs.savepoints import an_undone_savepoint_leaks_in_the_database
-from proof.planted_bugs.storing import statements_are_stored_at_once
+from proof.planted_bugs.writes import an_undone_savepoint_leaks_in_the_database
 from proof.torture.concurrency import Run, line, torture
 from tests.storages import migrated_engine
 
@@ -61,7 +64,7 @@ def no_version_is_compared() -> None:
         *[(kind, an_undone_savepoint_leaks_in_the_database, {"traces"}) for kind in DATABASES],
         *[(kind, what_goes_alone_is_never_committed, {"lost"}) for kind in ("sqlite", "postgres")],
         *[(kind, several_statements_go_alone, {"traces"}) for kind in ("sqlite", "postgres")],
-        ("sqlite", statements_are_stored_at_once, {"traces"}),
+        ("sqlite", statements_are_stored_immediately, {"traces"}),
         ("postgres", a_write_begins_no_transaction, {"traces"}),
     ],
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.errors import UnitOfWorkMisuse
-from tests.contract.allocation import Note, Product
+from domain.errors import InvalidValue, UnitOfWorkMisuse
+from tests.contract.allocation import Note, OrderLine, Product
 from tests.contract.customers import Address, Customer
-from tests.contract.parts import lamp_of, stored
+from tests.contract.parts import lamp_of, read, stored
 from tests.storages import Storage
 
 PUTS: dict[str, Callable[[Product, Any], object]] = {
@@ -56,3 +56,20 @@ def test_a_part_that_was_made_before_its_class_was_mapped_is_refused() -> None:
     """It lacks what mapping adds to each object."""
     with pytest.raises(UnitOfWorkMisuse, match="was made before its class was mapped"):
         Product(sku="lamp", notes=[Note.__new__(Note)])
+
+
+@pytest.mark.promise(7)
+def test_what_a_part_cannot_hold_is_refused(storage: Storage) -> None:
+    """By the next call, at every level, and nothing is stored."""
+    changes: list[Callable[[Product], object]] = [
+        lambda lamp: setattr(lamp.batches[0], "reference", "x" * 41),
+        lambda lamp: setattr(lamp.notes[0], "text", "x" * 101),
+        lambda lamp: lamp.batches[0].allocations.add(OrderLine(order="x" * 41, quantity=1)),
+    ]
+    stored(storage, "lamp")
+    before = read(storage)
+    for change in changes:
+        with pytest.raises(InvalidValue, match="may have at most"), storage.unit() as uow:
+            change(lamp_of(uow))
+            uow.flush()
+    assert before == read(storage)
