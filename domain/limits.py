@@ -70,6 +70,14 @@ def check_values(one: object) -> None:
             raise InvalidValue(value, f"{type(one).__name__}.{name} {error}") from None
 
 
+def check_value(kind: type, name: str, value: object) -> None:
+    """Raise :class:`~domain.errors.InvalidValue` for a value that an attribute of a class cannot hold."""
+    try:
+        limits_of(kind)[name].stored(value)
+    except ValueError as error:
+        raise InvalidValue(value, f"{kind.__name__}.{name} {error}") from None
+
+
 @once_for_each_class
 def _checks(kind: Any) -> tuple[tuple[str, type | None, bool, Callable[[Any], Any]], ...]:
     """Return for each attribute its name, the class of which every value will do, and the rest of its limits."""

@@ -16,6 +16,7 @@ from domain.aggregate import Aggregate, K, bases
 from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
 from domain.keys import check_key, check_keys
+from domain.limits import check_value
 from domain.query import Query, Where
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ class Repository(ABC, Generic[A, K]):
     def list_where(self, *where: Where, order_by: str = "id", limit: int | None = None) -> list[A]:
         """Return the aggregates that meet all comparisons, sorted by an attribute; see :class:`~domain.query.Query`.
 
-        Raises ``TypeError`` for an attribute that the aggregates do not store.
+        Raises ``TypeError`` for an attribute that the aggregates do not store, and
+        :class:`~domain.errors.InvalidValue` for a value that it could not hold, or a limit below 0.
         """
         return self._select(self._query(where, order_by, limit))
 
@@ -175,7 +177,7 @@ class Repository(ABC, Generic[A, K]):
         Raises ``TypeError`` likewise, and :class:`~domain.errors.InvalidValue` for another limit, or a key that is
         none of this order.
         """
-        if not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+        if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
         query = self._query(where, order_by, limit + 1, after)
         found = self._select(query)
@@ -202,7 +204,8 @@ class Repository(ABC, Generic[A, K]):
 
     def _find_by(self, attribute: str, value: object, *, lock: bool = False) -> A | None:
         """Return the aggregate whose attribute, a unique one, is ``value``; ``None`` if there is no such aggregate."""
-        query = self._query((Where(attribute, "==", value),), "id", None)
+        is_one = Where(attribute, "==", value) if value is not None else Where(attribute, "in", ())  # None is of no one
+        query = self._query((is_one,), "id", None)
         return self._lock(query) if lock else next(iter(self._select(query)), None)
 
     def _get_by(self, attribute: str, value: object, *, lock: bool = False) -> A:
@@ -215,15 +218,25 @@ class Repository(ABC, Generic[A, K]):
     def _query(self, where: tuple[Where, ...], order_by: str, limit: int | None, after: Any = None) -> Query:
         query = Query(where, order_by, limit, after)
         query.check(self.aggregate)
+        if limit is not None and (type(limit) is not int or not 0 <= limit < 2**63):
+            raise InvalidValue(limit, "a limit is a number from 0 on")
         for one in where:
-            if one.attribute == "id" and one.value is not None:
-                for id in one.value if one.operator == "in" else (one.value,):
-                    self._checked_id(id)
+            for value in one.value if one.operator == "in" else (one.value,):
+                self._check_compared(one.attribute, value)
         if after is not None and query.key != "id" and not (isinstance(after, tuple) and len(after) == 2):
             raise InvalidValue(after, f"the key of a page is the pair of {query.key} and id of the last one before it")
         if after is not None:
             self._checked_id(after if query.key == "id" else after[1])
+        if after is not None and query.key != "id":
+            self._check_compared(query.key, after[0])
         return query
+
+    def _check_compared(self, attribute: str, value: object) -> None:
+        """Refuse a value that the attribute could not hold: databases differ in what they make of it."""
+        if attribute == "id":
+            self._checked_id(value) if value is not None else None
+        elif value is not None:
+            check_value(self.aggregate, attribute, value)
 
     def _checked(self, aggregate: A) -> A:
         kind = type(aggregate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -139,12 +140,10 @@ def import_users(
         if rejects.exists() and os.path.samestat(rejects.stat(), os.fstat(source.fileno())):
             raise typer.BadParameter("this is the file to import", param_hint="--rejects")
         try:
-            with (
-                unit_of_work() as uow,
-                user_files.open_rejects(rejects) as refused,
-                closing(watched(read(source), source)) as rows,
-            ):
-                summary = users.import_users(rows, refused.refuse, uow)
+            with unit_of_work() as uow, closing(watched(read(source), source)) as rows:
+                first = list(islice(rows, 1))  # before the rejects of an earlier run go: the header may be wrong
+                with user_files.open_rejects(rejects) as refused:
+                    summary = users.import_users(chain(first, rows), refused.refuse, uow)
         except KeyboardInterrupt:
             tell(f"interrupted: {_FINISHED_BY}")
             raise typer.Exit(130) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from attrs import fields_dict
 from sqlalchemy import Column, Computed, Index, Integer, Table, UniqueConstraint, and_, case, inspect
 
 from adapters.sql.constraints import Constraint, note_constraints
@@ -131,8 +132,10 @@ def _unique(
         yield Constraint(str(constraint.name), columns, unique, table.c[min(marker)] if marker else None)
     for others in found:
         paths = ", ".join(repr(f"{path}.{name}" if path else name) for name in sorted(others - parent))
-        advice = f"Unique({paths}, {'per_parent=True, ' if others & parent else ''}error=...)"
-        _refuse(repository, f"{table.name} is unique in {', '.join(sorted(others))}: add {advice}")
+        advice = f"add Unique({paths}, {'per_parent=True, ' if others & parent else ''}error=...)"
+        if not path and not others <= fields_dict(repository.aggregate).keys():
+            advice = "a port declares unique values of the base class alone, so leave it out"
+        _refuse(repository, f"{table.name} is unique in {', '.join(sorted(others))}: {advice}")
 
 
 def _unique_constraints(table: Table) -> Iterator[UniqueConstraint | Index]:

@@ -100,6 +100,8 @@ def _map(
     refuse_declared(kind, written, options)
     refuse(kind.__name__, rows[0], kind, written)
     refuse_value_objects(kind, written, options.get("properties", {}))
+    # No database takes a value for a generated column, as an object would bring it that was read and is added again.
+    ours["exclude_properties"] = [column.name for column in written.columns if column.computed is not None]
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:

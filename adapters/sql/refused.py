@@ -34,7 +34,7 @@ Rows = tuple[tuple["Callable[..., object]", str], ...]
 FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
 
 _OURS = {"version_id_col", "version_id_generator", "batch", "confirm_deleted_rows", "always_refresh", "primary_key"}
-_OURS |= {"with_polymorphic", "polymorphic_load", "polymorphic_abstract"}
+_OURS |= {"with_polymorphic", "polymorphic_load", "polymorphic_abstract", "exclude_properties"}
 
 
 def refuse(name: str, rows: Rows, *about: Any) -> None:

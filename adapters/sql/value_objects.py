@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, inspect
 from sqlalchemy.orm import composite
+from sqlalchemy.orm.attributes import flag_modified
 
-from domain.aggregate import empty
+from domain.aggregate import empty, makers
 from domain.attributes import once_for_each_class, set_unstored, stored_names
 from domain.errors import InvalidValue
 from domain.kinds import wrong_kind
@@ -79,10 +80,14 @@ def _values(one: Any) -> tuple[Any, ...]:
 
 def _refuse_other(one: Any, value: Any, _before: object, attribute: Any) -> None:
     """Refuse what is no value object of the class, before SQLAlchemy does so with its own error."""
-    wanted = inspect(type(one)).composites[attribute.key].info[VALUE_OBJECT]
+    mapped: Any = next(kind for kind in type(one).__mro__ if kind in makers)  # it may be of a subclass that is not
+    prop = inspect(mapped).composites[attribute.key]
+    wanted = prop.info[VALUE_OBJECT]
     if value is not None and type(value) is not wanted:
         reason = wrong_kind(value, f"a {wanted.__name__}")
         raise InvalidValue(value, f"{type(one).__name__}.{attribute.key} {reason}")
+    if value is not None and not any(each is not None for each in _values(value)) and inspect(one).persistent:
+        flag_modified(one, prop.columns[0].key)  # it would look like None, and be no change that the flush refuses
 
 
 def _keep(_mapper: object, _connection: object, one: Any) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tests.contract.catalog import Article, Label, NameTaken, Offer, OfferTaken, Size, euros, new_article
+from tests.contract.catalog import Article, Label, NameTaken, Offer, Size, euros, new_article
 from tests.contract.sample import Sample, UniqueValue
 from tests.contract.specimens import ATTRIBUTES, KINDS, Piece, PriceTaken, Specimen, kind_of
 from tests.contract.staff import MAKERS, Badge, Director, Engineer, Goal, GoalTaken, Manager
@@ -82,10 +82,7 @@ GOODS: Sample[Any] = Sample(
     word=lambda article: article.name,
     rename=_rename,
     change=_change_article,
-    unique=[
-        UniqueValue("name", _rename, None, NameTaken),
-        UniqueValue("offers.pieces", None, None, OfferTaken, read=lambda _: None, give=lambda *_: None),
-    ],
+    unique=[UniqueValue("name", _rename, None, NameTaken)],
     edits={
         "change an offer": _edit_offer,
         "add an offer": _add_offer,

@@ -107,9 +107,10 @@ def _without_parts(part: Any) -> dict[str, Any]:
 def unique_left_out(sample: Sample[Any], repository: Repository[Any]) -> Iterator[Gap]:
     """Yield the unique values that the port declares and the sample does not have.
 
-    The sample may give a value another name if its error is the right one.
+    The sample may give a value another name if its error is the right one. Those of one parent are left out, since no
+    two aggregates share them.
     """
-    declared = {", ".join(paths(one)): one for one in repository.unique}
+    declared = {", ".join(paths(one)): one for one in repository.unique if not one.per_parent}
     renamed = [unique.taken for unique in sample.unique if unique.attribute not in declared]
     named = [unique.attribute for unique in sample.unique]
     for name, unique in declared.items():

@@ -334,3 +334,25 @@ def test_a_port_does_not_compare_value_objects(storage: Storage, where: tuple[Wh
     with storage.unit() as uow, pytest.raises(TypeError) as caught:
         articles_of(uow).list_where(*where, order_by=order_by)
     assert "Article.price is a value object: compare what is in it, by a query in each adapter" == str(caught.value)
+
+
+@pytest.mark.promise(14)
+def test_a_value_object_of_none_alone_is_refused(storage: Storage) -> None:
+    """It is not taken for ``None``, which was there before."""
+    empty: Any = Money(None, None)  # type: ignore[arg-type]  # the wrong type is the point
+    article = stored_article(storage)
+    with storage.unit() as uow:
+        articles_of(uow).get(article.id).old_price = empty
+        with pytest.raises(InvalidValue, match=r"old_price cannot hold this, because Money\.amount must not be None"):
+            uow.commit()
+        uow.rollback()
+    assert read(storage, article).old_price is None
+
+
+def test_a_subclass_that_is_not_mapped_can_be_made() -> None:
+    """The repository refuses it, as that of any other class."""
+
+    class Special(Article):
+        """An article that no repository holds."""
+
+    assert euros(1) == Special(name="lamp", price=euros(1)).price

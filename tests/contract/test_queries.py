@@ -235,3 +235,42 @@ def test_a_limit_of_zero_finds_nothing(storage: Storage) -> None:
         of(uow, "accounts").add(Account(nickname="a"))
         assert [] == of(uow, "accounts").list_where(limit=0)
         uow.rollback()
+
+
+UNASKABLE: dict[str, Any] = {
+    "a limit below 0": {"limit": -1},
+    "no limit": {"limit": True},
+    "too high a limit": {"limit": 2**63},
+    "a limit in words": {"limit": "1"},
+    "another type": {"where": [Where("active", "==", 1)]},
+    "no zone": {"where": [Where("created_at", "<", START.replace(tzinfo=None))]},
+    "one of several": {"where": [Where("created_at", "in", [START, "now"])]},
+    "NUL": {"where": [Where("name", "==", "a\0")]},
+    "a surrogate": {"where": [Where("name", "==", "\ud800")]},
+    "a number for a text": {"where": [Where("name", "==", 3)]},
+}
+
+
+@pytest.mark.parametrize("case", UNASKABLE)
+def test_what_an_attribute_cannot_hold_is_not_asked_for(storage: Storage, case: str) -> None:
+    """Databases would differ in what they make of it; the unit goes on."""
+    stored(storage)
+    asked = UNASKABLE[case]
+    with storage.unit() as uow:
+        with pytest.raises(InvalidValue):
+            uow.members.list_where(*asked.get("where", ()), limit=asked.get("limit"))
+        with pytest.raises(InvalidValue):
+            uow.members.page(("soon", new_id()), order_by="created_at")
+        with pytest.raises(InvalidValue):
+            uow.members.page(limit=True)
+        assert len(NAMES) == uow.members.count()
+
+
+def test_none_is_the_unique_value_of_no_one(storage: Storage) -> None:
+    """Also where it may be ``None``."""
+    with storage.unit() as uow:
+        for _ in range(2):
+            of(uow, "accounts").add(Account())
+        uow.flush()
+        assert of(uow, "accounts")._find_by("nickname", None) is None  # noqa: SLF001  # as a port's own query calls it
+        uow.rollback()

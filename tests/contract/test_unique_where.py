@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import ValueTaken
+from domain.errors import DuplicateIdentity, ValueTaken
 from domain.query import Where
 from tests.contract.accounts import Board, Card, Label, LabelTaken, SlugTaken, TagTaken
 from tests.contract.families import store, stored_ids
@@ -112,3 +112,29 @@ def test_a_query_finds_what_cannot_clash(storage: Storage) -> None:
     with storage.unit(read_only=True) as uow:
         found = of(uow, "labels").list_where(Where("name", "==", "ann"))
     assert sorted([deleted.id, label.id]) == [one.id for one in found]
+
+
+@pytest.mark.promise(4, 10)
+@pytest.mark.parametrize("how", ["a rollback", "an undone savepoint", "its removal", "its removal and a bulk"])
+def test_one_that_was_stored_is_added_again(storage: Storage, how: str) -> None:
+    """Such an object brings nothing of what the database generates; while it is stored, its id is taken."""
+    label = Label(name="ann")
+    with storage.unit() as uow:
+        of(uow, "labels").add(label)
+        uow.flush()
+        uow.rollback()
+    if how != "a rollback":
+        store(storage, "labels", label)
+        with pytest.raises(DuplicateIdentity):
+            store(storage, "labels", label)
+    with storage.unit() as uow:
+        if how == "an undone savepoint":
+            with pytest.raises(ZeroDivisionError), uow.savepoint():
+                of(uow, "labels").remove(of(uow, "labels").get(label.id))
+                raise ZeroDivisionError
+        if how != "a rollback":
+            label = of(uow, "labels").get(label.id)
+            of(uow, "labels").remove(label)
+        of(uow, "labels").add_many([label]) if how.endswith("bulk") else of(uow, "labels").add(label)
+        uow.commit()
+    assert [label.id] == stored_ids(storage, "labels")

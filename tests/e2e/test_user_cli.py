@@ -145,13 +145,14 @@ def test_pages_follow_each_other(call: Run) -> None:
         (["import-users", "missing.csv"], "missing.csv: No such file or directory"),
         (["import-users", "."], ".: Is a directory"),
         (["import-users", "missing\n.csv"], "missing .csv: No such file or directory"),
-        (["import-users", "-", "--rejects", "no/such/folder"], "no/such/folder: No such file or directory"),
+        (["import-users", "ok.csv", "--rejects", "no/such/folder"], "no/such/folder: No such file or directory"),
         (["export-users", "--output", "no/such/folder"], "no/such/folder: No such file or directory"),
         (["import-users", "-"], "[] is not a valid header line: it must name the columns username and email"),
     ],
 )
-def test_a_refusal_is_one_line_and_exit_code_1(call: Run, arguments: list[str], message: str) -> None:
+def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, arguments: list[str], message: str) -> None:
     """On standard error, with the reason, and nothing on standard output."""
+    (folder / "ok.csv").write_bytes(PEOPLE)
     call("create-user", "ann", "ann@example.com")
     result = call(*arguments)
     assert (1, "", 1) == (result.code, result.out, len(result.err.splitlines()))
@@ -232,3 +233,10 @@ def test_every_command_of_users_runs_on_the_fake(call: Run, monkeypatch: pytest.
     monkeypatch.setenv("DATABASE_URL", "memory://")
     assert "stored: 2, stored before: 0, refused: 0\n" == call("import-users", "-", stdin=PEOPLE).out
     assert [] == names(call)
+
+
+def test_a_wrong_header_keeps_earlier_rejects(call: Run, folder: Path) -> None:
+    """The file of rejects is begun when the header was read."""
+    (folder / "import.rejects.csv").write_text("of an earlier run")
+    assert 1 == call("import-users", "-", stdin=b"no header\n").code
+    assert "of an earlier run" == (folder / "import.rejects.csv").read_text()
