@@ -38,12 +38,12 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 LINES = {
     "adapters/sql, what knows a database": 1800,
     "adapters/sql, what refuses a declaration": 1070,
-    "adapters/sql, all others": 1760,
+    "adapters/sql, all others": 1770,
     "adapters/fake": 1310,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 262
+NAMES = 263
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40

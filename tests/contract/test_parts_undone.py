@@ -278,3 +278,21 @@ def test_a_conflict_after_an_undone_savepoint_is_still_one(storage: Storage, wri
             write(uow)
             uow.commit()
     assert 2 == read(storage)["version"]
+
+
+@pytest.mark.promise(10)
+def test_a_part_moved_into_a_new_one_comes_back(storage: Storage) -> None:
+    """The new part leaves the unit, but not what was moved into it."""
+    stored(storage, "lamp")
+    with storage.unit() as uow:
+        lamp = lamp_of(uow)
+        [line] = lamp.batches[0].allocations
+        with pytest.raises(Oops), uow.savepoint():
+            lamp.batches[0].allocations.discard(line)
+            lamp.add_batch("new", 10).allocations.add(line)
+            flush(uow)
+            raise Oops
+        assert [line] == list(lamp.batches[0].allocations)
+        lamp.batches[0].allocations.discard(line)
+        uow.commit()
+    assert values(lamp) == read(storage)

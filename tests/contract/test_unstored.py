@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.contract.customers import Customer, customers_of, new_customer, stored_customer
-from tests.storages import Storage
+from tests.contract.shop import SqlShop
+from tests.storages import Storage, sql_storage
 
 
 def unstored(customer: Customer) -> list[object]:
@@ -159,3 +161,14 @@ def test_what_an_undone_savepoint_added_keeps_its_values(storage: Storage) -> No
         customers_of(uow).add(ann)
         uow.commit()
     assert filled == unstored(ann)
+
+
+@pytest.mark.promise(3)
+def test_a_partly_refreshed_object_keeps_the_rest(engine: Engine) -> None:
+    """A repository may have the session read some attributes again; what is not stored is none of them."""
+    ann = stored_customer(sql_storage(engine))
+    with SqlShop(engine) as uow:
+        mine = uow.customers.get(ann.id)
+        filled = fill(mine)
+        uow.session.refresh(mine, ["name"])
+        assert filled == unstored(mine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import field, make_class
-from sqlalchemy import Engine, Table, event, select
+from sqlalchemy import Engine, Table, UniqueConstraint, event, select
 
 from adapters.sql.mapping import map_aggregate, map_part
 from adapters.sql.repository import SqlRepository
@@ -115,6 +115,12 @@ def not_named() -> None:
     a_repository(base)
 
 
+def with_a_unique_value() -> None:
+    """Declare a repository of a subclass with a unique value of its own."""
+    base, _ = a_base(UniqueConstraint("n"))
+    a_repository(base, subclasses=(_mapped(base),))
+
+
 def with_parts_of_one_name() -> None:
     """Declare a repository of two subclasses with parts of one name."""
     base, table = a_base()
@@ -143,6 +149,10 @@ DECLARED: dict[str, tuple[Callable[[], None], str]] = {
     "subclass that is not named": (
         not_named,
         "its class is mapped with other subclasses: write subclasses = (Root,) in the port",
+    ),
+    "unique value of a subclass": (
+        with_a_unique_value,
+        "bases is unique in n: a port declares unique values of the base class alone, so leave it out",
     ),
     "parts of one name": (with_parts_of_one_name, "two subclasses have parts at 'parts': give them different names"),
 }
