@@ -223,19 +223,28 @@ class Repository(ABC, Generic[A, K]):
         for one in where:
             for value in one.value if one.operator == "in" else (one.value,):
                 self._check_compared(one.attribute, value)
-        if after is not None and query.key != "id" and not (isinstance(after, tuple) and len(after) == 2):
-            raise InvalidValue(after, f"the key of a page is the pair of {query.key} and id of the last one before it")
         if after is not None:
-            self._checked_id(after if query.key == "id" else after[1])
-        if after is not None and query.key != "id":
-            self._check_compared(query.key, after[0])
+            self._check_after(query)
         return query
+
+    def _check_after(self, query: Query) -> None:
+        if query.key == "id":
+            self._checked_id(query.after)
+        elif isinstance(query.after, tuple) and len(query.after) == 2:
+            value, id = query.after
+            self._checked_id(id)
+            self._check_compared(query.key, value)
+        else:
+            reason = f"the key of a page is the pair of {query.key} and id of the last one before it"
+            raise InvalidValue(query.after, reason)
 
     def _check_compared(self, attribute: str, value: object) -> None:
         """Refuse a value that the attribute could not hold: databases differ in what they make of it."""
+        if value is None:
+            return
         if attribute == "id":
-            self._checked_id(value) if value is not None else None
-        elif value is not None:
+            self._checked_id(value)
+        else:
             check_value(self.aggregate, attribute, value)
 
     def _checked(self, aggregate: A) -> A:

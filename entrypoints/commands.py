@@ -25,5 +25,5 @@ def unit_of_work(*, read_only: bool = False) -> Iterator[UnitOfWork]:
     from stamina.instrumentation import set_on_retry_hooks
 
     with bootstrap() as application:
-        set_on_retry_hooks([tell_of_retry])  # instead of a log that nobody has set up
+        set_on_retry_hooks([tell_of_retry])  # instead of a log that no one has set up
         yield application.unit_of_work(read_only=read_only)

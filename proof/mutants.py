@@ -46,8 +46,6 @@ TOO_EARLY = ("__attrs_post_init__", "__init_subclass__", "map_aggregate", "prope
 
 SERVERS = ("postgres", "mariadb")
 
-KEEPING = ("adapters.sql.statements",)
-
 _run_tests = PytestRunner.run_tests
 _skips = MutationVisitor._skip_node_and_children
 _arrangement = file_mutation.function_trampoline_arrangement
@@ -77,10 +75,6 @@ def _arranged(function: libcst.FunctionDef, mutants: Iterable[Any], class_name: 
 
 
 def _run_servers_last(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-    # What the run without a mutant has built and kept would hide a change in how it is built.
-    for name in KEEPING:
-        if name in sys.modules:
-            sys.modules[name]._built.clear()
     tests = sorted(tests, key=lambda test: any(server in test for server in SERVERS))
     return _run_tests(self, mutant_name=mutant_name, tests=tests)
 

@@ -41,7 +41,7 @@ class InATransaction(SqlShop):
     """A unit that has written everything before it commits: that is a COMMIT, and never the only statement itself."""
 
     def commit(self) -> None:
-        """Write what waits, then commit."""
+        """Write what is pending, then commit."""
         self.flush()
         super().commit()
 

@@ -278,7 +278,7 @@ def stored_names(storage: Storage) -> list[str]:
 
 
 def written(uow: Shop) -> None:
-    """Let a unit of work write what waits in it, by a query that finds nothing. Raises what writing raises."""
+    """Let a unit of work write what is pending in it, by a query that finds nothing. Raises what writing raises."""
     uow.members.list_holding([], [])
 
 

@@ -98,11 +98,11 @@ class Caller:
         return self._do(lambda: self.uow.members.list_holding([], addresses))
 
     def change(self, member: Member, state: str) -> None:
-        """Bring a member into another state, and write that at once."""
+        """Bring a member into another state, and write that immediately."""
         self.take(member, address(member, state))
 
     def take(self, member: Member, address: MemberEmail) -> None:
-        """Give a member an address, and write that at once."""
+        """Give a member an address, and write that immediately."""
 
         def write() -> list[Member]:
             mine = self.uow.members.get(member.id)
@@ -112,7 +112,7 @@ class Caller:
         self._do(write)
 
     def add(self, member: Member) -> None:
-        """Add a member, and write that at once."""
+        """Add a member, and write that immediately."""
 
         def write() -> None:
             self.uow.members.add(member)
@@ -121,7 +121,7 @@ class Caller:
         self._do(write)
 
     def remove(self, member: Member) -> None:
-        """Remove a member that this unit has read, and write that at once."""
+        """Remove a member that this unit has read, and write that immediately."""
 
         def write() -> None:
             self.uow.members.remove(member)
@@ -299,7 +299,7 @@ def lost_update(storage: Storage) -> Outcome:
 
 
 def fuzzy_read(storage: Storage) -> Outcome:
-    """A unit reads a member twice, and another one has changed it meanwhile. Hidden if queries go by the new state."""
+    """A unit reads a member twice, and another one has changed it in between. Hidden if queries go by the new state."""
     ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         before = one.read(ann)
@@ -363,7 +363,7 @@ def write_skew(storage: Storage) -> Outcome:
 
 
 def write_skew_by_a_query(storage: Storage) -> Outcome:
-    """Each of two units adds a member because a query for both of them found nobody; in the end, both are there."""
+    """Each of two units adds a member because a query for both of them found no one; in the end, both are there."""
     cid, dan = new_member("cid"), new_member("dan")
     with callers(storage) as (one, two):
         seen = one.find(cid.email, dan.email) + two.find(cid.email, dan.email)

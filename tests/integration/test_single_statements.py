@@ -169,7 +169,7 @@ def an_addition_after_a_savepoint(uow: SqlShop) -> None:
 
 
 def an_addition_after_a_statement(uow: SqlShop) -> None:
-    """Add a member after a statement of one's own."""
+    """Add a member after a plain statement."""
     uow.connection.execute(update(members).values(active=False))
     uow.members.add(new_member("eve"))
 

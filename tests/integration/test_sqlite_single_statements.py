@@ -92,7 +92,7 @@ def test_a_commit_that_waits_in_vain_is_a_conflict(engine: Engine, name: str, un
 
 @pytest.fixture
 def _gone_when_looked_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the member ann be removed by somebody else as soon as a statement has failed."""
+    """Let the member ann be removed by another unit as soon as a statement has failed."""
     execute = engine.dialect.do_execute
     with closing(plain_driver.connect(str(engine.url))) as other:
 
