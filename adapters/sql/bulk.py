@@ -87,24 +87,29 @@ def insert_rows(
     printers = known[table]
     slices = _slices(rows)
     for some in slices:
+        every = chain([some], slices)
         if printers is not None:
-            copy_rows(connection, columns, printers, chain([some], slices))  # takes all the other slices, too
+            copy_rows(connection, columns, printers, every)
         else:
-            _insert_slice(connection, table, columns, some)
+            _insert_slices(connection, table, columns, every)
 
 
-def _insert_slice(connection: Connection, table: Table, columns: list[Column[Any]], rows: list[dict[str, Any]]) -> None:
-    options = {BULK: [column.key for column in columns]}
+def _insert_slices(
+    connection: Connection, table: Table, columns: list[Column[Any]], slices: Iterable[list[dict[str, Any]]]
+) -> None:
+    keys = [column.key for column in columns]
     # Tuples are quicker than the named parameters of all other statements there.
     dialect = SQLiteDialect(paramstyle="qmark") if connection.dialect.name == "sqlite" else connection.dialect
-    statement = insert(table).compile(dialect=dialect, column_keys=options[BULK])
-    if statement.positiontup is None:  # SQLAlchemy sends many rows of one statement
-        connection.execute(insert(table), rows, execution_options=options)
-        return
-    # Column by column, since SQLAlchemy prepares each row by itself, which takes longer than to store it.
-    values = {column.key: driver_values(column, rows, connection.dialect) for column in columns}
-    sent = list(zip(*(values[name] for name in statement.positiontup), strict=True))
-    connection.exec_driver_sql(str(statement), sent, execution_options={BULK: statement.positiontup})
+    statement = insert(table).compile(dialect=dialect, column_keys=keys)
+    text, order = str(statement), statement.positiontup
+    for rows in slices:
+        if order is None:  # SQLAlchemy sends many rows of one statement
+            connection.execute(insert(table), rows, execution_options={BULK: keys})
+            continue
+        # Column by column, since SQLAlchemy prepares each row by itself, which takes longer than to store it.
+        values = {column.key: driver_values(column, rows, connection.dialect) for column in columns}
+        sent = list(zip(*(values[name] for name in order), strict=True))
+        connection.exec_driver_sql(text, sent, execution_options={BULK: order})
 
 
 def _slices(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
