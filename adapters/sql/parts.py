@@ -52,7 +52,8 @@ def parts_of(one: Any) -> Iterator[Any]:
     for name in relations_of(type(one)):
         for part in held_in(one, name):
             yield part
-            yield from parts_of(part)
+            if relations_of(type(part)):  # a generator for each part would take as long as the rest
+                yield from parts_of(part)
 
 
 def graph_of(root: Any) -> Iterator[Any]:

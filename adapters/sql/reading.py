@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import Select, bindparam, false, inspect, select, update
 from sqlalchemy.orm.util import identity_key
@@ -12,35 +12,30 @@ from sqlalchemy.orm.util import identity_key
 from adapters.sql.json_changes import note_json
 from adapters.sql.parts import graph_of, note_root, parts_of, relations_of, root_of
 from adapters.sql.postgres import STREAMED
+from adapters.sql.session import AS_IT_IS
 from domain.aggregate import Aggregate, base_of
 from domain.attributes import sort_keys
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from service_layer.versions import write_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy.orm import ORMExecuteState
 
     from adapters.sql.session import UnitSession
 
+T = TypeVar("T")
+
 READ_AGAIN = 3
 """How often a statement is run again if another unit has changed its aggregates while they were read."""
 
-STREAM = "stream"
-"""The execution option of a statement whose aggregates live only as long as the caller keeps them."""
+def result_of(state: ORMExecuteState) -> Any:
+    """Run a query that somebody has written, and return its result.
 
-UNDOING = "undoing"
-"""The execution option of the statements that read again what was changed in an undone savepoint."""
-
-
-def read_whole(state: ORMExecuteState) -> Any:
-    """Run a query, and return its result when the root and the parts of every aggregate are of one version.
-
-    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try, and
-    :class:`~domain.errors.UnitOfWorkMisuse` for a query that would read aggregates with parts in pieces.
+    Raises what :func:`read_whole` does, and :class:`~domain.errors.UnitOfWorkMisuse` for a query that would read
+    aggregates with parts in pieces.
     """
-    session = cast("UnitSession", state.session)
     kind = None if state.bind_mapper is None else state.bind_mapper.class_
     if not STREAMED.isdisjoint(state.execution_options):
         if kind is not None and any(relations_of(one.class_) for one in inspect(kind).self_and_descendants):
@@ -49,19 +44,28 @@ def read_whole(state: ORMExecuteState) -> Any:
                 " stream_results, or use the stream() of the repository"
             )
         return state.invoke_statement()
+    return read_whole(lambda: state.invoke_statement().freeze(), cast("UnitSession", state.session))()
+
+
+def read_whole(read: Callable[[], T], session: UnitSession, *, strongly: bool = True) -> T:
+    """Return all that a query reads, when the root and the parts of every aggregate are of one version.
+
+    The session keeps the aggregates until the unit ends, or as long as the caller does if not ``strongly``. Raises
+    :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
+    """
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
-        result = state.invoke_statement().freeze()  # reads all rows
+        found = read()
         loaded = [one for one in (state.obj() for state in session.loaded) if one is not None]
         if not any(map(_has_parts, {*map(type, loaded)})):
-            session.keep(loaded, strongly=STREAM not in state.execution_options)
-            return result()
+            session.keep(loaded, strongly=strongly)
+            return found
         new = [one for one in loaded if isinstance(one, Aggregate)]
         _check_loaded(new)
         if not _expunge_strays(new, loaded, session) and _are_current(new, session):
             _own(new, session)
-            session.keep(new, strongly=STREAM not in state.execution_options)
-            return result()
+            session.keep(new, strongly=strongly)
+            return found
         session.expunge_each(loaded)  # run the whole statement again: its condition may no longer hold
     raise ConcurrentChange.of(new)
 
@@ -108,7 +112,7 @@ def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
         asked = {root.id: root for root in some}
         for _ in range(1 + READ_AGAIN):
             statement: Select[Any] = select(kind).where(_key(kind).in_(list(asked)))
-            found = list(session.scalars(statement, execution_options={UNDOING: True, "populate_existing": True}))
+            found = list(session.scalars(statement, execution_options={AS_IT_IS: True, "populate_existing": True}))
             if _are_current(found, session):
                 break
         else:

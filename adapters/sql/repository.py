@@ -9,7 +9,8 @@ from sqlalchemy import func, inspect, select
 from adapters.sql.bulk import insert_many
 from adapters.sql.declared import declare
 from adapters.sql.queries import parameters_of, statement_of
-from adapters.sql.reading import STREAM, lock_row
+from adapters.sql.reading import lock_row, read_whole
+from adapters.sql.session import AS_IT_IS
 from domain.aggregate import K
 from domain.repository import A, Repository
 
@@ -55,9 +56,13 @@ class SqlRepository(Repository[A, K]):
         self._unit.flush()
 
     def _select(self, query: Query, *, is_stream: bool = False) -> list[A]:
-        options = {STREAM: True} if is_stream else {}
-        statement = statement_of(self.aggregate, query)
-        return list(self.session.scalars(statement, parameters_of(query), execution_options=options))
+        statement, parameters = statement_of(self.aggregate, query), parameters_of(query)
+
+        def read() -> list[A]:
+            return list(self.session.scalars(statement, parameters, execution_options={AS_IT_IS: True}))
+
+        with self._unit.reading:
+            return read_whole(read, self.session, strongly=not is_stream)
 
     def _size(self, query: Query) -> int:
         matching = statement_of(self.aggregate, query).with_only_columns(self.table.c.id).order_by(None).subquery()

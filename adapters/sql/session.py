@@ -33,6 +33,9 @@ _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mys
 # Not on MariaDB and MySQL, where switching autocommit on would cost one more round trip.
 _CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
 
+AS_IT_IS = "as_it_is"
+"""The execution option of a statement that the session runs without a flush and a look at what it has read."""
+
 _SESSION = "session"  # the key in a connection's ``info``: a weak reference to the session that used it last
 _ROLLBACK_TO = "ROLLBACK TO SAVEPOINT sa_savepoint_"  # the beginning of what SQLAlchemy sends
 
@@ -203,6 +206,8 @@ def _note_connection(session: UnitSession, _transaction: object, connection: Con
 
 @event.listens_for(UnitSession, "do_orm_execute")
 def _run(state: ORMExecuteState) -> Any:
+    if AS_IT_IS in state.execution_options:
+        return None
     if state.is_select and state.lazy_loaded_from is not None:
         raise UnitOfWorkMisuse("an attribute is read that was deleted: clear it, or set it to None")
     if state.is_relationship_load or state.is_column_load:

@@ -19,7 +19,7 @@ from adapters.sql.flat import are_flat, write_flat
 from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
 from adapters.sql.json_changes import find_json_changes, note_json
 from adapters.sql.parts import check_parts, graph_of, make_new, make_parts_new, note_root, relations_of
-from adapters.sql.reading import UNDOING, read_whole
+from adapters.sql.reading import result_of
 from adapters.sql.savepoint import SqlSavepoint
 from adapters.sql.session import new_session
 from adapters.sql.users import SqlUserRepository
@@ -92,12 +92,10 @@ class SqlUnitOfWork(UnitOfWork):
 
     def _run(self, state: ORMExecuteState) -> Any:
         """Run a statement of a repository after a flush; translate its errors, and read its aggregates whole."""
-        if UNDOING in state.execution_options:
-            return state.invoke_statement()
         is_text = isinstance(state.statement, TextClause | FromStatement)
         if state.is_select or (is_text and _READING.match(str(state.statement))):
             with self.reading:
-                return state.invoke_statement() if isinstance(state.statement, TextClause) else read_whole(state)
+                return state.invoke_statement() if isinstance(state.statement, TextClause) else result_of(state)
         with self.writing:
             self.register_bulk()
             return state.invoke_statement()
