@@ -34,24 +34,40 @@ def settle(session: Session) -> None:
     """
     touched = {id(root): root for root in map(_root_or_self, (*session.new, *session.dirty)) if root is not None}
     placed = {id(part): part for root in touched.values() for part in parts_of(root)}
-    for part in placed.values():
-        inspect(part).parents.clear()
     refuse_deleted([*touched.values(), *placed.values()])
     gone = [part for root in touched.values() for part in known_parts(root) if id(part) not in placed]
     for one in gone:  # what it has handed over would be deleted with it
         for name in relations_of(type(one)):
-            parts = held_in(one, name)
-            kept = [part for part in parts if id(part) not in placed]
-            if len(kept) < len(parts):
-                _refill(one, name, kept)
-    for one in [*touched.values(), *placed.values()]:
-        for name in relations_of(type(one)):
-            parts = held_in(one, name)
-            if parts:
-                _refill(one, name, [])
-                _refill(one, name, parts)
+            handed_over = [part for part in held_in(one, name) if id(part) in placed]
+            if handed_over:
+                _clear_parents(handed_over)
+                _refill(one, name, [part for part in held_in(one, name) if id(part) not in placed])
+    holders = [one for one in [*touched.values(), *placed.values()] if relations_of(type(one))]
+    unsettled = [(one, name) for one in holders for name in relations_of(type(one)) if not _is_settled(one, name)]
+    for one, name in unsettled:
+        _clear_parents(held_in(one, name))
+    for one, name in unsettled:
+        parts = held_in(one, name)
+        _refill(one, name, [])
+        _refill(one, name, parts)
     while strays := [one for one in session.new if id(one) not in placed and not isinstance(one, Aggregate)]:
         session.expunge(strays[0])  # with its own parts
+
+
+def _clear_parents(parts: Iterable[Any]) -> None:
+    for part in parts:
+        inspect(part).parents.clear()
+
+
+def _is_settled(one: Any, name: str) -> bool:
+    """Return whether SQLAlchemy takes an attribute for unchanged, and knows no other parent of the parts in it.
+
+    To look takes a tenth of the time to fill it again.
+    """
+    state, parts = inspect(one), held_in(one, name)
+    if not all(parent is state for part in parts for parent in inspect(part).parents.values()):
+        return False
+    return not parts or not state.attrs[name].history.has_changes()
 
 
 def mark_removed(roots: Iterable[Any], session: Session) -> None:

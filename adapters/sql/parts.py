@@ -16,7 +16,7 @@ from domain.attributes import once_for_each_class
 from domain.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.orm import Mapper, RelationshipProperty, Session
 
@@ -47,27 +47,33 @@ def position_of(relation: RelationshipProperty[Any]) -> str | None:
     return made.ordering_attr if isinstance(made, OrderingList) else None
 
 
-def parts_of(one: Any) -> Iterator[Any]:
-    """Yield the parts of an object at every level, each after its parent; a part that is held twice comes twice."""
+def parts_of(one: Any) -> list[Any]:
+    """Return the parts of an object at every level, each after its parent; a part that is held twice comes twice."""
+    found: list[Any] = []
+    _collect(one, found)
+    return found
+
+
+def _collect(one: Any, found: list[Any]) -> None:
+    # Generators inside of generators would take twice as long, and a flush walks over all parts many times.
     for name in relations_of(type(one)):
         for part in held_in(one, name):
-            yield part
-            if relations_of(type(part)):  # a generator for each part would take as long as the rest
-                yield from parts_of(part)
+            found.append(part)
+            if relations_of(type(part)):
+                _collect(part, found)
 
 
-def graph_of(root: Any) -> Iterator[Any]:
-    """Yield an aggregate and its parts."""
-    yield root
-    yield from parts_of(root)
+def graph_of(root: Any) -> list[Any]:
+    """Return an aggregate and its parts."""
+    return [root, *parts_of(root)]
 
 
-def held_in(one: Any, name: str) -> tuple[Any, ...]:
+def held_in(one: Any, name: str) -> Sequence[Any]:
     """Return the parts that an attribute holds."""
     value = vars(one).get(name)  # not by getattr, which would load what is not loaded yet
     if value is None:
         return ()
-    return tuple(value) if isinstance(value, list | set) else (value,)
+    return list(value) if isinstance(value, list | set) else (value,)
 
 
 def deleted_of(one: Any) -> set[str]:
@@ -91,7 +97,7 @@ def root_of(part: Any) -> Any:
 
 def note_root(root: Any) -> None:
     """Note the parts of an aggregate in the root, and the root in each of them, which keeps it alive."""
-    parts = list(parts_of(root))
+    parts = parts_of(root)
     vars(root)[_PARTS] = parts
     for part in parts:
         vars(part)[_ROOT] = root

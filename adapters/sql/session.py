@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary, ref
 
@@ -82,10 +81,10 @@ class UnitSession(Session):
         return can is not None and not self.was_ended() and can(connection)
 
     @contextmanager
-    def flushing(self, roots: Iterable[Aggregate[Any]]) -> Iterator[None]:
-        """Note the aggregates that are written in the block, so that an error can name their values."""
+    def flushing(self, objects: Sequence[Any]) -> Iterator[None]:
+        """Note the objects that are written in the block, so that an error can name their values."""
         info = self.connection().info
-        info[FLUSHING] = [*chain.from_iterable(map(graph_of, roots))]
+        info[FLUSHING] = objects
         try:
             yield
         finally:

@@ -116,10 +116,11 @@ class SqlUnitOfWork(UnitOfWork):
         changed = self.session.changed()
         stale = ConcurrentChange.of([one for one in changed if one not in self.session.new])
         check_parts(changed)
-        for one in chain.from_iterable(map(graph_of, changed)):
+        written = [*chain.from_iterable(map(graph_of, changed))]
+        for one in written:
             check_values(one)
         try:
-            with self._versions.raised(changed), self.session.flushing(changed):
+            with self._versions.raised(changed), self.session.flushing(written):
                 if are_flat(changed) and not self._savepoints:
                     write_flat(changed, self.session)
                 else:
@@ -132,7 +133,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._forget_removed()
         for root in changed:
             note_root(root)
-            note_json(graph_of(root))
+        note_json(written)
 
     def _add_before_change(self, changed: list[Aggregate]) -> None:
         """Flush the addition before the changes, which may refer to it; SQLAlchemy would sort by the classes' names."""
@@ -180,7 +181,7 @@ class SqlUnitOfWork(UnitOfWork):
                 aggregate.version += 1
                 self.session.flush()
             self.session.delete(aggregate)
-            with self.session.flushing([aggregate]):
+            with self.session.flushing(graph_of(aggregate)):
                 self.session.flush()
         except StaleDataError as error:
             raise stale from error
