@@ -65,7 +65,7 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
 def _check_order(aggregates: Sequence[Aggregate], table: Table) -> None:
     """Refuse aggregates that refer to a later one, which PostgreSQL would store: it checks them after the last row."""
     places = {one.id: place for place, one in enumerate(aggregates)}
-    for reference in (one.declared for one in constraints_of(table.name) if isinstance(one.declared, Reference)):
+    for reference in (one.declared for one in constraints_of(table.fullname) if isinstance(one.declared, Reference)):
         if reference.to is type(aggregates[0]) and any(
             places.get(getattr(one, reference.name), 0) > place for place, one in enumerate(aggregates)
         ):

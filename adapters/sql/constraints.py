@@ -88,16 +88,16 @@ class _Row:
         return tuple(known[name] for name in names) if all(name in known for name in names) else None
 
 
-_known: dict[str, list[Constraint]] = {}  # by the name of the table
+_known: dict[str, list[Constraint]] = {}  # by the name of the table, with its schema if it has one
 
 
 def note_constraints(table: Table, constraints: Iterable[Constraint]) -> None:
     """Note the constraints of a table, in the order in which they are to be checked."""
-    _known[table.name] = list(constraints)
+    _known[table.fullname] = list(constraints)
 
 
 def constraints_of(table: str) -> list[Constraint]:
-    """Return what is noted of a table, by its name."""
+    """Return what is noted of a table, by its full name."""
     return _known.get(table, [])
 
 
@@ -112,7 +112,7 @@ def name_constraint(context: ExceptionContext) -> Exception | None:
     if what is None or connection is None or execution is None:
         return None
     told = _WRITING.match(context.statement or "")
-    verb, table = (told[1].upper(), told[2]) if told else ("", "")
+    verb, table = (told[1].upper(), re.sub("[`\"]", "", told[2])) if told else ("", "")
     if verb == "DELETE FROM":
         return _still_referenced(what, table, _row(table, context.parameters, connection), connection)
     is_bulk = verb == "COPY" or BULK in execution.execution_options
@@ -123,10 +123,7 @@ def name_constraint(context: ExceptionContext) -> Exception | None:
     return found.error(_Row(None, {}, {}) if is_bulk else row) if found else None
 
 
-_WRITING = re.compile(
-    r"(INSERT INTO|UPDATE|DELETE FROM|COPY) (?:[`\"]?\w+[`\"]?\.)?[`\"]?(\w+)",  # a schema may come before the table
-    re.IGNORECASE,
-)
+_WRITING = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM|COPY) ((?:[`\"]?\w+[`\"]?\.)?[`\"]?\w+)", re.IGNORECASE)
 
 
 def _still_referenced(what: Broken, table: str, row: _Row, connection: Connection) -> Exception | None:
@@ -135,7 +132,7 @@ def _still_referenced(what: Broken, table: str, row: _Row, connection: Connectio
     def is_it(each: Constraint) -> bool:
         [key] = each.columns[0].foreign_keys
         referring = {each.columns[0].name: row.sent.get(key.column.name)}
-        return key.column.table.name == table and (
+        return key.column.table.fullname == table and (
             each.is_told(what) or (what.can_be_asked and _exists(each.columns[0].table, referring, connection))
         )
 
@@ -151,11 +148,11 @@ def _row(table: str, sent: Any, connection: Connection) -> _Row:
     sent = sent if isinstance(sent, dict) else {}
     for one in connection.info.get(FLUSHING, ()):
         mapper = inspect(type(one))
-        for written in (each for each in mapper.tables if each.name == table):
+        for written in (each for each in mapper.tables if each.fullname == table):
             values = {column.name: _sent(column, vars(one), connection) for column in written.columns}
             keys = [column.name for column in mapper.primary_key] if inspect(one).persistent else []
             known = {column.name: values[column.name] for column in written.columns if _can_compare(column)}
-            known |= {f"{table}_{name}": values[name] for name in keys}  # as an UPDATE sends the key
+            known |= {f"{written.name}_{name}": values[name] for name in keys}  # as an UPDATE sends the key
             if all(known[name] == value for name, value in sent.items() if name in known):
                 return _Row(one, {**values, **sent}, {name: values[name] for name in keys})
     return _Row(None, sent, {})

@@ -154,7 +154,7 @@ _MYSQL_KINDS: dict[int, Kind] = {
 }
 # Where a message has the name of a constraint. That of a duplicate ends with it, behind the value; MySQL puts the
 # table's name before it.
-_MYSQL_NAMES: dict[str, str] = {"unique": r"'(?:[^'.]+\.)?([^'.]+)'$", "foreign key": r"CONSTRAINT `(\w+)`"}
+_MYSQL_NAMES: dict[str, str] = {"unique": r"'(?:[^'.]+\.)?([^'.]+)'$", "foreign key": r"CONSTRAINT `([^`]+)`"}
 _SQLITE_KINDS: dict[str, Kind] = {
     "UNIQUE": "unique",
     "FOREIGN KEY": "foreign key",

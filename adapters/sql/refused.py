@@ -6,6 +6,7 @@ adapters/sql/refused_parts.py.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -104,6 +105,10 @@ CLASSES: Rows = (
         "it compares by its values, which can change: write @define(slots=False, eq=False)",
     ),
     (lambda _, table, __: not isinstance(table, Table), "map it to one Table, and query what you join"),
+    (
+        lambda _, table, __: not re.fullmatch(r"[A-Za-z_]\w*", table.name),
+        "the databases differ in quoting: name its table by letters, digits and underscores",
+    ),
     (
         lambda _, table, options: (
             any(mapper.local_table is table for mapper in mappers()) and "inherits" not in options

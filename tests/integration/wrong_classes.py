@@ -129,6 +129,11 @@ WRONG_CLASSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Root",
         "map it to one Table, and query what you join",
     ),
+    "table of an awkward name": (
+        lambda: map_aggregate(a_root(), a_table(name="open-roots")),
+        "Root",
+        "the databases differ in quoting: name its table by letters, digits and underscores",
+    ),
     "table of another": (
         lambda: map_aggregate(a_root(), inspect(Member).local_table),
         "Root",
