@@ -112,7 +112,7 @@ def name_constraint(context: ExceptionContext) -> Exception | None:
     if what is None or connection is None or execution is None:
         return None
     told = _WRITING.match(context.statement or "")
-    verb, table = (told[1].upper(), re.sub("[`\"]", "", told[2])) if told else ("", "")
+    verb, table = (told[1].upper(), re.sub('[`"]', "", told[2])) if told else ("", "")
     if verb == "DELETE FROM":
         return _still_referenced(what, table, _row(table, context.parameters, connection), connection)
     is_bulk = verb == "COPY" or BULK in execution.execution_options

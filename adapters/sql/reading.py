@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from adapters.sql.session import UnitSession
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 READ_AGAIN = 3
 """How often a statement is run again if another unit has changed its aggregates while they were read."""
+
 
 def result_of(state: ORMExecuteState) -> Any:
     """Run a query that somebody has written, and return its result.
@@ -47,7 +48,7 @@ def result_of(state: ORMExecuteState) -> Any:
     return read_whole(lambda: state.invoke_statement().freeze(), cast("UnitSession", state.session))()
 
 
-def read_whole(read: Callable[[], T], session: UnitSession, *, strongly: bool = True) -> T:
+def read_whole(read: Callable[[], _T], session: UnitSession, *, strongly: bool = True) -> _T:
     """Return all that a query reads, when the root and the parts of every aggregate are of one version.
 
     The session keeps the aggregates until the unit ends, or as long as the caller does if not ``strongly``. Raises

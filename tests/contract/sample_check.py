@@ -107,8 +107,9 @@ class _Checks:
                 f"write repository='...', the attribute that holds the repository of {kind.__name__},"
                 " and make it in each unit of work",
             )
-        taken = getattr(unit, name).aggregate
-        if taken is not kind:
+        repository = getattr(unit, name)
+        taken = repository.aggregate
+        if kind is not taken and kind not in repository.subclasses:
             self.fail(
                 f"uow.{name} takes {taken.__name__} objects, and make('ann') returned a {kind.__name__}",
                 f"name the repository of {kind.__name__}",

@@ -17,6 +17,7 @@ from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, UniqueValue
 from tests.contract.sample_check import WrongSample, check
 from tests.contract.samples import SAMPLES
+from tests.contract.staff import NameTaken, Truck
 from tests.contract.wrong_samples import WRONG, unique_name
 
 
@@ -55,6 +56,23 @@ def test_an_aggregate_without_parts_and_unique_values_needs_neither() -> None:
         author.name = author.name.partition(" ")[0] + (f" {state}" if state else "")
 
     check(Sample("authors", lambda word: Author(name=word), lambda author: author.name.partition(" ")[0], change))
+
+
+def test_a_sample_may_be_of_a_subclass() -> None:
+    """So each class that a repository holds can have one."""
+
+    def set_load(truck: Truck, state: int) -> None:
+        truck.load = state
+
+    check(
+        Sample(
+            "vehicles",
+            lambda word: Truck(name=word, load=0),
+            lambda truck: truck.name,
+            set_load,
+            unique=[UniqueValue("name", None, None, NameTaken)],
+        )
+    )
 
 
 def change_author(book: Book, state: int) -> None:
