@@ -33,11 +33,11 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	$(demo_app) get-user ann
 	cat demo.rejects.csv
 
-test: $(VENV)/dev.stamp ## run a few cases of each test on each storage; they must reach every line (CASES=0: all cases)
+test: $(VENV)/dev.stamp ## run each test on each storage, each case on one; they must reach every line (CASES=all: all on each)
 	$(VENV)/bin/pytest --cov -n 2 $(coverage)
 
 test-fast: $(VENV)/dev.stamp ## run the unit tests, and the contract on the fake and SQLite, one case of each
-	CASES=1 $(VENV)/bin/pytest -n 2 -k 'not postgres and not mariadb' tests/unit tests/contract
+	CASES=one $(VENV)/bin/pytest -n 2 -k 'not postgres and not mariadb' tests/unit tests/contract
 
 test-slow: $(VENV)/dev.stamp ## run what takes longer: README and tutorial in a clean copy
 	$(VENV)/bin/pytest -m slow -n 2

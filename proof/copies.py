@@ -27,7 +27,7 @@ class Copy:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(self.folder), "CASES": "1"},
+            env={**kept, "PYTHONPATH": str(self.folder), "CASES": "one"},
             capture_output=True,
             text=True,
             check=False,

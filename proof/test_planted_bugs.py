@@ -72,7 +72,7 @@ def test_the_recorded_tests_pass_without_a_bug(storage: str, request: pytest.Fix
 @pytest.mark.skipif(WHOLE, reason="all tests are run")
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_noticed(name: str, request: pytest.FixtureRequest) -> None:
-    """By those cases of the recorded test that ``make test`` runs, on each storage.
+    """By those cases of the recorded test that ``make test`` runs, on one storage at least.
 
     An error in its preparation, or in pytest, would prove nothing.
     """
@@ -81,9 +81,6 @@ def test_a_planted_bug_is_noticed(name: str, request: pytest.FixtureRequest) -> 
     done = run([f"tests/{file}"], bug.storages, name, server_for(bug.storages, request), "-k", function)
     failed, errors = outcomes(done, "FAILED"), outcomes(done, "ERROR")
     assert (done.returncode, errors, bool(failed)) == (1, [], True), done.stdout + done.stderr
-    for storage in map(NAMES.__getitem__, bug.storages):
-        asked = [one for one in failed + outcomes(done, "PASSED") if storage in one]
-        assert any(one in failed for one in asked) or not asked, f"not on {storage}: {done.stdout}"
 
 
 @pytest.mark.slow

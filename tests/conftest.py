@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-CASES = int(os.environ.get("CASES", "1"))
-"""How many cases of a test run on each storage; 0 stands for all."""
+CASES = os.environ.get("CASES", "spread")
+"""Which cases of a test that runs on each storage are run: ``all`` on each; ``spread``, each of them on one storage and
+at least one on each; or ``one`` on each."""
 
 
 _SERVERS = pytest.StashKey[dict[str, str]]()
@@ -62,22 +63,25 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test that runs on each storage, keep a few cases on each, spread over all of them."""
-    if not CASES or any("::" in one for one in config.args):
+    """Leave out cases of the tests that run on each storage, as CASES has it."""
+    if CASES == "all" or any("::" in one for one in config.args):
         return
-    cases: dict[object, list[pytest.Item]] = defaultdict(list)
+    cases: dict[str, dict[str, list[pytest.Item]]] = defaultdict(lambda: defaultdict(list))
     kept = set()
     for item in items:
         given = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
         storage = next((one for one in given if isinstance(one, str) and one in BACKENDS), None)
-        if storage is None:
-            kept.add(id(item))
-        cases[item.nodeid.partition("[")[0], storage].append(item)
-    for named, some in cases.items():
-        first = crc32(repr(named).encode())  # so that the choice is the same whichever files run
-        kept |= {id(some[(first + each * len(some) // CASES) % len(some)]) for each in range(min(CASES, len(some)))}
-    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
-    items[:] = [item for item in items if id(item) in kept]
+        if storage is None or item.get_closest_marker("every_case"):
+            kept.add(item)
+        else:
+            cases[item.nodeid.partition("[")[0]][storage].append(item)
+    for test, by_storage in cases.items():
+        first = crc32(test.encode())  # so that the choice is the same whichever files run
+        for place, some in enumerate(by_storage.values(), first):
+            step = len(some) if CASES == "one" else len(by_storage)
+            kept |= {*some[place % step :: step], some[place % len(some)]}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 def pytest_collection_finish() -> None:

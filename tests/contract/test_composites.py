@@ -202,6 +202,7 @@ def test_a_value_object_goes_along_to_another_unit(storage: Storage) -> None:
     assert gone == {**values(read(storage, ann)), "version": 1}
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(3, 11)
 @pytest.mark.parametrize("kind", ["new", "read"])
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])

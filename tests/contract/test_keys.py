@@ -132,6 +132,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
 }
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_no_id_is_refused(storage: Storage, wrong: str) -> None:
     """By each method that takes one, with the type that the class declares."""

@@ -40,6 +40,7 @@ def names(members: Any) -> list[str]:
     return [str(member.name) for member in members]
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(16)
 @pytest.mark.parametrize(
     ("where", "expected"),
@@ -69,6 +70,7 @@ def test_all_comparisons_hold(storage: Storage, where: list[Where], expected: li
         assert len(expected) == uow.members.count(*where)
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("order_by", ["created_at", "-created_at", "name", "-name", "id", "-id"])
 def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> None:

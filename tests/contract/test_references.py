@@ -52,6 +52,7 @@ def test_a_bulk_needs_what_it_refers_to(family: Family) -> None:
     assert before == stored_ids(family.storage, family.children)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_bulk_has_parents_first(storage: Storage, turned: bool) -> None:
     """An aggregate of a bulk may refer to an earlier one of the list, and not to a later one."""

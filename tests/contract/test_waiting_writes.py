@@ -266,6 +266,7 @@ def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
     assert ["ann", "bob"] == kit.words()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("first", WRITES)
 def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: Kit[Any], first: str) -> None:

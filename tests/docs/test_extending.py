@@ -155,7 +155,7 @@ def test_every_command_of_the_page_succeeds_and_its_tests_reach_every_line_of_it
     settings.write_text("[run]\nbranch = true\ninclude =\n" + "".join(f"    {name}\n" for name in measured))
     measuring = (f"--cov-config={settings}", "--cov", "--cov-append", "--cov-report=")
     for command in commands():
-        run(project, "sh", "-c", command, CASES="0", PYTEST_ADDOPTS=shlex.join(("-k", _RELEVANT, *measuring)))
+        run(project, "sh", "-c", command, CASES="all", PYTEST_ADDOPTS=shlex.join(("-k", _RELEVANT, *measuring)))
     run(project, sys.executable, "-m", "coverage", "report", f"--rcfile={settings}", "--fail-under=100")
 
 

@@ -100,6 +100,7 @@ WAYS = [
 ]
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(15)
 @pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
 def test_however_a_unit_is_left_its_connection_comes_back(engine: Engine, leave: Callable[[SqlShop], None]) -> None:
