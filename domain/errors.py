@@ -5,6 +5,7 @@
     │   ├── InvalidValue            a value that cannot be used
     │   │   ├── InvalidUsername         (domain.user)
     │   │   ├── InvalidEmail            (domain.user)
+    │   │   ├── InvalidFile             (entrypoints.user_formats)
     │   │   ├── InvalidHeader           (entrypoints.user_formats)
     │   │   └── InvalidRow              (entrypoints.user_formats)
     │   ├── NotFound                nothing is stored under this key

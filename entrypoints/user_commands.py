@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -13,10 +13,14 @@ import typer
 from attrs import asdict
 
 from domain.aggregate import new_id
-from domain.errors import CommitOutcomeUnknown
-from entrypoints import user_files, user_formats
+from domain.errors import CommitOutcomeUnknown, shown
+from entrypoints import user_files
 from entrypoints.commands import AsJson, unit_of_work
 from entrypoints.printing import print_json, print_line, print_table, tell, watched
+from entrypoints.sources import is_encoding
+from entrypoints.user_csv import write_csv
+from entrypoints.user_formats import as_record
+from entrypoints.user_jsonl import write_jsonl
 from service_layer import users
 from service_layer.retrying import retrying
 
@@ -24,15 +28,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from domain.user import User
+    from entrypoints.sources import Source
     from service_layer.users import ImportSummary
 
 _FINISHED_BY = "what is stored stays so, and running the same command again stores the rest"
 
 commands = typer.Typer()
 
+
+def _delimiter(value: str | None) -> str | None:
+    """Return the character that an option names."""
+    if value is None or re.fullmatch(r'[^\w\s"]|\t', value):
+        return value
+    if value in ("tab", r"\t"):
+        return "\t"
+    raise typer.BadParameter(f"{shown(value)} is neither one sign such as ; nor the word tab")
+
+
+def _encoding(value: str | None) -> str | None:
+    if value is None or is_encoding(value):
+        return value
+    raise typer.BadParameter(f"Python knows no encoding {shown(value)}: write utf-8, utf-16 or cp1252, for example")
+
+
 UsernameArgument = Annotated[str, typer.Argument(metavar="USERNAME", help="The user's name, in any spelling.")]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The email address.")]
 AfterOption = Annotated[UUID | None, typer.Option(metavar="ID", help="Begin behind the user with this id.")]
+DelimiterOption = Annotated[
+    str | None, typer.Option(metavar="SIGN", callback=_delimiter, help="Between the cells of CSV: , or ; or tab.")
+]
 FileFormat = Annotated[Literal["csv", "jsonl"] | None, typer.Option("--format", help="Without it, as FILE ends.")]
 
 
@@ -74,7 +98,7 @@ def list_users(
     with unit_of_work(read_only=True) as uow:
         page = retrying(users.list_users, after, limit, uow)
     if as_json:
-        records = [user_formats.as_record(user) for user in page.items]
+        records = [as_record(user) for user in page.items]
         print_json({"users": records, "next": str(page.next) if page.next else None})
         return
     _print_users(page.items)
@@ -126,6 +150,10 @@ def delete_user(username: UsernameArgument) -> None:
 def import_users(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What to import; - is standard input.")],
     file_format: FileFormat = None,
+    delimiter: DelimiterOption = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", callback=_encoding, help="How FILE is encoded. [its mark, or utf-8]")
+    ] = None,
     rejects: Annotated[Path | None, typer.Option(metavar="FILE", help="For refused rows. [FILE.rejects.csv]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -134,16 +162,19 @@ def import_users(
     A CSV file begins with a header line that names the columns username and email; a JSON Lines file has these keys in
     each line. Other columns and keys are ignored. Running it again finishes an import that was cut short.
     """
-    read = user_formats.READERS[file_format or user_formats.format_of(file)]
-    with user_files.open_source(file) as source:
-        rejects = rejects or user_files.rejects_path(file)
-        if rejects.exists() and os.path.samestat(rejects.stat(), os.fstat(source.fileno())):
-            raise typer.BadParameter("this is the file to import", param_hint="--rejects")
+    rejects = rejects or user_files.rejects_path(file)  # before a pipe is read, which gives its lines once
+    with user_files.open_source(file, encoding) as source:
+        _check_rejects(rejects, source)
         try:
-            with unit_of_work() as uow, closing(watched(read(source), source)) as rows:
-                first = list(islice(rows, 1))  # before the rejects of an earlier run go: the header may be wrong
-                with user_files.open_rejects(rejects) as refused:
-                    summary = users.import_users(chain(first, rows), refused.refuse, uow)
+            found = user_files.read(source, file, file_format, delimiter)
+            if found.form:
+                tell(f"reading {_name(file)} as {found.form}")
+            with (
+                unit_of_work() as uow,
+                closing(watched(found, source)) as rows,
+                user_files.open_rejects(rejects) as refused,  # the last, so that any other failure keeps an older file
+            ):
+                summary = users.import_users(rows, refused.refuse, uow)
         except KeyboardInterrupt:
             tell(f"interrupted: {_FINISHED_BY}")
             raise typer.Exit(130) from None
@@ -157,23 +188,41 @@ def import_users(
 def export_users(
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write; - is standard output.")] = Path("-"),
     file_format: FileFormat = None,
+    delimiter: DelimiterOption = None,
+    bom: Annotated[bool, typer.Option("--bom", help="Begin CSV with a byte-order mark, as Excel needs it.")] = False,
 ) -> None:
     """Write all users to a file, oldest first.
 
     The file is complete only when the exit code is 0.
     """
-    write = user_formats.WRITERS[file_format or user_formats.format_of(output)]
+    chosen = file_format or user_files.format_of(output)
+    if chosen == "jsonl" and (bom or delimiter):
+        raise typer.BadParameter("JSON Lines have no --bom and no --delimiter", param_hint="--format")
     with (
         unit_of_work(read_only=True) as uow,
         closing(users.export_users(uow)) as found,
-        user_files.open_target(output) as target,
+        user_files.open_target(output, bom=bom) as target,
     ):
-        write(found, target)
+        if chosen == "jsonl":
+            write_jsonl(found, target)
+        else:
+            write_csv(found, target, delimiter or ",")
+
+
+def _check_rejects(path: Path, source: Source) -> None:
+    if path == user_files.STANDARD_STREAM:
+        raise typer.BadParameter("name a file: standard output has the result", param_hint="--rejects")
+    if path.exists() and os.path.samestat(path.stat(), os.fstat(source.fileno())):
+        raise typer.BadParameter("this is the file to import", param_hint="--rejects")
+
+
+def _name(path: Path) -> str:
+    return "standard input" if path == user_files.STANDARD_STREAM else str(path)
 
 
 def _print_user(user: User, as_json: bool) -> None:
     if as_json:
-        print_json(user_formats.as_record(user))
+        print_json(as_record(user))
     else:
         _print_users([user])
 

@@ -9,38 +9,65 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from entrypoints.user_formats import NEEDED
+from entrypoints.sources import Source
+from entrypoints.user_csv import read_csv
+from entrypoints.user_formats import NEEDED, InvalidFile, mendable
+from entrypoints.user_jsonl import read_jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from io import TextIOWrapper
 
     from domain.errors import DomainError
+    from entrypoints.user_formats import Rows
     from service_layer.users import UserRow
 
 STANDARD_STREAM = Path("-")
 """The name that stands for standard input, or standard output."""
 
+_NAME_ANOTHER = "name a file for the rejects by --rejects FILE"
 
-def open_source(path: Path) -> TextIOWrapper:
-    """Open a file, or standard input, to be read by one of :data:`~entrypoints.user_formats.READERS`.
 
-    A byte-order mark is passed over. Bytes that are not UTF-8 become lone surrogates, which no name and no address may
-    hold: so they cost one row.
+def open_source(path: Path, encoding: str | None = None) -> Source:
+    """Open a file, or standard input, to be read by :func:`read`. An ``OSError`` names the file."""
+    number = 0 if path == STANDARD_STREAM else None
+    file = open(path if number is None else number, "rb", buffering=0, closefd=number is None)  # noqa: SIM115  # closed with the source
+    try:
+        with _naming(path):
+            return Source(file, encoding)
+    except OSError:
+        file.close()
+        raise
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's ending asks for, ``jsonl`` or ``csv``: CSV unless it says other."""
+    return "jsonl" if path.suffix.lower() in (".json", ".jsonl", ".ndjson") else "csv"
+
+
+def read(source: Source, path: Path, file_format: str | None = None, delimiter: str | None = None) -> Rows:
+    """Return the rows of a source, in the format that is given, or that its first character or its ending shows.
+
+    Raises :class:`~entrypoints.user_formats.InvalidHeader` or :class:`~entrypoints.user_formats.InvalidFile`.
     """
-    file = 0 if path == STANDARD_STREAM else path
-    return open(file, encoding="utf-8-sig", errors="surrogateescape", newline="", closefd=file != 0)
+    expected = file_format or format_of(path)
+    begins_as_json = file_format is None and source.first_character in ("{", "[")
+    if expected == "csv" and not begins_as_json:
+        return read_csv(source, delimiter)
+    if delimiter:
+        raise InvalidFile(source.first_character, "it is JSON, which has no delimiter: leave --delimiter out")
+    return read_jsonl(source, expected=expected == "jsonl")
 
 
 @contextmanager
-def open_target(path: Path) -> Iterator[TextIO]:
-    """Open a file, or standard output, to be written by one of :data:`~entrypoints.user_formats.WRITERS`; always UTF-8.
+def open_target(path: Path, *, bom: bool = False) -> Iterator[TextIO]:
+    """Open a file, or standard output, to write users to it in UTF-8, with a byte-order mark or without.
 
     A new file is for its owner alone, and an old one keeps its rights. An ``OSError`` names the file.
     """
     _refuse_database(path)
     file = 1 if path == STANDARD_STREAM else path
-    with _naming(path), open(file, "w", encoding="utf-8", newline="", closefd=file != 1, opener=_for_owner) as target:
+    encoding = "utf-8-sig" if bom else "utf-8"
+    with _naming(path), open(file, "w", encoding=encoding, newline="", closefd=file != 1, opener=_for_owner) as target:
         yield target
 
 
@@ -54,30 +81,38 @@ class Rejects:
         self._writer.writerow(("line", *NEEDED, "reason"))
 
     def refuse(self, row: UserRow, reason: DomainError) -> None:
-        """Write a row with the reason why it was refused; of its values, those that are text, and whole.
+        """Write a row with the reason why it was refused; of its values, those that can be mended there.
 
         Raises ``OSError`` with the name of the file, as when its disk is full.
         """
-        values = (value if isinstance(value, str) else None for value in (row.username, row.email))
         with _naming(self._path):
-            self._writer.writerow((row.line, *values, reason))
+            self._writer.writerow((row.line, mendable(row.username), mendable(row.email), reason))
 
 
 def rejects_path(source: Path) -> Path:
-    """Return the default path of the rejects: beside the input, or in the current folder for standard input."""
+    """Return the default path of the rejects: beside the input, or in the current folder for standard input.
+
+    Raises ``OSError`` for an input among the devices, beside which there is no place for files.
+    """
     if source == STANDARD_STREAM:
         return Path("import.rejects.csv")
-    return source.with_name(f"{source.name}.rejects.csv")
+    if Path("/dev") in source.parents:
+        raise OSError(errno.EINVAL, f"no file can be written beside it; {_NAME_ANOTHER}", str(source))
+    return source.parent / f"{source.name}.rejects.csv"
 
 
 @contextmanager
 def open_rejects(path: Path) -> Iterator[Rejects]:
-    """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands in it escaped.
+    """Begin a new file of rejects; what UTF-8 cannot hold (lone surrogates) stands escaped in a reason.
 
     A new file is for its owner alone, and an old one keeps its rights. An ``OSError`` in writing names the file.
     """
     _refuse_database(path)
-    target = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=_for_owner)  # noqa: SIM115  # closed below
+    try:
+        target = open(path, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=_for_owner)  # noqa: SIM115  # closed below
+    except OSError as error:
+        error.strerror = f"{error.strerror}; {_NAME_ANOTHER}"
+        raise
     try:
         yield Rejects(path, target)
     finally:

@@ -28,8 +28,8 @@ from adapters.sql.schema import Schema
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from adapters.sql.users import users
 from domain.user import User
+from entrypoints.user_csv import read_csv
 from entrypoints.user_files import open_source
-from entrypoints.user_formats import read_csv
 from service_layer.users import import_users
 
 if TYPE_CHECKING:

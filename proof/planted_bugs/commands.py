@@ -13,8 +13,11 @@ from attrs import evolve
 import entrypoints.bootstrap
 import entrypoints.cli
 import entrypoints.config
+import entrypoints.sources
 import entrypoints.user_commands
+import entrypoints.user_csv
 import entrypoints.user_files
+import entrypoints.user_jsonl
 import service_layer.users
 from domain.errors import DuplicateIdentity
 from domain.user import UsernameTaken
@@ -146,40 +149,32 @@ def a_user_stored_before_is_refused() -> None:
 @bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_bytes_that_are_not_utf_8_cost_one_json_line")
 def lines_of_json_are_counted_from_zero() -> None:
     """The rejects of JSON Lines name the line before."""
-    read = user_formats.read_jsonl
-
-    def read_jsonl(source: Any) -> Iterator[Any]:
-        return (evolve(row, line=row.line - 1) for row in read(source))
-
-    instead(user_formats, "read_jsonl", read_jsonl)
-    user_formats.READERS["jsonl"] = read_jsonl
+    around(
+        entrypoints.user_jsonl,
+        "_rows",
+        lambda original, source: (evolve(row, line=row.line - 1) for row in original(source)),
+    )
 
 
 @bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_a_json_line_has_the_values_of_its_two_keys")
 def a_byte_order_mark_is_kept() -> None:
     """A byte-order mark is taken for a part of the first column's name."""
-    file = entrypoints.user_files
-
-    def open_source(path: Any) -> Any:
-        source = 0 if path == file.STANDARD_STREAM else path
-        return open(source, encoding="utf-8", errors="surrogateescape", newline="", closefd=source != 0)
-
-    instead(file, "open_source", open_source)
+    around(entrypoints.sources, "_codec", lambda original, *given: original(*given).removesuffix("-sig"))
 
 
 @bug("sql", entry="export-users", caught_by="unit/test_user_files.py::test_an_export_of_no_one_has_a_header_line")
 def an_export_of_no_one_is_empty() -> None:
     """A CSV export without users has no header line, and cannot be imported."""
 
-    def write(users: Iterable[Any], target: Any) -> None:
-        writer = csv.DictWriter(target, user_formats.FIELDS, lineterminator="\n")
+    def write(users: Iterable[Any], target: Any, delimiter: str = ",") -> None:
+        writer = csv.DictWriter(target, user_formats.FIELDS, delimiter=delimiter, lineterminator="\n")
         for count, user in enumerate(users):
             if count == 0:
                 writer.writeheader()
             writer.writerow(user_formats.as_record(user))
 
-    instead(user_formats, "write_csv", write)
-    user_formats.WRITERS["csv"] = write
+    instead(entrypoints.user_csv, "write_csv", write)
+    instead(entrypoints.user_commands, "write_csv", write)
 
 
 @bug("sql", entry="export-users", caught_by="unit/test_user_files.py::test_a_database_is_never_overwritten")

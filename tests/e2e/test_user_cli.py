@@ -147,12 +147,23 @@ def test_pages_follow_each_other(call: Run) -> None:
         (["import-users", "missing\n.csv"], "missing .csv: No such file or directory"),
         (["import-users", "ok.csv", "--rejects", "no/such/folder"], "no/such/folder: No such file or directory"),
         (["export-users", "--output", "no/such/folder"], "no/such/folder: No such file or directory"),
-        (["import-users", "-"], "[] is not a valid header line: it must name the columns username and email"),
+        (["import-users", "-"], "'' is not a valid header line: it must name the columns username and email"),
+        (
+            ["import-users", "array.json"],
+            "'[' is not a valid beginning of a file: it is a JSON array: write one object",
+        ),
+        (
+            ["import-users", "json", "--delimiter", ";"],
+            "'{' is not a valid beginning of a file: it is JSON, which has no",
+        ),
+        (["import-users", "/dev/null"], "/dev/null: no file can be written beside it; name a file for the rejects by"),
     ],
 )
 def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, arguments: list[str], message: str) -> None:
     """On standard error, with the reason, and nothing on standard output."""
     (folder / "ok.csv").write_bytes(PEOPLE)
+    (folder / "array.json").write_bytes(b'\n[{"username": "bob"}]')
+    (folder / "json").write_bytes(b'{"username": "bob"}')
     call("create-user", "ann", "ann@example.com")
     result = call(*arguments)
     assert (1, "", 1) == (result.code, result.out, len(result.err.splitlines()))
@@ -169,6 +180,12 @@ def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, argument
         ["import-users", "people.csv", "--format", "xml"],
         ["import-users", "people.csv", "--rejects", "people.csv"],
         ["import-users", "people.csv", "--rejects", "link.csv"],
+        ["import-users", "people.csv", "--rejects", "-"],
+        ["import-users", "people.csv", "--delimiter", "ab"],
+        ["import-users", "people.csv", "--delimiter", '"'],
+        ["import-users", "people.csv", "--encoding", "nonsense"],
+        ["export-users", "--output", "people.jsonl", "--bom"],
+        ["export-users", "--format", "jsonl", "--delimiter", "tab"],
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(call: Run, folder: Path, arguments: list[str]) -> None:
@@ -179,6 +196,7 @@ def test_a_wrong_command_line_is_exit_code_2(call: Run, folder: Path, arguments:
     assert (2, "") == (result.code, result.out)
     assert "Usage: " == result.err[:7]
     assert PEOPLE == (folder / "people.csv").read_bytes()
+    assert {"people.csv", "link.csv", "standard input"} >= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("arguments", [["list-users"], ["import-users", "-"]])

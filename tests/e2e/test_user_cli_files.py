@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
 
 from service_layer import users
-from tests.e2e.conftest import PEOPLE, ROOT, Run, names
+from tests.e2e.conftest import PEOPLE, ROOT, Run, names, stored
 
 
 def test_an_import_stores_every_row(call: Run, folder: Path) -> None:
@@ -112,3 +113,101 @@ def test_an_export_goes_to_standard_output_unless_told_otherwise(call: Run) -> N
         lines[0],
         *(line.split(",")[1] for line in lines[1:]),
     ]
+
+
+# Files as offices make them
+
+
+def test_what_was_recognised_is_said(call: Run, folder: Path) -> None:
+    """In one line on standard error, with the name of the file."""
+    (folder / "people.csv").write_bytes(PEOPLE.replace(b",", b";").decode().encode("utf-16"))
+    result = call("import-users", "people.csv")
+    said = "reading people.csv as UTF-16, separated by semicolons\n"
+    assert (0, "stored: 2, stored before: 0, refused: 0\n", said) == (result.code, result.out, result.err)
+
+
+def test_json_is_recognised_by_its_beginning(call: Run) -> None:
+    """Without a name that ends in .jsonl, and said."""
+    result = call("import-users", "-", stdin=b'{"username": "ann", "email": "ann@example.com"}\n')
+    assert (0, "reading standard input as UTF-8, JSON Lines\n") == (result.code, result.err)
+    assert ["ann"] == names(call)
+
+
+def test_another_encoding_is_named_and_never_assumed(call: Run, folder: Path) -> None:
+    """Each row that is not UTF-8 is refused with what to say; when it is said, the row is stored."""
+    (folder / "people.csv").write_bytes("username,email\njosé,jose@example.com\n".encode("cp1252"))
+    refused = call("import-users", "people.csv", "--rejects", "bad.csv")
+    told = "rows refused: 1; bad.csv says which, and why\n"
+    assert (1, "stored: 0, stored before: 0, refused: 1\n", told) == (refused.code, refused.out, refused.err)
+    assert "looks like cp1252 ('josé'): say --encoding cp1252" in (folder / "bad.csv").read_text(encoding="utf-8")
+    said = call("import-users", "people.csv", "--encoding", "cp1252")
+    assert (0, "reading people.csv as cp1252, separated by commas\n") == (said.code, said.err)
+    assert ["josé"] == names(call)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bytes.csv", b"username,email\njos\xe9,a@b.org\n"),
+        ("escape.jsonl", rb'{"username": "x\udce9", "email": "a@b.org"}'),
+    ],
+)
+def test_rejects_are_refused_again(call: Run, folder: Path, name: str, content: bytes) -> None:
+    """As they are: nothing that could not be read is ever stored."""
+    (folder / name).write_bytes(content)
+    results = [
+        call("import-users", name, "--rejects", "bad.csv"),
+        call("import-users", "bad.csv", "--rejects", "worse.csv"),
+    ]
+    told = [f"rows refused: 1; {file} says which, and why\n" for file in ("bad.csv", "worse.csv")]
+    assert [(1, text) for text in told] == [(result.code, result.err) for result in results]
+    assert [] == names(call)
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "encoding", "said"),
+    [(";", "utf-8-sig", "UTF-8, separated by semicolons"), ("\t", "utf-16", "UTF-16, separated by tabs")],
+)
+def test_an_export_survives_a_spreadsheet(call: Run, folder: Path, delimiter: str, encoding: str, said: str) -> None:
+    """Which reads it by its mark, and saves it in its own way; no user is new, and none is refused."""
+    call("import-users", str(ROOT / "samples" / "people.csv"), "--rejects", "rejects.csv")
+    call("create-user", "=1+1", "=1+1@example.com")
+    exported = call("export-users", "--bom", "--output", "users.csv")
+    text = (folder / "users.csv").read_bytes().decode("utf-8-sig")
+    with (folder / "saved.csv").open("w", encoding=encoding, newline="") as saved:
+        csv.writer(saved, delimiter=delimiter).writerows([*csv.reader(text.splitlines()), [""] * 6])
+    imported = call("import-users", "saved.csv")
+    assert (0, "", b"\xef\xbb\xbf") == (exported.code, exported.err, (folder / "users.csv").read_bytes()[:3])
+    assert (0, f"reading saved.csv as {said}\n") == (imported.code, imported.err)
+    assert "stored: 0, stored before: 32, refused: 0\n" == imported.out
+
+
+def test_an_export_has_the_delimiter_that_is_said(call: Run) -> None:
+    """So that a spreadsheet of any country shows columns."""
+    call("import-users", "-", stdin=PEOPLE)
+    result = call("export-users", "--delimiter", "tab")
+    assert (0, "", "id\tusername\temail") == (result.code, result.err, result.out[:17])
+
+
+def test_an_input_without_a_folder_needs_a_name_for_rejects(call: Run, folder: Path) -> None:
+    """Such as a pipe of the shell; the message says so, and nothing was read."""
+    reading, writing = os.pipe()
+    os.write(writing, PEOPLE + b"no name\n")
+    os.close(writing)
+    refused = call("import-users", f"/dev/fd/{reading}")
+    done = call("import-users", f"/dev/fd/{reading}", "--rejects", "bad.csv")
+    os.close(reading)
+    told = "no file can be written beside it; name a file for the rejects by --rejects FILE"
+    assert (1, f"error: /dev/fd/{reading}: {told}\n") == (refused.code, refused.err)
+    assert (1, "rows refused: 1; bad.csv says which, and why\n") == (done.code, done.err)
+    assert 2 == stored(folder)
+
+
+def test_rejects_that_cannot_be_written_say_what_to_name(call: Run, folder: Path) -> None:
+    """Before anything is stored."""
+    (folder / "people.csv").write_bytes(PEOPLE)
+    (folder / "people.csv.rejects.csv").mkdir()
+    result = call("import-users", "people.csv")
+    told = "people.csv.rejects.csv: Is a directory; name a file for the rejects by --rejects FILE"
+    assert (1, "", f"error: {told}\n") == (result.code, result.out, result.err)
+    assert 0 == stored(folder)

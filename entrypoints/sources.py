@@ -1,0 +1,135 @@
+"""Text to read from files and pipes: in which encoding it is, and which one it looks like when it is not UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from functools import lru_cache
+from typing import BinaryIO
+
+from domain.errors import shown
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+_HEAD = 65_536
+"""How many bytes of the beginning are looked at; fewer of a pipe that has fewer ready."""
+
+# What offices save. Of a few words, the library finds too many encodings equally likely when it may name any.
+_LIKELY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "cp949", "mac_roman"]
+_WITH_NUL = ["utf_16_le", "utf_16_be"]
+
+_BAD_BYTE = re.compile("[\udc80-\udcff]")  # as the error handler surrogateescape writes it
+
+
+def is_encoding(name: str) -> bool:
+    """Return whether text can be read in an encoding of this name."""
+    try:
+        b"username,email\xff".decode(name, "replace")
+    except (LookupError, ValueError):  # unknown, or not for text; or it cannot replace what it cannot read
+        return False
+    return True
+
+
+class Source(io.TextIOWrapper):
+    """The text of a file, which need not be able to seek.
+
+    Its encoding is the one that is given, or that of its byte-order mark, or UTF-8. Bytes that are not UTF-8 become
+    lone surrogates. What another encoding cannot read becomes U+FFFD. No name and no address may hold either.
+    """
+
+    def __init__(self, file: BinaryIO, encoding: str | None = None) -> None:
+        beginning = _ReadAhead(file)
+        self._head = beginning.head
+        self._sample = b""
+        codec = _codec(self._head, encoding)
+        self.encoding_name = codec.removesuffix("-sig").upper() if codec.startswith("utf") else codec
+        """The name of the encoding, as a message shows it."""
+        errors = "surrogateescape" if self.encoding_name == "UTF-8" else "replace"
+        super().__init__(io.BufferedReader(beginning, _HEAD), encoding=codec, errors=errors, newline="")
+
+    @property
+    def first_character(self) -> str:
+        """The first character that is no white space; empty if the beginning has none."""
+        return self._head.decode(self.encoding, "ignore").lstrip()[:1]
+
+    def bad_bytes(self, text: str) -> bytes | None:
+        """Return the bytes of a text of this file if they are not UTF-8, and should be."""
+        if self.errors != "surrogateescape" or text.isascii() or not _BAD_BYTE.search(text):
+            return None
+        return text.encode(errors="surrogateescape")
+
+    def why_not_utf_8(self, found: bytes) -> str:
+        """Return why these bytes of the file cannot be read, and what to do about it."""
+        self._sample = self._sample or (found if self._is_well_begun() else self._head)
+        guess = _guess(self._sample)
+        if guess is None:
+            return "it is not UTF-8: save the file as UTF-8, or name its encoding by --encoding"
+        text = shown(found.decode(guess, "replace").strip())
+        return f"it is not UTF-8, and looks like {guess} ({text}): say --encoding {guess}"
+
+    def hint(self) -> str:
+        """Return what a message about an unusable beginning adds: another encoding, if the file looks like it."""
+        guess = None if self.encoding_name != "UTF-8" or self._is_well_begun() else _guess(self._head)
+        return f"; it looks like {guess}: say --encoding {guess}" if guess else ""
+
+    def _is_well_begun(self) -> bool:
+        try:
+            return "\0" not in codecs.getincrementaldecoder("utf-8")().decode(self._head)
+        except UnicodeDecodeError:
+            return False
+
+
+class _ReadAhead(io.RawIOBase):
+    """A file that is read from its beginning, though some of that has been looked at already."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.head = b""
+        while len(self.head) < 8 and (piece := file.read(_HEAD)):  # a mark and a character, however a pipe brings them
+            self.head += piece
+        self._ahead = self.head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # it is never given another kind
+        piece = self._ahead[: len(buffer)] or self._file.read(len(buffer))
+        self._ahead = self._ahead[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _codec(head: bytes, encoding: str | None) -> str:
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8-sig")
+    if encoding is None:
+        return marked
+    name = codecs.lookup(encoding).name
+    if name.startswith(marked.removesuffix("-sig")):
+        return marked  # which passes over the mark
+    return f"{name}-le" if name in ("utf-16", "utf-32") else name  # without a mark these are refused
+
+
+@lru_cache(maxsize=1)  # a file may have many such rows
+def _guess(sample: bytes) -> str | None:
+    """Return the encoding that a sample looks like; where several fit equally well, the one of Western Windows."""
+    from charset_normalizer import from_bytes
+
+    found = from_bytes(sample, cp_isolation=_WITH_NUL if b"\0" in sample else _LIKELY)
+    best = found.best()
+    if best is None:
+        return None
+    equal = [match.encoding for match in found if (match.chaos, -match.coherence) <= (best.chaos, -best.coherence)]
+    return "cp1252" if "cp1252" in (*equal, *best.could_be_from_charset) else best.encoding.replace("_", "-")

@@ -1,0 +1,72 @@
+"""Users as JSON Lines: an object on each line, read and written one at a time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TextIO
+
+from entrypoints.lines import LONGEST_LINE, bounded
+from entrypoints.user_formats import NEEDED, InvalidFile, InvalidRow, Rows, as_record, as_row
+from service_layer.users import UserRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from domain.user import User
+    from entrypoints.sources import Source
+
+
+def read_jsonl(source: Source, *, expected: bool = True) -> Rows:
+    """Return a row for each line that holds a JSON object with the keys username and email; blank lines are skipped.
+
+    ``expected`` is whether JSON Lines were asked for, so that they are not worth a word. Raises
+    :class:`~entrypoints.user_formats.InvalidFile` for a JSON array.
+    """
+    if source.first_character == "[":
+        raise InvalidFile("[", "it is a JSON array: write one object on each line, for example with jq -c '.[]'")
+    usual = expected and source.encoding_name == "UTF-8"
+    return Rows("" if usual else f"{source.encoding_name}, JSON Lines", _rows(source))
+
+
+def _rows(source: Source) -> Iterator[UserRow]:
+    for line, text in enumerate(bounded(source), start=1):
+        if text.isspace():
+            continue
+        try:
+            found = _parse_object(text)
+        except InvalidRow as problem:
+            yield UserRow(line, None, None, problem)
+            continue
+        username, email = (found.get(name) for name in NEEDED)
+        if isinstance(username, str) and isinstance(email, str):
+            yield as_row(source, line, username, email, text)
+        else:
+            reason = "the keys username and email must both be there, with text as their values"
+            yield UserRow(line, username, email, InvalidRow(text, reason))
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    if len(text) == LONGEST_LINE:
+        # Not all of it, because a thousand such rows are held at once.
+        raise InvalidRow(text[:60], f"the line is too long: it must have fewer than {LONGEST_LINE} characters")
+    try:
+        found = json.loads(text, object_pairs_hook=_without_doubles)
+    except json.JSONDecodeError as error:
+        raise InvalidRow(text, f"it is not JSON: {error.msg}, at character {error.pos + 1}") from error
+    except (ValueError, RecursionError) as error:  # a key twice; thousands of digits; a thousand nested lists
+        raise InvalidRow(text, f"it cannot be read as JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidRow(text, "it is JSON, but not an object")
+    return found
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands there twice, and nobody can know which value is meant")
+    return found
+
+
+def write_jsonl(users: Iterable[User], target: TextIO) -> None:
+    """Write a JSON object with the keys in :data:`~entrypoints.user_formats.FIELDS` for each user, one in a line."""
+    target.writelines(json.dumps(as_record(user), ensure_ascii=False) + "\n" for user in users)

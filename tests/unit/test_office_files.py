@@ -1,0 +1,242 @@
+"""Files as offices make them: what is recognised, what is refused with which advice, and what rejects may hold."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from entrypoints import user_files
+from entrypoints.sources import Source, is_encoding
+from entrypoints.user_csv import read_csv
+from entrypoints.user_formats import InvalidFile, InvalidHeader, InvalidRow, Rows
+from entrypoints.user_jsonl import read_jsonl
+from service_layer.users import import_users
+
+PEOPLE = [("ann", "ann@b.org"), ("zoë", "zoe@b.org")]
+PLAIN = "username,email\nann,ann@b.org\nzoë,zoe@b.org\n"
+SEMICOLONS = PLAIN.replace(",", ";")
+TABS = PLAIN.replace(",", "\t")
+LINES = "".join(json.dumps({"username": name, "email": email}) + "\n" for name, email in PEOPLE)
+
+
+def source(content: bytes, encoding: str | None = None) -> Source:
+    """Return a source of these bytes."""
+    return Source(io.BytesIO(content), encoding)
+
+
+def people(rows: Rows) -> list[tuple[str, str]]:
+    """Return the names and addresses of rows, none of which may have a problem."""
+    found = [*rows]
+    assert [None] * len(found) == [row.problem for row in found]
+    return [(row.username, row.email) for row in found]
+
+
+def reasons(rows: Rows) -> list[str]:
+    """Return why rows cannot be read."""
+    return [row.problem.reason for row in rows if isinstance(row.problem, InvalidRow)]
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (PLAIN.encode(), ""),
+        (PLAIN.encode("utf-8-sig"), ""),
+        (f"sep=,\r\n{PLAIN}".encode(), ""),
+        (SEMICOLONS.encode(), "UTF-8, separated by semicolons"),
+        (f"sep=;\r\n{SEMICOLONS}".encode(), "UTF-8, separated by semicolons"),
+        (f'"SEP=|"\n{PLAIN.replace(",", "|")}'.encode(), "UTF-8, separated by '|'"),
+        (f"sep=\t\n{TABS}".encode(), "UTF-8, separated by tabs"),
+        (TABS.encode("utf-16"), "UTF-16, separated by tabs"),
+        (b"\xfe\xff" + TABS.encode("utf-16-be"), "UTF-16, separated by tabs"),
+        (PLAIN.encode("utf-32"), "UTF-32, separated by commas"),
+        (
+            b"Username, Email" + PLAIN[14:].encode(),
+            "UTF-8, separated by commas, with the columns 'Username' and 'Email'",
+        ),
+        (f'\n;\n"username";"email"\n{SEMICOLONS[15:]}'.encode(), "UTF-8, separated by semicolons"),
+    ],
+)
+def test_the_form_of_csv_is_recognised(content: bytes, form: str) -> None:
+    """The rows are those of the plain file; what is said is its form, and nothing of the plain one."""
+    rows = read_csv(source(content))
+    assert (PEOPLE, form) == (people(rows), rows.form)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "form"),
+    [
+        (PLAIN.encode("cp1252"), "Windows-1252", "cp1252"),
+        (PLAIN.encode("utf-16"), "utf-16-le", "UTF-16"),
+        (PLAIN.encode("utf-16-be"), "utf-16-be", "UTF-16-BE"),
+        (PLAIN.encode("utf-16-le"), "utf-16", "UTF-16-LE"),
+        (SEMICOLONS.encode("utf-8-sig"), "utf8", "UTF-8"),
+    ],
+)
+def test_the_encoding_can_be_said(content: bytes, encoding: str, form: str) -> None:
+    """In any spelling, with a mark or without."""
+    rows = read_csv(source(content, encoding))
+    assert (PEOPLE, form) == (people(rows), rows.form.partition(",")[0])
+
+
+def test_the_delimiter_can_be_said() -> None:
+    """It goes before the one of a first line."""
+    content = f"sep=;\n{PLAIN.replace(',', '|')}".encode()
+    assert PEOPLE == people(read_csv(source(content), "|"))
+    with pytest.raises(InvalidHeader, match="separated by tabs"):
+        read_csv(source(content), "\t")
+
+
+def test_rows_of_empty_cells_are_no_rows() -> None:
+    """However many cells they have, and wherever they are."""
+    content = PLAIN.replace("zoë", " ,\n,,,\nzoë").encode() + b",\n \n,,\n"
+    assert [2, 5] == [row.line for row in read_csv(source(content))]
+
+
+def test_a_mark_and_a_beginning_may_come_byte_by_byte() -> None:
+    """As through a pipe, which cannot seek."""
+
+    class Dribble(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002  # however many are asked for
+            return super().read(1)
+
+    assert PEOPLE == people(read_csv(Source(Dribble(TABS.encode("utf-16")))))
+
+
+# What is not UTF-8
+
+
+@pytest.mark.parametrize("count", [0, 10_000], ids=["at the beginning", "far behind it"])
+def test_a_row_that_is_not_utf_8_names_the_likely_encoding(count: int) -> None:
+    """And shows what the row would be, so that a wrong guess is noticed."""
+    content = b"username,email\n" + b"bob,bob@b.org\n" * count + b"jos\xe9,jose@b.org\nm\xfcller,m@b.org\n"
+    expected = [
+        f"it is not UTF-8, and looks like cp1252 ('{name}'): say --encoding cp1252" for name in ("josé", "müller")
+    ]
+    assert expected == reasons(read_csv(source(content)))
+
+
+def test_a_row_that_looks_like_no_encoding_says_what_to_do() -> None:
+    """There is always a way out."""
+    content = b"username,email\n" + b"bob,bob@b.org\n" * 10_000 + b"\x81\xff\x81\xff,a@b.org\n"
+    assert ["it is not UTF-8: save the file as UTF-8, or name its encoding by --encoding"] == reasons(
+        read_csv(source(content))
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (PLAIN.encode("utf-16-le"), "; it looks like utf-16-le: say --encoding utf-16-le"),
+        (
+            "имя;адрес\nЗоя;zoya@b.org\nТарас;taras@b.org\n".encode("cp1251"),
+            "; it looks like cp1251: say --encoding cp1251",
+        ),
+        (b"\x81\xff\x81\xff", ""),
+        (b"name\nann\n", ""),
+    ],
+)
+def test_a_wrong_header_names_the_likely_encoding(content: bytes, hint: str) -> None:
+    """If the file is not UTF-8."""
+    with pytest.raises(InvalidHeader) as refused:
+        read_csv(source(content))
+    assert hint == refused.value.reason.partition("commas, semicolons or tabs")[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [(b"username,email\nx\x81,a@b.org\n", "cp1252"), ("username,email\nx\ufffd,a@b.org\n".encode(), None)],
+)
+def test_a_sign_for_an_unreadable_character_is_refused(content: bytes, encoding: str | None) -> None:
+    """Whether this reading put it there, or a program before."""
+    expected = "'\ufffd' stands where a character could not be read: write that character instead"
+    assert [expected] == reasons(read_csv(source(content, encoding)))
+
+
+@pytest.mark.parametrize("name", ["nonsense", "base64", "idna", "punycode", "undefined", "a\0b", ""])
+def test_what_is_no_encoding_of_text_is_known(name: str) -> None:
+    """So that an option is refused before anything is read."""
+    assert not is_encoding(name)
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "form"),
+    [("a.json", None, ""), ("a.csv", None, "UTF-8, JSON Lines"), ("-", None, "UTF-8, JSON Lines"), ("-", "jsonl", "")],
+)
+def test_json_lines_are_told_from_csv(name: str, file_format: str | None, form: str) -> None:
+    """By the ending, or by the first character, which is said."""
+    rows = user_files.read(source(LINES.encode()), Path(name), file_format)
+    assert (PEOPLE, form) == (people(rows), rows.form)
+
+
+def test_a_format_that_is_said_is_not_guessed() -> None:
+    """Nor is the form of the usual JSON Lines worth a word, but that of others is."""
+    with pytest.raises(InvalidHeader):
+        user_files.read(source(LINES.encode()), Path("-"), "csv")
+    assert "UTF-16, JSON Lines" == read_jsonl(source(LINES.encode("utf-16"))).form
+
+
+def test_a_json_array_is_refused_as_one() -> None:
+    """With a way to make lines of it."""
+    with pytest.raises(
+        InvalidFile, match=r"JSON array: write one object on each line, for example with jq -c '\.\[\]'"
+    ):
+        user_files.read(source(b' \n[{"username": "ann"}]'), Path("-"))
+
+
+def test_json_has_no_delimiter() -> None:
+    """Whoever says one expects another file."""
+    with pytest.raises(InvalidFile, match="leave --delimiter out"):
+        user_files.read(source(LINES.encode()), Path("-"), None, ";")
+
+
+def test_bytes_in_other_keys_cost_nothing() -> None:
+    """Nor does an escape there."""
+    content = b'{"username": "zo\xc3\xab", "email": "zoe@b.org", "note": "\xe9 \\ud800"}'
+    assert PEOPLE[1:] == people(read_jsonl(source(content)))
+
+
+# Rejects
+
+
+@pytest.mark.parametrize(
+    ("read", "content"),
+    [
+        (read_csv, b"jos\xe9,jose@b.org\njose,jos\xe9@b.org\n"),
+        (read_csv, b"smith,ann@b.org,ann@b.org\nbob,bob@b.org,\ncid\n"),
+        (read_csv, b'dan,"dan@b.org\n'),
+        (read_jsonl, rb'{"username": "x\udce9", "email": "x@b.org"}'),
+        (read_jsonl, rb'{"username": "x", "email": "x\ud800@b.org"}'),
+        (read_jsonl, rb'{"username": 7, "email": "x@b.org"}'),
+        (read_jsonl, json.dumps({"username": "a\n5,eve,eve@b.org,\n" * 900, "email": "x@b.org"}).encode()),
+    ],
+)
+def test_a_refused_row_is_refused_again(tmp_path: Path, read: type, content: bytes) -> None:
+    """When its file of rejects is imported as it is: no row of it is stored, and no line of one passes for a row."""
+    uow = FakeUnitOfWork()
+    header = b"username,email\n" if read is read_csv else b""
+    files = [tmp_path / name for name in ("people", "1.csv", "2.csv")]
+    files[0].write_bytes(header + content)
+    summaries = []
+    for before, after in pairwise(files):
+        reading = read if before is files[0] else read_csv
+        with user_files.open_source(before) as opened, user_files.open_rejects(after) as rejects:
+            summaries.append(import_users(reading(opened), rejects.refuse, uow))
+    assert [0, 0] == [summary.stored for summary in summaries]
+    assert 0 < summaries[0].refused == summaries[1].refused
+
+
+def test_an_input_that_cannot_be_read_is_named() -> None:
+    """As when its disk fails at the first byte."""
+    path = Path("/proc/self/mem")
+    if not path.exists():
+        pytest.skip("only Linux has this file, whose first byte cannot be read")
+    with pytest.raises(OSError, match="/proc/self/mem"):
+        user_files.open_source(path)
