@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Engine, Table, inspect, text
 
 from adapters.sql.mapping import metadata
 from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
@@ -61,3 +61,19 @@ def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> 
     [generated] = tmp_path.glob("*.py")
     of_postgres = "with_variant(sa.String(length=40, collation='C'), 'postgresql')"
     assert f"sa.Column('id', sa.String(length=40).{of_postgres}, nullable=False)" in generated.read_text()
+
+
+def test_a_draft_leaves_tables_of_others_alone(own_engine: Engine, tmp_path: Path) -> None:
+    """Such as those that an extension of PostgreSQL makes; and it finds nothing else to do."""
+    config = alembic_config()
+    config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(tmp_path)]))
+    with own_engine.begin() as connection:
+        connection.execute(text("CREATE TABLE spatial_ref_sys (srid INTEGER PRIMARY KEY, note VARCHAR(9))"))
+        connection.execute(text("CREATE INDEX ix_note ON spatial_ref_sys (note)"))
+    with own_engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)
+        command.revision(config, "nothing", autogenerate=True, version_path=str(tmp_path))
+        assert inspect(connection).has_table("members")  # likewise
+    [generated] = tmp_path.glob("*.py")
+    assert 2 == generated.read_text().count("    pass\n")

@@ -20,7 +20,8 @@ from adapters.sql.schema import known_revisions, migrating
 from adapters.sql.types import Exact, Key
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from collections.abc import MutableMapping
+    from typing import Any, Literal
 
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import MigrationScript
@@ -44,11 +45,17 @@ def number_revision(_context: MigrationContext, _revision: object, directives: l
         script.rev_id = f"{len(known_revisions()) + 1:04}"
 
 
+def is_ours(_name: str | None, kind: str, parents: MutableMapping[Any, Any]) -> bool:
+    """Tell whether a table that the database has is this program's; a draft leaves the others alone."""
+    return kind != "table" or parents["schema_qualified_table_name"] in metadata.tables
+
+
 def migrate(connection: Connection) -> None:
     """Run the migrations that the command asks for; SQLite alters tables by copying them, hence the batches."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        include_name=is_ours,
         transactional_ddl=True,
         render_as_batch=True,
         render_item=render_type,
