@@ -43,7 +43,7 @@ LINES = {
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 263
+NAMES = 264
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40

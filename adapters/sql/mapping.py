@@ -40,6 +40,9 @@ metadata = MetaData(
     }
 )
 
+RETIRED = "retired"
+"""The key in the ``info`` of a column that no statement of this program names, so that it can be dropped."""
+
 _registries: list[registry] = []
 _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()  # by name, for relationship("Line")
 
@@ -101,7 +104,9 @@ def _map(
     refuse(kind.__name__, rows[0], kind, written)
     refuse_value_objects(kind, written, options.get("properties", {}))
     # No database takes a value for a generated column, as an object would bring it that was read and is added again.
-    ours["exclude_properties"] = [column.name for column in written.columns if column.computed is not None]
+    # Nor is a column used that a later migration drops: see docs/migrations.md.
+    unused = [column.name for column in written.columns if column.computed is not None or RETIRED in column.info]
+    ours["exclude_properties"] = unused
     # Each class has its own registry, so that nothing is left of a class that is refused.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
