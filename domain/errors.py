@@ -6,6 +6,7 @@
     │   │   ├── InvalidUsername         (domain.user)
     │   │   ├── InvalidEmail            (domain.user)
     │   │   ├── InvalidFile             (entrypoints.user_formats)
+    │   │   ├── InvalidRevision         a revision of the tables that cannot be reached
     │   │   ├── InvalidHeader           (entrypoints.user_formats)
     │   │   └── InvalidRow              (entrypoints.user_formats)
     │   ├── NotFound                nothing is stored under this key
@@ -75,6 +76,12 @@ class InvalidValue(DomainError):
 
     def __str__(self) -> str:
         return f"{shown(self.value)} is not a valid {self.kind}: {self.reason}"
+
+
+class InvalidRevision(InvalidValue):
+    """There is no such revision of the tables, or it cannot be reached from the present one."""
+
+    kind = "revision"
 
 
 @define
@@ -182,16 +189,19 @@ class StorageUnavailable(StorageError):
 
 @define
 class SchemaMismatch(StorageError):
-    """The tables of ``database`` stand at revision ``found``, and ``needed`` is another one (``None``: no tables)."""
+    """The tables of ``database`` are not those that this program needs; ``problem`` says why.
+
+    They stand at revision ``found``, and ``needed`` is this program's (``None``: no revision).
+    """
 
     database: str
     found: str | None
     needed: str | None
+    problem: str
     advice: str
 
     def __str__(self) -> str:
-        state = f"stands at revision {self.found}" if self.found else "has no tables of this program yet"
-        return f"{self.database} {state}, and this program needs revision {self.needed or 'base'}: {self.advice}"
+        return f"{self.database} {self.problem}: {self.advice}"
 
 
 @define

@@ -50,7 +50,7 @@ def bootstrap(database_url: str | None = None) -> Application:
     """Return the application on ``database_url``, or on the environment's ``DATABASE_URL``, or on a local SQLite file.
 
     An SQLite database is brought up to date, and made where it is missing. Raises
-    :class:`~domain.errors.SchemaMismatch` when a server's tables are not those of this program,
+    :class:`~domain.errors.SchemaMismatch` when the tables are not those of this program,
     :class:`~domain.errors.StorageUnavailable` when it cannot be reached, another :class:`~domain.errors.StorageError`
     when it is no database, and :class:`~domain.errors.ConfigurationError` for a URL that cannot be used.
     """
@@ -66,7 +66,7 @@ def bootstrap(database_url: str | None = None) -> Application:
 
     engine = make_engine(settings.database_url, settings.database_timeout, ping=settings.database_ping)
     try:
-        Schema(engine).make_ready()
+        Schema(engine, settings.database_accept_newer).make_ready()
     except BaseException:
         engine.dispose()
         raise
@@ -87,7 +87,7 @@ def open_schema(database_url: str | None = None) -> Iterator[Schema]:
 
     engine = make_engine(settings.database_url, settings.database_timeout, ping=settings.database_ping)
     try:
-        yield Schema(engine)
+        yield Schema(engine, settings.database_accept_newer)
     finally:
         engine.dispose()
 

@@ -28,6 +28,9 @@ The environment chooses the storage:
                     or memory:// to try things out
   DATABASE_TIMEOUT  seconds to wait for a connection or another writer (default: 10)
   DATABASE_PING     1 to try a connection before each use (default: 0)
+  DATABASE_ACCEPT_NEWER
+                    1 to start on tables that a newer version of this
+                    program has extended (default: 0)
 
 \b
 Exit codes:
@@ -83,15 +86,31 @@ def downgrade(
         print_line(f"the tables stand at revision {schema.current or 'base'}")
 
 
+@db.command(context_settings={"ignore_unknown_options": True})  # so that -1 is a revision, and refused as one
+def stamp(
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="The revision that they match, base for none.")],
+) -> None:
+    """Note that the tables stand at a revision, and change none of them."""
+    with open_schema() as schema:
+        schema.stamp(revision)
+        print_line(f"the tables stand at revision {schema.current or 'base'}")
+
+
 @db.command()
 def status(as_json: AsJson = False) -> None:
-    """Show the revision of the tables, and the one that this program needs."""
+    """Show the situation of the tables, and what to do next."""
     with open_schema() as schema:
-        current, head = schema.current, schema.head
+        found = schema.situation
     if as_json:
-        print_json({"current": current, "head": head})
-    else:
-        print_line(f"the tables stand at revision {current or 'base'}, and this program needs {head or 'base'}")
+        print_json(
+            {"current": found.found, "head": found.needed, "situation": found.kind, "problem": found.problem}
+            | {"advice": found.advice}
+        )
+        return
+    print_line(f"the tables stand at revision {found.found or 'base'}, and this program needs {found.needed or 'base'}")
+    print_line(f"{found.kind}: the database {found.problem}")
+    if found.advice:
+        print_line(f"next: {found.advice}")
 
 
 if __name__ == "__main__":

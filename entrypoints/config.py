@@ -23,11 +23,14 @@ class Settings:
     wait for a connection or for another writer's lock, before giving up with a clear error. ``database_ping``
     (``DATABASE_PING``, 1 or 0) is whether a connection is tried before each use. That costs a round trip, and spares
     the unit that would meet a connection which the server, or something before it, has ended while nobody used it.
+    ``database_accept_newer`` (``DATABASE_ACCEPT_NEWER``, 1 or 0) is whether a program starts on a database whose tables
+    a newer version of it has extended (docs/migrations.md).
     """
 
     database_url: str = field(default="sqlite:///plumbline.db", repr=False)  # it can hold a password
     database_timeout: float = 10.0
     database_ping: bool = False
+    database_accept_newer: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -39,7 +42,8 @@ class Settings:
         return cls(
             database_url=environment.get("DATABASE_URL") or default.database_url,
             database_timeout=_seconds(environment.get("DATABASE_TIMEOUT") or default.database_timeout),
-            database_ping=_switch(environment.get("DATABASE_PING") or "0"),
+            database_ping=_switch(environment, "DATABASE_PING"),
+            database_accept_newer=_switch(environment, "DATABASE_ACCEPT_NEWER"),
         )
 
 
@@ -53,7 +57,8 @@ def _seconds(value: str | float) -> float:
     return seconds
 
 
-def _switch(value: str) -> bool:
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    value = environment.get(name) or "0"
     if value not in ("0", "1"):
-        raise ConfigurationError(f"DATABASE_PING is {shown(value)}: set it to 1 or 0")
+        raise ConfigurationError(f"{name} is {shown(value)}: set it to 1 or 0")
     return value == "1"

@@ -22,11 +22,13 @@ DATABASES = (
     "constraints",
     "engine",
     "errors",
+    "migrating",
     "mysql",
     "mysql_connect",
     "postgres",
     "postgres_copy",
     "schema",
+    "situation",
     "sqlite",
     "types",
 )
@@ -36,14 +38,14 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 """The files of adapters/sql that refuse what could not be kept alike."""
 
 LINES = {
-    "adapters/sql, what knows a database": 1800,
+    "adapters/sql, what knows a database": 2100,
     "adapters/sql, what refuses a declaration": 1070,
     "adapters/sql, all others": 1810,
     "adapters/fake": 1310,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 264
+NAMES = 271
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40

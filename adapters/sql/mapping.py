@@ -40,6 +40,9 @@ metadata = MetaData(
     }
 )
 
+VERSION_TABLE = "alembic_version"
+"""The table that holds the revision of this program's tables. Programs that share a database need a name each."""
+
 RETIRED = "retired"
 """The key in the ``info`` of a column that no statement of this program names, so that it can be dropped."""
 

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import define
-from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.sql.errors import name_of, translated
-from domain.errors import ConcurrentChange, ConfigurationError, SchemaMismatch, shown
+from adapters.sql.migrating import in_use, migrating
+from adapters.sql.situation import situation_of
+from domain.errors import ConcurrentChange, ConfigurationError, InvalidRevision, SchemaMismatch, StorageUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
+    from adapters.sql.situation import Situation
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-# Alembic is imported where migrations run, and only there: a program whose tables are up to date starts sooner without.
+_UPGRADED = ("new", "behind")
 
-# What keeps two programs from upgrading one database at the same time: the second waits, and finds nothing left to do.
-# (The number is arbitrary; it only has to be the same in every program that upgrades this schema.)
-_LOCK = {
-    "sqlite": "BEGIN IMMEDIATE",
-    "postgresql": "SELECT pg_advisory_xact_lock(4206513817)",
-    "mysql": "SELECT GET_LOCK(SHA1(CONCAT('plumbline ', DATABASE())), @@innodb_lock_wait_timeout)",
-}
+# Alembic is imported where migrations run, and only there: a program whose tables are up to date starts sooner without.
 
 
 def alembic_config() -> Config:
@@ -46,30 +43,15 @@ def alembic_config() -> Config:
 
 def known_revisions() -> list[str]:
     """Return all revisions, oldest first: each file of a migration begins with the number that is its revision."""
-    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+    return sorted(path.name.partition("_")[0] for path in _files())
 
 
-@contextmanager
-def migrating(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection for migrations, on which no other program changes the tables of this database meanwhile.
+def _files() -> Iterable[Path]:
+    return (MIGRATIONS / "versions").glob("[0-9]*_*.py")
 
-    Raises :class:`~domain.errors.ConcurrentChange` when another one takes longer than the time limit.
-    """
-    is_mysql = engine.dialect.name == "mysql"
-    # Statements that change tables commit there, so what Alembic notes between them must be stored as well.
-    options = {"isolation_level": "AUTOCOMMIT"} if is_mysql else {}
-    with engine.connect().execution_options(**options) as connection:
-        try:
-            with connection.begin():
-                if engine.dialect.name == "sqlite":
-                    # Alembic alters a table by dropping the old one, which would take its child entities with it.
-                    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-                locked = connection.exec_driver_sql(_LOCK[engine.dialect.name])
-                if is_mysql and not locked.scalar():
-                    raise ConcurrentChange(f"another program is changing the tables of {name_of(engine)}")
-                yield connection
-        finally:
-            connection.invalidate()  # and not used again: in MariaDB the lock is held until its connection is closed
+
+def _migrations_mention(table: str) -> bool:
+    return any(re.search(rf"""["']{re.escape(table)}["']""", path.read_text(encoding="utf-8")) for path in _files())
 
 
 @define(eq=False)
@@ -77,6 +59,7 @@ class Schema:
     """The tables of one database. Its methods raise :class:`~domain.errors.StorageUnavailable` when it is away."""
 
     _engine: Engine
+    _accept_newer: bool = False
 
     @property
     def head(self) -> str | None:
@@ -86,48 +69,88 @@ class Schema:
     @property
     def current(self) -> str | None:
         """The revision that the database stands at; ``None`` when it has none of this program's tables."""
+        return self.situation.found
+
+    @property
+    def situation(self) -> Situation:
+        """What the database holds of this program's tables, and what to do next. Looking changes nothing."""
         with self._telling_errors(), self._engine.begin() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            return found
+            return self._seen(connection)
 
     def make_ready(self) -> None:
         """Bring an SQLite database up to date; refuse any other that is not.
 
         Raises :class:`~domain.errors.SchemaMismatch` with what to do.
         """
-        current, head = self.current, self.head
-        if current == head:
-            return
-        if current is not None and current not in known_revisions():
-            advice = "it was made by a newer version of this program: use that one"
-            raise SchemaMismatch(name_of(self._engine), current, head, advice)
-        if self._engine.dialect.name != "sqlite":
-            raise SchemaMismatch(name_of(self._engine), current, head, "run `app db upgrade`")
-        self.upgrade()
+        situation = self.situation
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        if is_sqlite and situation.kind in _UPGRADED:
+            self.upgrade()
+        elif not situation.is_usable:
+            raise self._mismatch(situation)
+        if is_sqlite:  # now that it is known to be this program's; what cannot be done just now, a later start will do
+            with suppress(DBAPIError), self._engine.begin() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest revision, in one transaction.
+        """Bring the tables to the newest revision, in one transaction, and look whether all of them are there.
 
-        MariaDB and MySQL have no transactions for tables: each statement lasts at once.
+        MariaDB and MySQL have no transactions for tables: each statement lasts at once. Raises
+        :class:`~domain.errors.SchemaMismatch` with what to do.
         """
         from alembic import command
 
         with self._locked() as config:
-            command.upgrade(config, "head")
+            situation = self._seen(config.attributes["connection"])
+            if situation.kind in _UPGRADED:
+                command.upgrade(config, "head")
+            elif not situation.is_usable:
+                raise self._mismatch(situation)
+        situation = self.situation
+        if not situation.is_usable:
+            raise self._mismatch(situation)
 
     def downgrade(self, revision: str) -> None:
         """Take the tables back to ``revision``: its id, ``"base"`` for none at all, or ``"-1"`` for one step.
 
-        Raises :class:`~domain.errors.ConfigurationError` for a revision that there is not.
+        Raises :class:`~domain.errors.InvalidRevision` for one that there is not, or that is not an earlier one.
+        """
+        from alembic import command
+        from alembic.util import CommandError
+
+        if not re.fullmatch(r"-[1-9]\d*", revision):
+            _refuse_unknown(revision)
+        with self._locked() as config:
+            self._refuse_others(config)
+            try:
+                command.downgrade(config, revision)
+            except CommandError as error:
+                reason = "the tables do not stand at a later one: `app db status` shows the present one"
+                raise InvalidRevision(revision, reason) from error
+
+    def stamp(self, revision: str) -> None:
+        """Note that the tables stand at ``revision`` (``"base"``: none), and change none of them.
+
+        Raises :class:`~domain.errors.InvalidRevision` for one that there is not.
         """
         from alembic import command
 
-        if revision not in ("base", *known_revisions()) and not re.fullmatch(r"-[1-9]\d*", revision):
-            raise ConfigurationError(f"there is no revision {shown(revision)}: `app db status` shows the present one")
+        _refuse_unknown(revision)
         with self._locked() as config:
-            command.downgrade(config, revision)
+            self._refuse_others(config)
+            command.stamp(config, revision)
+
+    def _seen(self, connection: Connection) -> Situation:
+        known, accept_newer = known_revisions(), self._accept_newer
+        return situation_of(connection, known, mentions=_migrations_mention, accept_newer=accept_newer)
+
+    def _refuse_others(self, config: Config) -> None:
+        situation = self._seen(config.attributes["connection"])
+        if not situation.is_ours:
+            raise self._mismatch(situation)
+
+    def _mismatch(self, found: Situation) -> SchemaMismatch:
+        return SchemaMismatch(name_of(self._engine), found.found, found.needed, found.problem, found.advice)
 
     @contextmanager
     def _locked(self) -> Iterator[Config]:
@@ -139,11 +162,19 @@ class Schema:
             try:
                 yield config
             except CommandError as error:
-                raise ConfigurationError(f"{error}: `app db status` shows where the database stands") from error
+                raise ConfigurationError(f"the migrations cannot be run: {error}") from error
 
     @contextmanager
     def _telling_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise translated(error, self._engine) from error
+            meant = translated(error, self._engine)
+            if isinstance(meant, ConcurrentChange):
+                meant = StorageUnavailable(in_use(self._engine))
+            raise meant from error
+
+
+def _refuse_unknown(revision: str) -> None:
+    if revision not in ("base", *known_revisions()):
+        raise InvalidRevision(revision, "there is no such one: `app db status` shows the present one")

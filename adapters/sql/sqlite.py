@@ -103,9 +103,10 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     # Readers and the one writer do not block each other then. A file keeps that mode; where another program holds a new
-    # file just now, a later connection will set it.
+    # file just now, a later start will set it. A file with pages may be another program's, which must stay as it is.
     with suppress(sqlite3.OperationalError):
-        cursor.execute("PRAGMA journal_mode = WAL")
+        if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+            cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import adapters.sql.engine
 import adapters.sql.errors
+import adapters.sql.migrating
 import adapters.sql.schema
 import entrypoints.bootstrap
 import entrypoints.cli
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 
 @bug("sql", entry="db", caught_by="integration/test_schema.py::test_tables_of_a_newer_program_are_refused")
-def a_newer_database_is_upgraded() -> None:
-    """A database of a newer program is taken for an older one."""
+def a_newer_database_is_used() -> None:
+    """A program starts on the tables of a newer one."""
 
     def make_ready(self: Any) -> None:
-        if self.current != self.head:
+        if self.situation.kind in ("new", "behind"):
             self.upgrade()
 
     instead(Schema, "make_ready", make_ready)
@@ -36,11 +37,11 @@ def a_newer_database_is_upgraded() -> None:
 @bug(
     "sql",
     entry="db",
-    caught_by="integration/test_schema.py::test_a_program_that_upgrades_for_too_long_is_not_waited_for",
+    caught_by="integration/test_migration_locks.py::test_a_program_that_upgrades_for_too_long_is_not_waited_for",
 )
 def two_programs_upgrade_together() -> None:
     """Two programs may change the tables of an SQLite file at the same time."""
-    adapters.sql.schema._LOCK["sqlite"] = "BEGIN"
+    adapters.sql.migrating._LOCK["sqlite"] = "BEGIN"
 
 
 @bug(
@@ -59,7 +60,7 @@ def an_upgrade_takes_the_parts_along() -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
-    around(adapters.sql.schema, "migrating", migrating)
+    around(adapters.sql.migrating, "migrating", migrating)
 
 
 @bug("sql", entry="db", caught_by="e2e/test_cli_db.py::test_the_tables_can_be_taken_back_and_brought_up_again")
@@ -68,7 +69,7 @@ def status_names_the_wrong_revision() -> None:
     around(
         entrypoints.cli,
         "print_json",
-        lambda original, value: original({"current": value["head"], "head": value["current"]}),
+        lambda original, value: original(value | {"current": value["head"], "head": value["current"]}),
     )
 
 
@@ -91,7 +92,7 @@ def an_empty_setting_counts() -> None:
         return Settings(
             database_url=environment.get("DATABASE_URL", default.database_url),
             database_timeout=entrypoints.config._seconds(environment.get("DATABASE_TIMEOUT", default.database_timeout)),
-            database_ping=entrypoints.config._switch(environment.get("DATABASE_PING", "0")),
+            database_ping=entrypoints.config._switch({"DATABASE_PING": "0", **environment}, "DATABASE_PING"),
         )
 
     instead(Settings, "from_environment", from_environment)
@@ -115,4 +116,5 @@ def an_error_shows_the_password() -> None:
         return str(engine.url.render_as_string(hide_password=False))
 
     instead(adapters.sql.errors, "name_of", name_of)
+    instead(adapters.sql.migrating, "name_of", name_of)
     instead(adapters.sql.schema, "name_of", name_of)

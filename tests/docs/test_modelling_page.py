@@ -16,7 +16,7 @@ from sqlalchemy import MetaData, inspect
 import adapters.sql.mapping
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from adapters.sql.schema import migrating
+from adapters.sql.migrating import migrating
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from tests.markdown import blocks
 from tests.storages import BACKENDS, LOCK_TIMEOUT, Storage

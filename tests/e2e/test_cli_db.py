@@ -7,13 +7,14 @@ import pytest
 from adapters.sql.schema import known_revisions
 from tests.e2e.conftest import Run
 
+UPGRADE = "run `app db upgrade`"
+
 
 def test_the_tables_can_be_taken_back_and_brought_up_again(call: Run) -> None:
     """The status says where they stand, for people and for programs."""
     head = call("db", "status", "--json").json["head"]
     earlier = ["base", *known_revisions()][-2]
     steps = [
-        call("db", "status").out,
         call("db", "upgrade").out,
         call("db", "status", "--json").json,
         call("db", "downgrade", "-1").out,
@@ -22,22 +23,53 @@ def test_the_tables_can_be_taken_back_and_brought_up_again(call: Run) -> None:
         call("db", "status", "--json").json,
     ]
     assert [
-        f"the tables stand at revision base, and this program needs {head}\n",
         f"the tables stand at revision {head}\n",
-        {"current": head, "head": head},
+        _status("ready", head, head, f"stands at revision {head}, and has all tables of this program", ""),
         f"the tables stand at revision {earlier}\n",
         f"the tables stand at revision {head}\n",
         "the tables stand at revision base\n",
-        {"current": None, "head": head},
+        _status("new", None, head, f"has no tables of this program yet, and this program needs revision {head}"),
     ] == steps
 
 
-@pytest.mark.parametrize("revision", ["nonsense", "-9"])
-def test_a_revision_that_there_is_not_is_refused(call: Run, revision: str) -> None:
-    """In one line."""
+def _status(situation: str, current: str | None, head: str, problem: str, advice: str = UPGRADE) -> dict[str, object]:
+    return {"current": current, "head": head, "situation": situation, "problem": problem, "advice": advice}
+
+
+def test_the_status_is_a_sentence_and_the_next_step(call: Run) -> None:
+    """For people, in two or three lines."""
+    head = known_revisions()[-1]
+    before, _, after = (call("db", one).out.splitlines() for one in ("status", "upgrade", "status"))
+    assert [
+        f"the tables stand at revision base, and this program needs {head}",
+        f"new: the database has no tables of this program yet, and this program needs revision {head}",
+        "next: run `app db upgrade`",
+    ] == before
+    assert [
+        f"the tables stand at revision {head}, and this program needs {head}",
+        f"ready: the database stands at revision {head}, and has all tables of this program",
+    ] == after
+
+
+def test_a_revision_can_be_noted(call: Run) -> None:
+    """And the tables stay as they are."""
     call("db", "upgrade")
-    result = call("db", "downgrade", revision)
-    assert (3, "", 1) == (result.code, result.out, len(result.err.splitlines()))
+    assert "the tables stand at revision base\n" == call("db", "stamp", "base").out
+    assert "unversioned" == call("db", "status", "--json").json["situation"]
+    assert 3 == call("db", "upgrade").code
+    assert 0 == call("db", "stamp", known_revisions()[-1]).code
+    assert 0 == call("db", "upgrade").code
+
+
+@pytest.mark.parametrize(
+    "command", [("downgrade", "nope"), ("downgrade", "-9"), ("downgrade", ""), ("stamp", "nope"), ("stamp", "-1")]
+)
+def test_a_revision_that_there_is_not_is_refused(call: Run, command: tuple[str, str]) -> None:
+    """In one line, and with the code for a value that cannot be used."""
+    call("db", "upgrade")
+    result = call("db", *command)
+    assert f"error: {command[1]!r} is not a valid revision" in result.err
+    assert (1, "", 1) == (result.code, result.out, len(result.err.splitlines()))
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,33 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect
 
+from adapters.sql.engine import make_engine
 from adapters.sql.schema import MIGRATIONS, known_revisions
 from domain.aggregate import makers
 from tests.faulty_storages import FaultyFake, FaultyStorage, faulty_server, faulty_sqlite
-from tests.storages import BACKENDS, members_engine
+from tests.storages import BACKENDS, LOCK_TIMEOUT, members_engine
 
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> str:
     """The URL of an SQLite file of the test's own, which is not there yet."""
     return f"sqlite:///{tmp_path}/own.db"
+
+
+@pytest.fixture(params=[name for name in BACKENDS if name != "fake"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database without any table, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    return str(request.getfixturevalue(f"{request.param}_database"))
+
+
+@pytest.fixture
+def empty_engine(empty_url: str) -> Iterator[Engine]:
+    """An engine on such a database."""
+    engine = make_engine(empty_url, LOCK_TIMEOUT)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -51,7 +68,7 @@ def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultySto
             yield stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
 
 
-MAKE_THINGS = """
+MAKE_TABLE = """
 import sqlalchemy as sa
 from alembic import op
 
@@ -59,12 +76,18 @@ revision, down_revision, branch_labels, depends_on = {revision!r}, {before!r}, N
 
 
 def upgrade() -> None:
-    op.create_table("things", sa.Column("id", sa.Uuid(), primary_key=True))
+    op.create_table({table!r}, sa.Column("id", sa.Uuid(), primary_key=True))
 
 
 def downgrade() -> None:
-    op.drop_table("things")
+    op.drop_table({table!r})
 """
+
+
+def write_migration(folder: Path, revision: str, before: str | None, table: str) -> None:
+    """Write a migration that makes a table with an id."""
+    source = MAKE_TABLE.format(revision=revision, before=before, table=table)
+    (folder / "versions" / f"{revision}_make_{table}.py").write_text(source)
 
 
 @pytest.fixture
@@ -74,8 +97,7 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     before = max(known_revisions(), default=None)
     revision = f"{int(before or 0) + 1:04}"
-    source = MAKE_THINGS.format(revision=revision, before=before)
-    (folder / "versions" / f"{revision}_make_things.py").write_text(source)
+    write_migration(folder, revision, before, "things")
     monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", folder)
     return known_revisions()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from alembic import command
 from sqlalchemy import Column, Engine, Table, inspect, text
 
+from adapters.sql.engine import make_engine
 from adapters.sql.mapping import metadata
-from adapters.sql.schema import MIGRATIONS, alembic_config, known_revisions
+from adapters.sql.schema import MIGRATIONS, Schema, alembic_config, known_revisions
 from adapters.sql.types import Duration, Exact, Json, Key, Text
+from domain.errors import SchemaMismatch
 from tests.contract.members import MemberName
 from tests.storages import migrated_engine
 
@@ -36,13 +39,17 @@ def _generated(tmp_path: Path) -> Path:
     folder.mkdir()
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(folder)]))
-    with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
+    engine = make_engine(f"sqlite:///{tmp_path / 'own.db'}")
+    with pytest.raises(SchemaMismatch, match=r"lacks tables of it \(samples\): if one is new, write its migration"):
+        Schema(engine).upgrade()
+    with engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
             table.drop(connection, checkfirst=True)
         config.attributes["connection"] = connection
         command.revision(config, "make all again", autogenerate=True, version_path=str(folder))
         command.upgrade(config, "head")
         command.check(config)
+    engine.dispose()
     [generated] = folder.glob("*.py")
     return generated
 
@@ -51,13 +58,13 @@ def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> 
     """That of PostgreSQL, whichever database the migration is written on."""
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(tmp_path)]))
-    table = Table("things", metadata, Column("id", Key(str, 40), primary_key=True))
-    try:
-        with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
-            config.attributes["connection"] = connection
+    with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
+        config.attributes["connection"] = connection
+        table = Table("things", metadata, Column("id", Key(str, 40), primary_key=True))
+        try:
             command.revision(config, "make things", autogenerate=True, version_path=str(tmp_path))
-    finally:
-        metadata.remove(table)
+        finally:
+            metadata.remove(table)
     [generated] = tmp_path.glob("*.py")
     of_postgres = "with_variant(sa.String(length=40, collation='C'), 'postgresql')"
     assert f"sa.Column('id', sa.String(length=40).{of_postgres}, nullable=False)" in generated.read_text()

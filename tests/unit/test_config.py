@@ -16,17 +16,20 @@ def test_what_is_not_set_has_its_default() -> None:
 def test_what_is_set_to_nothing_has_its_default() -> None:
     """An empty variable is how many tools say that there is none."""
     assert Settings() == Settings.from_environment({"DATABASE_URL": "", "DATABASE_TIMEOUT": "", "DATABASE_PING": ""})
+    assert Settings() == Settings.from_environment({"DATABASE_ACCEPT_NEWER": ""})
 
 
 def test_what_is_set_counts() -> None:
-    """As text for the URL, as a number of seconds for the time limit, and as yes or no for the ping."""
+    """As text for the URL, as a number of seconds for the time limit, and as yes or no for the others."""
     environment = {"DATABASE_URL": "memory://", "DATABASE_TIMEOUT": "2.5", "DATABASE_PING": "1"}
-    assert Settings("memory://", 2.5, True) == Settings.from_environment(environment)
+    assert Settings("memory://", 2.5, True, False) == Settings.from_environment(environment)
+    environment |= {"DATABASE_PING": "0", "DATABASE_ACCEPT_NEWER": "1"}
+    assert Settings("memory://", 2.5, False, True) == Settings.from_environment(environment)
 
 
 def test_settings_do_not_show_the_url() -> None:
     """It can hold a password, and whatever is printed ends in a log some day."""
-    assert "Settings(database_timeout=10.0, database_ping=False)" == repr(
+    assert "Settings(database_timeout=10.0, database_ping=False, database_accept_newer=False)" == repr(
         Settings("postgresql://user:secret@localhost/database")
     )
 
@@ -63,9 +66,10 @@ def test_a_ping_can_be_switched_off() -> None:
     assert Settings() == Settings.from_environment({"DATABASE_PING": "0"})
 
 
+@pytest.mark.parametrize("name", ["DATABASE_PING", "DATABASE_ACCEPT_NEWER"])
 @pytest.mark.parametrize("value", ["yes", "2", " 1", "true"])
-def test_a_ping_that_is_neither_on_nor_off_is_refused(value: str) -> None:
+def test_a_switch_that_is_neither_on_nor_off_is_refused(name: str, value: str) -> None:
     """With the variable, the value and what would be right."""
     with pytest.raises(ConfigurationError) as refusal:
-        Settings.from_environment({"DATABASE_PING": value})
-    assert f"DATABASE_PING is {value!r}: set it to 1 or 0" == str(refusal.value)
+        Settings.from_environment({name: value})
+    assert f"{name} is {value!r}: set it to 1 or 0" == str(refusal.value)

@@ -17,6 +17,7 @@ from domain.errors import (
     ConcurrentChange,
     DuplicateIdentity,
     IntegrityViolation,
+    InvalidRevision,
     ReferenceMissing,
     SchemaMismatch,
     StillReferenced,
@@ -55,12 +56,12 @@ EXAMPLES: list[tuple[Exception, str]] = [
         "somebody was faster: read again in a new unit of work and repeat the change",
     ),
     (
-        SchemaMismatch("sqlite:///x", "0001", "0002", "do this"),
-        "sqlite:///x stands at revision 0001, and this program needs revision 0002: do this",
+        SchemaMismatch("sqlite:///x", "0001", "0002", "stands at revision 0001", "do this"),
+        "sqlite:///x stands at revision 0001: do this",
     ),
     (
-        SchemaMismatch("sqlite:///x", None, "0002", "do this"),
-        "sqlite:///x has no tables of this program yet, and this program needs revision 0002: do this",
+        InvalidRevision("nope", "there is no such one"),
+        "'nope' is not a valid revision: there is no such one",
     ),
     (
         ReferenceMissing(UUID(int=7)),

@@ -15,8 +15,9 @@ from sqlalchemy.types import TypeDecorator
 
 import adapters.sql.unit_of_work  # noqa: F401  # loads every aggregate's table, which --autogenerate compares with
 from adapters.sql.engine import make_engine
-from adapters.sql.mapping import metadata
-from adapters.sql.schema import known_revisions, migrating
+from adapters.sql.mapping import VERSION_TABLE, metadata
+from adapters.sql.migrating import migrating
+from adapters.sql.schema import known_revisions
 from adapters.sql.types import Exact, Key
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        version_table=VERSION_TABLE,
         include_name=is_ours,
         transactional_ddl=True,
         render_as_batch=True,
