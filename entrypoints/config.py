@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+def _stripped(text: str) -> str:
+    return text.strip()
+
+
 @frozen
 class Settings:
     """What can be set from outside.
@@ -27,7 +31,8 @@ class Settings:
     a newer version of it has extended (docs/migrations.md).
     """
 
-    database_url: str = field(default="sqlite:///plumbline.db", repr=False)  # it can hold a password
+    # It can hold a password, and a file or a secret that it comes from can end with a line end.
+    database_url: str = field(default="sqlite:///plumbline.db", converter=_stripped, repr=False)
     database_timeout: float = 10.0
     database_ping: bool = False
     database_accept_newer: bool = False

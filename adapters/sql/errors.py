@@ -20,6 +20,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from adapters.sql.urls import shown
 from domain.errors import (
     CommitOutcomeUnknown,
     ConcurrentChange,
@@ -195,7 +196,7 @@ def is_autocommit(connection: Connection) -> bool:
 
 def name_of(engine: Engine) -> str:
     """Return the URL of an engine without its password and options (which can hold one too)."""
-    return engine.url.set(query={}).render_as_string(hide_password=True)
+    return shown(engine.url)
 
 
 def _lost_race(error: DBAPIError) -> bool:

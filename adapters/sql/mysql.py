@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from copy import copy
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import DateTime, Time, create_engine, event
@@ -19,7 +18,7 @@ from adapters.sql.errors import (
     mysql_code,
     name_of,
 )
-from adapters.sql.mysql_connect import driver_of
+from adapters.sql.mysql_connect import driver_of, options_of
 from domain.errors import TransactionLost
 
 if TYPE_CHECKING:
@@ -33,19 +32,21 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
     """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
 
     Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
-    this level and of the limits of waiting. Raises ``ValueError`` for an option that the driver does not know.
+    this level and of the limits of waiting. Raises :class:`~domain.errors.ConfigurationError` for an option that the
+    driver does not take.
     """
+    asked = options_of(url)
     seconds = max(1, round(timeout))  # neither server takes fractions
     arguments: dict[str, Any] = {
         "connect_timeout": seconds,
         # Strict, so that a value which does not fit is refused and never cut, however the server is set up.
         "sql_mode": "TRADITIONAL",
     }
-    arguments = {name: value for name, value in arguments.items() if name not in url.query}
+    arguments |= asked
     arguments["charset"] = "utf8mb4"  # the one that holds every character
     arguments["autocommit"] = False  # or there would be no transactions
-    engine = create_engine(url, module=driver_of(url), connect_args=arguments, **options)
-    _refuse_unknown_options(engine)
+    # Without its options, which can hold a password: SQLAlchemy shows all of a URL but a password before the @.
+    engine = create_engine(url.set(query={}), module=driver_of(url), connect_args=arguments, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
@@ -53,7 +54,7 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
         engine.dialect.supports_native_uuid = False
         cursor = connection.cursor()
         cursor.execute("SET SESSION lc_messages = 'en_US'")  # not in all languages does a message end with the key
-        if "init_command" not in url.query:
+        if "init_command" not in asked:
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         cursor.close()
@@ -64,13 +65,6 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
     event.listen(engine, "handle_error", _note_lost_transaction)
     event.listen(engine, "handle_error", name_constraint)
     return engine
-
-
-def _refuse_unknown_options(engine: Engine) -> None:
-    known = signature(engine.url.get_dialect().import_dbapi().connect).parameters
-    unknown = engine.dialect.create_connect_args(engine.url)[1].keys() - known
-    if unknown:
-        raise ValueError(f"the driver knows no {', '.join(sorted(unknown))}")
 
 
 @compiles(CreateTable, "mysql")

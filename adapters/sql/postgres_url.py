@@ -1,0 +1,91 @@
+"""The URL of a PostgreSQL database in the forms that its own programs take, and the options that the driver knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, make_url
+
+from adapters.sql.options import existing_file
+from domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The driver is loaded only for such a URL.
+
+REPEATABLE = ("host", "port")
+"""The options that may come more than once: for the members of a cluster."""
+
+# The options that name a file.
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+_ADVICE = {
+    "ssl": "write sslmode=require",
+    "schema": "write options=-csearch_path%3DNAME",
+    "currentSchema": "write options=-csearch_path%3DNAME",
+    "search_path": "write options=-csearch_path%3DNAME",
+}
+
+
+def check_options(url: URL) -> None:
+    """Raise :class:`~domain.errors.ConfigurationError` for an option of a URL that the driver does not take."""
+    from psycopg2 import ProgrammingError
+    from psycopg2.extensions import parse_dsn
+
+    for name, value in url.query.items():
+        try:
+            parse_dsn(f"postgresql:///?{name}=")
+        except ProgrammingError:
+            known = False
+        else:
+            known = name != "ssl"  # which it takes in a URL alone
+        if not known:
+            write = _ADVICE.get(name, "leave it out")
+            raise ConfigurationError(f"DATABASE_URL has the option {name}, which PostgreSQL does not know: {write}")
+        if name in _FILES and value != "system":  # which stands for those of the system
+            try:
+                existing_file(str(value))
+            except ValueError as error:
+                raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
+
+
+def postgres_url(text: str) -> URL:
+    """Return a URL with all hosts and ports in its options, unless it has one host, which is no socket.
+
+    The text has libpq's own forms: several hosts, and the folder of a socket as ``%2Frun``. (PostgreSQL's
+    documentation, section 32.1.1.2.) Raises ``ValueError`` for one that cannot be read, and
+    :class:`~domain.errors.ConfigurationError` for hosts and ports that do not match.
+    """
+    from psycopg2 import ProgrammingError
+    from psycopg2.extensions import parse_dsn
+
+    scheme, _, rest = text.partition("://")
+    address, _, query = rest.partition("?")
+    url = make_url(f"{scheme}://?{query}")
+    try:
+        known = parse_dsn(f"postgresql://{address}")
+    except ProgrammingError:
+        raise ValueError from None  # its message may hold a part of the password
+    url = url.set(username=known.get("user"), password=known.get("password"), database=known.get("dbname"))
+    hosts, ports = _members(known, url.query)
+    if any(port and not port.isdecimal() for port in ports):
+        raise ValueError
+    if len(hosts) != len(ports):
+        raise ConfigurationError(f"DATABASE_URL has {len(hosts)} hosts and {len(ports)} ports: write one for each")
+    url = url.difference_update_query(REPEATABLE)
+    if len(hosts) > 1 or hosts[0].startswith("/"):
+        return url.update_query_dict({"host": ",".join(hosts), "port": ",".join(ports)})
+    return url.set(host=hosts[0] or None, port=int(ports[0]) if ports[0] else None)
+
+
+def _members(known: Mapping[str, str], query: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the hosts and their ports, as the options or else the address have them; a port may stand for all."""
+    asked = query.get("host", known.get("host", ""))
+    if isinstance(asked, str):
+        hosts = asked.split(",")
+        ports = str(query.get("port", known.get("port", ""))).split(",")
+    else:  # as SQLAlchemy writes them: ?host=one:5432&host=other:5432
+        parts = [one.partition(":") for one in asked]
+        hosts, ports = [host for host, _, _ in parts], [port for _, _, port in parts]
+    return hosts, ports * len(hosts) if len(ports) == 1 else ports
