@@ -25,12 +25,16 @@ DATABASES = (
     "migrating",
     "mysql",
     "mysql_connect",
+    "options",
     "postgres",
+    "postgres_connect",
     "postgres_copy",
+    "postgres_url",
     "schema",
     "situation",
     "sqlite",
     "types",
+    "urls",
 )
 """The files of adapters/sql that know a database."""
 
@@ -38,14 +42,14 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 """The files of adapters/sql that refuse what could not be kept alike."""
 
 LINES = {
-    "adapters/sql, what knows a database": 2100,
+    "adapters/sql, what knows a database": 2490,
     "adapters/sql, what refuses a declaration": 1070,
     "adapters/sql, all others": 1810,
     "adapters/fake": 1310,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 271
+NAMES = 285
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40

@@ -32,7 +32,7 @@ from domain.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Column, Connection, Engine
+    from sqlalchemy import Column, Connection, Engine, ExceptionContext
 
 Kind = Literal["unique", "foreign key", "not null", "check", "other"]
 """What a constraint demands."""
@@ -51,6 +51,11 @@ _MYSQL_LOST_RACE = {MYSQL_LOCK_TIMEOUT, *MYSQL_ROLLED_BACK}
 # operator intervention, such as a shutdown. Refused connections carry none.
 _LACKING = "53"
 _UNAVAILABLE = ("08", _LACKING, "57P")
+# What a server says that was the primary, and is none any more: nothing is stored. SQLSTATE
+# read_only_sql_transaction, ER_READ_ONLY_MODE, and ER_OPTION_PREVENTS_STATEMENT, of which the message says the option.
+_READ_ONLY = "25006"
+_MYSQL_READ_ONLY = 1836
+_MYSQL_OPTION = 1290
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
 # What SQLite says of a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PROTOCOL
@@ -106,9 +111,22 @@ def _translated(error: DBAPIError, engine: Engine) -> Exception:
     return StorageError(f"{name_of(engine)} refused a statement: {_first_line(error)}")
 
 
+def is_read_only_server(error: BaseException | None) -> bool:
+    """Return whether a driver's error says that the whole server does not write, as one that is no primary any more."""
+    number, state = mysql_code(error), getattr(error, "pgcode", None)
+    is_option = number == _MYSQL_OPTION and re.search("read[-_]only", str(error)) is not None
+    return state == _READ_ONLY or number == _MYSQL_READ_ONLY or is_option
+
+
+def give_up_read_only_server(context: ExceptionContext) -> None:
+    """Give all connections of a pool up, as a listener to errors, so that the next ones are to the new primary."""
+    if is_read_only_server(context.original_exception):
+        context.is_disconnect = True
+
+
 def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
     """Return the domain's error for one of COMMIT itself: unknown, unless the database surely refused to commit."""
-    refused = _sqlstate(error) and not _unavailable(error)
+    refused = (_sqlstate(error) and not _unavailable(error)) or is_read_only_server(error.orig)
     if isinstance(error, IntegrityError) or _lost_race(error) or refused:
         return translated(error, engine)
     if _sqlite_code(error) == _SQLITE_FULL:

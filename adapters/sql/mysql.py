@@ -15,6 +15,7 @@ from adapters.sql.errors import (
     MYSQL_LOCK_TIMEOUT,
     MYSQL_ROLLED_BACK,
     TRANSACTION_LOST,
+    give_up_read_only_server,
     mysql_code,
     name_of,
 )
@@ -63,6 +64,7 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
     event.listen(engine, "do_execute", _note_transaction)
     event.listen(engine, "handle_error", _give_up_what_is_out_of_step)
     event.listen(engine, "handle_error", _note_lost_transaction)
+    event.listen(engine, "handle_error", give_up_read_only_server)
     event.listen(engine, "handle_error", name_constraint)
     return engine
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Select, create_engine, event
 
 from adapters.sql.constraints import name_constraint
-from adapters.sql.errors import ALONE, is_autocommit
+from adapters.sql.errors import ALONE, give_up_read_only_server, is_autocommit
 from adapters.sql.postgres_connect import LOCAL, SECRETS, Settings, set_for_transaction
 from adapters.sql.postgres_copy import run_copy
 from adapters.sql.postgres_url import check_options
@@ -57,6 +57,7 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
     event.listen(engine, "do_execute_no_params", _begin_without_parameters)
     event.listen(engine, "do_execute_no_params", run_copy)
     event.listen(engine, "do_executemany", _begin_before_writing)
+    event.listen(engine, "handle_error", give_up_read_only_server)
     event.listen(engine, "handle_error", name_constraint)
     event.listen(engine, "checkin", _end)
     return engine
