@@ -32,7 +32,6 @@ _WRONG = re.compile(
     r"(?:.*: )?(?:FATAL:\s+)?((?:invalid [^\n]*(?:value|port number)|root certificate file|certificate|private key"
     r"|unrecognized configuration parameter|parameter \")[^\n]*)"
 )
-_WRONG_STATES = {"42704", "22023", "55P02"}  # undefined_object, invalid_parameter_value, cant_change_runtime_param
 
 LOCAL = "local"
 """The key in a connection's ``info`` that holds what is to be set in each transaction, by name."""
@@ -85,14 +84,14 @@ class Settings:
 
         Raises :class:`~domain.errors.ConfigurationError` for a setting that cannot be made.
         """
+        from psycopg2.errors import CantChangeRuntimeParam, InvalidParameterValue, UndefinedObject
+
         pairs = ", ".join(["current_setting(%s, true), set_config(%s, %s, true)"] * len(self.asked))
         values = [one for name, value in self.asked.items() for one in (name, name, value)]
         with connection.cursor() as cursor:
             try:
-                cursor.execute(f"SELECT current_setting(%s), {pairs}", [_ISOLATION, *values])  # marks alone
-            except connection.Error as error:
-                if error.pgcode not in _WRONG_STATES:
-                    raise
+                cursor.execute(f"SELECT current_setting(%s), {pairs}", [_ISOLATION, *values])
+            except (UndefinedObject, InvalidParameterValue, CantChangeRuntimeParam) as error:
                 raise ConfigurationError(f"DATABASE_URL asks for options that cannot be set: {error}") from error
             isolation, *found = cursor.fetchone()
         connection.rollback()  # the driver has begun a transaction for that query
@@ -120,4 +119,4 @@ def set_for_transaction(driver: Any, info: Mapping[str, Any]) -> None:
     if local and not driver.autocommit and driver.info.transaction_status == _IDLE:
         with driver.cursor() as cursor:
             marks = ", ".join(["set_config(%s, %s, true)"] * len(local))
-            cursor.execute(f"SELECT {marks}", [one for pair in local.items() for one in pair])  # likewise
+            cursor.execute(f"SELECT {marks}", [one for pair in local.items() for one in pair])
