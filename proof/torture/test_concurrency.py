@@ -18,6 +18,8 @@ from proof.planted_bugs.failures import (
 from proof.planted_bugs.registry import instead
 from proof.planted_bugs.writes import an_undone_savepoint_leaks_in_the_database
 from proof.torture.concurrency import Run, line, torture
+from tests.conftest import required
+from tests.pgbouncer_server import PgbouncerMissing, pgbouncer
 from tests.storages import migrated_engine
 
 if TYPE_CHECKING:
@@ -49,6 +51,16 @@ def test_no_acknowledged_write_is_lost(url: str) -> None:
     result = torture(url, run)
     assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
     assert 401 == result.findings.transactions, line(url, run, result)  # the first one makes the users
+
+
+@pytest.mark.slow
+def test_no_acknowledged_write_is_lost_behind_a_pooler(postgres_database: str) -> None:
+    """Which hands each transaction another connection to the server."""
+    with required(pgbouncer(postgres_database), PgbouncerMissing) as url, migrated_engine(url):
+        run = Run(random.randrange(2**32), 5000, 120, processes=2, threads=4)  # noqa: S311  # no secrets
+        result = torture(url, run)
+    assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
+    assert 5001 == result.findings.transactions, line(url, run, result)
 
 
 def no_version_is_compared() -> None:
