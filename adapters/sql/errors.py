@@ -111,7 +111,7 @@ def _translated(error: DBAPIError, engine: Engine) -> Exception:
     return StorageError(f"{name_of(engine)} refused a statement: {_first_line(error)}")
 
 
-def is_read_only_server(error: BaseException | None) -> bool:
+def _is_read_only_server(error: BaseException | None) -> bool:
     """Return whether a driver's error says that the whole server does not write, as one that is no primary any more."""
     number, state = mysql_code(error), getattr(error, "pgcode", None)
     is_option = number == _MYSQL_OPTION and re.search("read[-_]only", str(error)) is not None
@@ -120,13 +120,13 @@ def is_read_only_server(error: BaseException | None) -> bool:
 
 def give_up_read_only_server(context: ExceptionContext) -> None:
     """Give all connections of a pool up, as a listener to errors, so that the next ones are to the new primary."""
-    if is_read_only_server(context.original_exception):
+    if _is_read_only_server(context.original_exception):
         context.is_disconnect = True
 
 
 def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
     """Return the domain's error for one of COMMIT itself: unknown, unless the database surely refused to commit."""
-    refused = (_sqlstate(error) and not _unavailable(error)) or is_read_only_server(error.orig)
+    refused = (_sqlstate(error) and not _unavailable(error)) or _is_read_only_server(error.orig)
     if isinstance(error, IntegrityError) or _lost_race(error) or refused:
         return translated(error, engine)
     if _sqlite_code(error) == _SQLITE_FULL:
