@@ -17,6 +17,7 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 
 torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
 	$(VENV)/bin/python -m proof.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture concurrency --parts --transactions $(TRANSACTIONS) --seconds 600 --seed $(SEED)
 	$(VENV)/bin/python -m proof.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
 	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
 

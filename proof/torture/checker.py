@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from proof.torture.history import Row, Step, Transaction
 
-REFUSALS = {"ConcurrentChange", "TransactionLost", "UsernameTaken"}
+REFUSALS = {"ConcurrentChange", "TransactionLost", "UsernameTaken", "SkuTaken"}
 """What a unit may be refused with when others are at work; anything else is a fault."""
 
 KINDS = {

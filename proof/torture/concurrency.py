@@ -14,16 +14,16 @@ import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from entrypoints.bootstrap import Application, bootstrap
 from proof.torture import report
 from proof.torture.checker import KINDS, REFUSALS, Findings, check
 from proof.torture.clients import PROCESSES
 from proof.torture.databases import NAMES, database
 from proof.torture.history import READ_ONLY, ROLLED_BACK, History, Row, readable
+from proof.torture.subjects import PRODUCTS, USERS
 from proof.torture.workload import NOT_COUNTED, Worker
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Run:
     """How much is run, and by how many: until ``transactions`` are done or ``seconds`` are over.
 
-    ``plant`` puts a bug into the code of each process, to see that the check finds it.
+    With ``parts`` the units work on products, which have parts, and not on users. ``plant`` puts a bug into the code of
+    each process, to see that the check finds it.
     """
 
     seed: int
@@ -42,6 +43,7 @@ class Run:
     seconds: float
     processes: int = 4
     threads: int = 8
+    parts: bool = False
     plant: Callable[[], None] | None = None
 
 
@@ -50,6 +52,7 @@ class Result:
     """What came of a run on one database: seconds of the run and of the check, and what the latter found."""
 
     findings: Findings
+    parts: bool
     running: float
     checking: float
     example: str
@@ -59,22 +62,24 @@ def torture(url: str, run: Run) -> Result:
     """Run transactions on an empty database that has its tables, and check their history."""
     with TemporaryDirectory(prefix="plumbline-torture-") as folder:
         start = time.monotonic()
-        with bootstrap(url) as application:
+        subject = PRODUCTS if run.parts else USERS
+        with subject.open(url) as new_unit:
             with Path(folder, "0.jsonl").open("w", encoding="utf-8") as output:
-                Worker(application.unit_of_work, "0.0", run.seed, output).run(Worker.seed_users)
+                Worker(new_unit, "0.0", run.seed, output, subject).run(Worker.seed_users)
             if url.startswith("memory:"):
-                run_threads(application, evolve(run, processes=1), 1, folder)
+                run_threads(new_unit, evolve(run, processes=1), 1, folder)
             else:
                 _run_processes(url, run, folder)
-            with application.unit_of_work(read_only=True) as uow:
-                stored = [Row(one.username, one.id.hex, one.version, one.email) for one in uow.users.stream()]
+            with new_unit(read_only=True) as uow:
+                found = list(subject.repository(uow).stream())
+            stored = [Row(subject.name(one), one.id.hex, one.version, subject.value(one)) for one in found]
         middle = time.monotonic()
         history = History(Path(folder))
         findings = check(history, stored)
         end = time.monotonic()
         worst = findings.worst()
         example = f"{worst.kind}: {worst.what}\n{readable(history, worst.id, worst.name, worst.at)}" if worst else ""
-        return Result(findings, middle - start, end - middle, example)
+        return Result(findings, run.parts, middle - start, end - middle, example)
 
 
 def _run_processes(url: str, run: Run, folder: str) -> None:
@@ -87,11 +92,11 @@ def run_process(url: str, run: Run, process: int, folder: str) -> None:
     """Do one process's share of a run, by an engine of its own."""
     if run.plant is not None:
         run.plant()
-    with bootstrap(url) as application:
-        run_threads(application, run, process, folder)
+    with (PRODUCTS if run.parts else USERS).open(url) as new_unit:
+        run_threads(new_unit, run, process, folder)
 
 
-def run_threads(application: Application, run: Run, process: int, folder: str) -> None:
+def run_threads(new_unit: Callable[..., Any], run: Run, process: int, folder: str) -> None:
     """Do one process's share of a run, by all its threads."""
     until, stop = time.monotonic() + run.seconds, threading.Event()
     remaining = iter(range(run.transactions // run.processes))  # of all threads together
@@ -99,7 +104,7 @@ def run_threads(application: Application, run: Run, process: int, folder: str) -
     def run_thread(thread: int) -> None:
         number = f"{process}.{thread}"
         with Path(folder, f"{number}.jsonl").open("w", encoding="utf-8") as output:
-            worker = Worker(application.unit_of_work, number, run.seed, output)
+            worker = Worker(new_unit, number, run.seed, output, PRODUCTS if run.parts else USERS)
             while not stop.is_set() and time.monotonic() < until and next(remaining, None) is not None:
                 while worker.transact() in NOT_COUNTED:
                     pass
@@ -127,11 +132,12 @@ def line(kind: str, run: Run, result: Result) -> str:
 
 def _figures(result: Result) -> dict[str, int]:
     found = result.findings
+    refusals = REFUSALS - {("UsernameTaken" if result.parts else "SkuTaken")}
     return {
         "transactions": found.transactions,
         "acknowledged": found.acknowledged,
         "writes in these": found.writes,
-        **{f"refused: `{name}`": found.outcomes[name] for name in sorted(REFUSALS)},
+        **{f"refused: `{name}`": found.outcomes[name] for name in sorted(refusals)},
         "rolled back (not counted above)": found.outcomes[ROLLED_BACK],
         "only reading (not counted above)": found.outcomes[READ_ONLY],
         **{f"**{name}**: {meaning}": found.count(name) for name, meaning in KINDS.items()},
@@ -145,15 +151,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--database", choices=[*NAMES, "all"], default="all")
     parser.add_argument("--transactions", type=int, default=350_000, help="on each database")
     parser.add_argument("--seconds", type=float, default=3600.0, help="at most, on each database")
+    parser.add_argument("--parts", action="store_true", help="work on products with parts at two levels, not on users")
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
-    run = Run(options.seed, options.transactions, options.seconds)
+    run = Run(options.seed, options.transactions, options.seconds, parts=options.parts)
     found = _run_on_each(list(NAMES) if options.database == "all" else [options.database], run)
     figures = [_figures(one) for one in found.values()]
+    what = f"{' --parts' if options.parts else ''} --transactions {run.transactions} --seconds {run.seconds:g}"
     report.write(
-        "concurrency",
+        "parts" if options.parts else "concurrency",
         options,
-        f"concurrency --database {options.database} --transactions {run.transactions} --seconds {run.seconds:g}",
+        f"concurrency --database {options.database}{what}",
         ["", *(NAMES[kind] for kind in found)],
         [(title, *(one[title] for one in figures)) for title in (figures[0] if figures else ())],
     )

@@ -53,6 +53,14 @@ def test_no_acknowledged_write_is_lost(url: str) -> None:
     assert 401 == result.findings.transactions, line(url, run, result)  # the first one makes the users
 
 
+def test_no_part_is_lost_or_read_apart_from_the_others(url: str) -> None:
+    """The same for aggregates with parts at two levels, which are read whole."""
+    run = Run(random.randrange(2**32), 200, 60, processes=2, threads=4, parts=True)  # noqa: S311  # no secrets
+    result = torture(url, run)
+    assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
+    assert 201 == result.findings.transactions, line(url, run, result)
+
+
 @pytest.mark.slow
 def test_no_acknowledged_write_is_lost_behind_a_pooler(postgres_database: str) -> None:
     """Which hands each transaction another connection to the server."""

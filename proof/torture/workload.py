@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from domain.errors import Conflict, DomainError, StorageError, TransactionLost
-from domain.user import User, UsernameTaken, UserNotFound
 from proof.torture.history import ACKNOWLEDGED, READ_ONLY, ROLLED_BACK, Step, Transaction, as_line
+from proof.torture.subjects import USERS, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,12 +45,13 @@ class Worker:
     number: str
     seed: int
     output: TextIO
+    subject: Subject = USERS
     _random: random.Random = field(init=False)
     _transactions: int = field(default=0, init=False)
     _values: int = field(default=0, init=False)
     _steps: list[Step] = field(factory=list, init=False)
-    _read: dict[User, tuple[int, str]] = field(factory=dict, init=False)
-    _written: dict[User, tuple[str, str]] = field(factory=dict, init=False)
+    _read: dict[Any, tuple[int, str]] = field(factory=dict, init=False)
+    _written: dict[Any, tuple[str, str]] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._random = random.Random(f"{self.seed} {self.number}")  # noqa: S311  # no secrets
@@ -115,7 +116,7 @@ class Worker:
         name = self._contested()
         try:
             user = self._get(uow, name)
-        except UserNotFound:
+        except self.subject.not_found:
             self._steps.append(Step("absent", name, "", 0, "", 0, "", undone=False))
             self._create(uow, name)
         else:
@@ -137,7 +138,7 @@ class Worker:
 
     def try_in_a_savepoint(self, uow: UnitOfWork) -> str:
         """Create a user in a savepoint, whether the name is free or not, and go on with another one in either case."""
-        with suppress(UsernameTaken), self._savepoint(uow):
+        with suppress(self.subject.taken), self._savepoint(uow):
             self._create(uow, self._contested())
         return self.change(uow)
 
@@ -158,7 +159,7 @@ class Worker:
     def look(self, uow: UnitOfWork) -> str:
         """Read only."""
         for name in [*self._hot(2), self._contested()]:
-            with suppress(UserNotFound):
+            with suppress(self.subject.not_found):
                 self._get(uow, name)
         return READ_ONLY
 
@@ -174,24 +175,24 @@ class Worker:
         self._values += 1
         return f"{self.number}.{self._transactions}.{self._values}@example.com"
 
-    def _get(self, uow: UnitOfWork, name: str) -> User:
-        user = uow.users.get_by_username(name)
+    def _get(self, uow: UnitOfWork, name: str) -> Any:
+        user = self.subject.find(uow, name)
         if user not in self._written:
-            self._read.setdefault(user, (user.version, user.email))
+            self._read.setdefault(user, (user.version, self.subject.value(user)))
         return user
 
     def _create(self, uow: UnitOfWork, name: str) -> None:
-        user = User.create(name, self._value())
-        self._written[user] = "create", user.email
-        uow.users.add(user)
+        user = self.subject.create(name, self._value())
+        self._written[user] = "create", self.subject.value(user)
+        self.subject.repository(uow).add(user)
 
-    def _change(self, user: User) -> None:
-        user.change_email(self._value())
-        self._written[user] = "change", user.email
+    def _change(self, user: Any) -> None:
+        self.subject.change(user, self._value())
+        self._written[user] = "change", self.subject.value(user)
 
-    def _remove(self, uow: UnitOfWork, user: User) -> None:
+    def _remove(self, uow: UnitOfWork, user: Any) -> None:
         self._written[user] = "remove", ""
-        uow.users.remove(user)
+        self.subject.repository(uow).remove(user)
 
     @contextmanager
     def _savepoint(self, uow: UnitOfWork) -> Iterator[None]:
@@ -205,19 +206,19 @@ class Worker:
             self._steps += [self._write(user, told=False, undone=True) for user in self._written]
             # The objects must be again as they were read, but for those that another unit has removed.
             kept = [user for user in self._written.keys() & self._read.keys() if uow.holds(user)]
-            self._read |= {user: (user.version, user.email) for user in kept}
+            self._read |= {user: (user.version, self.subject.value(user)) for user in kept}
             self._written = {}
             raise
 
-    def _write(self, user: User, *, told: bool, undone: bool = False) -> Step:
+    def _write(self, user: Any, *, told: bool, undone: bool = False) -> Step:
         kind, value = self._written[user]
         before, old = self._read.get(user, (0, ""))
         # What an object says of itself after the commit; one that was removed says nothing any more.
         after = user.version if told and kind != "remove" else before + 1
-        return Step(kind, user.username, user.id.hex, before, old, after, value, undone)
+        return Step(kind, self.subject.name(user), user.id.hex, before, old, after, value, undone)
 
-    def _reading(self, user: User, version: int, value: str) -> Step:
-        return Step("read", user.username, user.id.hex, version, value, 0, "", undone=False)
+    def _reading(self, user: Any, version: int, value: str) -> Step:
+        return Step("read", self.subject.name(user), user.id.hex, version, value, 0, "", undone=False)
 
 
 _MIX: dict[Callable[[Worker, UnitOfWork], str], int] = {
