@@ -28,7 +28,8 @@ def database(kind: str) -> Iterator[str | None]:
             print(f"{NAMES[kind]}: not tried, {missing}")
             yield None
             return
-        stack.enter_context(migrated_engine(url))
+        with migrated_engine(url):
+            pass  # its connections must not be taken for those of dead clients
         yield url
 
 
