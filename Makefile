@@ -34,7 +34,7 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	cat demo.rejects.csv
 
 test: $(VENV)/dev.stamp ## run each test on each storage, each case on one; they must reach every line (CASES=all: all on each)
-	$(VENV)/bin/pytest --cov -n 2 $(coverage)
+	$(VENV)/bin/pytest --cov -n 2 --durations=10 --durations-min=1 $(coverage)
 
 test-fast: $(VENV)/dev.stamp ## run the unit tests, and the contract on the fake and SQLite, one case of each
 	CASES=one $(VENV)/bin/pytest -n 2 -k 'not postgres and not mariadb' tests/unit tests/contract
