@@ -1,1 +1,1 @@
-"""How the ports of the inner layers are kept: by SQL databases, and by a fake that callers cannot tell from them."""
+"""Implementations of the ports of the inner layers: SQL databases, and a fake that behaves like them."""

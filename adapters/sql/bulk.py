@@ -1,4 +1,4 @@
-"""Storing many new aggregates in bulk, without tracking them."""
+"""Store many new aggregates in bulk without tracking them."""
 
 from __future__ import annotations
 
@@ -34,15 +34,19 @@ if TYPE_CHECKING:
 
 _SLICE = 500  # how many rows or aggregates are prepared at a time
 
-# By engine: building them takes longer than printing some rows.
+# By engine: building these statements takes longer than printing some rows.
 _printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKeyDictionary()
 
 
 def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
-    """Insert new aggregates of one class: as rows if they have no parts, otherwise through the session.
+    """Insert new aggregates of one class.
 
-    Raises :class:`~domain.errors.InvalidValue`, and :class:`~domain.errors.ValueTaken` and
-    :class:`~domain.errors.DuplicateIdentity` without the value.
+    They become rows if they have no parts. Otherwise they go through the session.
+
+    Raises:
+        :class:`~domain.errors.InvalidValue`: A value cannot be stored.
+        :class:`~domain.errors.ValueTaken`: A unique value is taken. The error does not name it.
+        :class:`~domain.errors.DuplicateIdentity`: An id is taken. The error does not name it.
     """
     kind = type(aggregates[0])
     is_graph = bool(relations_of(kind)) or is_inherited(kind)
@@ -63,7 +67,7 @@ def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
 
 
 def _check_order(aggregates: Sequence[Aggregate], table: Table) -> None:
-    """Refuse aggregates that refer to a later one, which PostgreSQL would store: it checks them after the last row."""
+    """Refuse aggregates that refer to a later one. PostgreSQL would store them: it checks after the last row."""
     places = {one.id: place for place, one in enumerate(aggregates)}
     for reference in (one.declared for one in constraints_of(table.fullname) if isinstance(one.declared, Reference)):
         if reference.to is type(aggregates[0]) and any(
@@ -80,7 +84,7 @@ def _row(one: Any, columns: Iterable[Column[Any]]) -> dict[str, Any]:
 def insert_rows(
     connection: Connection, table: Table, columns: list[Column[Any]], rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Insert rows that hold values for these columns: by COPY if the database has it and it takes their types."""
+    """Insert rows that hold values for these columns, by COPY if the database has it and it takes their types."""
     known = _printers.setdefault(connection.engine, {})
     if table not in known:
         known[table] = printers_of(columns, connection.dialect)
@@ -98,7 +102,7 @@ def _insert_slices(
     connection: Connection, table: Table, columns: list[Column[Any]], slices: Iterable[list[dict[str, Any]]]
 ) -> None:
     keys = [column.key for column in columns]
-    # Tuples are quicker than the named parameters of all other statements there.
+    # Tuples are quicker here than the named parameters of all other statements.
     dialect = SQLiteDialect(paramstyle="qmark") if connection.dialect.name == "sqlite" else connection.dialect
     statement = insert(table).compile(dialect=dialect, column_keys=keys)
     text, order = str(statement), statement.positiontup
@@ -106,7 +110,7 @@ def _insert_slices(
         if order is None:  # SQLAlchemy sends many rows of one statement
             connection.execute(insert(table), rows, execution_options={BULK: keys})
             continue
-        # Column by column, since SQLAlchemy prepares each row by itself, which takes longer than to store it.
+        # Column by column: SQLAlchemy would prepare each row separately, which takes longer than to store it.
         values = {column.key: driver_values(column, rows, connection.dialect) for column in columns}
         sent = list(zip(*(values[name] for name in order), strict=True))
         connection.exec_driver_sql(text, sent, execution_options={BULK: order})
@@ -131,7 +135,7 @@ def _insert_graphs(session: Session, aggregates: Sequence[Aggregate[Any]]) -> No
 
 
 def _until_known(aggregates: Sequence[Aggregate[Any]], session: Session) -> list[Aggregate[Any]]:
-    """Return the aggregates before the first whose identity is in this unit, or came before among them."""
+    """Return the aggregates before the first one whose identity is already in this unit or among them."""
     known: set[Any] = set(session.identity_map.keys())
     new = []
     for one in aggregates:

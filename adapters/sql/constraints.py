@@ -1,4 +1,4 @@
-"""The unique values and references of the ports on their tables: which of them a statement has broken."""
+"""The unique values and references of the ports on their tables, and which of them a statement broke."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adapters.sql.errors import Broken
 
 FLUSHING = "flushing"
-"""The key in a connection's ``info`` that holds the objects, roots and parts, that are being written."""
+"""The key in a connection's ``info`` that holds the objects being written: roots and parts."""
 
 ROWS_BEFORE = "rows_before"
 """The key in an SQLite connection's ``info`` that holds how many rows it had changed before the statement."""
@@ -30,9 +30,9 @@ ROWS_BEFORE = "rows_before"
 
 @frozen(eq=False)
 class Constraint:
-    """A constraint of a table, and what the port declares for it; ``None`` for the primary key.
+    """A constraint of a table and what the port declares for it. The primary key has ``None``.
 
-    ``marker`` is the column that is 1 in the rows that can clash, if only some can.
+    If only some rows can clash, ``marker`` is the column that is 1 in them.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Constraint:
         return DuplicateIdentity(value) if self.declared is None else self.declared.missing(value)
 
     def is_told(self, what: Broken) -> bool:
-        """Return whether it is the one that a database says was broken."""
+        """Return whether this is the constraint that the database names as broken."""
         return what.is_of(self.name, self.columns if self.marker is None else (*self.columns, self.marker))
 
     def is_broken(self, row: _Row, connection: Connection) -> bool:
         """Ask whether a row breaks the constraint."""
         sent = {column.name: row.sent.get(column.name) for column in self.columns}
         if None in sent.values():
-            return False  # NULL never clashes; nor does what the statement leaves as it is
+            return False  # NULL never clashes, nor does a value that the statement leaves unchanged
         if isinstance(self.declared, Reference):
             [key] = self.columns[0].foreign_keys
             return not _exists(key.column.table, {key.column.name: sent[self.columns[0].name]}, connection)
@@ -71,7 +71,7 @@ class Constraint:
 
 @frozen(eq=False)
 class _Row:
-    """A row that is written: the object, if there is one, and the values that the driver was sent."""
+    """A row being written: its object, if it has one, and the values that the driver was sent."""
 
     one: Any
     sent: Mapping[str, Any]
@@ -79,7 +79,7 @@ class _Row:
     """The key of the row if it was stored before."""
 
     def values(self, constraint: Constraint) -> tuple[Any, ...] | None:
-        """Return the values that break a constraint, of the object if possible; ``None`` if they are not known."""
+        """Return the values that break a constraint, from the object if possible. ``None``: they are not known."""
         names = constraint.declared.names if isinstance(constraint.declared, Unique) else (constraint.columns[0].name,)
         if isinstance(constraint.declared, Unique) and self.one is not None:
             limits, values = limits_of(type(self.one)), constraint.declared.values(self.one)
@@ -92,21 +92,21 @@ _known: dict[str, list[Constraint]] = {}  # by the name of the table, with its s
 
 
 def note_constraints(table: Table, constraints: Iterable[Constraint]) -> None:
-    """Note the constraints of a table, in the order in which they are to be checked."""
+    """Note the constraints of a table in the order in which they are checked."""
     _known[table.fullname] = list(constraints)
 
 
 def constraints_of(table: str) -> list[Constraint]:
-    """Return what is noted of a table, by its full name."""
+    """Return the constraints noted for a table, by its full name."""
     return _known.get(table, [])
 
 
 def name_constraint(context: ExceptionContext) -> Exception | None:
-    """Return the domain's error for a constraint that a statement has broken, as a listener to errors.
+    """Return the domain's error for a constraint that a statement broke. This is a listener to errors.
 
-    A row that breaks several must be refused for the same reason everywhere. PostgreSQL checks them as they were made,
-    SQLite the last one first, and MariaDB those without NULL first. So the latter two are asked, in the order of the
-    port: such an error leaves their transactions open.
+    A row that breaks several constraints must give the same error on every database. PostgreSQL checks them in the
+    order in which they were made. SQLite checks the last one first. MariaDB checks those without NULL first. So SQLite
+    and MariaDB are asked again, in the order of the port. They can be: such an error leaves their transactions open.
     """
     what, connection, execution = broken(context.original_exception), context.connection, context.execution_context
     if what is None or connection is None or execution is None:
@@ -127,7 +127,7 @@ _WRITING = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM|COPY) ((?:[`\"]?\w+[`\"]
 
 
 def _still_referenced(what: Broken, table: str, row: _Row, connection: Connection) -> Exception | None:
-    """Return the error of the port that refers to a row that was to be deleted."""
+    """Return the error of the port that refers to a row that was being deleted."""
 
     def is_it(each: Constraint) -> bool:
         [key] = each.columns[0].foreign_keys
@@ -144,7 +144,7 @@ def _still_referenced(what: Broken, table: str, row: _Row, connection: Connectio
 
 
 def _row(table: str, sent: Any, connection: Connection) -> _Row:
-    """Return the row of a statement with the object that is written by it, of those that are being flushed."""
+    """Return the row of a statement, with the flushed object that the statement writes."""
     sent = sent if isinstance(sent, dict) else {}
     for one in connection.info.get(FLUSHING, ()):
         mapper = inspect(type(one))
@@ -170,7 +170,7 @@ def _sent(column: Column[Any], values: Mapping[str, Any], connection: Connection
 
 
 def _bulk_row(context: ExceptionContext) -> _Row:
-    """Return the row of many at which SQLite has stopped; the others do not say it."""
+    """Return the row at which SQLite stopped. The other databases do not say it."""
     connection: Any = context.connection
     names = context.execution_context.execution_options.get(BULK) if context.execution_context else None
     row: Any = context.parameters
@@ -183,7 +183,7 @@ def _bulk_row(context: ExceptionContext) -> _Row:
 
 
 def _exists(table: Any, sent: Mapping[str, Any], connection: Connection, but: Mapping[str, Any] = {}) -> bool:
-    """Return whether a table has a row with such values, as the driver takes them, besides the one of a key."""
+    """Return whether a table has a row with these driver values, apart from the row with the key ``but``."""
     quoted = connection.dialect.identifier_preparer.quote
     query: Any = select(literal_column("1")).select_from(table).limit(1)
     for name, value in sent.items():

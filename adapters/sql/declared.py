@@ -1,4 +1,4 @@
-"""What a port declares, compared with the tables when its SQL repository is declared."""
+"""Compare what a port declares with the tables when its SQL repository is declared."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def declare(repository: type[Repository[Any, Any]]) -> None:
     """Note what a port declares about its tables.
 
-    Raises ``TypeError`` unless they have the same unique values and references.
+    Raises ``TypeError`` unless the tables have the same unique values and references.
     """
     mapper: Mapper[Any] | None = inspect(repository.aggregate, raiseerr=False)
     if mapper is None:
@@ -69,12 +69,12 @@ def _check_subclasses(repository: type[Repository[Any]], mapper: Mapper[Any]) ->
 
 
 def _relations(mapper: Mapper[Any]) -> dict[str, RelationshipProperty[Any]]:
-    """Return the relationships to parts, of subclasses too, by their names."""
+    """Return the relationships to parts by name, those of subclasses included."""
     return {relation.key: relation for one in mapper.self_and_descendants for relation in one.relationships}
 
 
 def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()) -> Iterator[tuple[str, Any]]:
-    """Yield the path and the table of the root and its parts, each with the names of the foreign key to its parent."""
+    """Yield the path and table of the root and its parts, and the names of the foreign key to the parent."""
     yield path, (mapper.local_table, parent)
     for relation in _relations(mapper).values():
         names = frozenset(column.name for column in relation.remote_side)
@@ -82,7 +82,7 @@ def _tables(mapper: Mapper[Any], path: str, parent: frozenset[str] = frozenset()
 
 
 def _value_objects(mapper: Mapper[Any], path: str) -> set[str]:
-    """Return the attributes of the root, or of the parts at a path, that hold value objects in several columns."""
+    """Return the attributes, of the root or of the parts at a path, that hold value objects in several columns."""
     for name in path.split(".") if path else ():
         mapper = _relations(mapper)[name].mapper
     return {prop.key for prop in mapper.composites}
@@ -94,17 +94,17 @@ def _marker_of(names: tuple[str, ...]) -> str:
 
 
 def unique_where(table: Table, *names: str, where: Mapping[str, object]) -> None:
-    """Make columns of a table unique among the rows in which others have certain values, for ``Unique(where=...)``.
+    """Make columns unique among the rows in which other columns have certain values, for ``Unique(where=...)``.
 
-    MariaDB and MySQL have no partial indexes. So on every database a generated column is 1 in these rows and NULL in
-    the others, and is part of the unique constraint.
+    MariaDB and MySQL have no partial indexes. So every database gets a generated column, which is part of the unique
+    constraint. It is 1 in these rows and NULL in the others.
     """
     table.append_column(Column(_marker_of(names), Integer, Computed(_mark(table, where), persisted=True)))
     table.append_constraint(UniqueConstraint(*names, _marker_of(names)))
 
 
 def _mark(table: Table, where: Mapping[str, object]) -> ColumnElement[Any]:
-    """Return what is 1 in the rows in which columns have certain values, and NULL in the others."""
+    """Return an expression that is 1 in the rows in which columns have certain values, and NULL in the others."""
     conditions = [table.c[name].is_(None) if value is None else table.c[name] == value for name, value in where.items()]
     return case((and_(*conditions), 1))
 
@@ -146,7 +146,7 @@ def _unique_constraints(table: Table) -> Iterator[UniqueConstraint | Index]:
 def _is_special(one: UniqueConstraint | Index) -> bool:
     if isinstance(one, Index) and [*one.expressions] != [*one.columns]:
         return True
-    options = one.dialect_kwargs.values()  # a condition such as ``n == 1`` is false by itself
+    options = one.dialect_kwargs.values()  # a condition such as ``n == 1`` is false in a boolean context
     return bool(getattr(one, "deferrable", None)) or any(value is not None and value is not False for value in options)
 
 

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False) -> Engine:
-    """Return an engine for the URL of an SQLite file, a PostgreSQL, a MariaDB or a MySQL database.
+    """Return an engine for the URL of an SQLite file or of a PostgreSQL, MariaDB or MySQL database.
 
-    ``timeout`` is how many seconds to wait for a connection, and for another writer's lock. Nothing is connected yet.
-    With ``ping`` each connection is tried before a unit gets it, and replaced if the server has ended it meanwhile.
+    ``timeout`` is how many seconds to wait for a connection and for another writer's lock. The engine does not connect
+    yet. With ``ping`` each connection is tried before a unit gets it. If the server has ended it, it is replaced.
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for a URL that cannot be used.
     """
     url = parsed(database_url)
     options = {
         "pool_timeout": timeout,
         "pool_pre_ping": ping,
-        "pool_use_lifo": True,  # what the server holds for the connection that was used last is warm
-        "hide_parameters": True,  # they would be in errors and logs
+        "pool_use_lifo": True,  # the server keeps warm state for the connection that was used last
+        "hide_parameters": True,  # they would appear in errors and logs
     }
     try:
         engine = _MAKERS[url.get_backend_name()](url, timeout, options)
@@ -44,7 +44,7 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     return engine
 
 
-# A process that was forked must not use the connections of its parent: the answers would go to either of them.
+# A forked process must not use its parent's connections: either process could get the answers.
 _engines: WeakSet[Engine] = WeakSet()
 
 

@@ -1,4 +1,4 @@
-"""What the errors of SQLAlchemy and of the drivers mean in the words of domain.errors."""
+"""Translate the errors of SQLAlchemy and of the drivers into domain.errors."""
 
 from __future__ import annotations
 
@@ -37,63 +37,65 @@ if TYPE_CHECKING:
 Kind = Literal["unique", "foreign key", "not null", "check", "other"]
 """What a constraint demands."""
 
-# Conflicts between transactions that the database ended, so that nothing of this one happened: SQLSTATE in PostgreSQL
+# Conflicts between transactions. The database ended this one, so nothing of it happened. SQLSTATE in PostgreSQL
 # (Appendix A: serialization_failure, deadlock_detected, lock_not_available), SQLite's primary result codes
 # (SQLITE_BUSY, SQLITE_LOCKED), and the error numbers of MariaDB and MySQL (ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD,
 # ER_LOCK_TABLE_FULL, ER_LOCK_DEADLOCK).
 _LOST_RACE = {"40001", "40P01", "55P03"}
 _BUSY = {5, 6}
 MYSQL_LOCK_TIMEOUT = 1205
-MYSQL_ROLLED_BACK = {1020, 1206, 1213}  # the whole transaction, not the statement alone
+MYSQL_ROLLED_BACK = {1020, 1206, 1213}  # these roll back the whole transaction, not the statement alone
 _MYSQL_LOST_RACE = {MYSQL_LOCK_TIMEOUT, *MYSQL_ROLLED_BACK}
 
-# SQLSTATE classes that mean that the server cannot be used just now: connection exceptions, insufficient resources, and
-# operator intervention, such as a shutdown. Refused connections carry none.
+# SQLSTATE classes that mean that the server cannot be used now: connection exceptions, insufficient resources, and
+# operator intervention, such as a shutdown. Refused connections carry no SQLSTATE.
 _LACKING = "53"
 _UNAVAILABLE = ("08", _LACKING, "57P")
-# What a server says that was the primary, and is none any more: nothing is stored. SQLSTATE
-# read_only_sql_transaction, ER_READ_ONLY_MODE, and ER_OPTION_PREVENTS_STATEMENT, of which the message says the option.
+# The errors of a server that was the primary and no longer is. Nothing is stored. SQLSTATE read_only_sql_transaction,
+# ER_READ_ONLY_MODE, and ER_OPTION_PREVENTS_STATEMENT, whose message names the option.
 _READ_ONLY = "25006"
 _MYSQL_READ_ONLY = 1836
 _MYSQL_OPTION = 1290
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
-# What SQLite says of a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PROTOCOL
-# (at the beginning of a transaction), SQLITE_MISMATCH, SQLITE_NOTADB.
+# The codes of SQLite for a statement that it has not run: SQLITE_ERROR, SQLITE_READONLY, SQLITE_CANTOPEN,
+# SQLITE_PROTOCOL (at the beginning of a transaction), SQLITE_MISMATCH, SQLITE_NOTADB.
 _SQLITE_REFUSED = {1, 8, _SQLITE_CANNOT_OPEN, 15, 20, 26}
 # The same for MariaDB and MySQL: too many connections, no access, no such database, a node that lost its cluster,
 # shutdowns, and connections that were ended. The driver adds numbers from 2000 on for what it sees itself, and 0 for a
-# connection that is closed.
+# closed connection.
 _MYSQL_UNAVAILABLE = {0, 1040, 1044, 1045, 1047, 1049, 1053, 1129, 1130, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927}
 _MYSQL_CLIENT = range(2000, 3000)
 _MYSQL_DUPLICATE = 1062
-_MYSQL_CHECK = {3819, 4025}  # of MySQL and of MariaDB; the driver does not take them for integrity errors
+_MYSQL_CHECK = {3819, 4025}  # of MySQL and MariaDB; the driver does not report them as integrity errors
 
 
 TRANSACTION_LOST = "transaction_lost"
-"""The key in a connection's ``info`` that holds the error for which the database rolled the whole transaction back."""
+"""The key in a connection's ``info`` that holds the error for which the database rolled back the whole transaction."""
 
 ALONE = "alone"
-"""The key in a connection's ``info`` that says that a statement is to be a transaction by itself."""
+"""The key in a connection's ``info`` that says that a statement is to be its own transaction."""
 
 BULK = "bulk"
-"""The execution option of a statement that stores many rows: the names of its parameters, in the order of their places.
+"""The execution option of a statement that stores many rows: the names of its parameters in the order of their places.
 
-Which of the rows was refused is then not said.
+The error of such a statement does not say which row was refused.
 """
 
 
 def translated(error: BaseException, engine: Engine) -> BaseException:
-    """Return the domain's error for one of a statement; any other kind of error is returned as it is."""
+    """Return the domain's error for an error of a statement. Errors of other kinds are returned as they are."""
     if isinstance(error, DBAPIError):
         return _translated(error, engine)
     if isinstance(error, PoolTimeout):
         return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
     if isinstance(error, PendingRollbackError):
         return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
-    if isinstance(error, ValueError | OverflowError | StatementError):  # the driver or the column's type cannot send it
+    if isinstance(
+        error, ValueError | OverflowError | StatementError
+    ):  # the driver or column type cannot send the value
         return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
-    # Such as NoResultFound, of a query that a repository has made too narrow, or a row of a class that is not mapped.
+    # Such as NoResultFound, when a repository's query is too narrow, or a row of a class that is not mapped.
     if isinstance(error, SQLAlchemyError | AssertionError):
         return StorageError(f"SQLAlchemy refused a call of a repository: {error}")
     return error
@@ -112,20 +114,20 @@ def _translated(error: DBAPIError, engine: Engine) -> Exception:
 
 
 def _is_read_only_server(error: BaseException | None) -> bool:
-    """Return whether a driver's error says that the whole server does not write, as one that is no primary any more."""
+    """Return whether the whole server refuses to write, as a former primary does."""
     number, state = mysql_code(error), getattr(error, "pgcode", None)
     is_option = number == _MYSQL_OPTION and re.search("read[-_]only", str(error)) is not None
     return state == _READ_ONLY or number == _MYSQL_READ_ONLY or is_option
 
 
 def give_up_read_only_server(context: ExceptionContext) -> None:
-    """Give all connections of a pool up, as a listener to errors, so that the next ones are to the new primary."""
+    """Give up all connections of a pool, so the next ones reach the new primary. This is a listener to errors."""
     if _is_read_only_server(context.original_exception):
         context.is_disconnect = True
 
 
 def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
-    """Return the domain's error for one of COMMIT itself: unknown, unless the database surely refused to commit."""
+    """Return the domain's error for an error of COMMIT: unknown, unless the database certainly refused to commit."""
     refused = (_sqlstate(error) and not _unavailable(error)) or _is_read_only_server(error.orig)
     if isinstance(error, IntegrityError) or _lost_race(error) or refused:
         return translated(error, engine)
@@ -138,9 +140,12 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
 
 
 def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
-    """Return the domain's error for one of a statement that commits by itself: unknown, unless surely not stored."""
+    """Return the domain's error for an error of a statement that commits by itself.
+
+    The outcome is unknown unless the statement certainly stored nothing.
+    """
     refused = isinstance(error, ProgrammingError | DataError)  # by the driver, or by the server
-    # A statement for which PostgreSQL has no space or memory is undone, and its connection stays.
+    # PostgreSQL undoes a statement for which it has no space or memory, and keeps the connection.
     lacks = (_sqlstate(error) or "").startswith(_LACKING) and not error.connection_invalidated
     if refused or lacks or _sqlite_code(error) in _SQLITE_REFUSED:
         return translated(error, engine)
@@ -149,16 +154,16 @@ def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
 
 @frozen
 class Broken:
-    """The constraint that a database says was broken: its kind, and its name or else its columns, ``table.column``."""
+    """The constraint that a database names as broken: its kind, and its name or its columns as ``table.column``."""
 
     kind: Kind
     name: str | None = None
     columns: frozenset[str] = frozenset()
     can_be_asked: bool = False
-    """Whether the transaction can go on, and another constraint may come first."""
+    """Whether the transaction can go on and another constraint may come first."""
 
     def is_of(self, name: str, columns: Iterable[Column[Any]]) -> bool:
-        """Return whether it is the constraint of a name, on these columns."""
+        """Return whether this is the constraint with this name on these columns."""
         is_key = self.name == "PRIMARY" and all(column.primary_key for column in columns)  # MariaDB and MySQL
         return is_key or self.name == name or self.columns == {f"{one.table.name}.{one.name}" for one in columns}
 
@@ -171,8 +176,8 @@ _MYSQL_KINDS: dict[int, Kind] = {
     _MYSQL_DUPLICATE: "unique",
     **dict.fromkeys(_MYSQL_CHECK, "check"),
 }
-# Where a message has the name of a constraint. That of a duplicate ends with it, behind the value; MySQL puts the
-# table's name before it.
+# Where a message has the name of a constraint. The message of a duplicate ends with it, behind the value. MySQL puts
+# the name of the table before it.
 _MYSQL_NAMES: dict[str, str] = {"unique": r"'(?:[^'.]+\.)?([^'.]+)'$", "foreign key": r"CONSTRAINT `([^`]+)`"}
 _SQLITE_KINDS: dict[str, Kind] = {
     "UNIQUE": "unique",
@@ -183,10 +188,10 @@ _SQLITE_KINDS: dict[str, Kind] = {
 
 
 def broken(error: BaseException | None) -> Broken | None:
-    """Return the constraint that a driver's error is about; ``None`` for any other error.
+    """Return the constraint that a driver's error is about, or ``None`` for any other error.
 
-    The name comes from the driver's own field, or from where no value of the caller can stand in the message: such
-    values must not choose the error.
+    The name comes from the driver's own field, or from a place in the message that no value of the caller can reach.
+    Values of the caller must not choose the error.
     """
     number = mysql_code(error)
     if number in _MYSQL_KINDS and error is not None:
@@ -196,7 +201,7 @@ def broken(error: BaseException | None) -> Broken | None:
     state = getattr(error, "pgcode", None) or ""
     if state.startswith("23"):
         diag: Any = getattr(error, "diag", None)
-        name = diag.constraint_name or diag.column_name  # the latter of what is not null
+        name = diag.constraint_name or diag.column_name  # NOT NULL names the column only
         return Broken(_POSTGRES_KINDS.get(state, "other"), name)
     told = re.match(r"(UNIQUE|FOREIGN KEY|NOT NULL|CHECK) constraint failed(?:: (.+))?", str(error))
     if told and isinstance(error, sqlite3.IntegrityError):
@@ -208,12 +213,12 @@ def broken(error: BaseException | None) -> Broken | None:
 
 
 def is_autocommit(connection: Connection) -> bool:
-    """Tell whether somebody has asked for a connection without transactions, as some statements need it."""
+    """Return whether the connection was opened without transactions, as some statements need it."""
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 def name_of(engine: Engine) -> str:
-    """Return the URL of an engine without its password and options (which can hold one too)."""
+    """Return the URL of an engine without its password and options, which can also hold one."""
     return shown(engine.url)
 
 
@@ -245,7 +250,7 @@ def _sqlite_code(error: DBAPIError) -> int | None:
 
 
 def mysql_code(error: BaseException | None) -> int | None:
-    """Return the number of an error of MariaDB's or MySQL's driver; ``None`` for one of any other driver."""
+    """Return the number of an error of the MariaDB or MySQL driver, or ``None`` for an error of another driver."""
     first = error.args[0] if error is not None and error.args else None
     return first if isinstance(first, int) else None
 

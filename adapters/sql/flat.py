@@ -1,4 +1,4 @@
-"""Aggregates that are one row each, written by statements that are built once: a flush takes three times as long."""
+"""Write aggregates that are one row each by statements that are built once. A flush takes three times as long."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ flat_classes: set[type] = set()
 
 
 def are_flat(roots: Iterable[Aggregate]) -> bool:
-    """Return whether all aggregates are to be written as rows."""
+    """Return whether all aggregates can be written as rows."""
     return all(type(root) in flat_classes for root in roots)
 
 
 def write_flat(roots: Iterable[Aggregate], session: Session) -> None:
-    """Insert new aggregates and update changed ones; raise ``StaleDataError`` as a flush does."""
+    """Insert new aggregates and update changed ones. Raises ``StaleDataError`` as a flush does."""
     connection = session.connection()
     for root in roots:
         if root in session.new:

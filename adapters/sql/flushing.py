@@ -1,4 +1,4 @@
-"""What the unit of work does before SQLAlchemy flushes: it lets the session see where each part stands."""
+"""Prepare a session for a flush: show SQLAlchemy the place of each part."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 def is_crowded(one: Any) -> bool:
-    """Return whether an object holds a part twice, which SQLAlchemy does not take for a change."""
+    """Return whether an object holds a part twice. SQLAlchemy does not see that as a change."""
     parts = [id(part) for name in relations_of(type(one)) for part in held_in(one, name)]
     return len(set(parts)) < len(parts)
 
 
 def settle(session: Session) -> None:
-    """Let SQLAlchemy know exactly which parts have a place, before it flushes what was touched.
+    """Show SQLAlchemy exactly which parts have a place, before it flushes what was touched.
 
-    It follows each part by the last parent that it was put into or taken out of. So it loses sight of a part that is
-    swapped within a list, shared with a copy of its root, or removed by an equal one: it would delete a part that has
-    a place, keep one that has none, or insert one that stands nowhere.
+    SQLAlchemy follows each part by the last parent that it was put into or taken out of. It loses a part that is
+    swapped within a list, shared with a copy of its root, or removed by an equal one. It would then delete a part that
+    has a place, keep one without a place, or insert one that stands nowhere.
     """
     touched = {id(root): root for root in map(_root_or_self, (*session.new, *session.dirty)) if root is not None}
     placed = {id(part): part for root in touched.values() for part in parts_of(root)}
     refuse_deleted([*touched.values(), *placed.values()])
     gone = [part for root in touched.values() for part in known_parts(root) if id(part) not in placed]
-    for one in gone:  # what it has handed over would be deleted with it
+    for one in gone:  # deleting it would also delete the parts that it handed over
         for name in relations_of(type(one)):
             handed_over = [part for part in held_in(one, name) if id(part) in placed]
             if handed_over:
@@ -60,9 +60,9 @@ def _clear_parents(parts: Iterable[Any]) -> None:
 
 
 def _is_settled(one: Any, name: str) -> bool:
-    """Return whether SQLAlchemy takes an attribute for unchanged, and knows no other parent of the parts in it.
+    """Return whether SQLAlchemy sees an attribute as unchanged and knows no other parent of the parts in it.
 
-    To look takes a tenth of the time to fill it again.
+    This check takes a tenth of the time of filling the attribute again.
     """
     state, parts = inspect(one), held_in(one, name)
     if not all(parent is state for part in parts for parent in inspect(part).parents.values()):
@@ -71,7 +71,7 @@ def _is_settled(one: Any, name: str) -> bool:
 
 
 def mark_removed(roots: Iterable[Any], session: Session) -> None:
-    """Mark the parts as deleted that their roots had when they were read or written, and that have no place now."""
+    """Mark parts as deleted that their roots had when they were read or written, and that have no place now."""
     roots = list(roots)
     placed = {id(part) for root in roots for part in parts_of(root)}
     for root in roots:
@@ -85,17 +85,17 @@ def _root_or_self(one: Any) -> Any:
 
 
 def hold_back(roots: Iterable[Any], session: Session) -> list[tuple[Any, str, list[Any]]]:
-    """Take new parts out of their collections, so that what was changed and removed can be flushed before them.
+    """Take new parts out of their collections, so that changes and removals can be flushed before them.
 
-    One flush would insert first. What was moved into a new part is deleted at its old place, and becomes new itself.
-    Return what :func:`put_back` needs: an empty list if no part is new.
+    One flush would insert first. A part that moved into a new part is deleted at its old place and becomes new. Returns
+    the arguments of :func:`put_back`: an empty list if no part is new.
     """
-    new = session.new  # which makes a set of them each time, and loses those that are held back
+    new = session.new  # each call builds a set, and loses the parts that are held back
     parents = [one for root in roots if root not in new for one in (root, *parts_of(root))]
     if not any(one in new for one in parents):
         return []
     held = []
-    for one in reversed(parents):  # the parts inside a new part first: they would leave the session together with it
+    for one in reversed(parents):  # first the parts inside a new part: they would leave the session together with it
         for name in relations_of(type(one)):
             parts = held_in(one, name)
             kept = [part for part in parts if one not in new and part not in new]
@@ -124,7 +124,7 @@ def _refill(one: Any, name: str, parts: Sequence[Any]) -> None:
 
 
 def keep_equal(parents: Collection[Any]) -> None:
-    """Put parts back into sets where an equal one has taken their place: that counts as no change."""
+    """Put parts back into sets where an equal one has taken their place. That is not a change."""
     changes = [
         (vars(one)[name], inspect(one).attrs[name].history)
         for one in parents
@@ -141,7 +141,7 @@ def keep_equal(parents: Collection[Any]) -> None:
 
 
 def renumber(one: Any) -> bool:
-    """Set the positions of all parts that a list numbers; return whether any has changed."""
+    """Set the positions of all parts that a list numbers, and return whether any has changed."""
     changed = False
     for name in relations_of(type(one)):
         collection = vars(one).get(name)

@@ -1,4 +1,4 @@
-"""Subclasses of an aggregate that are stored with it: in its table, or in tables of their own beside it."""
+"""Subclasses of an aggregate that are stored with it, in its table or in their own tables beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def whole_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that let a class be read with its subclasses by one query."""
+    """Return the options for reading a class with its subclasses by one query."""
     if not {"inherits", "polymorphic_on"} & options.keys():
         return {}
     if "polymorphic_on" in options:
@@ -23,12 +23,12 @@ def whole_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_inherited(kind: Any) -> bool:
-    """Return whether objects of a mapped class are read as its subclasses, or are of one."""
+    """Return whether objects of a mapped class are read as its subclasses, or belong to a subclass."""
     return inspect(kind).polymorphic_on is not None
 
 
 def set_class(one: Any) -> None:
-    """Set the column that says of which class an object is; only ``__init__`` does so otherwise."""
+    """Set the column that names the class of an object. Otherwise only ``__init__`` sets it."""
     mapper: Mapper[Any] = inspect(type(one))
     if mapper.polymorphic_on is not None:
         set_attribute(one, mapper.get_property_by_column(mapper.polymorphic_on).key, mapper.polymorphic_identity)

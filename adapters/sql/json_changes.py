@@ -1,4 +1,4 @@
-"""Changes inside of JSON: found by comparing with the text that was read or written, since SQLAlchemy sees none."""
+"""Find changes inside of JSON by comparing texts, since SQLAlchemy sees none."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def note_json(objects: Iterable[Any]) -> None:
 
 
 def find_json_changes(session: Session) -> None:
-    """Let SQLAlchemy know which JSON of stored objects is not what it was, and which is the same in a new object."""
+    """Report to SQLAlchemy which JSON of stored objects has changed, and which is the same in a new object."""
     for one in session.identity_map.values() if classes_with_json else ():
         known: dict[str, Any] = inspect(one).info.get(_TEXTS, {}) if json_names(type(one)) else {}
-        for name in known.keys() & vars(one).keys():  # one that was deleted is refused elsewhere
+        for name in known.keys() & vars(one).keys():  # a deleted attribute is refused elsewhere
             if _text(one, name) != known[name]:
                 flag_modified(one, name)
             elif inspect(one).attrs[name].history.has_changes():
@@ -43,4 +43,4 @@ def _text(one: Any, name: str) -> Any:
     try:
         return None if value is None else limits_of(type(one))[name].stored(value)
     except ValueError:
-        return object()  # not equal to any, so it is found, and refused by its flush
+        return object()  # equal to no text: it counts as a change, and its flush refuses it

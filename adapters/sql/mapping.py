@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from domain.aggregate import Aggregate
 
-# Every constraint is named after its columns, so that a migration can name it, and an error can be traced back to it.
+# Every constraint is named after its columns. So a migration can name it, and an error can be traced back to it.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -41,7 +41,7 @@ metadata = MetaData(
 )
 
 VERSION_TABLE = "alembic_version"
-"""The table that holds the revision of this program's tables. Programs that share a database need a name each."""
+"""The table that holds the revision of this program's tables. Programs that share a database need one name each."""
 
 RETIRED = "retired"
 """The key in the ``info`` of a column that no statement of this program names, so that it can be dropped."""
@@ -53,21 +53,21 @@ _classes: WeakValueDictionary[str, Any] = WeakValueDictionary()  # by name, for 
 def map_aggregate(
     aggregate: type[Aggregate[Any]], table: Table | None = None, *, flat: bool = False, **options: Any
 ) -> None:
-    """Map an aggregate to its table; a second call changes nothing. Map its parts first.
+    """Map an aggregate to its table. A second call changes nothing. Map its parts first.
 
     ``options`` are those of SQLAlchemy's ``map_imperatively``, such as ``properties`` with a ``relationship()`` for
     each collection of parts, and a ``value_object()`` for each value in several columns. The version is SQLAlchemy's
-    ``version_id_col``: SQLAlchemy compares it at every write, and the unit of work raises it, once for each unit that
-    writes. Raises ``ValueError`` for what could not be kept alike on every storage (the tables in
-    adapters/sql/refused.py list it); nothing is mapped then.
+    ``version_id_col``. SQLAlchemy compares it at every write. The unit of work raises it once for each unit that
+    writes. Raises ``ValueError``, and maps nothing, for what could not be kept alike on every storage. The tables in
+    adapters/sql/refused.py list it.
 
-    ``flat`` is for an aggregate that is one row: its INSERT and UPDATE are built once, and run without a flush of
-    SQLAlchemy, which takes three times as long. They pass by listeners to the mapper's events.
+    ``flat`` is for an aggregate that is one row. Its INSERT and UPDATE are built once and run without a flush of
+    SQLAlchemy, which takes three times as long. They do not call listeners to the mapper's events.
 
-    A class with subclasses has ``polymorphic_on`` and ``polymorphic_identity``; each subclass has ``inherits`` and
-    ``polymorphic_identity``, and a table of its own or none. The port names them in ``subclasses``.
+    A class with subclasses has ``polymorphic_on`` and ``polymorphic_identity``. Each subclass has ``inherits`` and
+    ``polymorphic_identity``, with or without its own table. The port names them in ``subclasses``.
     """
-    # batch=False sends one row after another, so the error is that of the first row that is refused.
+    # batch=False sends one row after another, so the error is that of the first refused row.
     version = None if "inherits" in options or table is None else table.c.get("version")
     ours = {"version_id_col": version, "version_id_generator": False, "batch": False}
     _map(aggregate, table, options, ours, (ROOTS, FLAT if flat else ()))
@@ -76,10 +76,10 @@ def map_aggregate(
 
 
 def map_part(part: type, table: Table, **options: Any) -> None:
-    """Map a part of an aggregate, such as a line of an order; a second call changes nothing.
+    """Map a part of an aggregate, such as a line of an order. A second call changes nothing.
 
-    The table has a foreign key to the parent's table. Its primary key is one column: either the attribute ``id`` of
-    the part, or a number that the database makes and the domain does not know. ``options`` and errors are those of
+    The table has a foreign key to the parent's table. Its primary key is one column. It is either the attribute ``id``
+    of the part, or a number that the database makes and the domain does not know. ``options`` and errors are those of
     :func:`map_aggregate`.
     """
     has_id = attrs.has(part) and "id" in stored_names(part)
@@ -88,7 +88,7 @@ def map_part(part: type, table: Table, **options: Any) -> None:
         or len(table.foreign_key_constraints) > 1
         or any(isinstance(one, UniqueConstraint) for one in table.constraints)
     )
-    # No warning about a deleted row that was gone before: the version of the root is checked first.
+    # Do not warn about a deleted row that was already gone: the version of the root is checked first.
     ours = {"confirm_deleted_rows": False, "batch": not one_by_one}
     _map(part, table, options, ours, (PARTS, ()))
     copyreg.pickle(part, reduced)
@@ -106,11 +106,11 @@ def _map(
     refuse_declared(kind, written, options)
     refuse(kind.__name__, rows[0], kind, written)
     refuse_value_objects(kind, written, options.get("properties", {}))
-    # No database takes a value for a generated column, as an object would bring it that was read and is added again.
-    # Nor is a column used that a later migration drops: see docs/migrations.md.
+    # Databases refuse a value for a generated column. An object that was read and is added again would bring one. A
+    # column that a later migration drops is not used either: see docs/migrations.md.
     unused = [column.name for column in written.columns if column.computed is not None or RETIRED in column.info]
     ours["exclude_properties"] = unused
-    # Each class has its own registry, so that nothing is left of a class that is refused.
+    # Each class has its own registry, so nothing is left of a refused class.
     own = registry(metadata=metadata, class_registry=_classes)
     try:
         mapper: Mapper[Any] = own.map_imperatively(kind, table, **ours, **options)
@@ -143,8 +143,8 @@ def mapped_tables() -> list[Table]:
 
 
 def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
-    """Refuse what is no part, or one of another unit of work, before SQLAlchemy does so with its own error."""
-    mapped: Any = next(kind for kind in type(parent).__mro__ if kind in makers)  # the parent may be of a subclass of it
+    """Refuse a wrong type, or a part of another unit of work, before SQLAlchemy raises its own error."""
+    mapped: Any = next(kind for kind in type(parent).__mro__ if kind in makers)  # the parent may be of a subclass
     relation = inspect(mapped).relationships[rest[-1].key]
     if part is None and not relation.uselist:
         return
@@ -165,7 +165,7 @@ def _refuse_foreign(parent: Any, part: Any, *rest: Any) -> None:
 
 
 def _refuse_taken_id(mapper: Mapper[Any], _connection: object, part: Any) -> None:
-    """Refuse a part with the id of another part of the unit, of which SQLAlchemy would only warn."""
+    """Refuse a part with the id of another part of the unit. SQLAlchemy would only warn."""
     session: Any = object_session(part)
     key = mapper.identity_key_from_instance(part)
     if key in session.identity_map and session.identity_map[key] not in session.deleted:

@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-# The second program waits, and finds nothing left to do. The number is arbitrary, and the same in every program.
+# The second program waits, and then finds nothing left to do. The number is arbitrary and the same in every program.
 _LOCK = {
     "sqlite": "BEGIN IMMEDIATE",
     "postgresql": "SELECT pg_advisory_xact_lock(4206513817)",
     "mysql": "SELECT GET_LOCK(SHA1(CONCAT('plumbline ', DATABASE())), @@innodb_lock_wait_timeout)",
 }
 _GALERA = "SHOW VARIABLES WHERE variable_name = 'wsrep_on' AND value = 'ON'"
-# What a node says when another one was faster: the table exists, it is being made just now, or a conflict.
+# A node's errors when another node was faster: the table exists, it is being made just now, or a conflict.
 _LOST_RACE = {1050, 1684, *MYSQL_ROLLED_BACK}
 
 LOCK_TABLE = f"{VERSION_TABLE}_lock"
-"""The table that is the lock of a Galera cluster, as long as it exists."""
+"""The table that is the lock of a Galera cluster while it exists."""
 
 
 @contextmanager
 def migrating(engine: Engine) -> Iterator[Connection]:
     """Yield a connection for migrations. No other program changes the tables of this database until it ends.
 
-    Raises :class:`~domain.errors.StorageUnavailable` when another one takes longer than the time limit. What the
-    database itself says of that limit is raised as it is.
+    Raises :class:`~domain.errors.StorageUnavailable` when another program takes longer than the time limit. The
+    database's own error about that limit is raised as it is.
     """
     kind = engine.dialect.name
-    # Statements that change tables commit there, so what Alembic notes between them must be stored as well.
+    # There, statements that change tables commit. So what Alembic notes between them must be stored as well.
     options = {"isolation_level": "AUTOCOMMIT"} if kind == "mysql" else {}
     with engine.connect().execution_options(**options) as connection:
         try:
@@ -50,7 +50,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
                         yield connection
                     return
                 if kind == "sqlite":
-                    # Alembic alters a table by dropping the old one, which would take its child entities with it.
+                    # Alembic alters a table by dropping the old one, which would delete its child entities.
                     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
                 locked = connection.exec_driver_sql(_LOCK[kind])
                 if kind == "mysql" and not locked.scalar():
@@ -61,7 +61,7 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 
 
 def in_use(engine: Engine) -> str:
-    """Return what to say when another program holds the tables."""
+    """Return the message for when another program holds the tables."""
     return f"another program is using or changing the tables of {name_of(engine)}: try again when it has ended"
 
 
@@ -69,7 +69,7 @@ def in_use(engine: Engine) -> str:
 def _cluster_locked(connection: Connection) -> Iterator[None]:
     """Hold the lock of a Galera cluster, where GET_LOCK is local to a node.
 
-    All nodes run the statements that change tables, in one order: one program's CREATE TABLE succeeds.
+    All nodes run the statements that change tables in one order. So the CREATE TABLE of only one program succeeds.
     """
     deadline = time.monotonic() + connection.exec_driver_sql("SELECT @@innodb_lock_wait_timeout").scalar_one()
     while not _created(connection):

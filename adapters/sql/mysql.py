@@ -30,31 +30,31 @@ if TYPE_CHECKING:
 
 
 def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
-    """Return an engine for a MariaDB or MySQL server; ``timeout`` (seconds) is how long to wait for it or for a lock.
+    """Return an engine for a MariaDB or MySQL server.
 
-    Its transactions are READ COMMITTED, like those of PostgreSQL. An ``init_command`` in the URL takes the place of
-    this level and of the limits of waiting. Raises :class:`~domain.errors.ConfigurationError` for an option that the
-    driver does not take.
+    ``timeout`` (seconds) is how long to wait for the server or for a lock. Transactions are READ COMMITTED, as on
+    PostgreSQL. An ``init_command`` in the URL replaces this level and the limits of waiting. Raises
+    :class:`~domain.errors.ConfigurationError` for an option that the driver does not take.
     """
     asked = options_of(url)
     seconds = max(1, round(timeout))  # neither server takes fractions
     arguments: dict[str, Any] = {
         "connect_timeout": seconds,
-        # Strict, so that a value which does not fit is refused and never cut, however the server is set up.
+        # Strict, so a value that does not fit is refused and never cut, whatever the settings of the server.
         "sql_mode": "TRADITIONAL",
     }
     arguments |= asked
     arguments["charset"] = "utf8mb4"  # the one that holds every character
     arguments["autocommit"] = False  # or there would be no transactions
-    # Without its options, which can hold a password: SQLAlchemy shows all of a URL but a password before the @.
+    # Without its options, which can hold a password: SQLAlchemy shows the whole URL but a password before the @.
     engine = create_engine(url.set(query={}), module=driver_of(url), connect_args=arguments, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _record: object) -> None:
-        # Ids are stored as text: MariaDB has a type for UUIDs, but sorts them by their version before their value.
+        # Ids are stored as text: MariaDB has a type for UUIDs, but it sorts them by version before value.
         engine.dialect.supports_native_uuid = False
         cursor = connection.cursor()
-        cursor.execute("SET SESSION lc_messages = 'en_US'")  # not in all languages does a message end with the key
+        cursor.execute("SET SESSION lc_messages = 'en_US'")  # some languages do not put the key at the end of a message
         if "init_command" not in asked:
             cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
@@ -71,9 +71,9 @@ def mysql_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine
 
 @compiles(CreateTable, "mysql")
 def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
-    """Make every table one that has transactions, and that tells texts apart as the other databases do.
+    """Give every table transactions, and texts that compare as on the other databases.
 
-    By default both servers take "Ann", "Änn" and "ann " for one and the same unique value.
+    By default both servers take "Ann", "Änn" and "ann " for the same unique value.
     """
     collation = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"
     statement = compiler.visit_create_table(create, **options).rstrip()
@@ -82,13 +82,13 @@ def _create_table(create: CreateTable, compiler: Any, **options: Any) -> str:
 
 @compiles(DateTime, "mysql")
 def _date_time(_type: DateTime, _compiler: Any, **_options: Any) -> str:
-    """Keep a point in time to the microsecond; by default both servers cut it to the second."""
+    """Keep a point in time to the microsecond. By default both servers cut it to the second."""
     return "DATETIME(6)"
 
 
 @compiles(Time, "mysql")
 def _time(_type: Time, _compiler: Any, **_options: Any) -> str:
-    """Keep a time of a day to the microsecond, likewise."""
+    """Keep a time of day to the microsecond."""
     return "TIME(6)"
 
 
@@ -105,7 +105,7 @@ def _forget_transaction(connection: Connection) -> None:
 
 
 def _note_transaction(cursor: Any, _statement: str, _parameters: object, context: ExecutionContext) -> None:
-    """Note before each statement whether the transaction goes on that an earlier one has begun."""
+    """Note before each statement whether the transaction of an earlier statement is still open."""
     with suppress(NotImplementedError):  # there is no info yet while SQLAlchemy gets to know the server
         info = context.root_connection.info
         if cursor.connection.server_status & _IN_TRANSACTION:
@@ -115,29 +115,29 @@ def _note_transaction(cursor: Any, _statement: str, _parameters: object, context
 
 
 def has_ended(connection: Connection) -> bool:
-    """Tell whether a transaction was ended by a statement: one that changes tables ends it, too."""
+    """Return whether a statement ended the transaction. A statement that changes tables does."""
     driver: Any = connection.connection.dbapi_connection
     is_over = _BEGUN in connection.info and not driver.server_status & _IN_TRANSACTION
     return is_over or _ENDED in connection.info
 
 
 def _give_up_what_is_out_of_step(context: ExceptionContext) -> None:
-    """Give a connection up when something else than the driver's own error came out of a call.
+    """Give up a connection when a call raised something other than an error of the driver.
 
-    A signal's handler may have raised it while the driver waited for the server, whose answer would then be taken for
-    that of the next statement. What the driver cannot send was never asked.
+    A signal handler may have raised it while the driver waited for the server. The server's answer would then be taken
+    for that of the next statement. A value that the driver cannot send was never sent.
     """
     known: Any = (context.dialect.loaded_dbapi.Error, ValueError, TypeError)
-    was_asked = context.execution_context is not None or context.statement is None  # the latter is a COMMIT
+    was_asked = context.execution_context is not None or context.statement is None  # no statement: a COMMIT
     if was_asked and not isinstance(context.original_exception, known):
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
 
 
 def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
-    """Say and remember that the server has rolled back the whole transaction, and not the statement alone.
+    """Note and report that the server rolled back the whole transaction, not the statement alone.
 
-    It goes on with a new transaction: a COMMIT would succeed, and store only what came after.
+    The server goes on with a new transaction. A COMMIT would succeed and store only the later statements.
     """
     number, connection = mysql_code(context.original_exception), context.connection
     if connection is None or connection.invalidated:

@@ -1,4 +1,4 @@
-"""How a connection to MariaDB or MySQL is made: its options, and a time limit that the driver keeps only in part."""
+"""Connect to MariaDB or MySQL: the options, and a time limit that the driver keeps only in part."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _OPTIONS: dict[str, Callable[[str], Any]] = {
     "charset": _all_characters,
     "read_default_file": existing_file,
 }
-"""What the text of each option stands for."""
+"""How the text of each option is read."""
 
-# How the driver names what it is told of TLS, and what the text stands for. By itself it would take the certificates,
-# but not verify that of the server.
+# The driver's names of the TLS options, and how their text is read. By default the driver takes the certificates
+# without verifying that of the server.
 _TLS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ssl_ca": ("ca", existing_file),
     "ssl_capath": ("capath", existing_file),
@@ -61,7 +61,7 @@ _ADVICE = {
 def options_of(url: URL) -> dict[str, Any]:
     """Return the arguments of the driver for the options of a URL.
 
-    Raises :class:`~domain.errors.ConfigurationError` for an option that it does not take, or with another value.
+    Raises :class:`~domain.errors.ConfigurationError` for an option or a value that the driver does not take.
     """
     known = _OPTIONS | {name: read for name, (_, read) in _TLS.items()}
     for name in url.query:
@@ -82,17 +82,16 @@ def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:
         raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
 
 
-_CANNOT_CONNECT = 2003  # CR_CONN_HOST_ERROR, as the driver says it
+_CANNOT_CONNECT = 2003  # CR_CONN_HOST_ERROR, as the driver reports it
 
 
 def driver_of(url: URL) -> Any:
-    """Return the driver for a URL, as a module whose ``connect`` keeps to its ``connect_timeout`` (seconds).
+    """Return the driver for a URL as a module whose ``connect`` keeps to its ``connect_timeout`` (seconds).
 
-    It is the limit for reaching the server, and once more for logging in. By itself the driver waits without end for a
-    server that accepts a connection and then says nothing; its ``read_timeout`` would be a limit for every statement,
-    too.
+    The limit holds for reaching the server, and once more for logging in. The driver alone waits without end for a
+    server that accepts a connection and then says nothing. Its ``read_timeout`` would also limit every statement.
     """
-    # Not by a listener of do_connect, which would keep those of an application from being asked: its log-in, say.
+    # Not a listener to do_connect: that would keep the application's own listener, such as a log-in, from being called.
     driver = url.get_dialect().import_dbapi()
     return SimpleNamespace(**{**vars(driver), "connect": partial(_connect, driver)})
 
@@ -109,7 +108,7 @@ def _connect(driver: Any, **arguments: Any) -> Any:
 def _connect_in_time(connection: Any, driver: Any) -> None:
     try:
         with _reached(connection) as ours, _time_limit(ours, connection.connect_timeout):
-            connection.connect(ours.dup())  # a copy, so that ours still ends the connection when the driver encrypts it
+            connection.connect(ours.dup())  # a copy, so ours still ends the connection when the driver encrypts it
     except OSError as error:
         message = f"Can't connect to MySQL server on {connection.host!r} ({error})"
         raise driver.OperationalError(_CANNOT_CONNECT, message) from error
@@ -126,7 +125,7 @@ def _reached(connection: Any) -> socket.socket:
 
 @contextmanager
 def _time_limit(connection: socket.socket, seconds: float) -> Iterator[None]:
-    """End a connection when the block takes longer; raises TimeoutError in the place of what comes of that."""
+    """End a connection when the block takes longer. Raises TimeoutError in place of the error that follows."""
     too_late = Event()
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""An aggregate and its parts: walking the tree that relationships make of them, and preparing it for a flush."""
+"""Walk the tree of an aggregate and its parts, and prepare it for a flush."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Mapper, RelationshipProperty, Session
 
-# Not in SQLAlchemy's ``info``: the session would keep that alive, and with it all that a stream has read.
+# Not in SQLAlchemy's ``info``: the session would keep that alive, with everything that a stream has read.
 _PARTS = "_stored_parts"  # the key in the ``__dict__`` of a root that holds the parts it is stored with
 _ROOT = "_root"  # the key in the ``__dict__`` of a part that holds its root
 
@@ -34,7 +34,7 @@ def relations_of(kind: Any) -> tuple[str, ...]:
 
 @once_for_each_class
 def _generated_key(kind: Any) -> str | None:
-    """Return the attribute for the key if the database makes it."""
+    """Return the name of the key attribute if the database makes the key."""
     mapper: Mapper[Any] = inspect(kind)
     key = mapper.primary_key[0]
     table: Any = mapper.local_table
@@ -48,14 +48,14 @@ def position_of(relation: RelationshipProperty[Any]) -> str | None:
 
 
 def parts_of(one: Any) -> list[Any]:
-    """Return the parts of an object at every level, each after its parent; a part that is held twice comes twice."""
+    """Return the parts of an object at every level, each after its parent. A part that is held twice comes twice."""
     found: list[Any] = []
     _collect(one, found)
     return found
 
 
 def _collect(one: Any, found: list[Any]) -> None:
-    # Generators inside of generators would take twice as long, and a flush walks over all parts many times.
+    # Nested generators would take twice as long, and a flush walks over all parts many times.
     for name in relations_of(type(one)):
         for part in held_in(one, name):
             found.append(part)
@@ -70,33 +70,33 @@ def graph_of(root: Any) -> list[Any]:
 
 def held_in(one: Any, name: str) -> Sequence[Any]:
     """Return the parts that an attribute holds."""
-    value = vars(one).get(name)  # not by getattr, which would load what is not loaded yet
+    value = vars(one).get(name)  # getattr would load what is not loaded yet
     if value is None:
         return ()
     return list(value) if isinstance(value, list | set) else (value,)
 
 
 def deleted_of(one: Any) -> set[str]:
-    """Return the names of the attributes of an object that were deleted."""
+    """Return the names of the deleted attributes of an object."""
     unset = [name for name in inspect(type(one)).attrs.keys() if name not in vars(one)]  # noqa: SIM118  # no mapping
     value_objects = inspect(type(one)).composites.keys()
     return set(unset) - (inspect(one).unmodified - {*value_objects}) if unset else set()
 
 
 def refuse_deleted(objects: Iterable[Any]) -> None:
-    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for an object of which an attribute was deleted."""
+    """Raise :class:`~domain.errors.UnitOfWorkMisuse` for an object with a deleted attribute."""
     for one in objects:
         for name in deleted_of(one):
             raise UnitOfWorkMisuse(f"the attribute {name} of {named(one)} was deleted: clear it, or set it to None")
 
 
 def root_of(part: Any) -> Any:
-    """Return the root with which a part was read or written; ``None`` for a new part."""
+    """Return the root with which a part was read or written, or ``None`` for a new part."""
     return vars(part).get(_ROOT)
 
 
 def note_root(root: Any) -> None:
-    """Note the parts of an aggregate in the root, and the root in each of them, which keeps it alive."""
+    """Note the parts of an aggregate in the root, and the root in each of them. Each part keeps the root alive."""
     parts = parts_of(root)
     vars(root)[_PARTS] = parts
     for part in parts:
@@ -115,7 +115,7 @@ def check_parts(roots: Iterable[Any]) -> None:
 
 
 def check_places(roots: Iterable[Any]) -> None:
-    """Raise the same error for parts that are in two places of some aggregates."""
+    """Raise the same error for parts that are in two places of these aggregates."""
     seen: dict[int, Any] = {}
     for root in roots:
         for part in parts_of(root):
@@ -129,7 +129,7 @@ def _in_two_places(part: Any, one: Any, other: Any) -> UnitOfWorkMisuse:
 
 
 def make_new(root: Any, session: Session) -> None:
-    """Make an aggregate of an ended unit of work new again, with its parts; those of this session move to it."""
+    """Make an aggregate of an ended unit of work new again, with its parts. Parts of this session move to it."""
     if inspect(root).key is not None:
         make_transient(root)
     spread(root)
@@ -147,7 +147,7 @@ def make_new(root: Any, session: Session) -> None:
 
 
 def make_parts_new(parts: Iterable[Any]) -> None:
-    """Make parts new again that are no longer stored; each holds its own parts anew."""
+    """Make parts new again that are no longer stored. Each gets its own parts anew."""
     parts = list(parts)
     for part in parts:
         _make_new_part(part)
@@ -156,7 +156,7 @@ def make_parts_new(parts: Iterable[Any]) -> None:
 
 
 def _make_new_part(part: Any) -> None:
-    """Make a part that was once stored new again; a key that the database has made is dropped."""
+    """Make a part new again that was once stored. Drop a key that the database made."""
     state = inspect(part)
     if state.key is not None:
         make_transient(part)
@@ -167,7 +167,7 @@ def _make_new_part(part: Any) -> None:
 
 
 def twin_of(one: Any) -> Any:
-    """Return a new object with the same values, and with twins of the parts."""
+    """Return a new object with the same values and with twins of the parts."""
     kind = type(one)
     twin = empty(kind)
     for name in inspect(kind).column_attrs.keys():  # noqa: SIM118  # it is no mapping
@@ -182,7 +182,7 @@ def twin_of(one: Any) -> Any:
 
 
 def _hold_anew(one: Any) -> None:
-    """Empty each relationship and fill it again, so that SQLAlchemy takes all its parts for added."""
+    """Empty each relationship and fill it again, so SQLAlchemy counts all its parts as added."""
     for name in (name for name in relations_of(type(one)) if name in vars(one)):
         held, value = held_in(one, name), vars(one)[name]
         set_committed_value(one, name, _holding(value, ()))
@@ -193,7 +193,7 @@ def _hold_anew(one: Any) -> None:
 
 
 def _holding(like: Any, parts: Sequence[Any]) -> Any:
-    """Return the parts in a list or a set if ``like`` is one; otherwise the single part, or ``None``."""
+    """Return the parts as a list or a set if ``like`` is one. Otherwise return the single part or ``None``."""
     for kind in (list, set):
         if isinstance(like, kind):
             return kind(parts)

@@ -1,4 +1,4 @@
-"""What is special about PostgreSQL's transactions: how they begin, if at all."""
+"""PostgreSQL's transactions: whether they begin, and how."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
 
-# A query that locks rows, or that calls a function, may mean to do so for as long as the transaction lasts.
+# A query that locks rows or calls a function may need its effect until the transaction ends.
 _READING = re.compile(r"SELECT (?!.*(?:\bFOR\b|\bINTO\b|;|[\"\w]\())", re.DOTALL | re.IGNORECASE)
 
 STREAMED = {"stream_results", "yield_per"}
-"""The execution options of what is read little by little."""
+"""The execution options of a query that is read in batches."""
 
 
 def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
-    """Return an engine for a server; ``timeout`` (seconds) is how long to wait for it, or for a lock.
+    """Return an engine for a server.
 
-    Raises :class:`~domain.errors.ConfigurationError` for an option of the URL that the driver does not take.
+    ``timeout`` (seconds) is how long to wait for the server or for a lock. Raises
+    :class:`~domain.errors.ConfigurationError` for an option of the URL that the driver does not take.
     """
     check_options(url)
-    # UTC, because not in every time zone can the driver read all times that can be stored.
+    # UTC, because in some time zones the driver cannot read all times that can be stored.
     settings = Settings.of(str(url.query.get("options", "")), lock_timeout=str(round(timeout * 1000)), timezone="UTC")
     arguments: dict[str, Any] = {
         "connect_timeout": max(2, round(timeout)),  # libpq takes whole seconds, two at the least
     }
-    # What the URL says itself has precedence; but without UTF-8, many a name could not be sent at all.
+    # The URL's own values have precedence. But without UTF-8, many names could not be sent at all.
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments |= {"client_encoding": "utf8", "options": settings.text}
-    # Kept out of the engine's URL, of which SQLAlchemy shows all but a password before the @.
+    # Kept out of the engine's URL: SQLAlchemy shows the whole URL but a password before the @.
     arguments |= {name: value for name, value in url.query.items() if name in SECRETS}
     engine = create_engine(
         url.difference_update_query(["options", *SECRETS]),
@@ -64,10 +65,10 @@ def postgres_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Eng
 
 
 def _prepare(settings: Settings, connection: DBAPIConnection, record: Any) -> None:
-    """Note whether transactions need to begin with their first write only.
+    """Note whether transactions need to begin only with their first write.
 
-    At READ COMMITTED every statement sees what is committed when it begins, in a transaction or not; so what is read
-    before the first write is read without one, which saves two round trips to the server.
+    At READ COMMITTED every statement sees what is committed when it begins, in a transaction or not. So reads before
+    the first write need no transaction. That saves two round trips to the server.
     """
     isolation = settings.prepare(connection, record)
     record.info["begins_late"] = isolation == "read committed" and LOCAL not in record.info
@@ -75,14 +76,14 @@ def _prepare(settings: Settings, connection: DBAPIConnection, record: Any) -> No
 
 
 def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: Any) -> None:
-    """Let the driver begin a transaction at its next statement, unless that is a query and no transaction has begun."""
+    """Let the driver begin a transaction at its next statement. A query before the first write needs no transaction."""
     driver, connection = cursor.connection, context.root_connection
     if not driver.autocommit:
         with suppress(NotImplementedError):  # there is no info yet while SQLAlchemy gets to know the server
             set_for_transaction(driver, connection.info)
         return
     is_query = context.compiled is not None and isinstance(context.compiled.statement, Select)
-    # What is read little by little needs a transaction, too.
+    # A query that is read in batches needs a transaction.
     if is_query and STREAMED.isdisjoint(context.execution_options) and _only_reads(statement):
         return
     if not (ALONE in connection.info or is_autocommit(connection)):
@@ -94,7 +95,7 @@ def _begin_without_parameters(cursor: Any, statement: str, context: ExecutionCon
 
 
 def begin_with_next(connection: Connection) -> None:
-    """Let the driver begin a transaction at the next statement, whatever it is, and by whatever means it is run."""
+    """Let the driver begin a transaction at the next statement, whatever it is and however it is run."""
     driver: Any = connection.connection.dbapi_connection
     if driver.autocommit and not is_autocommit(connection):
         driver.autocommit = False
@@ -102,35 +103,35 @@ def begin_with_next(connection: Connection) -> None:
 
 
 def can_write_alone(connection: Connection) -> bool:
-    """Tell whether the next statement could be a transaction by itself, on a connection that the server still keeps.
+    """Return whether the next statement could be its own transaction, on a connection that the server still keeps.
 
-    On one that has ended while nobody used it, nobody could tell whether such a statement has happened; ``BEGIN`` has
-    surely stored nothing.
+    If the server ended an idle connection, the outcome of such a statement would be unknown. ``BEGIN`` has certainly
+    stored nothing.
     """
     driver: Any = connection.connection.dbapi_connection
     try:
-        driver.poll()  # may read why the server has ended it,
+        driver.poll()  # may read why the server has ended the connection,
         driver.poll()  # and this one meets the end
     except connection.dialect.loaded_dbapi.Error:
         return False
     return bool(driver.autocommit)
 
 
-# What psycopg2 calls STATUS_IN_TRANSACTION, TRANSACTION_STATUS_IDLE and TRANSACTION_STATUS_INERROR. The first is what
-# it has begun and ended itself, the others are what the server says.
+# psycopg2's STATUS_IN_TRANSACTION, TRANSACTION_STATUS_IDLE and TRANSACTION_STATUS_INERROR. The first is what the driver
+# has begun and ended itself. The others are what the server reports.
 _IN_TRANSACTION = 2
 _IDLE = 0
 _IN_ERROR = 3
 
 
 def has_ended(connection: Connection) -> bool:
-    """Tell whether a transaction that the driver has begun was ended by a statement."""
+    """Return whether a statement ended a transaction that the driver had begun."""
     driver: Any = connection.connection.dbapi_connection
     return bool(driver.status == _IN_TRANSACTION and driver.info.transaction_status == _IDLE)
 
 
 def is_aborted(connection: Connection) -> bool:
-    """Tell whether the server only waits for the end of the transaction, after an error."""
+    """Return whether an error has made the server wait for the end of the transaction."""
     driver: Any = connection.connection.dbapi_connection
     return bool(driver.info.transaction_status == _IN_ERROR)
 
@@ -142,6 +143,6 @@ def _only_reads(statement: str) -> bool:
 
 def _end(connection: DBAPIConnection | None, record: Any) -> None:
     """Go back to reading without a transaction when the connection goes back to the pool."""
-    # Setting it lets go of the interpreter's lock, and each time that costs eight threads more than all the rest here.
+    # Setting it releases the GIL. With eight threads, that costs more each time than everything else here.
     if connection is not None and connection.autocommit != record.info["begins_late"]:
         connection.autocommit = record.info["begins_late"]

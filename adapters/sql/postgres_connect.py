@@ -1,7 +1,7 @@
-"""How a connection to PostgreSQL is made: its options, and what it is set to, behind a pooler too.
+"""Connect to PostgreSQL and set up the connection, behind a pooler too.
 
-A pooler such as PgBouncer gives a server's connection to one client after another. It refuses ``options`` at the start
-of a connection, or drops them. So what they set is then set at the beginning of each transaction, and for that alone.
+A pooler such as PgBouncer gives a server's connection to one client after another. It refuses or drops ``options`` at
+the start of a connection. Each transaction then sets them at its beginning, for itself alone.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key",
 _SETTING = re.compile(r"(?:-c|--)([\w.-]+)=(.*)", re.DOTALL)
 _ISOLATION = "default_transaction_isolation"
 
-# What libpq and the server say of values that neither can use: before anything else is sent, and without a SQLSTATE.
+# The messages of libpq and the server about values that neither can use. They come first and without a SQLSTATE.
 _WRONG = re.compile(
     r"(?:.*: )?(?:FATAL:\s+)?((?:invalid [^\n]*(?:value|port number)|root certificate file|certificate|private key"
     r"|unrecognized configuration parameter|parameter \")[^\n]*)"
 )
 
 LOCAL = "local"
-"""The key in a connection's ``info`` that holds what is to be set in each transaction, by name."""
+"""The key in a connection's ``info`` that holds what each transaction has to set, by name."""
 
-_IDLE = 0  # what psycopg2 calls TRANSACTION_STATUS_IDLE
+_IDLE = 0  # psycopg2's TRANSACTION_STATUS_IDLE
 
 
 @define(eq=False)
 class Settings:
-    """What each connection of an engine is set to: parameters of the server, by name, and the same as an option."""
+    """The settings of each connection of an engine: parameters of the server by name, and the same as an option."""
 
     asked: dict[str, str]
     text: str
     others: str
-    """What the URL's own options ask for that only the start of a connection can set."""
+    """The settings in the URL's own options that only the start of a connection can make."""
 
     refused: bool = field(default=False, init=False)
     """Whether the server, or the pooler before it, refuses options."""
 
     @classmethod
     def of(cls, options: str, **ours: str) -> Settings:
-        """Return our settings, and those of the URL's own ``options``, which have precedence."""
+        """Return our settings and those of the URL's own ``options``, which have precedence."""
         words = {word: _SETTING.fullmatch(word) for word in shlex.split(options.replace("-c ", "-c"))}
         theirs = {match[1].replace("-", "_").lower(): match[2] for match in words.values() if match}
         text = " ".join(f"-c {name}={value}" for name, value in ours.items())
@@ -61,8 +61,9 @@ class Settings:
         return cls({**ours, **theirs}, f"{text} {options}".strip(), others)
 
     def driver(self, url: URL) -> Any:
-        """Return the driver for a URL, as a module whose ``connect`` does without options where they are refused."""
-        # Not by a listener of do_connect, which would keep those of an application from being asked: its log-in, say.
+        """Return the driver for a URL as a module whose ``connect`` leaves out options where they are refused."""
+        # Not a listener to do_connect: that would keep the application's own listener, such as a log-in, from being
+        # called.
         driver = url.get_dialect().import_dbapi()
         return SimpleNamespace(**{**vars(driver), "connect": partial(self._connect, driver)})
 
@@ -80,7 +81,7 @@ class Settings:
         return self._connect(driver, **arguments)
 
     def prepare(self, connection: Any, record: Any) -> str:
-        """Look whether the settings have arrived, let each transaction set them otherwise; return the isolation level.
+        """Check that the settings have arrived, or let each transaction set them. Return the isolation level.
 
         Raises :class:`~domain.errors.ConfigurationError` for a setting that cannot be made.
         """
@@ -100,7 +101,7 @@ class Settings:
         return str(isolation)
 
     def _local(self, connection: Any) -> dict[str, str]:
-        """Return what each transaction has to set; its isolation level is said by the driver when it begins."""
+        """Return what each transaction has to set. The driver sends its isolation level when it begins."""
         local = {name: value for name, value in self.asked.items() if name != _ISOLATION}
         fixed = [name for name in local if name.startswith("default_transaction_")]
         if self.others or fixed:

@@ -1,4 +1,4 @@
-"""How many rows are stored at once on PostgreSQL: by COPY, as a text that is printed while it is sent."""
+"""Store many rows on PostgreSQL by COPY, as a text that is printed while it is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def printers_of(columns: Sequence[Column[Any]], dialect: Dialect) -> list[Printer] | None:
-    """Return what prints the values of each column for COPY; ``None`` where it cannot take all of them."""
+    """Return the functions that print the values of each column for COPY. ``None``: COPY cannot take all of them."""
     if dialect.name != "postgresql":
         return None
     printers = [printer for column in columns if (printer := _printer(column, dialect))]
@@ -43,7 +43,7 @@ def copy_rows(
 ) -> None:
     """Insert rows into columns of one table by one COPY (PostgreSQL manual, *Populating a Database*).
 
-    Each slice of them is printed when those before are on their way, so that the server is at work at the same time.
+    Each slice is printed while the slices before it are on their way. So the server works at the same time.
     """
     quoted = connection.dialect.identifier_preparer
     names = ", ".join(quoted.quote(column.name) for column in columns)
@@ -56,26 +56,26 @@ def copy_rows(
     )
 
 
-_COPIED = "copied"  # the execution option that holds what is sent along with a COPY
+_COPIED = "copied"  # the execution option that holds the data of a COPY
 
 
 class _Lines:
-    """Texts as the file that COPY reads, and the error that has stopped the reading.
+    """Texts as the file that COPY reads, and the error that stopped the reading.
 
-    It is kept here, because the driver raises an error of the server's in its place.
+    The error is kept here, because the driver raises an error of the server in its place.
     """
 
     def __init__(self, texts: Generator[str, object]) -> None:
         self.error: BaseException | None = None
         reading = self._reading(texts)
         next(reading)
-        # No function of Python's: an interrupt at its very beginning would be raised before any of its lines.
+        # Not a Python function: an interrupt at its very beginning would be raised before its first line.
         self.read = reading.send
         self.close = reading.close
 
     def _reading(self, texts: Generator[str, object]) -> Generator[str, int]:
         try:
-            yield ""  # from here on it is read; how much is asked for makes no difference
+            yield ""  # reading starts here; how much is asked for makes no difference
             yield from texts
             yield ""
         except GeneratorExit:  # it was closed
@@ -85,7 +85,7 @@ class _Lines:
             raise
 
 
-# How much is sent at once, in characters: the driver takes no more than 2 GiB.
+# How many characters are sent in one piece. The driver takes at most 2 GiB.
 _PIECE = 2**20
 
 
@@ -95,7 +95,7 @@ def _printed(
     slices: Iterable[Sequence[Mapping[str, Any]]],
     dialect: Dialect,
 ) -> Generator[str, object]:
-    """Yield the lines that COPY takes for rows, in pieces that end anywhere."""
+    """Yield the lines that COPY takes for rows, in pieces that may end inside a line."""
     for rows in slices:
         values = [driver_values(column, rows, dialect) for column in columns]
         printed = map(_printed_column, values, printers)
@@ -116,7 +116,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 def _text(value: str) -> str:
-    text = str.__str__(value)  # what a subclass shows of itself is not what it holds
+    text = str.__str__(value)  # a subclass may show something other than what it holds
     is_plain = text.isprintable() and "\\" not in text
     return text if is_plain else text.translate(_ESCAPED)
 
@@ -128,12 +128,12 @@ def _number(value: Any) -> str:
 def _time(value: date) -> str:
     if not isinstance(value, datetime):
         return date.isoformat(value)
-    # In UTC, as the session is: a column without a zone would pass over the one of the value.
+    # In UTC, as the session is: a column without a zone would ignore the zone of the value.
     return datetime.isoformat(value if value.tzinfo in (None, UTC) else value.astimezone(UTC))
 
 
-# How the values of a column are printed, so that the server takes them for what the driver would have sent. What is not
-# of the column's type is refused rather than stored as something else.
+# How the values of a column are printed, so that the server reads them as what the driver would have sent. A value that
+# is not of the column's type is refused and not stored as something else.
 _PRINTERS: dict[type[TypeEngine[Any]], Printer] = {
     Boolean: str,
     Date: _time,
@@ -147,16 +147,16 @@ _PRINTERS: dict[type[TypeEngine[Any]], Printer] = {
 
 
 def run_copy(cursor: Any, statement: str, context: Any) -> bool:
-    """Run what :func:`copy_rows` sends: SQLAlchemy calls this instead of running it, and wraps its errors as usual."""
+    """Run what :func:`copy_rows` sends. SQLAlchemy calls this instead of running it, and wraps its errors as usual."""
     lines = context.execution_options.get(_COPIED)
     if lines is None:
         return False
     try:
-        cursor.copy_expert(statement.replace("%%", "%"), lines)  # doubled for parameters, of which it has none
+        cursor.copy_expert(statement.replace("%%", "%"), lines)  # doubled for parameters, but it has none
     except context.dialect.loaded_dbapi.Error:
         if lines.error is None:
             raise
         raise lines.error from lines.error.__cause__
     finally:
-        lines.close()  # or the garbage collector would, and keep the frames that run just then, with all they hold
+        lines.close()  # or the garbage collector closes it, and keeps the frames of that moment with all they hold
     return True

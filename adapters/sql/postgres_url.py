@@ -1,4 +1,4 @@
-"""The URL of a PostgreSQL database in the forms that its own programs take, and the options that the driver knows."""
+"""The URL of a PostgreSQL database in the forms of its own programs, and the options that the driver knows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # The driver is loaded only for such a URL.
 
 REPEATABLE = ("host", "port")
-"""The options that may come more than once: for the members of a cluster."""
+"""The options that may come more than once, for the members of a cluster."""
 
 # The options that name a file.
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
@@ -39,11 +39,11 @@ def check_options(url: URL) -> None:
         except ProgrammingError:
             known = False
         else:
-            known = name != "ssl"  # which it takes in a URL alone
+            known = name != "ssl"  # the driver takes it in a URL alone
         if not known:
             write = _ADVICE.get(name, "leave it out")
             raise ConfigurationError(f"DATABASE_URL has the option {name}, which PostgreSQL does not know: {write}")
-        if name in _FILES and value != "system":  # which stands for those of the system
+        if name in _FILES and value != "system":  # "system" stands for the files of the system
             try:
                 existing_file(str(value))
             except ValueError as error:
@@ -51,11 +51,14 @@ def check_options(url: URL) -> None:
 
 
 def postgres_url(text: str) -> URL:
-    """Return a URL with all hosts and ports in its options, unless it has one host, which is no socket.
+    """Return a URL with all hosts and ports in its options, unless it has one host that is no socket.
 
-    The text has libpq's own forms: several hosts, and the folder of a socket as ``%2Frun``. (PostgreSQL's
-    documentation, section 32.1.1.2.) Raises ``ValueError`` for one that cannot be read, and
-    :class:`~domain.errors.ConfigurationError` for hosts and ports that do not match.
+    The text has libpq's own forms: several hosts, and the folder of a socket as ``%2Frun`` (PostgreSQL's documentation,
+    section 32.1.1.2).
+
+    Raises:
+        ``ValueError``: The text cannot be read.
+        :class:`~domain.errors.ConfigurationError`: The hosts and ports do not match.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -80,7 +83,7 @@ def postgres_url(text: str) -> URL:
 
 
 def _members(known: Mapping[str, str], query: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the hosts and their ports, as the options or else the address have them; a port may stand for all."""
+    """Return the hosts and ports from the options, or else from the address. One port may stand for all."""
     asked = query.get("host", known.get("host", ""))
     if isinstance(asked, str):
         hosts = asked.split(",")

@@ -1,4 +1,4 @@
-"""What a query of a port is in SQL. Each shape of a query is built once: building costs more than most of the rest."""
+"""Turn a query of a port into SQL. Each shape of a query is built once: that costs more than most of the rest."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _comparison(column: Any, place: int, operator: str, is_null: bool) -> Any:
 
 
 def _follows(key: Any, id: Any, after: str, follows: Any, is_reverse: bool) -> ColumnElement[bool]:
-    """Return the condition for what comes behind a place; NULL is the least."""
+    """Return the condition for the rows after a place. NULL comes first."""
     behind: ColumnElement[bool] = follows(id, bindparam("after", type_=id.type))
     if after == "id":
         return behind
@@ -86,7 +86,7 @@ def _is_text(kind: Any) -> bool:
 
 
 class by_code_point(FunctionElement[Any]):  # noqa: N801  # a function of SQL
-    """A text column that compares by code point: in PostgreSQL, a column has the collation of the database."""
+    """A text column that compares by code point. In PostgreSQL, a column has the collation of the database."""
 
     inherit_cache = True
 

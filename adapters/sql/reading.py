@@ -1,4 +1,4 @@
-"""How aggregates are read: root and parts of one version, however many statements that takes."""
+"""Read aggregates whole: root and parts of one version, however many statements that takes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ READ_AGAIN = 3
 
 
 def result_of(state: ORMExecuteState) -> Any:
-    """Run a query that somebody has written, and return its result.
+    """Run a query of a repository and return its result.
 
     Raises what :func:`read_whole` does, and :class:`~domain.errors.UnitOfWorkMisuse` for a query that would read
     aggregates with parts in pieces.
@@ -49,10 +49,10 @@ def result_of(state: ORMExecuteState) -> Any:
 
 
 def read_whole(read: Callable[[], _T], session: UnitSession, *, strongly: bool = True) -> _T:
-    """Return all that a query reads, when the root and the parts of every aggregate are of one version.
+    """Return all that a query reads when the root and the parts of every aggregate are of one version.
 
-    The session keeps the aggregates until the unit ends, or as long as the caller does if not ``strongly``. Raises
-    :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
+    The session keeps the aggregates until the unit ends. If not ``strongly``, it keeps them as long as the caller does.
+    Raises :class:`~domain.errors.ConcurrentChange` when other units have changed them at every try.
     """
     for _ in range(1 + READ_AGAIN):
         session.loaded.clear()
@@ -77,7 +77,7 @@ def _has_parts(kind: type) -> bool:
 
 
 def _check_loaded(roots: Iterable[Aggregate[Any]]) -> None:
-    """Refuse what a loader option has left out: it would be read later, and of another version."""
+    """Refuse objects from which a loader option left something out. It would be read later, in another version."""
     for one in (one for root in roots for one in graph_of(root) if relations_of(type(root))):
         if missing := inspect(one).unloaded:
             raise UnitOfWorkMisuse(
@@ -87,7 +87,7 @@ def _check_loaded(roots: Iterable[Aggregate[Any]]) -> None:
 
 
 def _expunge_strays(roots: Iterable[Aggregate[Any]], just_loaded: Iterable[Any], session: UnitSession) -> bool:
-    """Expunge parts that were read before without their aggregate, since they may be older; return whether any was."""
+    """Expunge parts that were read earlier without their aggregate, as they may be older. Return whether any was."""
     loaded = {id(one) for one in just_loaded}
     strays = [part for root in roots for part in parts_of(root) if id(part) not in loaded and root_of(part) is None]
     session.expunge_each(strays)
@@ -95,10 +95,10 @@ def _expunge_strays(roots: Iterable[Aggregate[Any]], just_loaded: Iterable[Any],
 
 
 def lock_row(statement: Select[Any], parameters: Mapping[str, Any], session: UnitSession) -> None:
-    """Lock the row of the root that a statement finds, and read its aggregate again if this unit holds it."""
+    """Lock the row of the root that a statement finds. Read its aggregate again if this unit holds it."""
     connection = session.connection()
     kind = statement.column_descriptions[0]["entity"]
-    if connection.dialect.name == "sqlite":  # which locks no rows: whoever writes locks the database
+    if connection.dialect.name == "sqlite":  # it locks no rows: a writer locks the database
         connection.execute(update(inspect(kind).local_table).where(false()).values(version=0))
     only_key = statement.with_only_columns(_key(kind)).with_for_update(key_share=True)
     for id in connection.execute(only_key, parameters).scalars():
@@ -108,7 +108,7 @@ def lock_row(statement: Select[Any], parameters: Mapping[str, Any], session: Uni
 
 
 def read_again(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
-    """Read stored aggregates again into the same objects; expunge those that are no longer stored, as they are."""
+    """Read stored aggregates again into the same objects. Expunge unchanged those that are no longer stored."""
     for kind, some in groupby(sorted(roots, key=write_order), key=lambda root: base_of(type(root))):
         asked = {root.id: root for root in some}
         for _ in range(1 + READ_AGAIN):
@@ -149,7 +149,7 @@ def _own(roots: Iterable[Aggregate[Any]], session: UnitSession) -> None:
 
 
 def _sort(root: Aggregate[Any]) -> None:
-    """Sort the lists that are ordered by an attribute: the database has sorted texts by the collation of a column."""
+    """Sort the lists that an attribute orders. The database has sorted texts by the collation of a column."""
     for parent in graph_of(root) if relations_of(type(root)) else ():
         for name, key in sort_keys(type(parent)).items():
             vars(parent)[name].sort(key=key)

@@ -1,7 +1,7 @@
-"""What is refused when it is mapped, because the fake and the databases could not keep it alike.
+"""Refuse mappings that the fake and the databases could not keep alike.
 
-Each row of a table is a condition for the refusal, and what to write instead. The table about relationships is in
-adapters/sql/refused_parts.py.
+Each row of a table is a condition for the refusal, and the advice what to write instead. The table about relationships
+is in adapters/sql/refused_parts.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 Rows = tuple[tuple["Callable[..., object]", str], ...]
-"""Conditions, each with the advice for what meets it."""
+"""Conditions, each with its advice."""
 
 FROZEN = "@define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)"
 
@@ -65,7 +65,7 @@ def refuse_mapped(mapper: Mapper[Any]) -> None:
 
 
 def mappers() -> list[Any]:
-    """Return the mappers of all classes that are mapped by now."""
+    """Return the mappers of all classes mapped so far."""
     found: list[Any] = [inspect(kind, raiseerr=False) for kind in makers]
     return [mapper for mapper in found if mapper is not None]
 
@@ -173,7 +173,7 @@ def _has_default(column: Column[Any]) -> bool:
 
 
 def is_needed(column: Column[Any], kind: Any) -> bool:
-    """Return whether a row needs a value in this column, but neither the object nor the database has one."""
+    """Return whether a row needs a value in this column that neither the object nor the database has."""
     given = column.nullable or column.primary_key or _has_default(column) or FILLED in column.info
     return not given and column.name not in fields_dict(kind)
 
@@ -241,7 +241,7 @@ OPTIONS: Rows = (
 
 
 def _is_plain(prop: Any) -> bool:
-    """Return whether a property is a column under its own name, read together with the others."""
+    """Return whether a property is a column under its own name that is read together with the others."""
     column = getattr(prop, "expression", None)
     return isinstance(column, Column) and prop.key == column.name and not getattr(prop, "deferred", False)
 

@@ -1,4 +1,4 @@
-"""What is refused about value objects in several columns when they are mapped, as in adapters/sql/refused.py."""
+"""Refuse mappings of value objects in several columns, as in adapters/sql/refused.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused about subclasses when they are mapped, as in adapters/sql/refused.py."""
+"""Refuse mappings of subclasses, as in adapters/sql/refused.py."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def _derives(kind: Any) -> bool:
 
 
 def _base(options: dict[str, Any]) -> Any:
-    """Return the mapper of the base class; ``None`` if there is none."""
+    """Return the mapper of the base class, or ``None`` without one."""
     return inspect(options["inherits"]) if "inherits" in options else None
 
 
 def _is_wrong_class_column(kind: Any, table: Any, options: dict[str, Any]) -> bool:
-    """Return whether the column that says of which class a row is could be missing, or changed by the domain."""
+    """Return whether the column that names the class of a row could be missing, or changed by the domain."""
     base = _base(options)
     column = options.get("polymorphic_on") if base is None else base.polymorphic_on
     if column is None:
@@ -37,7 +37,7 @@ def _is_wrong_class_column(kind: Any, table: Any, options: dict[str, Any]) -> bo
 
 
 def _declares(table: Table) -> bool:
-    """Return whether a table has unique values or references, besides that of its key to the base class."""
+    """Return whether a table has unique values or references besides its key to the base class."""
     unique = any(isinstance(one, UniqueConstraint) for one in table.constraints) or any(
         one.unique for one in table.indexes
     )

@@ -1,4 +1,4 @@
-"""What is refused about relationships when they are mapped, in one table, as in adapters/sql/refused.py."""
+"""Refuse mappings of relationships, in one table, as in adapters/sql/refused.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refuse_relationships(mapper: Mapper[Any]) -> None:
 
 
 def _collection(relation: RelationshipProperty[Any]) -> Any:
-    """Return an empty collection, as SQLAlchemy makes it; ``None`` for a single part."""
+    """Return an empty collection as SQLAlchemy makes it, or ``None`` for a single part."""
     if not relation.uselist:
         return None
     made: Any = relation.collection_class or list
@@ -66,7 +66,7 @@ def _holds_something_else(relation: RelationshipProperty[Any]) -> bool:
 
 
 def _has_order(relation: RelationshipProperty[Any]) -> bool:
-    """Return whether a list has an order, which the class and the relationship declare alike."""
+    """Return whether a list has an order that the class and the relationship declare alike."""
     if not isinstance(_collection(relation), list):
         return True
     order = [getattr(one, "key", None) for one in relation.order_by or ()]
@@ -77,7 +77,7 @@ def _has_order(relation: RelationshipProperty[Any]) -> bool:
 
 
 def _order_columns(relation: RelationshipProperty[Any]) -> list[Column[Any]]:
-    """Return the columns by whose values a list is sorted."""
+    """Return the columns by which a list is sorted."""
     if not isinstance(_collection(relation), list) or position_of(relation):
         return []
     return [_parts_table(relation).c[one.key] for one in relation.order_by or ()]

@@ -1,6 +1,6 @@
-"""What is refused about attributes and their columns when they are mapped, in one table, as in adapters/sql/refused.py.
+"""Refuse mappings of attributes and their columns, in one table, as in adapters/sql/refused.py.
 
-So a value that the domain accepts is stored, and read as it was, on every database.
+So every database stores each value that the domain accepts, and reads it back as it was.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _KNOWN = (Exact, Duration, Interval, Json, Text, UtcDateTime)
 
 
 def _is_own(kind: Any) -> bool:
-    """Return whether a type of column is a class of the project, which knows by itself what it takes."""
+    """Return whether a type of column is a class of the project that checks its own values."""
     return isinstance(kind, TypeDecorator) and not isinstance(kind, _KNOWN)
 
 
@@ -74,7 +74,7 @@ def _kind(limits: Limits) -> Any:
 
 def _is_other_type(limits: Limits, column: Column[Any]) -> bool:
     kind: Any = column.type
-    if _is_own(kind) or (isinstance(kind, NullType) and column.foreign_keys):  # the type of a table that is not there
+    if _is_own(kind) or (isinstance(kind, NullType) and column.foreign_keys):  # NullType: the table is missing
         return False
     if isinstance(kind, Enum):
         return kind.enum_class is not limits.kind
@@ -102,7 +102,7 @@ def _is_other_length(limits: Limits, column: Column[Any]) -> bool:
 
 
 def _wrong(kind: Any) -> Any:
-    """Return the condition that the values are of a kind, but the column is not."""
+    """Return the condition that the values are of a kind and the column is not."""
     return lambda limits, column: _kind(limits) is kind and _is_other_type(limits, column)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class SqlRepository(Repository[A, K]):
     """A repository over the table of its aggregate.
 
-    A subclass adds queries by ``select()`` on ``session``: they see what the unit has changed, raise the errors of
+    A subclass adds queries by ``select()`` on ``session``. They see the changes of the unit, raise the errors of
     domain.errors, and read each aggregate whole.
     """
 

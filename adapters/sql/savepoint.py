@@ -1,4 +1,4 @@
-"""A savepoint of a SQL unit of work: what was written since is undone in the database and in the objects."""
+"""A savepoint of a SQL unit of work. It undoes later writes in the database and in the objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SqlSavepoint(Savepoint):
-    """A nested transaction of a session, the innermost of ``open_ones`` until it ends."""
+    """A nested transaction of a session. It is the innermost of ``open_ones`` until it ends."""
 
     def __init__(self, session: UnitSession, open_ones: list[SqlSavepoint]) -> None:
         self._session = session
@@ -30,7 +30,7 @@ class SqlSavepoint(Savepoint):
         """False once it is to be released: if that fails, the database cannot roll back to it either."""
 
     def note_removed(self, one: Any) -> None:
-        """Note an object whose row was deleted since: when that is undone, it is stored again, not new."""
+        """Note an object whose row was deleted. When that is undone, the object is stored again, not new."""
         root = one if isinstance(one, Aggregate) else root_of(one)
         self._removed.append((one, inspect(one).identity, root))
 
@@ -42,7 +42,7 @@ class SqlSavepoint(Savepoint):
             outer._removed += self._removed  # noqa: SLF001  # another object of this class
 
     def roll_back(self) -> None:
-        """Roll back the database; the objects stay as they are, outside of the session."""
+        """Roll back the database. The objects keep their values and leave the session."""
         if self._session.get_nested_transaction() is self._nested:
             self._reordered = self._session.renumber()
             find_json_changes(self._session)
@@ -56,7 +56,7 @@ class SqlSavepoint(Savepoint):
         changed = {id(root): root for root in self._roots_of(objects) if root in session}
         changed |= {id(root): root for root, _ in written if root in session}
         read_again(changed.values(), session)
-        session.expunge_each(session.new)  # parts that are new again; adding their parents has added them
+        session.expunge_each(session.new)  # new parts that came back with their parents
         for one in objects:
             root = root_of(one)
             if inspect(one).detached and root is not None and root in session:
@@ -69,7 +69,7 @@ class SqlSavepoint(Savepoint):
                 root.version = version
 
     def _taken_back(self) -> list[Any]:
-        """Return the objects that were here before, in the session again; what was added since is new again."""
+        """Return the objects from before the savepoint, in the session again. Later additions are new again."""
         session, given_up = self._session, list(self._session.given_up)
         session.given_up.clear()
         new = [one for one in given_up if inspect(one).transient]
@@ -86,7 +86,7 @@ class SqlSavepoint(Savepoint):
         return list(back.values())
 
     def _roots_of(self, objects: list[Any]) -> list[Aggregate[Any]]:
-        """Return the aggregates with changes that were not flushed, with removed parts, or reordered since."""
+        """Return the aggregates with unflushed changes, with removed parts, or reordered since."""
         modified = [one for one in objects if self._session.is_changed(one) or deleted_of(one)]
         roots = [one if isinstance(one, Aggregate) else root_of(one) for one in modified]
         return [
@@ -96,7 +96,7 @@ class SqlSavepoint(Savepoint):
 
 def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
     """Make a removed object a stored one, under the key that it had."""
-    make_transient(one)  # it may have been added again since, and have got another key from the database
+    make_transient(one)  # it may have been added again, and got another key from the database
     mapper = inspect(type(one))
     for column, value in zip(mapper.primary_key, identity, strict=True):
         vars(one)[mapper.get_property_by_column(column).key] = value
@@ -104,6 +104,6 @@ def _make_stored(one: Any, identity: tuple[Any, ...]) -> None:
 
 
 def _is_in_place(one: Any, changed: dict[int, Aggregate[Any]]) -> bool:
-    """Return false for a part that its root, which was read again, no longer holds."""
+    """Return false for a part that its root no longer holds after the root was read again."""
     root = None if isinstance(one, Aggregate) else root_of(one)
     return root is None or id(root) not in changed or any(part is one for part in parts_of(root))

@@ -1,4 +1,4 @@
-"""The tables of a database: which revision they stand at, and how to change that, by Alembic."""
+"""The tables of a database: their revision, and how to change it with Alembic."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 _UPGRADED = ("new", "behind")
 
-# Alembic is imported where migrations run, and only there: a program whose tables are up to date starts sooner without.
+# Alembic is imported only where migrations run: a program whose tables are up to date starts sooner without it.
 
 
 def alembic_config() -> Config:
-    """Return Alembic's configuration, without a file; a per cent sign is its mark for a variable, hence doubled."""
+    """Return Alembic's configuration, without a file. A per cent sign marks a variable there, so it is doubled."""
     from alembic.config import Config
 
-    config = Config(stdout=sys.stdout)  # by default it is what sys.stdout was when Alembic was loaded
+    config = Config(stdout=sys.stdout)  # the default is the sys.stdout from when Alembic was loaded
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
 
 def known_revisions() -> list[str]:
-    """Return all revisions, oldest first: each file of a migration begins with the number that is its revision."""
+    """Return all revisions, oldest first. The file of each migration begins with its revision."""
     return sorted(path.name.partition("_")[0] for path in _files())
 
 
@@ -63,12 +63,12 @@ class Schema:
 
     @property
     def head(self) -> str | None:
-        """The revision that this program needs; ``None`` as long as it has no migration."""
+        """The revision that this program needs, or ``None`` while it has no migration."""
         return max(known_revisions(), default=None)
 
     @property
     def current(self) -> str | None:
-        """The revision that the database stands at; ``None`` when it has none of this program's tables."""
+        """The revision of the database, or ``None`` when it has none of this program's tables."""
         return self.situation.found
 
     @property
@@ -78,7 +78,7 @@ class Schema:
             return self._seen(connection)
 
     def make_ready(self) -> None:
-        """Bring an SQLite database up to date; refuse any other that is not.
+        """Bring an SQLite database up to date. Refuse any other that is not.
 
         Raises :class:`~domain.errors.SchemaMismatch` with what to do.
         """
@@ -88,14 +88,14 @@ class Schema:
             self.upgrade()
         elif not situation.is_usable:
             raise self._mismatch(situation)
-        if is_sqlite:  # now that it is known to be this program's; what cannot be done just now, a later start will do
+        if is_sqlite:  # it is this program's; what cannot be done now, a later start will do
             with suppress(DBAPIError), self._engine.begin() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
     def upgrade(self) -> None:
-        """Bring the tables to the newest revision, in one transaction, and look whether all of them are there.
+        """Bring the tables to the newest revision in one transaction, and check that all of them are there.
 
-        MariaDB and MySQL have no transactions for tables: each statement lasts at once. Raises
+        MariaDB and MySQL have no transactions for tables: each statement lasts immediately. Raises
         :class:`~domain.errors.SchemaMismatch` with what to do.
         """
         from alembic import command
@@ -111,9 +111,9 @@ class Schema:
             raise self._mismatch(situation)
 
     def downgrade(self, revision: str) -> None:
-        """Take the tables back to ``revision``: its id, ``"base"`` for none at all, or ``"-1"`` for one step.
+        """Take the tables back to ``revision``: an id, ``"base"`` for no tables at all, or ``"-1"`` for one step.
 
-        Raises :class:`~domain.errors.InvalidRevision` for one that there is not, or that is not an earlier one.
+        Raises :class:`~domain.errors.InvalidRevision` for one that does not exist or is not an earlier one.
         """
         from alembic import command
         from alembic.util import CommandError
@@ -129,9 +129,9 @@ class Schema:
                 raise InvalidRevision(revision, reason) from error
 
     def stamp(self, revision: str) -> None:
-        """Note that the tables stand at ``revision`` (``"base"``: none), and change none of them.
+        """Note that the tables are at ``revision`` (``"base"``: no tables), and change none of them.
 
-        Raises :class:`~domain.errors.InvalidRevision` for one that there is not.
+        Raises :class:`~domain.errors.InvalidRevision` for one that does not exist.
         """
         from alembic import command
 

@@ -33,14 +33,14 @@ _HAS_ENDED = {"sqlite": sqlite.has_ended, "postgresql": postgres.has_ended, "mys
 _CAN_WRITE_ALONE = {"sqlite": sqlite.can_write_alone, "postgresql": postgres.can_write_alone}
 
 AS_IT_IS = "as_it_is"
-"""The execution option of a statement that the session runs without a flush and a look at what it has read."""
+"""The execution option of a statement that the session runs without a flush and without checking what it reads."""
 
 _SESSION = "session"  # the key in a connection's ``info``: a weak reference to the session that used it last
 _ROLLBACK_TO = "ROLLBACK TO SAVEPOINT sa_savepoint_"  # the beginning of what SQLAlchemy sends
 
 
 class UnitSession(Session):
-    """A session that expunges its objects when it, or a savepoint, rolls back: so they keep their values."""
+    """A session that expunges its objects when it or a savepoint rolls back. So they keep their values."""
 
     def __init__(self, *, run: Callable[[ORMExecuteState], Any], **named: Any) -> None:
         super().__init__(**named)
@@ -48,7 +48,7 @@ class UnitSession(Session):
         """The function of the unit of work that runs each statement of a repository."""
 
         self.used: Connection | None = None
-        """The connection, once there is one."""
+        """The connection, once the session has one."""
 
         self.loaded: list[InstanceState[Any]] = []
         """SQLAlchemy's states of the objects that were read since this list was cleared."""
@@ -57,20 +57,20 @@ class UnitSession(Session):
         """The objects that were deleted since this list was cleared."""
 
         self.given_up: list[Any] = []
-        """The objects that were expunged for a rollback; the undoing of a savepoint takes them back."""
+        """The objects that were expunged for a rollback. Undoing a savepoint takes them back."""
 
         self.with_json: list[Any] = []
-        """The objects that hold JSON, streamed ones too: SQLAlchemy would forget one whose change it has not seen."""
+        """The objects that hold JSON, streamed ones too. SQLAlchemy would drop one whose change it has not seen."""
 
         self._roots: list[Aggregate[Any]] = []
         self._numbered: WeakValueDictionary[int, Aggregate[Any]] = WeakValueDictionary()  # by id(), streamed ones too
 
     def was_ended(self) -> bool:
-        """Return whether there is a connection whose transaction has ended, or has never begun."""
+        """Return whether the session has a connection whose transaction has ended or never begun."""
         return self.used is not None and not self.used.in_transaction()
 
     def is_lost(self) -> bool:
-        """Return whether the transaction has gone with its connection, or was rolled back by the database."""
+        """Return whether the transaction went with its connection or was rolled back by the database."""
         used = self.used
         return used is not None and (used.invalidated or TRANSACTION_LOST in used.info or not used.in_transaction())
 
@@ -82,7 +82,7 @@ class UnitSession(Session):
 
     @contextmanager
     def flushing(self, objects: Sequence[Any]) -> Iterator[None]:
-        """Note the objects that are written in the block, so that an error can name their values."""
+        """Note the objects that are written in the block, so an error can name their values."""
         info = self.connection().info
         info[FLUSHING] = objects
         try:
@@ -91,7 +91,7 @@ class UnitSession(Session):
             info.pop(FLUSHING, None)
 
     def commit_or_raise(self) -> None:
-        """Commit. If that fails, roll back by the driver: SQLAlchemy takes the transaction for ended, and would not."""
+        """Commit. If that fails, roll back by the driver: SQLAlchemy thinks that the transaction has ended."""
         used = self.used
         if used is None:
             return  # nothing was read or written
@@ -104,10 +104,10 @@ class UnitSession(Session):
             raise
 
     def refuse_if_ended(self) -> None:
-        """Raise if the transaction was ended by an error that was swallowed, or beside the unit of work.
+        """Raise if the transaction was ended by a swallowed error or from outside the unit of work.
 
-        PostgreSQL would then answer COMMIT with a rollback, and the others would commit only what came after the end.
-        No driver reports either.
+        PostgreSQL would answer COMMIT with a rollback. The others would commit only what came after the end. No driver
+        reports either.
         """
         used = self.used
         if used is None:
@@ -124,7 +124,7 @@ class UnitSession(Session):
             )
 
     def end(self) -> None:
-        """Roll back what is not committed, and release the connection and all objects, which stay as they are."""
+        """Roll back what is not committed. Release the connection and all objects, which keep their values."""
         used, self.used = self.used, None
         try:
             self.close()  # which expunges all objects before it rolls back
@@ -138,19 +138,19 @@ class UnitSession(Session):
                     used.close()
 
     def give_up(self) -> None:
-        """Expunge all objects, as they are; an undone savepoint takes them back."""
-        self.given_up += list(self)  # the new ones, too
+        """Expunge all objects unchanged. An undone savepoint takes them back."""
+        self.given_up += list(self)  # new ones included
         self.expunge_all()
 
     def expunge_each(self, objects: Iterable[Any]) -> None:
-        """Expunge objects, as they are."""
+        """Expunge objects unchanged."""
         for one in list(objects):
             if object_session(one) is self:  # otherwise it was expunged with its parent
                 self.expunge(one)
 
     @contextmanager
     def without(self, roots: Iterable[Aggregate[Any]], *, but: Iterable[Aggregate[Any]]) -> Iterator[None]:
-        """Expunge aggregates for a block, but for some of them and the parts that were moved there."""
+        """Expunge aggregates for a block, except some of them and the parts that were moved there."""
         stay = {id(one) for root in but for one in graph_of(root)}
         graphs = {id(one): one for root in roots for one in (root, *known_parts(root), *parts_of(root))}
         others = [one for key, one in graphs.items() if key not in stay and object_session(one) is self]
@@ -158,19 +158,19 @@ class UnitSession(Session):
         try:
             yield
         except BaseException:
-            self.given_up += others  # so that an undone savepoint takes them back
+            self.given_up += others  # so an undone savepoint takes them back
             raise
         for one in others:
             self.add(one)
 
     def keep(self, roots: Sequence[Aggregate[Any]], *, strongly: bool = True) -> None:
-        """Keep aggregates until the unit ends, so that no change to them is lost, or as long as the caller does."""
+        """Keep aggregates until the unit ends, so no change to them is lost, or as long as the caller does."""
         if strongly:
             self._roots += roots
         self._numbered.update((id(root), root) for root in roots if has_positions(type(root)))
 
     def renumber(self) -> list[Aggregate[Any]]:
-        """Set the positions in all lists that have them; return the aggregates in which any has changed."""
+        """Set the positions in all lists that have them. Return the aggregates in which any has changed."""
         if not self._numbered:
             return []
         return [root for root in list(self._numbered.values()) if root in self and renumber(root)]
@@ -193,7 +193,7 @@ class UnitSession(Session):
         return sorted(roots.values(), key=lambda root: write_order(root, is_new=root in new))
 
 
-# No autoflush: the unit of work flushes before each statement, so that an error is raised where it can be translated.
+# No autoflush: the unit of work flushes before each statement, so an error is raised where it can be translated.
 new_session = sessionmaker(class_=UnitSession, autoflush=False, expire_on_commit=False)
 
 
@@ -221,7 +221,7 @@ def _keep_values(session: UnitSession) -> None:
 
 
 def keep_values_when_rolling_back_fails(context: ExceptionContext) -> None:
-    """Do the same when ROLLBACK itself fails: SQLAlchemy then expires the objects without the event above."""
+    """Do the same when ROLLBACK itself fails. SQLAlchemy then expires the objects without the event above."""
     connection, statement = context.connection, context.statement
     if connection is None or not (statement is None or statement.startswith(_ROLLBACK_TO)):
         return

@@ -28,7 +28,7 @@ Kind = Literal[
     "foreign",
     "other file",
 ]
-"""The situations; docs/migrations.md says what each of them means."""
+"""The situations. docs/migrations.md says what each of them means."""
 
 _STANDS = "stands at revision {found}, and this program needs revision {needed}"
 _OWN_NAME = "if another program shares the database, set VERSION_TABLE in adapters/sql/mapping.py to a name of its own"
@@ -84,7 +84,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
 
 @frozen
 class Situation:
-    """The ``found`` revision, and the one that is ``needed``; ``None`` for none."""
+    """The revision that was ``found`` and the one that is ``needed``. ``None``: no revision."""
 
     kind: Kind
     found: str | None
@@ -93,13 +93,13 @@ class Situation:
 
     @property
     def problem(self) -> str:
-        """The situation in words, behind the name of the database."""
+        """The situation in words, to follow the name of the database."""
         found, needed = _listed([self.found or "base"]), self.needed or "base"
         return _WORDS[self.kind][0].format(found=found, needed=needed, names=_listed(self._names))
 
     @property
     def advice(self) -> str:
-        """What to do next; empty when there is nothing to do."""
+        """What to do next. Empty when nothing is to be done."""
         return _WORDS[self.kind][1]
 
     @property
@@ -109,16 +109,16 @@ class Situation:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this program may change the tables, or say at which revision they stand."""
+        """Whether this program may change the tables or set their revision."""
         return self.kind not in ("newer", "accepted", "unfit", "foreign", "other file")
 
 
 def situation_of(
     connection: Connection, known: Sequence[str], *, mentions: Callable[[str], bool], accept_newer: bool = False
 ) -> Situation:
-    """Return the situation of a connection's database, and change nothing.
+    """Return the situation of a connection's database. Change nothing.
 
-    ``known`` are the program's revisions, and ``mentions`` says whether one of its migrations names a table.
+    ``known`` are the program's revisions. ``mentions`` says whether one of its migrations names a table.
     """
     seen = inspect(connection)
     names = set(seen.get_table_names())
@@ -165,10 +165,10 @@ def _misfits(seen: Inspector, missing: Sequence[str]) -> Iterator[str]:
         for name in found.keys() - {each.name for each in one.columns}:
             new = found[name]
             if not (new["nullable"] or new["default"] is not None or new.get("computed") or new.get("identity")):
-                yield f"{key}.{name} is NOT NULL without a default"  # which a row of this program has no value for
+                yield f"{key}.{name} is NOT NULL without a default"  # a row of this program has no value for it
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return names as they can stand in a message: at most three of them, and escaped."""
+    """Return names for a message: at most three of them, escaped."""
     shown = [ascii(one)[1:-1] for one in names]
     return ", ".join([*shown[:3], *(["..."] if shown[3:] else [])])

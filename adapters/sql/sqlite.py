@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection, ExecutionContext
     from sqlalchemy.pool import ConnectionPoolEntry
 
-# What begins in another way may write, if only behind a comment.
+# A statement that begins in another way may write, if only behind a comment.
 _READING = re.compile(r"\s*(SELECT|VALUES|PRAGMA|EXPLAIN)\b", re.IGNORECASE)
 
 _BEGIN = "BEGIN IMMEDIATE"
 _BEGINNING = re.compile(r"\s*BEGIN\b", re.IGNORECASE)
 
-# The driver's own options. SQLite itself reads others, but only in a URI: elsewhere they would be passed over.
+# The driver's own options. SQLite reads others, but only in a URI. Elsewhere they would be ignored.
 _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level", "uri"}
 
 # The key in a connection's ``info`` that says that it has begun a transaction.
 _BEGUN = "begun"
-_ENDED = "ended"  # likewise, that somebody's own statement has ended one
-_TURNS = "turns"  # likewise, of the turns that the writers of its engine take
-_TURN = "turn"  # likewise, of what ends its own turn
+_ENDED = "ended"  # the same: a statement of the application has ended one
+_TURNS = "turns"  # the same: the turns that the writers of its engine take
+_TURN = "turn"  # the same: what ends its own turn
 
 PARAMSTYLE: Literal["named"] = "named"
-"""The parameters of a statement have names, so that a constraint error can say which value was taken."""
+"""The parameters of a statement have names, so a constraint error can say which value was taken."""
 
 
 def sqlite_engine(url: URL, timeout: float, options: Mapping[str, Any]) -> Engine:
-    """Return an engine for a database file; ``timeout`` (seconds) is how long a writer waits for another one.
+    """Return an engine for a database file. ``timeout`` (seconds) is how long a writer waits for another one.
 
     Raises :class:`~domain.errors.ConfigurationError` for a database in memory, and for an option that would be ignored.
     """
@@ -79,7 +79,7 @@ def in_charge(engine: Engine, timeout: float) -> Engine:
 
 
 def _create_file(_dialect: object, _record: object, arguments: Sequence[str], named: Mapping[str, Any]) -> None:
-    """Make a file that is missing and that SQLite would make, because SQLite would let every account read it.
+    """Make a missing file that SQLite would make, because SQLite would let every account read it.
 
     The files that SQLite keeps beside it get the same rights.
     """
@@ -89,8 +89,8 @@ def _create_file(_dialect: object, _record: object, arguments: Sequence[str], na
         if parse_qs(parts.query).get("mode", ["rwc"]) != ["rwc"]:
             return
         path = unquote(parts.path)
-    # A file that is there must not be opened here: closing it would end this process's locks on it (SQLite, *How To
-    # Corrupt*, section 2.2). Nor must another thread connect before it is closed. SQLite itself tells what is wrong.
+    # An existing file must not be opened here: closing it would end this process's locks on it (SQLite, *How To
+    # Corrupt*, section 2.2). Nor must another thread connect before it is closed. SQLite itself reports what is wrong.
     with _creating, suppress(OSError):
         os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL, 0o600))
 
@@ -99,11 +99,11 @@ _creating = Lock()
 
 
 def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    # None: the driver itself never begins a transaction, because it would begin too late, and break savepoints.
+    # None: the driver never begins a transaction by itself. It would begin too late and break savepoints.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # Readers and the one writer do not block each other then. A file keeps that mode; where another program holds a new
-    # file just now, a later start will set it. A file with pages may be another program's, which must stay as it is.
+    # Readers and the one writer do not block each other then. A file keeps that mode. If another program holds a new
+    # file now, a later start will set it. A file with pages may be another program's, which must stay as it is.
     with suppress(sqlite3.OperationalError):
         if cursor.execute("PRAGMA page_count").fetchone() == (0,):
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -114,20 +114,21 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 class _Turns:
     """The turns that the writers of one engine take, one after another, before SQLite's write lock.
 
-    SQLite would let each of them sleep for up to a tenth of a second, and then look again whether the lock is free. It
-    does so still for other processes, and for who does not end within a second: nobody waits longer for a turn.
+    SQLite would let each of them sleep for up to a tenth of a second and then check again whether the lock is free. It
+    still does so for other processes, and for a writer that takes longer than a second. No writer waits longer for a
+    turn.
     """
 
     def __init__(self, timeout: float) -> None:
         self._limit = min(timeout, 1.0)
-        self._lock = RLock()  # whose turn it is already may come again: another unit of a thread would wait in vain
+        self._lock = RLock()  # another unit of a thread that has the turn would wait in vain
 
     def begin(self) -> RLock | None:
-        """Wait for a turn, and return what is to be released at its end; ``None`` if it did not come in time."""
+        """Wait for a turn and return what is to be released at its end. ``None``: it did not come in time."""
         lock = self._lock
         if lock.acquire(timeout=self._limit):
             return lock
-        if self._lock is lock:  # an interrupt may have hit whose turn it is, so that nobody ends it
+        if self._lock is lock:  # an interrupt may have hit the writer that has the turn, so it is never ended
             self._lock = RLock()
         return None
 
@@ -136,17 +137,16 @@ def _end_turn(info: dict[str, Any]) -> None:
     """End the turn of a connection with this ``info``, if it has one: its transaction has ended."""
     turn = info.pop(_TURN, None)
     if turn is not None:
-        with suppress(RuntimeError):  # a block that is left by another thread; others will not wait for it again
+        with suppress(RuntimeError):  # another thread leaves the block; no other writer waits for this lock again
             turn.release()
 
 
 def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: ExecutionContext) -> None:
-    """Begin a transaction at its first write, and take the write lock at once.
+    """Begin a transaction at its first write, and take the write lock immediately.
 
-    Concurrent writers so wait for each other, up to the timeout. A transaction that reads first, as one with a
-    savepoint can, could not: SQLite refuses to let it write after anybody else has. What is read before the first write
-    sees what is committed at that moment, as at PostgreSQL's READ COMMITTED; that nothing read so is overwritten
-    blindly is what versions are for.
+    So concurrent writers wait for each other, up to the timeout. A transaction that reads first could not wait: SQLite
+    refuses to let it write after another one has. Reads before the first write see what is committed at that moment, as
+    at PostgreSQL's READ COMMITTED. Versions make sure that nothing read in this way is overwritten blindly.
     """
     driver, connection = cursor.connection, context.root_connection
     if _READING.match(statement) or driver.in_transaction or is_autocommit(connection):
@@ -156,9 +156,9 @@ def _begin_before_writing(cursor: Any, statement: str, _parameters: object, cont
         info[_TURN] = info[_TURNS].begin()
     if ALONE in info:
         return
-    if not _BEGINNING.match(statement):  # which somebody may send, and end it as well
+    if not _BEGINNING.match(statement):  # the application may send its own, and end it as well
         driver.execute(_BEGIN)
-    info[_ENDED] = _BEGUN in info  # once before, and nobody but a statement can have ended that
+    info[_ENDED] = _BEGUN in info  # only a statement can have ended it
     info[_BEGUN] = True
 
 
@@ -173,16 +173,16 @@ def _begin_before_many(cursor: Any, statement: str, parameters: object, context:
 
 
 def can_write_alone(connection: Connection) -> bool:
-    """Tell whether the next statement could be a transaction by itself: none has begun, nor will the driver begin one.
+    """Return whether the next statement could be its own transaction: none has begun, and the driver begins none.
 
-    It would, on a connection whose isolation level somebody has set.
+    The driver would begin one on a connection whose isolation level was set.
     """
     driver: Any = connection.connection.dbapi_connection
     return _BEGUN not in connection.info and not driver.in_transaction and driver.isolation_level is None
 
 
 def has_ended(connection: Connection) -> bool:
-    """Tell whether a transaction that has begun was ended by a statement, and perhaps another one has begun since."""
+    """Return whether a statement ended a transaction that had begun, even if another one has begun since."""
     driver: Any = connection.connection.dbapi_connection
     try:
         return _BEGUN in connection.info and (connection.info[_ENDED] or not driver.in_transaction)
@@ -192,7 +192,7 @@ def has_ended(connection: Connection) -> bool:
 
 def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
     if connection is not None:
-        connection.isolation_level = None  # which SQLAlchemy has set back in its own way if somebody had set it
+        connection.isolation_level = None  # SQLAlchemy has reset it in its own way if it was set
     record.info.pop(_BEGUN, None)
     record.info.pop(_ENDED, None)
     record.info.pop(TRANSACTION_LOST, None)
@@ -200,10 +200,10 @@ def _forget_transaction(connection: DBAPIConnection | None, record: ConnectionPo
 
 
 def _note_lost_transaction(context: ExceptionContext) -> BaseException | None:
-    """Remember that the database has rolled back the whole transaction, as it does when the disk is full.
+    """Note that the database has rolled back the whole transaction, as it does when the disk is full.
 
-    The next write would begin another one, and a COMMIT store only what came after. (SQLite's *Transactions*, section
-    "Response To Errors Within A Transaction".) A savepoint that has gone with it says why.
+    The next write would begin another one, and COMMIT would store only what came after. (SQLite's *Transactions*,
+    section "Response To Errors Within A Transaction".) The error of a savepoint that is gone with it says why.
     """
     connection, error = context.connection, context.sqlalchemy_exception
     if (

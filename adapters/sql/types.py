@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 def bind_processor(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """Return what makes the driver's value of one for a column; ``None`` where the value is sent as it is."""
+    """Return the function that makes the driver's value for a column. ``None``: the value is sent as it is."""
     kind = column.type.dialect_impl(dialect)
     if dialect.driver == "psycopg2" and isinstance(kind, Uuid) and kind.as_uuid:
-        return _hexadecimal  # the driver's own way takes twice as long: by an object for each, and with hyphens
+        return _hexadecimal  # the driver's own way takes twice as long: an object for each, and hyphens
     return kind.bind_processor(dialect)
 
 
 def driver_values(column: Column[Any], rows: Iterable[Mapping[str, Any]], dialect: Dialect) -> list[Any]:
-    """Return the driver's values of one column of many rows; it makes a bulk a tenth quicker than by row.
+    """Return the driver's values of one column of many rows. A bulk is a tenth quicker than row by row.
 
     Raises ``ValueError`` for a value that the column's type cannot take.
     """
@@ -38,10 +38,10 @@ def driver_values(column: Column[Any], rows: Iterable[Mapping[str, Any]], dialec
 
 
 def converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Return what a function makes of each value; raise ``ValueError`` for one that it cannot take."""
+    """Return what a function makes of each value. Raises ``ValueError`` for one that it cannot take."""
     try:
         return list(map(convert, values))
-    except Exception as error:  # whatever a type does with a value that is not of it
+    except Exception as error:  # a type may raise anything for a value of another type
         raise ValueError(error) from error
 
 
@@ -52,8 +52,8 @@ def _hexadecimal(value: UUID | None) -> str | None:
 class Text(TypeDecorator[str]):
     """A value object that is a ``str``, such as a user name, in a VARCHAR of its greatest length.
 
-    Reading does not validate again: what is stored was valid when it was stored, and stricter rules of a later version
-    must not make old data unreadable.
+    Reading does not validate again. What is stored was valid when it was stored. Stricter rules of a later version must
+    not make old data unreadable.
     """
 
     impl = String
@@ -63,23 +63,23 @@ class Text(TypeDecorator[str]):
         super().__init__(length)
         self.value_object = value_object
 
-    # Functions of their own for both ways, because they are called for each value.
+    # Functions for both ways, because they are called for each value.
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
-        """Return what makes the plain text, because drivers look up how to send a value by its exact type."""
+        """Return the function that makes plain text: drivers look up how to send a value by its exact type."""
         plain = str.__str__
         return lambda value: None if value is None else plain(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], str | None]:
-        """Return what makes the value object."""
+        """Return the function that makes the value object."""
         value_object, new = self.value_object, str.__new__
         return lambda value: None if value is None else new(value_object, value)
 
 
 class Key(Text):
-    """The id of an aggregate that is a text, which every database sorts by code point.
+    """The id of an aggregate that is a text. Every database sorts it by code point.
 
-    The other texts of PostgreSQL are sorted as the database is set up, and so are their indexes.
+    PostgreSQL sorts other texts, and their indexes, as the database is set up.
     """
 
     cache_ok = True
@@ -96,18 +96,18 @@ class Key(Text):
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time, aware and in UTC on both sides, to the microsecond.
 
-    Stored with a time zone where the database has such a type, and as plain UTC where it has not.
+    It is stored with a time zone where the database has such a type, and as plain UTC otherwise.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
-        """Return what makes the time in UTC; for SQLite as a text, in the form that SQLAlchemy's own type has there."""
+        """Return the function that makes the time in UTC: on SQLite a text, in the form of SQLAlchemy's own type."""
         return _as_text if dialect.name == "sqlite" else _in_utc
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """Return what makes the time. What comes without a time zone is in UTC."""
+        """Return the function that makes the time. A time without a time zone is in UTC."""
         return _from_text if dialect.name == "sqlite" else _read
 
 
@@ -130,10 +130,10 @@ def _read(value: datetime | None) -> datetime | None:
 
 
 class Exact(TypeDecorator[Decimal]):
-    """A ``Decimal`` of so many digits, of which so many are behind the point: NUMERIC, and a whole number on SQLite.
+    """A ``Decimal`` of ``digits`` digits, ``places`` of them behind the point: NUMERIC, and a whole number on SQLite.
 
-    SQLite has no exact numbers but whole ones, so it counts in the smallest unit: what it compares, sorts and sums
-    comes out right. Raises ``ValueError`` for more digits than such a number surely has.
+    SQLite has no exact numbers but whole ones, so it counts in the smallest unit. What it compares, sorts and sums
+    comes out right. Raises ``ValueError`` for more digits than such a number is sure to have.
     """
 
     impl = Numeric
@@ -183,7 +183,7 @@ class Duration(TypeDecorator[timedelta]):
 
 
 class Json(TypeDecorator[Any]):
-    """A dict or a list of what JSON knows; ``None`` is NULL. The unit of work finds what was changed inside."""
+    """A dict or a list of JSON values. ``None`` is NULL. The unit of work finds changes inside."""
 
     impl = JSON
     cache_ok = True

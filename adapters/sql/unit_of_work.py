@@ -47,14 +47,14 @@ _READING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_REMOVED_BY = "removed_by"  # the key in the ``info`` of SQLAlchemy's state: the session that has removed the object
+_REMOVED_BY = "removed_by"  # the key in the ``info`` of SQLAlchemy's state: the session that removed the object
 
 
 class SqlUnitOfWork(UnitOfWork):
     """A unit of work over the database of ``engine``: a session that is opened and closed with each block.
 
-    Repositories query ``session``, an ordinary session of SQLAlchemy. Raises
-    :class:`~domain.errors.ConfigurationError` for an engine that would read and write in different schemas.
+    Repositories query ``session``, an ordinary session of SQLAlchemy. Raises :class:`~domain.errors.ConfigurationError`
+    for an engine that would read and write in different schemas.
     """
 
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
@@ -71,15 +71,15 @@ class SqlUnitOfWork(UnitOfWork):
         self.users = SqlUserRepository(self, self.session)
 
     def _translated(self, error: BaseException) -> BaseException:
-        # An error of SQLAlchemy comes from a statement that was run past the session, as on uow.connection.
+        # An error of SQLAlchemy comes from a statement that bypassed the session, as on uow.connection.
         return translated(error, self._engine) if isinstance(error, SQLAlchemyError) else error
 
     @property
     def connection(self) -> Connection:
-        """The connection of this block, in its transaction, for statements past the session.
+        """The connection of this block, in its transaction, for statements that bypass the session.
 
-        Reading this property flushes. What is done on the connection is committed or rolled back with the rest of the
-        block, and changes none of its objects. Only the unit may end the transaction: if anything else has ended it,
+        Reading this property flushes. Statements on the connection are committed or rolled back with the rest of the
+        block. They change none of its objects. Only the unit may end the transaction. If anything else has ended it,
         the unit's commit fails.
         """
         with self.reading:
@@ -91,7 +91,7 @@ class SqlUnitOfWork(UnitOfWork):
     # Reading.
 
     def _run(self, state: ORMExecuteState) -> Any:
-        """Run a statement of a repository after a flush; translate its errors, and read its aggregates whole."""
+        """Run a statement of a repository after a flush. Translate its errors, and read its aggregates whole."""
         is_text = isinstance(state.statement, TextClause | FromStatement)
         if state.is_select or (is_text and _READING.match(str(state.statement))):
             with self.reading:
@@ -136,7 +136,7 @@ class SqlUnitOfWork(UnitOfWork):
         note_json(written)
 
     def _add_before_change(self, changed: list[Aggregate]) -> None:
-        """Flush the addition before the changes, which may refer to it; SQLAlchemy would sort by the classes' names."""
+        """Flush the addition before the changes, which may refer to it. SQLAlchemy would sort by class name."""
         new = [root for root in changed if root in self.session.new]
         if new and len(new) < len(changed):
             with self.session.without(changed, but=new):
@@ -190,7 +190,7 @@ class SqlUnitOfWork(UnitOfWork):
         self._forget_removed()
 
     def _forget_removed(self) -> None:
-        """Expunge what was deleted: as long as SQLAlchemy remembers it, it cannot be added once more."""
+        """Expunge what was deleted. While SQLAlchemy remembers it, it cannot be added again."""
         for one in self.session.removed:
             if self._savepoints:
                 self._savepoints[-1].note_removed(one)
@@ -214,7 +214,7 @@ class SqlUnitOfWork(UnitOfWork):
             except DBAPIError as error:
                 raise translated_alone(error, self._engine) from error
             finally:
-                info.pop(ALONE, None)  # perhaps it is gone: a lost connection empties its info
+                info.pop(ALONE, None)  # it may be gone: a lost connection empties its info
         else:
             if has_unwritten:
                 self._flush()
@@ -250,7 +250,7 @@ class SqlUnitOfWork(UnitOfWork):
         return savepoint
 
     def _failed(self, error: BaseException) -> BaseException:
-        # Roll back now, and not when the block is left: others may wait for its locks.
+        # Roll back now, not when the block is left: others may wait for its locks.
         failure = translated(error, self._engine)
         if self._savepoints:
             self._loss = self._roll_back_savepoint(failure)
@@ -259,7 +259,7 @@ class SqlUnitOfWork(UnitOfWork):
         return failure
 
     def _roll_back_savepoint(self, failure: BaseException) -> BaseException | None:
-        """Roll back the innermost savepoint; if that fails, return the error that has ended the whole transaction."""
+        """Roll back the innermost savepoint. If that fails, return the error that ended the whole transaction."""
         try:
             if self._savepoints[-1].can_be_undone and not self.session.is_lost():
                 self._savepoints[-1].roll_back()

@@ -1,4 +1,4 @@
-"""The URL of a database as people write it: what is meant, and what is refused before anything is connected."""
+"""Read the URL of a database, and refuse a wrong one before connecting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DRIVERS = {
     "postgresql": ("postgresql+psycopg2", "psycopg2"),
     "postgres": ("postgresql+psycopg2", "psycopg2"),
     "postgresql+psycopg2": ("postgresql+psycopg2", "psycopg2"),
-    # One dialect for both, which asks the server which of them it is: people write either for either.
+    # One dialect for both: people write either name for either server, and the dialect asks the server which it is.
     "mysql": ("mysql+pymysql", "pymysql"),
     "mysql+pymysql": ("mysql+pymysql", "pymysql"),
     "mariadb": ("mysql+pymysql", "pymysql"),
@@ -82,7 +82,7 @@ def _check(url: URL) -> None:
 
 
 def shown(url: URL) -> str:
-    """Return a URL with all its hosts, but without its password and options, which can hold one too."""
+    """Return a URL with all its hosts, but without its password and options, which can hold a password too."""
     text = url.set(query={}).render_as_string(hide_password=True)
     if "host" not in url.query:
         return text

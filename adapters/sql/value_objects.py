@@ -24,7 +24,7 @@ VALUE_OBJECT = "value_object"
 """The key in the ``info`` of a composite that holds the class of its values."""
 
 FILLED = "filled"
-"""The key in the ``info`` of a column that has no attribute, but is filled by the mapping."""
+"""The key in the ``info`` of a column that has no attribute and is filled by the mapping."""
 
 _KEPT = "kept_value_objects"  # the key in SQLAlchemy's ``info`` of an object that is being flushed
 
@@ -62,7 +62,7 @@ def set_up_value_objects(mapper: Mapper[Any]) -> None:
         for listener in (("before_insert", _keep), ("before_update", _keep)):
             event.listen(base.class_, *listener)
         for listener in (("after_insert", _give_back), ("after_update", _give_back)):
-            if event.contains(base.class_, *listener):  # mapping a subclass has let SQLAlchemy's own come after it
+            if event.contains(base.class_, *listener):  # mapping a subclass has put SQLAlchemy's own listener after it
                 event.remove(base.class_, *listener)
             event.listen(base.class_, *listener)
 
@@ -79,15 +79,15 @@ def _values(one: Any) -> tuple[Any, ...]:
 
 
 def _refuse_other(one: Any, value: Any, _before: object, attribute: Any) -> None:
-    """Refuse what is no value object of the class, before SQLAlchemy does so with its own error."""
-    mapped: Any = next(kind for kind in type(one).__mro__ if kind in makers)  # it may be of a subclass that is not
+    """Refuse a value of another class before SQLAlchemy raises its own error."""
+    mapped: Any = next(kind for kind in type(one).__mro__ if kind in makers)  # it may be of an unmapped subclass
     prop = inspect(mapped).composites[attribute.key]
     wanted = prop.info[VALUE_OBJECT]
     if value is not None and type(value) is not wanted:
         reason = wrong_kind(value, f"a {wanted.__name__}")
         raise InvalidValue(value, f"{type(one).__name__}.{attribute.key} {reason}")
     if value is not None and not any(each is not None for each in _values(value)) and inspect(one).persistent:
-        flag_modified(one, prop.columns[0].key)  # it would look like None, and be no change that the flush refuses
+        flag_modified(one, prop.columns[0].key)  # it would look like None, and the flush would not see and refuse it
 
 
 def _keep(_mapper: object, _connection: object, one: Any) -> None:
@@ -95,12 +95,12 @@ def _keep(_mapper: object, _connection: object, one: Any) -> None:
 
 
 def _give_back(_mapper: object, _connection: object, one: Any) -> None:
-    """Give an object back its value objects: SQLAlchemy drops them, and would make others from the columns."""
+    """Give an object back its value objects. SQLAlchemy drops them, and would make others from the columns."""
     vars(one).update(inspect(one).info.pop(_KEPT, {}))
 
 
 def held_composites(one: Any) -> list[str]:
-    """Return the names of the attributes whose value objects an object holds now."""
+    """Return the names of the attributes in which an object now holds value objects."""
     return [prop.key for prop in composites_of(type(one)) if prop.key in vars(one)]
 
 
@@ -111,7 +111,7 @@ def spread(one: Any) -> None:
 
 
 def column_values(one: Any) -> Mapping[str, Any]:
-    """Return what an object holds for its columns, by their names."""
+    """Return the values of an object's columns, by their names."""
     held: Mapping[str, Any] = vars(one)
     for prop in composites_of(type(one)):
         value = held[prop.key]

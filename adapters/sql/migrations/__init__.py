@@ -1,1 +1,1 @@
-"""How the tables came to be, revision by revision."""
+"""The history of the tables, revision by revision."""

@@ -1,7 +1,7 @@
 """What Alembic runs for each of its commands.
 
-The application passes its connection. The plain ``alembic`` command passes none, and connects to ``DATABASE_URL``: so
-``alembic revision --autogenerate -m "create teams"`` writes what the tables that are mapped lack in that database.
+The application passes its connection. The plain ``alembic`` command passes none and connects to ``DATABASE_URL``. So
+``alembic revision --autogenerate -m "create teams"`` writes what that database lacks of the mapped tables.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def render_type(kind: str, item: object, _: AutogenContext) -> str | Literal[Fal
 
 
 def number_revision(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-    """Give a new revision the next number, with which the name of its file begins."""
+    """Give a new revision the next number. The name of its file begins with it."""
     for script in directives:
         script.rev_id = f"{len(known_revisions()) + 1:04}"
 
 
 def is_ours(_name: str | None, kind: str, parents: MutableMapping[Any, Any]) -> bool:
-    """Tell whether a table that the database has is this program's; a draft leaves the others alone."""
+    """Return whether a table of the database is this program's. A draft ignores the others."""
     return kind != "table" or parents["schema_qualified_table_name"] in metadata.tables
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations that the command asks for; SQLite alters tables by copying them, hence the batches."""
+    """Run the migrations that the command asks for. SQLite alters tables by copying them, so it needs batches."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
