@@ -1,4 +1,4 @@
-"""The unique values and references of a fake transaction: checked and locked row by row, as PostgreSQL does it."""
+"""The unique values and references of a fake transaction, checked and locked row by row as in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from domain.aggregate import Aggregate
     from domain.constraints import Reference, Unique
 
-_REFERRED, _GAVE_UP = "is referred to", "is referred to no longer"  # what is locked of an id, beside its row
+_REFERRED, _GAVE_UP = "is referred to", "is referred to no longer"  # what is locked of an id besides its row
 
 
 @define(eq=False)
 class _Claim:
-    """What a row takes: the key of a unique value, and the error if another row has it."""
+    """A value that a row takes: the key of a unique value, and the error if another row has it."""
 
     key: IndexKey
     taken: Callable[[], Exception]
 
 
 class Constraints:
-    """What the ports declare, on the rows of one transaction."""
+    """The constraints that the ports declare, on the rows of one transaction."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -49,7 +49,7 @@ class Constraints:
         return self._place(kind, name) is not None
 
     def holder(self, kind: type, name: str, value: object) -> Any:
-        """Return the id of the aggregate with a value of such an attribute."""
+        """Return the id of the aggregate that has a value of such an attribute."""
         return self._rows.holder((kind, str(self._place(kind, name)), (value,)))
 
     def _place(self, kind: type, name: str) -> int | None:
@@ -61,17 +61,17 @@ class Constraints:
     ) -> None:
         """Take the unique values of a row that is inserted or updated, then check its references.
 
-        ``old_root`` is the root that had a part before. Raises what the port declares, and
+        ``old_root`` is the root that had a part before. Raises the errors that the port declares, and
         :class:`~domain.errors.DuplicateIdentity` for the id of a part.
         """
         if old is not None and not path and self._key_values(old) != self._key_values(new):
-            self._rows.lock((base_of(root[0]), _REFERRED, root.id))  # whoever refers to it waits
+            self._rows.lock((base_of(root[0]), _REFERRED, root.id))  # other units that refer to it wait
         before = {} if old is None else {claim.key: claim for claim in self._claims(old_root or root, path, old)}
         now = {claim.key: claim for claim in self._claims(root, path, new)}
         for key, claim in now.items():
             if key not in before:
                 self._claim(key, claim.taken)
-            self._rows.hold(key, root.id)  # though it has it: the part may have moved from another root
+            self._rows.hold(key, root.id)  # even if it has the key: the part may have moved from another root
         self._give_up(key for key in before if key not in now)
         for reference in self._references_at(base_of(root[0]), path):
             id = getattr(new, reference.name)
@@ -79,18 +79,18 @@ class Constraints:
                 self._refer(reference, id)
 
     def give_up(self, root: Snapshot, path: str, row: Snapshot) -> None:
-        """Give up the unique values of a row that is deleted, and let its references go."""
+        """Give up the unique values and the references of a row that is deleted."""
         self._give_up(claim.key for claim in self._claims(root, path, row))
         for reference in self._references_at(base_of(root[0]), path):
             self._rows.lock((reference.to, _GAVE_UP, getattr(row, reference.name)), shared=True)
 
     def check_unreferenced(self, row: Snapshot) -> None:
-        """Raise the error of the first port whose aggregates refer to the one that is to be removed."""
+        """Raise the error of the first port whose aggregates refer to the one to be removed."""
         kind, id = base_of(row[0]), row.id
         for referring, references in self._references.items():
             for reference in references:
                 if reference.to is kind:
-                    self._rows.lock((kind, _REFERRED, id))  # whoever adds a reference to it waits
+                    self._rows.lock((kind, _REFERRED, id))  # a unit that adds a reference to it waits
                     self._rows.wait((kind, _GAVE_UP, id))
                     if any(id in _ids(one, reference) for one in self._rows.of_kind(referring)):
                         raise reference.in_use(id)
@@ -101,7 +101,7 @@ class Constraints:
             raise taken()
 
     def _refer(self, reference: Reference, id: Any) -> None:
-        self._rows.lock((reference.to, _REFERRED, id), shared=True)  # whoever removes it waits
+        self._rows.lock((reference.to, _REFERRED, id), shared=True)  # a unit that removes it waits
         if self._rows.get((reference.to, id)) is None:
             raise reference.missing(id)
 
@@ -121,7 +121,7 @@ class Constraints:
                 yield _Claim((kind, str(place), key), partial(unique.taken, values))
 
     def _key_values(self, root: Snapshot) -> list[object]:
-        """Return what foreign keys could refer to, for all that PostgreSQL knows: what is in a unique constraint."""
+        """Return the values in unique constraints. PostgreSQL must assume that foreign keys refer to them."""
         own = [unique for unique in self._unique[base_of(root[0])] if not unique.path]
         return [(*[getattr(root, name) for name in one.names], one.is_about(root)) for one in own]
 
@@ -130,7 +130,7 @@ class Constraints:
 
 
 def _ids(row: Snapshot, reference: Reference) -> list[object]:
-    """Return what an attribute of a row, or of its parts, refers to."""
+    """Return the ids to which an attribute of a row or of its parts refers."""
     held: list[Any] = [row]
     for name in reference.path.split(".") if reference.path else ():
         values = [getattr(one, name, None) for one in held]  # only a subclass may have these parts
@@ -139,6 +139,6 @@ def _ids(row: Snapshot, reference: Reference) -> list[object]:
 
 
 def _parts(value: Any) -> Sequence[Any]:
-    """Return the parts in the snapshot of a list, of a set, or of a single part."""
+    """Return the parts in the snapshot of a list, a set, or a single part."""
     several = [value] if isinstance(value, Snapshot) else value
     return () if several is None else tuple(several)

@@ -1,4 +1,4 @@
-"""Deep copies of aggregates: immutable snapshots, and objects that are made from them again."""
+"""Deep copies of aggregates: immutable snapshots, and objects that are made from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Snapshot(tuple[Any, ...]):
     """The values of an aggregate or a part: its class, then its attributes, which can also be read by name."""
 
     __slots__ = ()
-    count = property(lambda self: self.__getattr__("count"))  # the aggregate's attribute, not the method of tuple
+    count = property(lambda self: self.__getattr__("count"))  # the aggregate's attribute, not tuple's method
     index = property(lambda self: self.__getattr__("index"))
 
     def __getattr__(self, name: str) -> Any:
@@ -37,7 +37,7 @@ class Snapshot(tuple[Any, ...]):
 
 @once_for_each_class
 def _places(kind: Any) -> dict[str, int]:
-    """Return the places of the attributes in a snapshot, whose first one is the class."""
+    """Return the places of the attributes in a snapshot. The class comes first."""
     return {name: place for place, name in enumerate(stored_names(kind), start=1)}
 
 
@@ -54,14 +54,14 @@ class _Dict(tuple[Any, ...]):
 
 
 class _Json(tuple[str]):
-    """A dict or a list that is JSON, as its text."""
+    """A JSON dict or list, as its text."""
 
     __slots__ = ()
 
 
 @frozen
 class _Invalid:
-    """A value that cannot be stored, which is refused when it is written; one that is equal changes nothing."""
+    """A value that cannot be stored. It is refused when it is written. An equal one changes nothing."""
 
     value: Any
 
@@ -108,14 +108,14 @@ def copy_of(root: Any) -> Copy:
 
 
 def check_copied(root: Any, copy: Copy) -> None:
-    """Raise :class:`~domain.errors.InvalidValue` for what an aggregate or one of its parts holds and must not."""
+    """Raise :class:`~domain.errors.InvalidValue` for a value that an aggregate or one of its parts must not hold."""
     check_values(root)
     for part in copy.parts:
         check_values(part.object)
 
 
 class _Unknown(Exception):
-    """A value that no copy can be made of."""
+    """A value that cannot be copied."""
 
 
 def _snapshot(one: Any, path: str, parts: list[Part]) -> Snapshot:
@@ -145,7 +145,7 @@ def _as_stored(value: Any, kind: type, name: str) -> Any:
     return _Json((stored,)) if limits.is_json else stored
 
 
-_plain: set[type] = set()  # the classes of plain values seen so far: a fast path, since most attributes hold these
+_plain: set[type] = set()  # the classes of plain values seen so far: a fast path for most attributes
 
 
 def _copied(value: Any, path: str, parts: list[Part], *, is_owned: bool = False) -> Any:
@@ -202,9 +202,10 @@ def _can_change(kind: Any) -> bool:
 
 
 def fill(root: Any, row: Snapshot, parts: list[Any]) -> Copy:
-    """Set the attributes of an aggregate to the values of a snapshot, and reuse the objects ``parts`` for its parts.
+    """Set the attributes of an aggregate to the values of a snapshot. Its parts reuse the objects ``parts``.
 
-    Parts beyond these are new objects. What is not stored gets its default. ``__init__`` and validators do not run.
+    Parts beyond these are new objects. Attributes that are not stored get their defaults. ``__init__`` and validators
+    do not run.
     """
     copy = Copy(row)
     _fill(root, row, "", copy.parts, iter(parts))

@@ -1,4 +1,4 @@
-"""The fake database: the rows that are committed, and the locks of the units of work that are open."""
+"""The fake database: the committed rows, and the locks of the open units of work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def row_key(kind: type, id: object) -> RowKey:
 IndexKey = tuple[type, str, object]
 """The class of an aggregate, the place of a unique value among those of its port, and the values.
 
-The same with other words names what else is locked: the id that others refer to, for one.
+Other words in the middle name other locks, such as the id that others refer to.
 """
 
 Key = RowKey | IndexKey
@@ -45,7 +45,7 @@ class _Owner(Protocol):
 
 @define(eq=False)
 class _Lock:
-    """A lock, with the thread of each of its owners; only a shared one has several."""
+    """A lock, with the thread of each of its owners. Only a shared lock has several."""
 
     threads: dict[object, int]
     is_shared: bool
@@ -53,7 +53,7 @@ class _Lock:
 
 @define(eq=False)
 class _Failure:
-    """An error that the fake is to raise: at which kind of call, after how many calls, and whether it stores first."""
+    """An error for the fake to raise: at which kind of call, after how many calls, and whether it stores first."""
 
     at: Literal["read", "write", "commit"]
     error: Exception
@@ -63,9 +63,9 @@ class _Failure:
 
 @define(eq=False)
 class FakeDatabase:
-    """The rows that units of work share, as those of a database server; safe to use from several threads.
+    """The rows that units of work share, like those of a database server. Safe to use from several threads.
 
-    Writers lock the rows and the unique values they touch, as PostgreSQL does at READ COMMITTED: a second writer waits
+    Writers lock the rows and unique values that they touch, as PostgreSQL does at READ COMMITTED. A second writer waits
     for the first to end, at most ``lock_timeout`` seconds. Readers never wait, and see what has been committed.
     """
 
@@ -86,12 +86,12 @@ class FakeDatabase:
         call: int = 1,
         stored: bool = False,
     ) -> None:
-        """Raise ``error``, once, at the ``call``-th read, write or commit from now on, of any unit.
+        """Raise ``error`` once, at the ``call``-th read, write or commit of any unit from now on.
 
         A query is a read. A removal, a batch of a bulk, the writing of an addition, and the writing of all changes in a
-        flush are one write each. With ``stored``, the commit stores the work before it raises; that is for
-        :class:`~domain.errors.CommitOutcomeUnknown` alone, and a ``ValueError`` with any other error, since all others
-        mean that nothing was stored.
+        flush are one write each. With ``stored``, the commit stores the work before it raises. That is for
+        :class:`~domain.errors.CommitOutcomeUnknown` alone. With any other error it is a ``ValueError``, since all
+        others mean that nothing was stored.
         """
         if at not in ("read", "write", "commit"):
             raise ValueError(f"what can fail is a 'read', a 'write' or a 'commit', not {at!r}")
@@ -105,7 +105,7 @@ class FakeDatabase:
             self._failures.append(_Failure(at, error, call, stored))
 
     def failure(self, at: str) -> _Failure | None:
-        """Count a call of one kind, and return the failure that is due at it, if any."""
+        """Count a call of one kind and return the failure due at it, if any."""
         with self._changed:
             counted = [one for one in self._failures if one.at == at]
             for one in counted:
@@ -142,7 +142,7 @@ class FakeDatabase:
             self._parts.pop(id(part.object), None)
 
     def knows_part(self, part: object) -> bool:
-        """Return whether this very object was read or stored as a part, by any unit."""
+        """Return whether any unit read or stored this very object as a part."""
         return self._parts.get(id(part)) is part
 
     def still(self) -> AbstractContextManager[object]:
@@ -150,9 +150,9 @@ class FakeDatabase:
         return self._changed
 
     def lock(self, key: Key, owner: object, *, shared: bool = False) -> bool:
-        """Lock something for ``owner``, alone or shared with others; return false if the owner has locked it before.
+        """Lock a key for ``owner``, alone or shared with others. Return false if the owner had locked it before.
 
-        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit, or
+        Raises :class:`~domain.errors.ConcurrentChange` when another owner holds it beyond the time limit. It raises
         immediately when that owner runs in the same thread, where waiting would never end.
         """
         with self._changed:
@@ -164,7 +164,7 @@ class FakeDatabase:
             return is_new
 
     def wait(self, key: Key, owner: object, *, shared: bool = False) -> None:
-        """Wait until ``owner`` could lock something; raise the same."""
+        """Wait until ``owner`` could lock a key. Raises the same error."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._is_free(key, owner, shared=shared), self.lock_timeout):
                 raise ConcurrentChange("another unit of work holds a lock on what is to be written")
@@ -189,7 +189,7 @@ class FakeDatabase:
             self._changed.notify_all()
 
     def store(self, rows: Mapping[RowKey, Snapshot | None], index: Mapping[IndexKey, Any]) -> None:
-        """Make the writes of one unit visible to all, in one step; ``None`` stands for what was removed."""
+        """Make the writes of one unit visible to all, in one step. ``None`` stands for a removed row."""
         with self._changed:
             _apply(rows, self.rows)
             _apply(index, self.index)

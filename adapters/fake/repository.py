@@ -54,7 +54,7 @@ class FakeRepository(Repository[A, K]):
     def _list_rows(self, wanted: Callable[[Snapshot], bool], limit: int | None = None) -> list[A]:
         """Return the aggregates for which ``wanted`` is true, in the order of their ids: the WHERE of a query.
 
-        ``wanted`` is given the stored values of an aggregate, parts included, which it can read but not change.
+        ``wanted`` gets the stored values of an aggregate, parts included. It can read but not change them.
         """
         with self._unit.reading:
             rows = [row for row in self.session.all_rows(self.aggregate) if wanted(row)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class _Layer:
-    """What the transaction, or one of its savepoints, has written and locked; ``None`` stands for what it removed."""
+    """What the transaction or one of its savepoints has written and locked. ``None`` stands for a removed row."""
 
     rows: dict[RowKey, Snapshot | None] = field(factory=dict)
     index: dict[IndexKey, Any] = field(factory=dict)
@@ -22,7 +22,7 @@ class _Layer:
 
 
 class Rows:
-    """What one transaction sees of a fake database, and writes to it."""
+    """The rows of a fake database that one transaction sees and writes."""
 
     def __init__(self, database: FakeDatabase) -> None:
         self._database = database
@@ -53,24 +53,24 @@ class Rows:
         return [row for _, row in found]
 
     def put(self, key: RowKey, row: Snapshot | None) -> None:
-        """Write a row; ``None`` removes it."""
+        """Write a row. ``None`` removes it."""
         self._layers[-1].rows[key] = row
 
     def hold(self, key: IndexKey, id: Any) -> None:
-        """Write which aggregate holds a unique value; ``None`` if none does any more."""
+        """Write which aggregate holds a unique value. ``None``: no aggregate does any more."""
         self._layers[-1].index[key] = id
 
     def lock(self, key: Key, *, shared: bool = False) -> None:
-        """Lock something until the transaction, or the savepoint that is undone, ends."""
+        """Lock a key until the transaction, or the savepoint that is undone, ends."""
         if self._database.lock(key, self, shared=shared):
             self._layers[-1].locks.add(key)
 
     def wait(self, key: Key) -> None:
-        """Wait until no other transaction has locked something."""
+        """Wait until no other transaction has locked a key."""
         self._database.wait(key, self)
 
     def begin_layer(self) -> None:
-        """Begin the layer of the transaction, or of a savepoint."""
+        """Begin the layer of the transaction or of a savepoint."""
         self._layers.append(_Layer())
 
     def keep_layer(self) -> None:
@@ -96,10 +96,10 @@ class Rows:
         self._layers.clear()
 
     def store(self) -> None:
-        """Make what was written visible to all."""
+        """Make the writes visible to all."""
         self._database.store(self._layers[0].rows, self._layers[0].index)
 
 
 def _place(found: tuple[Any, Snapshot]) -> Any:
     id, _ = found
-    return id.int if isinstance(id, UUID) else id  # UUIDs themselves take far longer to compare
+    return id.int if isinstance(id, UUID) else id  # UUIDs take far longer to compare

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class FakeSession:
-    """The objects and the rows of a fake unit of work; each block of the unit begins with none."""
+    """The objects and rows of a fake unit of work. Each block of the unit begins with none."""
 
     def __init__(self, database: FakeDatabase) -> None:
         self.database = database
@@ -40,7 +40,7 @@ class FakeSession:
         self.writer = Writer(self.rows)
         self._tracked: dict[RowKey, Tracked] = {}
         self._removed: dict[int, Aggregate[Any]] = {}
-        # For each savepoint, of what was written since: how it was tracked when the savepoint began.
+        # For each savepoint: how each object written since was tracked when the savepoint began.
         self._before: list[dict[RowKey, Tracked | None]] = []
 
     def begin(self) -> None:
@@ -57,7 +57,7 @@ class FakeSession:
         return [self.object_of(kind, row) for row in query.answer(self._candidates(kind, query))]
 
     def lock(self, kind: type, query: Query) -> Any:
-        """Lock the aggregate that a query describes, and return its object with its newest values, or ``None``."""
+        """Lock the aggregate that a query describes. Return its object with its newest values, or ``None``."""
         self.call("read")
         locked = {row.id for row in query.answer(self._candidates(kind, query))}
         for id in locked:
@@ -89,7 +89,7 @@ class FakeSession:
         return self.rows.of_kind(kind)
 
     def object_of(self, kind: type[Aggregate[Any]], row: Snapshot) -> Any:
-        """Return the one object that stands for a row in this unit; a new one the first time."""
+        """Return the one object that stands for a row in this unit. The first time, make it."""
         key = (kind, row.id)
         if key not in self._tracked:
             one = empty(row[0])
@@ -99,7 +99,7 @@ class FakeSession:
         return self._tracked[key].aggregate
 
     def call(self, at: str) -> None:
-        """Raise the error that the database is to raise at this call, if any."""
+        """Raise the error that is due at this call, if any."""
         failure = self.database.failure(at)
         if failure is not None:
             raise failure.error
@@ -107,7 +107,7 @@ class FakeSession:
     # Writing.
 
     def holds(self, aggregate: Aggregate[Any]) -> bool:
-        """Return whether this very object was read or added here, and not removed."""
+        """Return whether this unit read or added this very object and did not remove it."""
         tracked = self._tracked.get(row_key(type(aggregate), aggregate.id))
         return tracked is not None and tracked.aggregate is aggregate
 
@@ -136,7 +136,7 @@ class FakeSession:
         return found
 
     def flush(self, versions: Versions) -> None:
-        """Write the pending addition and all that was changed."""
+        """Write the pending addition and all changes."""
         changed = self.changed()
         stale = ConcurrentChange.of(one.aggregate for one in changed if one.stored is not None)
         with versions.raised([one.aggregate for one in changed]):
@@ -161,7 +161,7 @@ class FakeSession:
     def _check_parts(self, one: Tracked, copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
         """Refuse parts that are in two places, or of another unit of work.
 
-        In a new root, parts of a unit that has ended are taken as new.
+        In a new root, parts of an ended unit count as new.
         """
         own = {id(part.object) for part in one.stored.parts} if one.stored else set()
         for part in (part.object for part in copy.parts):
@@ -227,7 +227,7 @@ class FakeSession:
     # The ends.
 
     def commit(self) -> None:
-        """Make what was written visible to all, and end the block."""
+        """Make the writes visible to all, and end the block."""
         failure = self.database.failure("commit")
         if failure is None or failure.stored:
             self.rows.store()
@@ -288,7 +288,7 @@ class FakeSession:
 
 
 def _is_first(one: Aggregate[Any], seen: set[RowKey]) -> bool:
-    """Return whether no other of this identity was seen, and note this one."""
+    """Return whether no other object of this identity was seen, and note this one."""
     key = row_key(type(one), one.id)
     is_first = key not in seen
     seen.add(key)

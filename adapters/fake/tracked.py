@@ -1,4 +1,4 @@
-"""The aggregates that a fake unit of work tracks: what has changed of each, and where its parts are."""
+"""The aggregates that a fake unit of work tracks: what has changed in each, and where its parts are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class Tracked:
-    """An aggregate of the unit, and a copy of it as it was last read or written; ``None`` if it is new."""
+    """An aggregate of the unit, and a copy of it as it was last read or written. A new one has ``None``."""
 
     aggregate: Aggregate[Any]
     stored: Copy | None
@@ -27,7 +27,7 @@ class Tracked:
         return self.stored is not None and self.stored.has(part)
 
     def is_changed(self) -> bool:
-        """Return whether the object holds other values than what is stored, or other parts in a list."""
+        """Return whether the object holds other values than the stored ones, or other parts in a list."""
         if self.stored is None:
             return True
         now = copy_of(self.aggregate)
@@ -39,7 +39,7 @@ def _objects(copy: Copy) -> set[int]:
 
 
 def check_places(root: Aggregate[Any], copy: Copy, seen: dict[int, Aggregate[Any]]) -> None:
-    """Refuse a part that is in two places, of this aggregate or of those ``seen``, and note the others there."""
+    """Refuse a part that is in two places, of this aggregate or of those ``seen``. Note the others in ``seen``."""
     own: set[int] = set()
     for part in copy.parts:
         other = seen.setdefault(id(part.object), root)

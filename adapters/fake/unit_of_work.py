@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class FakeUnitOfWork(UnitOfWork):
-    """A unit of work over ``database``, by default a new fake one; it keeps every promise of the SQL one."""
+    """A unit of work over ``database``, by default a new fake one. It keeps every promise of the SQL one."""
 
     def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)

@@ -1,4 +1,4 @@
-"""How a fake transaction writes aggregates: row by row, in the order in which a flush sends them to a database."""
+"""Write the aggregates of a fake transaction row by row, in the order in which a flush sends them to a database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stale(Exception):
 
 
 class Writer:
-    """Writes aggregates to the rows of a transaction, given as they were and as they are."""
+    """Writes aggregates to the rows of a transaction, from copies of how they were and how they are."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -41,13 +41,13 @@ class Writer:
         self.constraints.take(new.row, "", None, new.row)
 
     def update(self, old: Copy, new: Copy) -> None:
-        """Write a changed row; raise :class:`Stale` if the old one is no longer what is stored."""
+        """Write a changed row. Raises :class:`Stale` if the old one is no longer the stored one."""
         self.check_version(old.row)
         self.constraints.take(new.row, "", old.row, new.row)
         self._rows.put(row_key(new.row[0], new.row.id), new.row)
 
     def delete(self, old: Copy) -> None:
-        """Delete an aggregate with its parts; raise :class:`Stale` likewise."""
+        """Delete an aggregate with its parts. Raises :class:`Stale` as :meth:`update` does."""
         self.check_version(old.row)
         self._give_up((old.row, part) for part in old.parts)
         self.constraints.give_up(old.row, "", old.row)
@@ -55,7 +55,7 @@ class Writer:
         self.constraints.check_unreferenced(old.row)
 
     def check_version(self, old: Snapshot) -> None:
-        """Lock a row; raise :class:`Stale` if it is stored in another version, or no longer stored."""
+        """Lock a row. Raises :class:`Stale` if it is stored in another version, or no longer stored."""
         key = row_key(old[0], old.id)
         self._rows.lock(key)
         current = self._rows.get(key)
@@ -63,9 +63,9 @@ class Writer:
             raise Stale
 
     def write(self, changes: Sequence[tuple[Copy | None, Copy]]) -> None:
-        """Write roots, parts level by level, removals, and new parts last; additions, with their parts, before changes.
+        """Write roots, then parts level by level, then removals, then new parts. Whole additions come before changes.
 
-        What was moved into a new part comes with it, and counts as removed and as new.
+        A part that moved into a new part comes with it. It counts as removed and as new.
         """
         before = {id(part.object): (old.row, part) for old, _ in changes if old for part in old.parts}
         added = {id(part.object) for old, new in changes if old for part in _added(new, before)}
@@ -88,7 +88,7 @@ class Writer:
                 self._take(new, [part for part in parts if part.path.count(".") == level], before)
 
     def _take(self, new: Copy, parts: Iterable[Part], before: Before) -> None:
-        """Write the parts of one level, in the order of a flush: new ones first, then by id."""
+        """Write the parts of one level in the order of a flush: new ones first, then by id."""
         places = {key: place for place, key in enumerate(before)}
         for part in sorted(parts, key=lambda part: _flush_order(part, places.get(id(part.object)))):
             old_root, old = before.get(id(part.object), (None, None))
@@ -96,7 +96,7 @@ class Writer:
 
 
 def _flush_order(part: Part, place: int | None) -> tuple[str, bool, Any]:
-    """Return the sort key of a part in a flush: by class, new ones first, then by id, or as they were read."""
+    """Return the sort key of a part in a flush: by class, new ones first, then by id, or in the order of reading."""
     kind = part.snapshot[0]
     has_id = place is not None and "id" in stored_names(kind)
     return f"{kind.__module__}.{kind.__name__}", place is not None, part.snapshot.id if has_id else place or 0
