@@ -1,1 +1,1 @@
-"""What the business knows: attrs classes and the rules they keep, free of any storage."""
+"""The business: attrs classes and the rules they keep, without any storage."""

@@ -1,4 +1,4 @@
-"""What a class says about its attributes in ``metadata``: which are not stored, and how its lists are sorted."""
+"""Read the ``metadata`` of attributes: which are not stored, and how lists are sorted."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def once_for_each_class(function: Callable[[Any], R]) -> Callable[[Any], R]:
 
 
 def is_stored(field: attrs.Attribute[Any]) -> bool:
-    """Return whether an attribute is stored: unless it says ``metadata={"stored": False}``."""
+    """Return whether an attribute is stored. It is, unless it says ``metadata={"stored": False}``."""
     return bool(field.metadata.get("stored", True))
 
 
 def order_of(field: attrs.Attribute[Any]) -> tuple[str, ...]:
-    """Return the attributes by which the parts in a list are sorted, from ``metadata={"order_by": (...)}``."""
+    """Return the attributes that sort the parts in a list, from ``metadata={"order_by": (...)}``."""
     return tuple(field.metadata.get("order_by", ()))
 
 
 @once_for_each_class
 def sort_keys(kind: Any) -> dict[str, attrgetter[Any]]:
-    """Return for each list of a class that is sorted, by its name, the key of the parts: texts go by code point."""
+    """Return the sort key of the parts for each sorted list of a class, by its name. Texts go by code point."""
     return {field.name: attrgetter(*order_of(field)) for field in attrs.fields(kind) if order_of(field)}
 
 
@@ -53,7 +53,7 @@ def set_unstored(one: Any) -> None:
 
 
 def default_of(field: attrs.Attribute[Any]) -> Any:
-    """Return the default of an attribute, or a new value of its factory; ``attrs.NOTHING`` if that needs the object."""
+    """Return the default of an attribute, or a new value of its factory. ``attrs.NOTHING`` if that needs the object."""
     default: Any = field.default
     if not isinstance(getattr(default, "takes_self", None), bool):
         return default

@@ -1,4 +1,4 @@
-"""What a port declares about its aggregates, for every storage to keep: unique values, and references to others."""
+"""What a port declares about its aggregates for every storage to keep: unique values and references."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Unique:
         Unique("lines.reference", error=ReferenceTaken)
         Unique("lines.number", per_parent=True, error=NumberTaken)
 
-    A path with dots names an attribute of parts; several paths then name attributes of the same part. Aggregates with
+    A path with dots names an attribute of parts. Several paths then name attributes of the same part. Aggregates with
     ``None`` in one of the attributes never clash. With ``where``, only those clash whose attributes have these values.
-    With ``per_parent``, only the parts of one root clash. If a row breaks several, the error is that of the first in
-    the port.
+    With ``per_parent``, only the parts of one root clash. If a row breaks several constraints, the error is that of the
+    first in the port.
     """
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Unique:
     where: tuple[tuple[str, object], ...]
     per_parent: bool
     path: str = field(eq=False)
-    """The path of the parts, such as ``"batches.lines"``; empty for the root."""
+    """The path of the parts, such as ``"batches.lines"``. Empty for the root."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Unique:
         self.__attrs_init__(names, error, conditions, per_parent, parent)
 
     def values(self, one: Any) -> tuple[Any, ...] | None:
-        """Return the values that an object takes; ``None`` if it cannot clash with any other."""
+        """Return the values that an object takes, or ``None`` if it cannot clash with any other."""
         if not self.is_about(one):
             return None
         found = tuple(getattr(one, name) for name in self.names)
@@ -65,18 +65,18 @@ class Unique:
         return all(getattr(one, name) == value for name, value in self.where)
 
     def taken(self, values: tuple[object, ...] | None) -> ValueTaken:
-        """Return the error for values that another row has; ``None`` if they are not known."""
+        """Return the error for values that another row has. ``None``: the values are not known."""
         return self.error(None if values is None else ", ".join(map(str, values)))
 
 
 @frozen(init=False)
 class Reference:
-    """An attribute that holds the id of another aggregate, which has to be stored.
+    """An attribute that holds the id of another aggregate, which must be stored.
 
         Reference("owner_id", to=User, missing=OwnerMissing, in_use=UserOwnsTeams)
 
-    A path with dots names an attribute of parts. ``missing`` is raised for an id that is not stored, and ``in_use`` for
-    the removal of an aggregate that others refer to. ``None`` refers to nothing.
+    A path with dots names an attribute of parts. An id that is not stored raises ``missing``. The removal of an
+    aggregate that others refer to raises ``in_use``. ``None`` refers to nothing.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Reference:
     missing: type[ReferenceMissing]
     in_use: type[StillReferenced]
     path: str
-    """The path of the parts; empty for the root."""
+    """The path of the parts. Empty for the root."""
 
     def __init__(
         self, path: str, *, to: type[Aggregate[Any]], missing: type[ReferenceMissing], in_use: type[StillReferenced]
@@ -106,7 +106,7 @@ def check_attributes(declared: Unique | Reference, kind: type, *subclasses: type
 
 
 def attributes_of(declared: Unique | Reference) -> list[str]:
-    """Return the names of the attributes that a port declares something about."""
+    """Return the names of the attributes about which a port declares something."""
     if isinstance(declared, Reference):
         return [declared.name]
     return [*declared.names, *(name for name, _ in declared.where)]

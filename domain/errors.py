@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return ``value`` as it can safely stand in a message: escaped, and cut after ``limit`` characters."""
+    """Return ``value`` for use in a message: escaped, and cut after ``limit`` characters."""
     if isinstance(value, str) and len(value) > limit:
         return f"{str(value[:limit])!r}... ({len(value)} characters)"
     if isinstance(value, str):
@@ -61,14 +61,14 @@ def shown(value: object, limit: int = 60) -> str:
 
 
 class DomainError(Exception):
-    """The business refuses: the caller can mend the input or the situation."""
+    """The business refuses. The caller can change the input or the situation."""
 
     retryable: ClassVar[bool] = False
 
 
 @define
 class InvalidValue(DomainError):
-    """``value`` breaks a rule of the domain, and ``reason`` says which."""
+    """``value`` breaks a rule of the domain. ``reason`` says which."""
 
     value: object
     reason: str
@@ -79,14 +79,14 @@ class InvalidValue(DomainError):
 
 
 class InvalidRevision(InvalidValue):
-    """There is no such revision of the tables, or it cannot be reached from the present one."""
+    """The revision of the tables does not exist, or cannot be reached from the present one."""
 
     kind = "revision"
 
 
 @define
 class NotFound(DomainError):
-    """Nothing is stored whose ``key`` (``"id"``, ``"username"``...) is ``value``."""
+    """No stored object has ``value`` as its ``key`` (``"id"``, ``"username"``...)."""
 
     key: str
     value: object
@@ -100,12 +100,12 @@ class NotFound(DomainError):
 
 
 class Conflict(DomainError):
-    """The work clashes with what is stored; it was not done."""
+    """The work clashes with what is stored. It was not done."""
 
 
 @define
 class ValueTaken(Conflict):
-    """A unique ``value`` has another holder; ``None`` if a bulk was refused, because the row is not known then."""
+    """A unique ``value`` has another holder. In a bulk it is ``None``, because the row is not known."""
 
     value: str | None
     kind: ClassVar[str] = "value"
@@ -118,7 +118,7 @@ class ValueTaken(Conflict):
 
 @define
 class DuplicateIdentity(Conflict):
-    """An aggregate with this ``id`` is stored already; ``None`` if a bulk was refused, likewise."""
+    """An aggregate with this ``id`` is stored already. In a bulk the id is ``None``."""
 
     id: object
 
@@ -129,7 +129,7 @@ class DuplicateIdentity(Conflict):
 
 @define
 class ReferenceMissing(Conflict):
-    """No aggregate with the id ``value`` is stored, but another one refers to it; ``None`` if a bulk was refused."""
+    """An aggregate refers to the id ``value``, but no aggregate with that id is stored. In a bulk it is ``None``."""
 
     value: object
     kind: ClassVar[str] = "aggregate"
@@ -156,7 +156,7 @@ class StillReferenced(Conflict):
 
 @define
 class ConcurrentChange(Conflict):
-    """Another unit of work was faster; ``reason`` says at what. Nothing of this unit was stored."""
+    """Another unit of work was faster. ``reason`` says at what. Nothing of this unit was stored."""
 
     retryable: ClassVar[bool] = True
     reason: str
@@ -172,26 +172,26 @@ class ConcurrentChange(Conflict):
 
 
 class TransactionLost(ConcurrentChange):
-    """The storage ended the whole transaction in favour of another one, so that not even a savepoint can go on."""
+    """The storage ended the whole transaction in favour of another one. Not even a savepoint can go on."""
 
 
 class StorageError(Exception):
-    """The storage failed, and not for a reason of the domain; the cause holds the driver's own error."""
+    """The storage failed for a reason outside the domain. The cause holds the driver's own error."""
 
     retryable: ClassVar[bool] = False
 
 
 class StorageUnavailable(StorageError):
-    """The storage cannot be reached, or ended the connection before a commit: nothing was stored."""
+    """The storage cannot be reached, or ended the connection before a commit. Nothing was stored."""
 
     retryable: ClassVar[bool] = True
 
 
 @define
 class SchemaMismatch(StorageError):
-    """The tables of ``database`` are not those that this program needs; ``problem`` says why.
+    """The tables of ``database`` are not those that this program needs. ``problem`` says why.
 
-    They stand at revision ``found``, and ``needed`` is this program's (``None``: no revision).
+    They are at revision ``found``, and this program needs ``needed`` (``None``: no revision).
     """
 
     database: str
@@ -206,10 +206,10 @@ class SchemaMismatch(StorageError):
 
 @define
 class IntegrityViolation(StorageError):
-    """A ``constraint`` was broken that has no domain error.
+    """A ``constraint`` without a domain error was broken.
 
     ``kind`` is ``"unique"``, ``"foreign key"``, ``"not null"``, ``"check"`` or ``"other"``. Where the database has no
-    name for the constraint, ``constraint`` is a column, or what the database says.
+    name for the constraint, ``constraint`` is a column or the message of the database.
     """
 
     constraint: str
@@ -228,16 +228,16 @@ class IntegrityViolation(StorageError):
 
 
 class CommitOutcomeUnknown(StorageError):
-    """The connection died while committing. Never retry blindly: look first whether the work is stored."""
+    """The connection died while committing. Never retry blindly: first look whether the work is stored."""
 
 
 class ConfigurationError(Exception):
-    """A setting cannot be used; the message names it and says what would be right."""
+    """A setting cannot be used. The message names it and says what would be right."""
 
 
 class UnitOfWorkMisuse(Exception):
-    """The calling code breaks the life cycle of a unit of work; the message says what to write instead."""
+    """The calling code breaks the life cycle of a unit of work. The message says what to write instead."""
 
 
 class UncommittedChanges(UserWarning):
-    """A unit of work was left with changes that were neither committed nor rolled back: they are gone."""
+    """A unit of work was left with changes that were neither committed nor rolled back. They are lost."""

@@ -1,4 +1,4 @@
-"""The ids of aggregates: of which type they may be, and which values every storage can hold."""
+"""The ids of aggregates: their types, and the values that every storage can hold."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__h
 
 @once_for_each_class
 def key_of(kind: Any) -> Any:
-    """Return the type of the ids of a class of aggregates: what stands in ``Aggregate[...]``, or else ``UUID``."""
+    """Return the type of the ids of a class of aggregates: the one in ``Aggregate[...]``, or else ``UUID``."""
     bases = (base for one in kind.__mro__ for base in vars(one).get("__orig_bases__", ()))
     return next((get_args(base)[0] for base in bases if get_origin(base) is Aggregate), UUID)
 
 
 @once_for_each_class
 def key_length(kind: Any) -> int:
-    """Return the greatest length of an id that is a text, as its class or the attribute says it; 0 if neither does."""
+    """Return the greatest length of an id that is a text, from its class or the attribute. 0 if neither has one."""
     said: int = fields_dict(kind)["id"].metadata.get("max_length", getattr(key_of(kind), "MAX_LENGTH", 0))
     return said
 
@@ -39,7 +39,7 @@ def check_keys(kind: type[Aggregate[Any]]) -> None:
         )
     if id.on_setattr is not setters.frozen or (id.default == default and key is not UUID):
         raise TypeError(f"{kind.__name__} needs its own id: {key.__name__} = field(on_setattr=setters.frozen)")
-    if _is_text(key) and not 1 <= key_length(kind) <= 255:  # more would not fit into an index everywhere
+    if _is_text(key) and not 1 <= key_length(kind) <= 255:  # longer ones do not fit into every index
         raise TypeError(
             f"the ids of {kind.__name__} need a greatest length of 1 to 255: write MAX_LENGTH = 40 in a subclass of"
             ' str, or id: str = field(on_setattr=setters.frozen, metadata={"max_length": 40})'
@@ -52,7 +52,7 @@ def _is_text(key: Any) -> bool:
 
 
 def check_key(kind: type[Aggregate[Any]], value: object) -> None:
-    """Raise :class:`~domain.errors.InvalidValue` for what is no id of a class of aggregates."""
+    """Raise :class:`~domain.errors.InvalidValue` for a value that is no id of a class of aggregates."""
     key, found = key_of(kind), type(value)
     if found is not key:  # not even a subclass: a bool is no number here, and would be stored as one
         raise InvalidValue(value, f"the id of {kind.__name__} is of type {key.__name__}, not {found.__name__}")

@@ -1,6 +1,6 @@
 """The kinds of values that an attribute may hold: how each is checked, and how a storage returns it.
 
-Each function returns the value as it is read again, and raises ``ValueError`` for one that cannot be stored.
+Each function returns the value as it is read again. It raises ``ValueError`` for one that cannot be stored.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MICROSECOND = timedelta(microseconds=1)
-"""In which an interval is counted."""
+"""The unit of an interval."""
 
 _LEVELS = 31
-"""How many lists and dicts may be in one another: MariaDB takes no more for JSON."""
+"""How deeply lists and dicts may nest. MariaDB takes no more for JSON."""
 
 
 def stored_by(kind: Any, size: tuple[int | None, ...], *, is_json: bool) -> Callable[[Any], Any] | None:
-    """Return the function of a kind of value; ``None`` for a class that is not known here."""
+    """Return the function of a kind of value, or ``None`` for an unknown class."""
     if is_json:
         return _json
     if kind is Decimal:
@@ -55,7 +55,7 @@ def _text(kind: type[str], limit: int | None, value: Any) -> Any:
         raise wrong_kind(value, "a text")
     if limit is not None and len(value) > limit:
         raise ValueError(f"may have at most {limit} characters, not {len(value)}")
-    if not value.isprintable():  # which no text with one of these is
+    if not value.isprintable():  # no text with one of these characters is printable
         if "\0" in value:
             raise ValueError("must not have the character U+0000, which PostgreSQL cannot store")
         try:
@@ -92,7 +92,7 @@ def _float(value: Any) -> float:
 
 
 def _exact(digits: int | None, places: int | None) -> Callable[[Any], Any]:
-    """Return the function for a ``Decimal`` of so many digits, of which so many are behind the point."""
+    """Return the function for a ``Decimal`` of ``digits`` digits, ``places`` of them behind the point."""
     if digits is None or places is None:
         return partial(_instance, Decimal)
     context = Context(prec=digits, traps=[Inexact, InvalidOperation])
@@ -104,7 +104,7 @@ def _exact(digits: int | None, places: int | None) -> Callable[[Any], Any]:
         if not value.is_finite():
             raise ValueError("must be finite")
         try:
-            return context.quantize(value, zero) or zero  # which is not negative
+            return context.quantize(value, zero) or zero  # zero itself is not negative
         except DecimalException:
             raise ValueError(f"may have at most {digits} digits, {places} of them behind the point") from None
 
@@ -148,7 +148,7 @@ def _interval(value: Any) -> timedelta:
 
 
 def _json(value: Any) -> str:
-    """Return the text, because what it holds could change."""
+    """Return the text, because its content could change."""
     if not isinstance(value, dict | list):
         raise wrong_kind(value, "a dict or a list")
     try:

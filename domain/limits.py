@@ -1,11 +1,11 @@
-"""What an attribute may hold, as its class declares it: what every storage keeps alike.
+"""What an attribute may hold, as its class declares it. Every storage keeps it alike.
 
     name: str = field(metadata={"max_length": 40})
     price: Decimal = field(metadata={"digits": 12, "places": 2})
     tags: list[str] = field(factory=list, metadata={"json": True})
     seen_at: datetime | None = None
 
-A subclass of ``str`` may say its ``MAX_LENGTH`` itself. ``None`` is allowed where the annotation allows it.
+A subclass of ``str`` may have its own ``MAX_LENGTH``. ``None`` is allowed where the annotation allows it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 class Limits:
     """What an attribute may hold.
 
-    ``kind`` is the class of its values, ``None`` if the annotation does not say one. ``size`` is the greatest length of
-    a text or of bytes, or the digits and the places of a ``Decimal``. ``stored`` returns a value as a storage returns
-    it, and raises ``ValueError`` for one that cannot be stored.
+    ``kind`` is the class of its values, or ``None`` if the annotation names none. ``size`` is the greatest length of a
+    text or of bytes, or the digits and places of a ``Decimal``. ``stored`` returns a value as a storage returns it. It
+    raises ``ValueError`` for one that cannot be stored.
     """
 
     kind: type | None
@@ -50,7 +50,7 @@ class Limits:
 def check_values(one: object) -> None:
     """Raise :class:`~domain.errors.InvalidValue` for the first attribute of an object that cannot be stored.
 
-    The parts of an aggregate are objects of their own.
+    The parts of an aggregate are separate objects.
     """
     try:
         held: dict[str, Any] = one.__dict__
@@ -61,7 +61,7 @@ def check_values(one: object) -> None:
         if type(value) is enough:
             continue
         if value is None:
-            if allows_none or name not in held:  # it was deleted, which is another error
+            if allows_none or name not in held:  # a deleted attribute is another error
                 continue
             raise InvalidValue(None, f"{type(one).__name__}.{name} must not be None")
         try:
@@ -80,8 +80,8 @@ def check_value(kind: type, name: str, value: object) -> None:
 
 @once_for_each_class
 def _checks(kind: Any) -> tuple[tuple[str, type | None, bool, Callable[[Any], Any]], ...]:
-    """Return for each attribute its name, the class of which every value will do, and the rest of its limits."""
-    skipped = ("id", "version") if issubclass(kind, Aggregate) else ()  # which are checked where they are made
+    """Return each attribute's name, the class whose values are all valid, and the rest of its limits."""
+    skipped = ("id", "version") if issubclass(kind, Aggregate) else ()  # these are checked where they are made
     return tuple(
         (name, one.kind if one.kind in (bool, date, UUID) else None, one.allows_none, one.stored)
         for name, one in limits_of(kind).items()
@@ -103,7 +103,7 @@ def json_names(kind: Any) -> tuple[str, ...]:
 
 @once_for_each_class
 def plain_kinds(kind: Any) -> dict[str, type]:
-    """Return the class of the values that a storage returns as they are, by the name of the attribute."""
+    """Return the class of the values that a storage returns unchanged, by the name of the attribute."""
     return {
         name: one.kind
         for name, one in limits_of(kind).items()
@@ -139,7 +139,7 @@ def _limits(kind: type, field: attrs.Attribute[Any]) -> Limits:
 
 
 def _annotation(kind: type, field: attrs.Attribute[Any]) -> Any:
-    """Return the annotation of an attribute; a name that only a type checker knows stands for :class:`Unknown`."""
+    """Return the annotation of an attribute. A name that only a type checker knows becomes :class:`Unknown`."""
     declared: Any = field.type
     if not isinstance(declared, str):
         return declared
@@ -156,14 +156,14 @@ def _annotation(kind: type, field: attrs.Attribute[Any]) -> Any:
 
 
 class Unknown:
-    """What stands for a class that is not known while the program runs."""
+    """Stands for a class that is not known at run time."""
 
 
 _USUAL: dict[str, type] = {one.__name__: one for one in (UUID, Decimal, date, datetime, time, timedelta)}
 
 
 def _is_value(kind: Any) -> bool:
-    """Return whether a class is one of value objects, and not of parts."""
+    """Return whether a class is one of value objects and not of parts."""
     return attrs.has(kind) and kind.__hash__ not in (None, object.__hash__)
 
 

@@ -1,4 +1,4 @@
-"""Queries that a port describes once, for every storage to answer alike: comparisons, one sort key, and a limit."""
+"""Queries that a port describes once and every storage answers alike: comparisons, one sort key, and a limit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Where:
         Where("username", "in", names)
         Where("deleted_at", "==", None)
 
-    Texts compare by code point. An attribute that is ``None`` meets no comparison with a value, ``!=`` neither, as in
+    Texts compare by code point. An attribute that is ``None`` meets no comparison with a value, not even ``!=``, as in
     SQL. ``== None`` and ``!= None`` ask for ``None`` itself.
     """
 
@@ -68,9 +68,9 @@ class Where:
 class Query:
     """Which aggregates, in which order, and how many.
 
-    ``order_by`` is the name of an attribute, with a minus sign in front for the reverse order. ``None`` comes first,
-    and last in the reverse order. Equal values are sorted by id, in the same direction. ``after`` is the place of the
-    last aggregate before those that are asked for: its id, or the pair of its sort key and its id.
+    ``order_by`` is the name of an attribute. A minus sign in front of it reverses the order. ``None`` comes first, and
+    last in the reverse order. Equal values are sorted by id, in the same direction. ``after`` is the place of the last
+    aggregate before the wanted ones: its id, or the pair of its sort key and its id.
     """
 
     where: tuple[Where, ...] = ()
@@ -97,10 +97,10 @@ class Query:
         return one.id if self.key == "id" else (getattr(one, self.key), one.id)
 
     def answer(self, rows: Iterable[Any]) -> list[Any]:
-        """Return those of the rows that are asked for, given all rows in the order of their ids."""
+        """Return the rows that the query asks for, given all rows in the order of their ids."""
         found = [row for row in rows if all(one.holds(row) for one in self.where)] if self.where else list(rows)
         if self.key != "id":
-            found.sort(key=self._rank)  # which leaves equal ones in the order of their ids
+            found.sort(key=self._rank)  # stable: equal ones keep the order of their ids
         if self.after is not None:
             last = self._rank_of(self.after)
             if self.is_reverse:

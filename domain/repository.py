@@ -1,7 +1,7 @@
 """The port of every repository: a collection of aggregates of one type, whatever stores them.
 
-An implementation writes the seven abstract methods. All that a caller can notice about arguments, missing aggregates,
-pages and streams is decided here, once for every implementation.
+An implementation writes the seven abstract methods. Everything that a caller can notice about arguments, missing
+aggregates, pages and streams is decided here, once for every implementation.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ STREAM_BATCH = 500
 """How many aggregates a stream reads at a time: few round trips, in little memory."""
 
 BULK_BATCH = 2000
-"""How many aggregates a bulk addition takes from an iterator at a time: more would hardly be quicker."""
+"""How many aggregates a bulk addition takes from an iterator at a time. More would hardly be quicker."""
 
 
 @frozen
 class Page(Generic[A]):
     """Some aggregates in their order, and the key of the page that follows.
 
-    ``next`` is what to pass as ``after`` for the following page, ``None`` on the last one: the id of the last item, or
-    the pair of its sort key and its id. (Keyset paging: Winand, *SQL Performance Explained*, 2012, chapter 7. Its cost
-    does not grow with the number of pages before.)
+    Pass ``next`` as ``after`` to get the following page. It is ``None`` on the last page. Otherwise it is the id of the
+    last item, or the pair of its sort key and its id. (Keyset paging: Winand, *SQL Performance Explained*, 2012,
+    chapter
+    7. Its cost does not grow with the number of pages before.)
     """
 
     items: tuple[A, ...]
@@ -50,19 +51,19 @@ class Page(Generic[A]):
 class Repository(ABC, Generic[A, K]):
     """A collection of aggregates (Evans, *Domain-Driven Design*, 2003, chapter 6), used inside a unit of work.
 
-    ``Repository[User]`` is of aggregates whose ids are UUIDs, ``Repository[Article, Sku]`` of others.
+    ``Repository[User]`` holds aggregates whose ids are UUIDs. ``Repository[Article, Sku]`` holds others.
 
-    What is added or changed is written with the next call or with the commit, so a unit reads its own writes. Hence
-    every method may raise the :class:`~domain.errors.Conflict` or :class:`~domain.errors.StorageError` of an earlier
-    call. Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block, and those that write
-    in a read-only unit.
+    Additions and changes are written with the next call or with the commit, so a unit reads its own writes. Hence every
+    method may raise the :class:`~domain.errors.Conflict` or :class:`~domain.errors.StorageError` of an earlier call.
+    Every method raises :class:`~domain.errors.UnitOfWorkMisuse` outside of the unit's block. So do the methods that
+    write, in a read-only unit.
     """
 
     aggregate: ClassVar[type[Aggregate[Any]]]
     """The class of the aggregates in this collection."""
 
     subclasses: ClassVar[tuple[type[Aggregate], ...]] = ()
-    """The subclasses of it whose objects are in this collection too: they share its ids, versions and unique values."""
+    """Its subclasses whose objects are in this collection too. They share its ids, versions and unique values."""
 
     not_found: ClassVar[type[NotFound]]
     """The error for a key that no stored aggregate has."""
@@ -74,7 +75,7 @@ class Repository(ABC, Generic[A, K]):
     """The attributes that hold the ids of other aggregates, in the order in which they are checked."""
 
     def __init_subclass__(cls) -> None:
-        """Raise ``TypeError`` for what a port declares of an attribute, or of a class, that the aggregate lacks."""
+        """Raise ``TypeError`` if a port declares an attribute or a class that the aggregate lacks."""
         super().__init_subclass__()
         if hasattr(cls, "aggregate"):
             check_keys(cls.aggregate)
@@ -92,30 +93,37 @@ class Repository(ABC, Generic[A, K]):
             check_attributes(one, cls.aggregate, *cls.subclasses)
 
     def add(self, aggregate: A) -> None:
-        """Add a new aggregate, to be stored with the unit; adding one that this unit holds changes nothing.
+        """Add a new aggregate, to be stored with the unit. Adding one that this unit holds changes nothing.
 
-        Each costs a statement: for more than some hundreds, use :meth:`add_many`.
+        Each costs a statement. For more than some hundreds, use :meth:`add_many`.
 
-        Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object of another open unit,
-        :class:`~domain.errors.DuplicateIdentity` if this unit holds another object of the same id, ``TypeError``
-        for anything that is no aggregate of this type, and :class:`~domain.errors.InvalidValue` for an id that is not
-        of the declared type, or that not every storage can hold. The next call of the unit, or its commit, raises
-        :class:`~domain.errors.ValueTaken` for a unique value that has another holder, and
-        :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
+        Raises:
+            :class:`~domain.errors.UnitOfWorkMisuse`: Another open unit holds the object.
+            :class:`~domain.errors.DuplicateIdentity`: This unit holds another object of the same id.
+            ``TypeError``: It is no aggregate of this type.
+            :class:`~domain.errors.InvalidValue`: The id is not of the declared type, or not every storage can hold it.
+
+        The next call of the unit, or its commit, raises :class:`~domain.errors.ValueTaken` for a unique value that has
+        another holder, and :class:`~domain.errors.DuplicateIdentity` for an id that is stored already.
         """
         self._add(self._checked(aggregate))
 
     def add_many(self, aggregates: Iterable[A]) -> int:
         """Store many new aggregates in bulk and return their number.
 
-        A list or a tuple is one batch, which goes to PostgreSQL by one COPY if the aggregates have no parts. Anything
-        else is read and stored 2,000 at a time, so an iterator of any length will do. The unit does not track the
-        objects, and does not change them. If reading the iterator fails, the batches before are in the unit, to be
-        committed or not. An empty iterable does nothing at all.
+        A list or a tuple is one batch. It goes to PostgreSQL by one COPY if the aggregates have no parts. Anything else
+        is read and stored 2,000 at a time, so an iterator of any length will do. The unit does not track the objects,
+        and does not change them. If reading the iterator fails, the batches before are in the unit, to be committed or
+        not. An empty iterable does nothing at all.
 
-        Raises :class:`~domain.errors.ValueTaken` and :class:`~domain.errors.DuplicateIdentity` without the value, the
-        latter also for an object that this unit holds, ``TypeError`` and :class:`~domain.errors.InvalidValue`. On
-        PostgreSQL, the first two come when the whole batch was sent.
+        On PostgreSQL, the first two errors come when the whole batch was sent.
+
+        Raises:
+            :class:`~domain.errors.ValueTaken`: A unique value is taken. The error does not say which.
+            :class:`~domain.errors.DuplicateIdentity`: An id is stored already, or this unit holds the object. No id is
+                given.
+            ``TypeError``: One is no aggregate of this type.
+            :class:`~domain.errors.InvalidValue`: A value cannot be stored.
         """
         count = 0
         remaining = map(self._checked, aggregates)
@@ -128,21 +136,23 @@ class Repository(ABC, Generic[A, K]):
     def get(self, id: K, *, lock: bool = False) -> A:
         """Return the aggregate with this id.
 
-        With ``lock``, no other unit can write it until this one ends, and its values are the newest: one that the unit
-        holds already is read again. A unit that waits for the lock too long raises
-        :class:`~domain.errors.ConcurrentChange`.
+        With ``lock``, no other unit can write it until this one ends. Its values are the newest: an object that the
+        unit already holds is read again.
 
-        Raises :class:`~domain.errors.NotFound`, and :class:`~domain.errors.InvalidValue` for another type of id; with
-        ``lock`` :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit.
+        Raises:
+            :class:`~domain.errors.NotFound`: No aggregate with this id is stored.
+            :class:`~domain.errors.InvalidValue`: The id is of another type.
+            :class:`~domain.errors.ConcurrentChange`: The unit waited too long for the lock.
+            :class:`~domain.errors.UnitOfWorkMisuse`: A read-only unit asks for the lock.
         """
         return self._get_by("id", self._checked_id(id), lock=lock)
 
     def find(self, id: K) -> A | None:
-        """Return the aggregate with this id, or ``None``; raises :class:`~domain.errors.InvalidValue` likewise."""
+        """Return the aggregate with this id, or ``None``. Raises :class:`~domain.errors.InvalidValue`."""
         return self._find_by("id", self._checked_id(id))
 
     def get_many(self, ids: Iterable[K]) -> list[A]:
-        """Return the aggregates with these ids, in the order of ids, by one query; those not stored are left out."""
+        """Return the aggregates with these ids, in the order of ids, by one query. Those not stored are left out."""
         return self.list_where(Where("id", "in", [self._checked_id(id) for id in ids]))
 
     def exists(self, id: K) -> bool:
@@ -150,32 +160,37 @@ class Repository(ABC, Generic[A, K]):
         return self.count(Where("id", "==", self._checked_id(id))) > 0
 
     def count(self, *where: Where) -> int:
-        """Return how many of the stored aggregates meet all comparisons; raises ``TypeError`` as :meth:`list_where`."""
+        """Return how many stored aggregates meet all comparisons. Raises ``TypeError`` as :meth:`list_where`."""
         return self._size(self._query(where, "id", None))
 
     def remove(self, aggregate: A) -> None:
         """Remove an aggregate that this unit has read or added.
 
-        Its row is deleted immediately. Raises :class:`~domain.errors.UnitOfWorkMisuse` for an object that this unit
-        does not hold, and :class:`~domain.errors.ConcurrentChange` when another unit has changed or removed it since.
+        Its row is deleted immediately.
+
+        Raises:
+            :class:`~domain.errors.UnitOfWorkMisuse`: This unit does not hold the object.
+            :class:`~domain.errors.ConcurrentChange`: Another unit has changed or removed it since.
         """
         self._remove(self._checked(aggregate))
 
     def list_where(self, *where: Where, order_by: str = "id", limit: int | None = None) -> list[A]:
-        """Return the aggregates that meet all comparisons, sorted by an attribute; see :class:`~domain.query.Query`.
+        """Return the aggregates that meet all comparisons, sorted by an attribute. See :class:`~domain.query.Query`.
 
-        Raises ``TypeError`` for an attribute that the aggregates do not store, and
-        :class:`~domain.errors.InvalidValue` for a value that it could not hold, or a limit below 0.
+        Raises:
+            ``TypeError``: The aggregates do not store the attribute.
+            :class:`~domain.errors.InvalidValue`: The attribute could not hold the value, or the limit is below 0.
         """
         return self._select(self._query(where, order_by, limit))
 
     def page(
         self, after: Any = None, limit: int = 50, *, where: tuple[Where, ...] = (), order_by: str = "id"
     ) -> Page[A]:
-        """Return at most ``limit`` (1 to 1000) such aggregates that come behind ``after``, the key of a page.
+        """Return at most ``limit`` (1 to 1000) such aggregates that come after ``after``, the key of a page.
 
-        Raises ``TypeError`` likewise, and :class:`~domain.errors.InvalidValue` for another limit, or a key that is
-        none of this order.
+        Raises:
+            ``TypeError``: The aggregates do not store the attribute.
+            :class:`~domain.errors.InvalidValue`: The limit is another one, or the key is not of this order.
         """
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")
@@ -187,9 +202,9 @@ class Repository(ABC, Generic[A, K]):
     def stream(self) -> Iterator[A]:
         """Yield all aggregates in the order of their ids, reading a batch at a time.
 
-        Memory stays flat on a database, as long as the caller keeps none of them; the fake holds all its rows anyway.
-        Each batch is a separate query. No aggregate comes twice, and none that was there all the time is left out. One
-        that another unit adds, changes or removes during the stream may be seen in either state.
+        On a database, memory stays flat while the caller keeps none of them. The fake holds all its rows anyway. Each
+        batch is a separate query. No aggregate comes twice, and none that was there all the time is left out. One that
+        another unit adds, changes or removes during the stream may be seen in either state.
         """
         after: K | None = None
         count = STREAM_BATCH
@@ -199,17 +214,17 @@ class Repository(ABC, Generic[A, K]):
             yield from items
             if count == STREAM_BATCH:  # another batch will be read
                 after = items[-1].id
-                self._flush()  # write what the caller has changed, while the objects are still alive
+                self._flush()  # write the caller's changes while the objects are still alive
             del items  # otherwise they would stay in memory while the next batch is read
 
     def _find_by(self, attribute: str, value: object, *, lock: bool = False) -> A | None:
-        """Return the aggregate whose attribute, a unique one, is ``value``; ``None`` if there is no such aggregate."""
-        is_one = Where(attribute, "==", value) if value is not None else Where(attribute, "in", ())  # None is of no one
+        """Return the aggregate whose unique attribute is ``value``, or ``None``."""
+        is_one = Where(attribute, "==", value) if value is not None else Where(attribute, "in", ())  # none has None
         query = self._query((is_one,), "id", None)
         return self._lock(query) if lock else next(iter(self._select(query)), None)
 
     def _get_by(self, attribute: str, value: object, *, lock: bool = False) -> A:
-        """Return the same, or raise the port's ``not_found``."""
+        """Return the same aggregate, or raise the port's ``not_found``."""
         found = self._find_by(attribute, value, lock=lock)
         if found is None:
             raise self.not_found(attribute, value)
@@ -264,19 +279,19 @@ class Repository(ABC, Generic[A, K]):
 
     @abstractmethod
     def _add_batch(self, aggregates: list[A]) -> None:
-        """Insert the aggregates of one batch, without tracking them."""
+        """Insert the aggregates of one batch without tracking them."""
 
     @abstractmethod
     def _remove(self, aggregate: A) -> None:
-        """Delete a tracked aggregate, with its parts."""
+        """Delete a tracked aggregate with its parts."""
 
     @abstractmethod
     def _select(self, query: Query, *, is_stream: bool = False) -> list[A]:
-        """Return the aggregates that a query describes; those of a stream are kept only as long as the caller does."""
+        """Return the aggregates that a query describes. Those of a stream are kept only as long as the caller does."""
 
     @abstractmethod
     def _size(self, query: Query) -> int:
-        """Return how many there are."""
+        """Return how many aggregates a query describes."""
 
     @abstractmethod
     def _lock(self, query: Query) -> A | None:

@@ -60,15 +60,15 @@ class Username(str):
 
     Spellings that differ only by case, width or Unicode form become the same name: ``Username("ANN") == "ann"``. It is
     a ``str``, so it compares, sorts and prints as one. Raises :class:`InvalidUsername` for anything that the profile
-    refuses: spaces, control characters, symbols outside of ASCII, lone surrogates, mixed writing directions. The signs
-    of ASCII are allowed, so a name can look like an address or like HTML: escape it where it is shown.
+    refuses: spaces, control characters, symbols outside of ASCII, lone surrogates, mixed writing directions. The
+    profile allows the signs of ASCII. So a name can look like an address or like HTML: escape it where it is shown.
     """
 
     __slots__ = ()
     MAX_LENGTH: ClassVar[int] = 64
 
     def __new__(cls, value: str) -> Self:
-        """Return the name in its stored form; a Username is returned unchanged."""
+        """Return the name in its stored form. A Username is returned unchanged."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _prepared_username(value))
@@ -82,8 +82,8 @@ def _prepared_username(value: object) -> str:
         raise InvalidUsername(value, f"it must be text, not {type(value).__name__}")
     if value != value.strip():
         raise InvalidUsername(value, "it begins or ends with white space: remove that")
-    # No character decomposes into more than four, so a longer text is too long in every Unicode form. Checked before
-    # the profile is applied, so that a text of megabytes costs nothing.
+    # No character decomposes into more than four, so a longer text is too long in every Unicode form. This is checked
+    # before the profile is applied, so a text of megabytes costs nothing.
     prepared = value if len(value) > 4 * Username.MAX_LENGTH else _enforced(value)
     if len(prepared) > Username.MAX_LENGTH:
         raise InvalidUsername(
@@ -108,16 +108,16 @@ def _enforced(value: str) -> str:
 class EmailAddress(str):
     """An email address in its normalized form: domain in lower case, Unicode in form C, at most 254 characters.
 
-    The local part keeps its case, because RFC 5321 (section 2.4) makes it significant. Syntax is judged by the
-    email-validator library (RFC 5321, 6531 and 6532; quoted local parts too), without any look-up in the network. It is
-    a ``str``. Raises :class:`InvalidEmail`.
+    The local part keeps its case, because RFC 5321 (section 2.4) makes it significant. The email-validator library
+    judges the syntax (RFC 5321, 6531 and 6532; quoted local parts too). It looks nothing up in the network. An address
+    is a ``str``. Raises :class:`InvalidEmail`.
     """
 
     __slots__ = ()
     MAX_LENGTH: ClassVar[int] = 254
 
     def __new__(cls, value: str) -> Self:
-        """Return the address in its normalized form; an EmailAddress is returned unchanged."""
+        """Return the address in its normalized form. An EmailAddress is returned unchanged."""
         if type(value) is cls:
             return value
         return super().__new__(cls, _normalized_email(value))
@@ -132,16 +132,15 @@ def _normalized_email(value: object) -> str:
         raise InvalidEmail(value, f"it has {len(value)} characters, and at most {EmailAddress.MAX_LENGTH} are allowed")
     plain = _PLAIN_ADDRESS.fullmatch(value)
     if plain and len(value) <= EmailAddress.MAX_LENGTH and _is_normalized_domain(plain["domain"]):
-        return plain[0]  # the text itself, whatever class it is of
+        return plain[0]  # the text itself, whatever its class
     try:
         return _normalized_by_library(value)
     except EmailNotValidError as error:
         raise InvalidEmail(value, str(error).rstrip(".")) from error
 
 
-# The local part of most addresses: RFC 5322's dot-atom, in which there is nothing to normalize, of at most the 64
-# characters that RFC 5321 allows. So it is the domain that decides; to judge one takes the library most of its time,
-# and many addresses share a few.
+# The local part of most addresses: RFC 5322's dot-atom, of at most the 64 characters that RFC 5321 allows. It needs no
+# normalizing, so the domain decides. Judging a domain takes most of the library's time, and many addresses share a few.
 _PLAIN_ADDRESS = re.compile(r"(?=[^@]{1,64}@)[a-z0-9]+(?:[._+-][a-z0-9]+)*@(?P<domain>[a-z0-9.-]+)")
 
 
@@ -166,7 +165,7 @@ def _in_utc(value: datetime) -> datetime:
 
 @define(slots=False, eq=False, kw_only=True)
 class User(Aggregate):
-    """Somebody with an account. ``created_at`` is aware and in UTC; an inactive user is kept, but switched off."""
+    """A person with an account. ``created_at`` is aware and in UTC. An inactive user is kept but switched off."""
 
     username: Username = field(converter=Username)
     email: EmailAddress = field(converter=EmailAddress)
@@ -177,7 +176,9 @@ class User(Aggregate):
     def create(cls, username: str, email: str, id: UUID | None = None) -> Self:
         """Return a new, active user, with a new id unless one is given.
 
-        Raises :class:`InvalidUsername` or :class:`InvalidEmail`.
+        Raises:
+            :class:`InvalidUsername`: The text cannot be a user name.
+            :class:`InvalidEmail`: The text cannot be an email address.
         """
         id = new_id() if id is None else id
         return cls(id=id, username=username, email=email, created_at=datetime.now(UTC))
@@ -191,30 +192,30 @@ class User(Aggregate):
         self.email = EmailAddress(email)
 
     def deactivate(self) -> None:
-        """Switch the account off; an inactive one stays so."""
+        """Switch the account off. An inactive one stays so."""
         self.active = False
 
     def reactivate(self) -> None:
-        """Switch the account on again; an active one stays so."""
+        """Switch the account on again. An active one stays so."""
         self.active = True
 
 
 class UserRepository(Repository[User]):
-    """The users that are stored."""
+    """The stored users."""
 
     aggregate = User
     not_found = UserNotFound
     unique = (Unique("username", error=UsernameTaken), Unique("email", error=EmailTaken))
 
     def get_by_username(self, username: str, *, lock: bool = False) -> User:
-        """Return the user of this name in any spelling; raises :class:`UserNotFound`, :class:`InvalidUsername`."""
+        """Return the user of this name in any spelling. Raises :class:`UserNotFound` or :class:`InvalidUsername`."""
         return self._get_by("username", Username(username), lock=lock)
 
     def get_by_email(self, email: str, *, lock: bool = False) -> User:
-        """Return the user with this address; raises :class:`UserNotFound` or :class:`InvalidEmail`."""
+        """Return the user with this address. Raises :class:`UserNotFound` or :class:`InvalidEmail`."""
         return self._get_by("email", EmailAddress(email), lock=lock)
 
     def list_holding(self, usernames: Iterable[Username], emails: Iterable[EmailAddress]) -> list[User]:
-        """Return the users who hold one of these names or addresses, in the order of ids: two queries for a batch."""
+        """Return the users who hold one of these names or addresses, in the order of ids. It takes two queries."""
         found = {*self.list_where(Where("username", "in", usernames)), *self.list_where(Where("email", "in", emails))}
         return sorted(found, key=attrgetter("id"))
