@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """Where a unit of work is in its life cycle; the values are words for a message."""
+    """The state of a unit of work in its life cycle. The values are words for a message."""
 
     CLOSED = "is not open: write `with uow:` around the work"
     OPEN = "is open"
@@ -39,7 +39,7 @@ class Failing:
 
 
 class Call(Failing):
-    """The same around a call: first checks that it is allowed, and flushes.
+    """The same around a call. First it checks that the call is allowed, and flushes.
 
     It is a class because a generator with ``@contextmanager`` would take twice as long.
     """
@@ -66,10 +66,10 @@ class Guard(ABC):
         """Surrounds a repository's query: it sees the unit's own changes, and its failure is the unit's failure."""
 
         self.writing: AbstractContextManager[None] = Call(self, writes=True)
-        """Surrounds a repository's write, likewise; refused in a read-only unit."""
+        """Surrounds a repository's write in the same way. A read-only unit refuses it."""
 
         self.failing: AbstractContextManager[None] = Failing(self)
-        """Surrounds a flush, a commit or a savepoint: its failure is the unit's failure, too."""
+        """Surrounds a flush, a commit or a savepoint: its failure is the unit's failure."""
 
     def begin_call(self, *, writes: bool) -> None:
         """Check that a call is allowed, and flush what was added or changed before it."""
@@ -103,7 +103,7 @@ class Guard(ABC):
             raise UnitOfWorkMisuse(f"cannot {action} in a read-only unit of work: open one without read_only=True")
 
     def fail(self, error: BaseException) -> None:
-        """Note the error that has failed the unit; raise it in the domain's words, unless it is in them."""
+        """Note the error that has failed the unit. Raise it as a domain error, unless it is one."""
         if self._state is State.FAILED and error is self._failure:
             return  # a nested call has noted it
         self._state = State.FAILED

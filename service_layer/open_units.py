@@ -1,7 +1,7 @@
-"""The units of work that asyncio tasks have open, so that one task of a thread never waits for another.
+"""The units of work that asyncio tasks have open. They keep one task of a thread from waiting for another.
 
 All tasks of an event loop share one thread. When a task awaits inside ``with uow``, other tasks run. If one of them
-opens a unit and waits for a lock that the first unit holds, the thread itself waits, and the first task cannot go on.
+opens a unit and waits for a lock of the first unit, the thread itself waits. Then the first task cannot go on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OpenUnit:
-    """A unit of work that is open in an asyncio task. Only the unit refers to it; it refers to the task weakly."""
+    """A unit of work that is open in an asyncio task. Only the unit refers to it. It refers to the task weakly."""
 
     __slots__ = ("__weakref__", "_task")
 

@@ -1,4 +1,4 @@
-"""Run a use case again when its work surely did not happen, and may be done the next time.
+"""Run a use case again when its work certainly did not happen and may succeed the next time.
 
     retrying(change_email, "ann", "ann@example.org", uow)
 
@@ -19,8 +19,8 @@ from domain.errors import DomainError, StorageError, shown
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# In seconds. The first pause is so short because most conflicts are over by then. A random part keeps two that have met
-# from meeting again.
+# In seconds. The first pause is short because most conflicts are over by then. A random part keeps two runs that
+# clashed from clashing again.
 _FIRST_PAUSE = 0.05
 _RANDOM_PART = 0.1
 _LONGEST_PAUSE = 5.0
@@ -30,26 +30,27 @@ _LONGEST_PAUSE = 5.0
 class Retrying:
     """How to run a use case until it succeeds, and when to give up.
 
-    It is run at most ``attempts`` times, and a failure after ``timeout`` seconds is the last one; no run is cut short.
-    The pauses between two runs double, from about a tenth of a second to five.
+    It runs at most ``attempts`` times. A failure after ``timeout`` seconds is the last one. No run is cut short. The
+    pauses between two runs double, from about a tenth of a second to five.
     """
 
     attempts: int = 6
     timeout: float = 30.0
 
     def __call__(self, use_case: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return what the use case returns for these arguments, of which one is its unit of work.
+        """Return what the use case returns for these arguments. One of them is its unit of work.
 
-        Each run opens that unit anew, so it is a transaction of its own. Only a ``retryable`` error of
-        :mod:`domain.errors` is followed by another run; the last one goes on to the caller. Any other error goes on at
-        once, :class:`~domain.errors.CommitOutcomeUnknown` above all. stamina logs each further run under its own name:
-        the use case and the error, without the arguments.
+        Each run opens that unit anew, so it is a new transaction. Only a ``retryable`` error of :mod:`domain.errors`
+        leads to another run. The last one goes on to the caller. Any other error goes on immediately, above all
+        :class:`~domain.errors.CommitOutcomeUnknown`. stamina logs each further run under its own name: the use case and
+        the error, without the arguments.
 
-        What a use case does outside of its unit, it does in each run; so does one of several units with those that are
-        committed when a later one fails. One that takes or returns an iterator is refused with ``TypeError``: what has
-        been read from it would be missing in the next run. So is a coroutine function.
+        Each run repeats what a use case does outside of its unit. With several units, it repeats those that are
+        committed when a later one fails. A use case that takes or returns an iterator is refused with ``TypeError``:
+        the next run would miss what has been read from it. So is a coroutine function.
         """
-        # Only here, because much imports this module that never runs a use case: the help of the command line, too.
+        # Imported only here, because many programs that never run a use case import this module, such as the help of
+        # the command line.
         import stamina
 
         for value in (*args, *kwargs.values()):
@@ -76,7 +77,7 @@ class Retrying:
 
 
 retrying = Retrying()
-"""Runs a use case for somebody who waits for the answer: the pauses take about two seconds in all."""
+"""Runs a use case for a person who waits for the answer. The pauses take about two seconds in all."""
 
 
 def _is_retryable(error: Exception) -> bool:

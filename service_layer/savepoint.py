@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Savepoint(ABC):
-    """An open savepoint, which ends by one of these two calls."""
+    """An open savepoint. One of these two calls ends it."""
 
     @abstractmethod
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""The unit of work: one block of code, one transaction. The life cycle that every implementation shares is here, once.
+"""The unit of work: one block of code, one transaction. It holds the life cycle that every implementation shares.
 
     with uow:
         user = uow.users.get_by_username("ann")
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class UnitOfWork(Guard):
-    """A transaction over all repositories, used as a context manager; nothing is stored without :meth:`commit`.
+    """A transaction over all repositories, used as a context manager. Nothing is stored without :meth:`commit`.
 
     One object serves one thread at a time and can be used again, one block after another. Misuse raises
     :class:`~domain.errors.UnitOfWorkMisuse`, which says what to write instead. A ``read_only`` unit refuses every
     write. docs/promises.md has all that a unit promises.
 
-    Use cases need the repositories, :meth:`commit`, :meth:`rollback`, :meth:`flush` and :meth:`savepoint`; the other
+    Use cases need the repositories, :meth:`commit`, :meth:`rollback`, :meth:`flush` and :meth:`savepoint`. The other
     public members are for the repositories themselves.
     """
 
@@ -110,10 +110,13 @@ class UnitOfWork(Guard):
     def commit(self) -> None:
         """Store all that the unit has done. When this returns, it is stored, and the block can only be left.
 
-        Raises :class:`~domain.errors.ValueTaken` or another :class:`~domain.errors.Conflict` when the work clashes with
-        what is stored, :class:`~domain.errors.StorageUnavailable` or another :class:`~domain.errors.StorageError` when
-        nothing was stored, :class:`~domain.errors.CommitOutcomeUnknown` when it may or may not be stored, and
-        :class:`~domain.errors.UnitOfWorkMisuse` in a read-only unit or inside a savepoint.
+        Raises:
+            :class:`~domain.errors.Conflict`: The work clashes with what is stored, as with
+                :class:`~domain.errors.ValueTaken`.
+            :class:`~domain.errors.StorageError`: Nothing was stored, as with
+                :class:`~domain.errors.StorageUnavailable`.
+            :class:`~domain.errors.CommitOutcomeUnknown`: The work may or may not be stored.
+            :class:`~domain.errors.UnitOfWorkMisuse`: The unit is read-only, or a savepoint is open.
         """
         self._check_usable()
         self._check_no_savepoint("commit")
@@ -137,7 +140,7 @@ class UnitOfWork(Guard):
     def flush(self) -> None:
         """Write what the unit has added and changed so far, without a query.
 
-        Raises what a repository's next call would otherwise raise.
+        Raises the error that a repository's next call would otherwise raise.
         """
         self.begin_call(writes=False)
 
@@ -145,10 +148,10 @@ class UnitOfWork(Guard):
     def savepoint(self) -> Iterator[None]:
         """Undo the block alone when an error leaves it, in the storage and in the objects.
 
-        The error goes on, to be caught outside of this block; the rest of the unit stays usable. Savepoints nest.
-        Raises what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a failure of the unit was caught
-        inside the block. If the savepoint cannot be undone, because the connection or the transaction is gone, that
-        error is raised instead, and the whole unit can only be rolled back or left.
+        The error goes on. Catch it outside of this block: the rest of the unit stays usable. Savepoints nest. Raises
+        what writing raises, and :class:`~domain.errors.UnitOfWorkMisuse` when a failure of the unit was caught inside
+        the block. If the connection or the transaction is gone, the savepoint cannot be undone. Then that error is
+        raised instead, and the whole unit can only be rolled back or left.
         """
         self.flush()
         with self.failing:
@@ -181,13 +184,13 @@ class UnitOfWork(Guard):
             raise self._loss from error
 
     def register_new(self, aggregate: Aggregate[Any]) -> None:
-        """Track a new aggregate for its repository, to be inserted; do nothing if it is tracked already."""
+        """Track a new aggregate for its repository, to be inserted. Do nothing if it is tracked already."""
         with self.writing:
             if not self.holds(aggregate):
                 self._insert(aggregate)
 
     def register_removed(self, aggregate: Aggregate[Any]) -> None:
-        """Delete a tracked aggregate for its repository, immediately, so that another one can take its values."""
+        """Delete a tracked aggregate for its repository immediately, so that another one can take its values."""
         with self.writing:
             if not self.holds(aggregate):
                 raise UnitOfWorkMisuse(
@@ -201,16 +204,16 @@ class UnitOfWork(Guard):
         self._versions.note_write()
 
     def _translated(self, error: BaseException) -> BaseException:
-        """Return an error that leaves the block; one of the storage as an error of domain.errors."""
+        """Return an error that leaves the block. An error of the storage becomes an error of domain.errors."""
         return error
 
     @abstractmethod
     def holds(self, aggregate: Aggregate[Any]) -> bool:
-        """Return whether this very object was read or added here, and not removed."""
+        """Return whether this unit read or added this very object and did not remove it."""
 
     @abstractmethod
     def _insert(self, aggregate: Aggregate[Any]) -> None:
-        """Track a new aggregate, to be written by the next flush; refuse one that another open unit holds."""
+        """Track a new aggregate, to be written by the next flush. Refuse one that another open unit holds."""
 
     @abstractmethod
     def _delete(self, aggregate: Aggregate[Any]) -> None:
@@ -222,7 +225,7 @@ class UnitOfWork(Guard):
 
     @abstractmethod
     def _roll_back(self) -> None:
-        """Undo the writes, then release all objects, as they are, and all resources."""
+        """Undo the writes, then release all objects unchanged, and all resources."""
 
     @abstractmethod
     def _begin_savepoint(self) -> Savepoint:

@@ -26,9 +26,9 @@ def write_order(aggregate: Aggregate[Any], *, is_new: bool = False) -> tuple[boo
 
 @define
 class _Level:
-    """What the unit, or one of its savepoints, has written."""
+    """What the unit or one of its savepoints has written."""
 
-    # By id(), because two objects of one identity are equal; the entry keeps its object alive.
+    # By id(), because two objects of one identity are equal. The entry keeps its object alive.
     before: dict[int, tuple[Aggregate[Any], int]] = field(factory=dict)
     wrote: bool = False
 
@@ -55,7 +55,7 @@ class Versions:
 
     @contextmanager
     def raised(self, aggregates: Iterable[Aggregate[Any]]) -> Iterator[None]:
-        """Raise the versions that this unit has not raised yet; if the block fails, restore the old ones."""
+        """Raise the versions that this unit has not raised yet. If the block fails, restore the old ones."""
         level = self._levels[-1].before
         before = [(one, one.version) for one in aggregates]
         noted = {id(one): (one, version) for one, version in before if id(one) not in level}
@@ -84,5 +84,5 @@ class Versions:
         self._levels[-1].wrote |= inner.wrote
 
     def drop_level(self) -> list[tuple[Aggregate[Any], int]]:
-        """End the level of a savepoint that failed; return each aggregate written in it with its version before."""
+        """End the level of a savepoint that failed. Return each aggregate written in it with its version before."""
         return list(self._levels.pop().before.values())
