@@ -109,6 +109,34 @@ def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine:
     assert before == stored_values(storage)
 
 
+@pytest.mark.promise(10)
+def test_a_taken_name_that_hides_a_lost_transaction_ends_the_unit(
+    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a node of a Galera cluster answers that has just ended the transaction: only the savepoint shows it."""
+    storage = sql_storage(mariadb_engine)
+    ann = stored_member(storage)
+    execute = mariadb_engine.dialect.do_execute
+
+    def hide(cursor: Any, *arguments: Any) -> None:
+        try:
+            execute(cursor, *arguments)
+        except pymysql.err.IntegrityError:
+            status = cursor.connection.server_status
+            cursor.connection.rollback()
+            cursor.connection.server_status = status  # an error does not bring a new one
+            raise
+
+    monkeypatch.setattr(mariadb_engine.dialect, "do_execute", hide)
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.get(ann.id).deactivate()
+        with pytest.raises(TransactionLost), uow.savepoint():
+            uow.members.add(new_member(ann.name))
+        with pytest.raises(UnitOfWorkMisuse, match="can only be rolled back or left"):
+            uow.commit()
+    assert [values(ann)] == stored_values(storage)
+
+
 @pytest.mark.promise(14)
 def test_the_connection_of_a_lost_transaction_serves_the_next_one(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
