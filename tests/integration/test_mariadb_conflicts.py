@@ -174,6 +174,19 @@ def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
     assert ["ann", "bob", "eve"] == stored_names(storage)
 
 
+def test_a_deadlock_swallowed_on_a_raw_cursor(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
+    """As docs/promises.md says: such a cursor is past SQLAlchemy, and the server commits what came after."""
+    with SqlShop(mariadb_engine) as uow:
+        uow.members.get(ann.id).deactivate()
+        uow.members.page()
+        cursor = uow.connection.connection.cursor()
+        with rival(mariadb_engine, holds=bob, wants=ann), suppress(pymysql.err.OperationalError):
+            cursor.execute("UPDATE members SET active = false WHERE name = 'bob'")
+            pytest.fail("there was no deadlock")
+        uow.commit()
+    assert [values(ann), values(bob)] == stored_values(sql_storage(mariadb_engine))
+
+
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("left", ["normally", "by an error"])
 def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end(
