@@ -96,10 +96,8 @@ def _time(_type: Time, _compiler: Any, **_options: Any) -> str:
 _BEGUN = "begun"
 _ENDED = "ended"
 
-# ER_SP_DOES_NOT_EXIST, of a unit's savepoint. A Galera node that has ended the transaction for another node's may have
-# reported a taken value instead; then this error is the first sign.
+# ER_SP_DOES_NOT_EXIST: a Galera node that ends a transaction may report a taken value, and only this afterwards.
 _NO_SAVEPOINT = 1305
-
 _IN_TRANSACTION = 1  # SERVER_STATUS_IN_TRANS (MariaDB's documentation, *OK_Packet*)
 
 
@@ -143,14 +141,14 @@ def _note_lost_transaction(context: ExceptionContext) -> Exception | None:
 
     The server goes on with a new transaction. A COMMIT would succeed and store only the later statements.
     """
-    number, connection = mysql_code(context.original_exception), context.connection
+    error, connection = context.original_exception, context.connection
+    number = mysql_code(error)
     if connection is None or connection.invalidated:
         return None
-    said = str(context.original_exception.args[-1:])
-    is_gone = number == _NO_SAVEPOINT and "SAVEPOINT sa_savepoint_" in said and not has_ended(connection)
+    is_gone = number == _NO_SAVEPOINT and "SAVEPOINT sa_savepoint_" in str(error) and not has_ended(connection)
     if number in MYSQL_ROLLED_BACK or is_gone or (number == MYSQL_LOCK_TIMEOUT and _rolls_back_on_timeout(connection)):
         connection.info[TRANSACTION_LOST] = TransactionLost(
-            f"{name_of(connection.engine)} ended this unit of work ({context.original_exception.args[-1]})"
+            f"{name_of(connection.engine)} ended this unit of work ({error.args[-1]})"
         )
     return copy(connection.info.get(TRANSACTION_LOST))
 

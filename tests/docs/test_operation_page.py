@@ -14,13 +14,17 @@ from sqlalchemy import make_url
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from adapters.sql.engine import make_engine
+from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import UnitOfWorkMisuse
 from domain.user import UserNotFound
 from entrypoints.bootstrap import bootstrap
 from service_layer.retrying import Retrying
 from service_layer.users import create_user, get_user
+from tests.conftest import required
 from tests.docs.test_readme import run
 from tests.markdown import Block, blocks
+from tests.pgbouncer_server import PgbouncerMissing, pgbouncer
+from tests.storages import migrated_engine
 
 PAGE = Path(__file__).parents[2] / "docs" / "operation.md"
 BLOCKS = blocks(PAGE)
@@ -78,6 +82,15 @@ def test_the_urls_are_understood(url: str) -> None:
     if url.startswith("mysql"):
         pytest.importorskip("pymysql")
     make_engine(url).dispose()
+
+
+@pytest.mark.slow
+def test_pgbouncer_takes_the_settings(postgres_database: str) -> None:
+    """Those of the page, in the place of the tests' own ones."""
+    [settings] = [block.text.replace("[pgbouncer]\n", "") for block in BLOCKS if block.language == "ini"]
+    with required(pgbouncer(postgres_database, settings), PgbouncerMissing) as url, migrated_engine(url) as engine:
+        create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
+        assert get_user("ann", SqlUnitOfWork(engine)).email == "ann@example.com"
 
 
 def test_reading_units_have_an_application(tmp_path: Path) -> None:
