@@ -31,7 +31,7 @@ def test_a_retired_column_can_be_dropped(own_engine: Engine, flat: bool) -> None
         Column("text", String(40), nullable=False),
         Column("version", Integer, nullable=False),
     ]
-    table = Table("cards", MetaData(), *columns)
+    table = Table("tickets", MetaData(), *columns)
     map_aggregate(Card, table, flat=flat)
 
     class SqlCards(SqlRepository[Card], Repository[Card]):
@@ -42,13 +42,13 @@ def test_a_retired_column_can_be_dropped(own_engine: Engine, flat: bool) -> None
     card = Card(text="a")
     for step in range(2):
         with SqlUnitOfWork(own_engine) as uow:
-            cards = SqlCards(uow, uow.session)
-            cards.add(card if step == 0 else Card(text="b"))
-            cards.add_many([Card(text="c"), Card(text="d")])
-            cards.get(card.id, lock=True).text = f"{step}"
+            tickets = SqlCards(uow, uow.session)
+            tickets.add(card if step == 0 else Card(text="b"))
+            tickets.add_many([Card(text="c"), Card(text="d")])
+            tickets.get(card.id, lock=True).text = f"{step}"
             uow.commit()
         if step == 0:
             with own_engine.begin() as connection:
-                connection.execute(text("ALTER TABLE cards DROP COLUMN old"))
+                connection.execute(text("ALTER TABLE tickets DROP COLUMN old"))
     with SqlUnitOfWork(own_engine) as uow:
         assert ["1", "b", "c", "c", "d", "d"] == sorted(one.text for one in SqlCards(uow, uow.session).list_where())
