@@ -29,7 +29,7 @@ from service_layer.unit_of_work import UnitOfWork
 @bug(
     "fake",
     promise=7,
-    caught_by="contract/test_unique_values.py::test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored",
+    caught_by="contract/test_unique_values.py::test_a_bulk_with_a_taken_value_is_refused",
 )
 def a_bulk_names_a_value() -> None:
     """The error of a bulk on the fake names the value, which no database can say."""
@@ -47,7 +47,7 @@ def a_bulk_names_a_value() -> None:
     "fake",
     "sql",
     promise=7,
-    caught_by="contract/test_unique_values.py::test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first",
+    caught_by="contract/test_unique_values.py::test_the_first_broken_constraint_counts",
 )
 def the_last_broken_constraint_counts() -> None:
     """If a row breaks several constraints, the error is that of the last one in the port."""
@@ -58,7 +58,7 @@ def the_last_broken_constraint_counts() -> None:
 @bug(
     "fake",
     promise=7,
-    caught_by="contract/test_races_for_values.py::test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit",
+    caught_by="contract/test_races_for_values.py::test_a_given_up_value_is_locked_until_commit",
 )
 def a_unique_value_is_not_locked() -> None:
     """Two units of the fake that race for a unique value both get it."""
@@ -195,7 +195,7 @@ def a_deferrable_constraint_is_taken() -> None:
     "fake",
     "sql",
     promise=7,
-    caught_by="contract/test_unique_values.py::test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left",
+    caught_by="contract/test_unique_values.py::test_a_unit_is_unusable_after_a_conflict",
 )
 def a_failed_unit_goes_on() -> None:
     """After a conflict, a unit can be used as if nothing had happened."""

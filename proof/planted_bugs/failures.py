@@ -105,22 +105,20 @@ def a_turn_is_never_ended() -> None:
 @bug(
     "fake",
     promise=15,
-    caught_by="contract/test_transactions.py::test_a_change_and_a_removal_are_not_visible_outside_before_the_commit",
+    caught_by="contract/test_transactions.py::test_changes_are_invisible_before_the_commit",
 )
 def a_unit_keeps_its_locks() -> None:
     """A unit of the fake that has ended keeps what it has locked."""
     instead(Rows, "end", lambda self: self._layers.clear())
 
 
-@bug("sql", promise=1, caught_by="contract/test_transactions.py::test_nothing_is_visible_outside_before_the_commit")
+@bug("sql", promise=1, caught_by="contract/test_transactions.py::test_an_addition_is_invisible_before_the_commit")
 def statements_are_stored_immediately() -> None:
     """Nothing begins a transaction on SQLite, so each statement is stored by itself, before any commit."""
     instead(adapters.sql.sqlite, "_BEGIN", "SELECT 1")
 
 
-@bug(
-    "postgres", promise=1, caught_by="contract/test_transactions.py::test_nothing_is_visible_outside_before_the_commit"
-)
+@bug("postgres", promise=1, caught_by="contract/test_transactions.py::test_an_addition_is_invisible_before_the_commit")
 def a_write_begins_no_transaction() -> None:
     """Each statement is stored by itself, before any commit, and a rollback takes nothing back."""
     instead(adapters.sql.postgres, "_begin_before_writing", lambda *_: None)
@@ -146,7 +144,7 @@ def several_statements_go_alone() -> None:
     "sql",
     "postgres",
     promise=2,
-    caught_by="contract/test_transactions.py::test_a_change_and_a_removal_are_not_visible_outside_before_the_commit",
+    caught_by="contract/test_transactions.py::test_changes_are_invisible_before_the_commit",
 )
 def what_goes_alone_is_never_committed() -> None:
     """A statement that goes alone is sent in a transaction that nothing commits."""

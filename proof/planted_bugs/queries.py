@@ -133,7 +133,7 @@ def a_full_last_page_names_another() -> None:
     "fake",
     "sql",
     promise=16,
-    caught_by="contract/test_collections.py::test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it",
+    caught_by="contract/test_collections.py::test_a_bulk_takes_any_iterator",
 )
 def the_rest_of_an_iterator_is_not_stored() -> None:
     """``add_many()`` stores of an iterator only batches that are full."""
@@ -158,7 +158,7 @@ def a_stream_keeps_what_it_has_read() -> None:
 @bug(
     "postgres",
     promise=16,
-    caught_by="contract/test_user_hostile_values.py::test_hostile_values_are_stored_as_they_are_by_an_import",
+    caught_by="contract/test_user_hostile_values.py::test_an_import_stores_hostile_values",
 )
 def a_bulk_does_not_escape_backslashes() -> None:
     """COPY takes a backslash in a text for the beginning of something else."""
@@ -166,7 +166,7 @@ def a_bulk_does_not_escape_backslashes() -> None:
     instead(adapters.sql.postgres_copy, "_ESCAPED", str.maketrans(signs))
 
 
-@bug("fake", "sql", promise=16, caught_by="contract/test_collections.py::test_bulk_addition_lets_go_of_the_objects")
+@bug("fake", "sql", promise=16, caught_by="contract/test_collections.py::test_a_bulk_does_not_track_its_objects")
 def a_bulk_tracks_its_objects() -> None:
     """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
 
@@ -203,7 +203,7 @@ def a_count_does_not_see_own_writes() -> None:
 @bug(
     "fake",
     promise=3,
-    caught_by="contract/test_objects.py::test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile",
+    caught_by="contract/test_objects.py::test_a_query_overwrites_nothing_read",
 )
 def two_units_read_one_object() -> None:
     """Two units of the fake that read a row get the same object."""
@@ -219,7 +219,7 @@ def two_units_read_one_object() -> None:
     around(FakeSession, "object_of", object_of)
 
 
-@bug("sql", promise=5, caught_by="contract/test_parts_order.py::test_an_order_is_stored_though_its_root_was_dropped")
+@bug("sql", promise=5, caught_by="contract/test_parts_order.py::test_an_order_is_stored_without_its_root")
 def a_unit_keeps_nothing_alive() -> None:
     """A unit forgets an aggregate as soon as the caller does."""
 

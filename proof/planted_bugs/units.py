@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "fake",
     "sql",
     promise=1,
-    caught_by="contract/test_transactions.py::test_rollback_undoes_additions_changes_and_removals",
+    caught_by="contract/test_transactions.py::test_rollback_undoes_every_kind_of_change",
 )
 def a_rollback_stores_the_work() -> None:
     """``rollback()`` commits."""
@@ -45,7 +45,7 @@ def a_rollback_stores_the_work() -> None:
     around(UnitOfWork, "rollback", rollback)
 
 
-@bug("fake", promise=1, caught_by="contract/test_transactions.py::test_nothing_is_visible_outside_before_the_commit")
+@bug("fake", promise=1, caught_by="contract/test_transactions.py::test_an_addition_is_invisible_before_the_commit")
 def a_flush_is_visible_to_all() -> None:
     """The fake stores what a unit flushes."""
 
@@ -59,7 +59,7 @@ def a_flush_is_visible_to_all() -> None:
 @bug(
     "fake",
     promise=2,
-    caught_by="contract/test_transactions.py::test_a_change_and_a_removal_are_not_visible_outside_before_the_commit",
+    caught_by="contract/test_transactions.py::test_changes_are_invisible_before_the_commit",
 )
 def a_commit_does_not_flush() -> None:
     """The fake commits only what an earlier call has flushed."""
@@ -69,7 +69,7 @@ def a_commit_does_not_flush() -> None:
 @bug(
     "sql",
     promise=2,
-    caught_by="contract/test_waiting_writes.py::test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none",
+    caught_by="contract/test_waiting_writes.py::test_a_refused_last_write_stores_nothing",
 )
 def only_the_first_change_is_written() -> None:
     """Of several changed aggregates of one row each, only the first is written."""
@@ -80,7 +80,7 @@ def only_the_first_change_is_written() -> None:
     around(adapters.sql.unit_of_work, "write_flat", write)
 
 
-@bug("sql", promise=3, caught_by="contract/test_objects.py::test_objects_stay_readable_after_a_unit_that_only_read")
+@bug("sql", promise=3, caught_by="contract/test_objects.py::test_objects_stay_readable_after_reading")
 def a_rollback_expires_the_objects() -> None:
     """SQLAlchemy expires the objects of a unit that is rolled back."""
     instead(UnitSession, "give_up", lambda _: None)
@@ -103,7 +103,7 @@ def a_rollback_restores_old_values() -> None:
 @bug(
     "fake",
     promise=4,
-    caught_by="contract/test_transactions.py::test_what_was_rolled_back_is_not_done_by_the_next_block_of_the_unit",
+    caught_by="contract/test_transactions.py::test_a_rolled_back_change_is_not_made_later",
 )
 def a_unit_tracks_after_its_end() -> None:
     """The next block of a unit of the fake holds the objects of the one before."""
@@ -120,7 +120,7 @@ def a_unit_tracks_after_its_end() -> None:
     "fake",
     "sql",
     promise=4,
-    caught_by="contract/test_parts_ended.py::test_a_part_of_an_ended_unit_cannot_be_put_into_a_live_root",
+    caught_by="contract/test_parts_ended.py::test_a_part_of_an_ended_unit_is_refused",
 )
 def a_part_of_an_ended_unit_moves_in() -> None:
     """A part that an ended unit has read can be put into an aggregate of an open one."""
@@ -140,7 +140,7 @@ def a_part_of_an_ended_unit_moves_in() -> None:
     "fake",
     "sql",
     promise=6,
-    caught_by="contract/test_waiting_writes.py::test_an_addition_is_written_with_the_next_call",
+    caught_by="contract/test_waiting_writes.py::test_the_next_call_writes_an_addition",
 )
 def flush_writes_nothing() -> None:
     """``flush()`` does nothing: only the next query or the commit writes."""
@@ -151,7 +151,7 @@ def flush_writes_nothing() -> None:
     "fake",
     "sql",
     promise=6,
-    caught_by="contract/test_savepoints.py::test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write",
+    caught_by="contract/test_savepoints.py::test_savepoints_raise_a_version_once",
 )
 def a_version_rises_again_in_a_savepoint() -> None:
     """An aggregate that the unit has written gets another version when a savepoint writes it."""
@@ -169,7 +169,7 @@ def a_version_rises_again_in_a_savepoint() -> None:
     instead(Versions, "raised", raised)
 
 
-@bug("fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_a_unit_cannot_be_ended_inside_a_savepoint")
+@bug("fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_a_savepoint_must_be_left_first")
 def a_commit_inside_a_savepoint() -> None:
     """A unit can be committed and rolled back inside a savepoint."""
     instead(Guard, "_check_no_savepoint", lambda *_: None)
@@ -198,7 +198,7 @@ def a_committed_unit_goes_on() -> None:
     "fake",
     "sql",
     promise=12,
-    caught_by="contract/test_transactions.py::test_leaving_with_uncommitted_changes_warns_and_rolls_back",
+    caught_by="contract/test_transactions.py::test_uncommitted_changes_warn_and_roll_back",
 )
 def a_forgotten_bulk_does_not_warn() -> None:
     """Leaving a unit that has stored a bulk without a commit does not warn."""
@@ -234,7 +234,7 @@ def a_read_only_unit_commits() -> None:
     "fake",
     "sql",
     promise=13,
-    caught_by="contract/test_misuse.py::test_a_read_only_unit_refuses_a_changed_object_at_the_next_query",
+    caught_by="contract/test_misuse.py::test_a_read_only_unit_refuses_changed_objects",
 )
 def a_read_only_unit_writes_changes() -> None:
     """The next call of a read-only unit writes an object that was changed."""
@@ -250,7 +250,7 @@ def a_read_only_unit_writes_changes() -> None:
     instead(Guard, "begin_call", begin)
 
 
-@bug("fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_a_unit_that_is_open_cannot_be_entered_again")
+@bug("fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_an_open_unit_cannot_be_entered_again")
 def a_unit_can_be_entered_twice() -> None:
     """A unit that is open can be opened again."""
 
@@ -261,9 +261,7 @@ def a_unit_can_be_entered_twice() -> None:
     around(UnitOfWork, "__init__", make)
 
 
-@bug(
-    "fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_an_object_of_another_open_unit_cannot_be_added"
-)
+@bug("fake", "sql", promise=11, caught_by="contract/test_misuse.py::test_an_object_has_one_unit_at_a_time")
 def an_object_of_another_unit_can_be_added() -> None:
     """An object can be taken away from another open unit."""
 

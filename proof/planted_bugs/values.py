@@ -134,20 +134,20 @@ def an_equal_part_is_a_change() -> None:
 @bug(
     "fake",
     line="parts",
-    caught_by="contract/test_parts_order.py::test_a_list_that_is_ordered_by_an_attribute_is_read_in_that_order",
+    caught_by="contract/test_parts_order.py::test_an_attribute_orders_a_list",
 )
 def a_list_is_read_as_it_was_left() -> None:
     """A list that attributes of its parts order is read from the fake as it was left."""
     instead(adapters.fake.copies, "sort_keys", lambda _: {})
 
 
-@bug("sql", line="parts", caught_by="contract/test_parts_order.py::test_an_order_is_stored_though_its_root_was_dropped")
+@bug("sql", line="parts", caught_by="contract/test_parts_order.py::test_an_order_is_stored_without_its_root")
 def positions_are_not_numbered_again() -> None:
     """A list that was sorted or reversed comes back in its old order."""
     instead(UnitSession, "renumber", lambda _: [])
 
 
-@bug("sql", line="parts", caught_by="contract/test_parts_order.py::test_a_list_keeps_its_order_through_many_writes")
+@bug("sql", line="parts", caught_by="contract/test_parts_order.py::test_a_list_keeps_its_order_through_writes")
 def a_swap_in_a_list_loses_a_part() -> None:
     """Of two parts that change their places by a tuple, one is taken for removed."""
     instead(adapters.sql.unit_of_work, "settle", lambda _: None)
@@ -164,7 +164,7 @@ def a_part_can_be_in_two_places() -> None:
 @bug(
     "sql",
     line="parts",
-    caught_by="contract/test_parts_read_whole.py::test_a_part_that_another_unit_moved_meanwhile_is_a_conflict",
+    caught_by="contract/test_parts_read_whole.py::test_a_part_moved_by_another_unit_conflicts",
 )
 def a_part_that_has_moved_is_read_twice() -> None:
     """A part that the unit holds, and that another unit has moved, is in two aggregates."""
@@ -179,7 +179,7 @@ def a_part_that_has_moved_is_read_twice() -> None:
 @bug(
     "sql",
     promise=8,
-    caught_by="contract/test_parts_read_whole.py::test_it_is_read_again_when_another_unit_came_between",
+    caught_by="contract/test_parts_read_whole.py::test_an_interrupted_read_is_made_again",
 )
 def an_aggregate_is_of_two_versions() -> None:
     """A root is read with the parts of a later version, which another unit commits between the statements."""
@@ -190,7 +190,7 @@ def an_aggregate_is_of_two_versions() -> None:
     "fake",
     "sql",
     promise=9,
-    caught_by="contract/test_parts_values_given_up.py::test_a_value_that_a_part_gives_up_can_be_taken",
+    caught_by="contract/test_parts_values_given_up.py::test_a_value_given_up_by_a_part_can_be_taken",
 )
 def removed_parts_are_deleted_last() -> None:
     """A new part cannot have a unique value of one that is removed in the same unit."""
@@ -209,7 +209,7 @@ def removed_parts_are_deleted_last() -> None:
     "fake",
     "sql",
     promise=10,
-    caught_by="contract/test_parts_undone.py::test_an_undone_savepoint_gives_parts_and_collections_back",
+    caught_by="contract/test_parts_undone.py::test_an_undone_savepoint_restores_parts",
 )
 def an_undone_savepoint_does_not_read_parts_again() -> None:
     """After an undone savepoint, parts keep what they were given in it."""

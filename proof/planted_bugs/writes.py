@@ -27,7 +27,7 @@ from service_layer.versions import Versions
 @bug(
     "fake",
     promise=8,
-    caught_by="contract/test_conflicts.py::test_removing_an_aggregate_that_another_unit_touched_is_refused",
+    caught_by="contract/test_conflicts.py::test_a_touched_aggregate_cannot_be_removed",
 )
 def a_stale_aggregate_is_removed() -> None:
     """The fake removes an aggregate that another unit has changed since it was read."""
@@ -46,7 +46,7 @@ def a_stale_aggregate_is_removed() -> None:
 @bug(
     "sql",
     promise=8,
-    caught_by="contract/test_parts_read_whole.py::test_it_is_read_again_when_another_unit_came_between",
+    caught_by="contract/test_parts_read_whole.py::test_an_interrupted_read_is_made_again",
 )
 def an_aggregate_is_read_again_once_less() -> None:
     """An aggregate that others change while it is read is read three times in all, and not four."""
@@ -79,7 +79,7 @@ def a_lock_locks_nothing() -> None:
     "fake",
     "sql",
     promise=9,
-    caught_by="contract/test_conflicts.py::test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids",
+    caught_by="contract/test_conflicts.py::test_a_conflict_names_all_pending_ids",
 )
 def the_last_change_is_written_first() -> None:
     """Of several changed aggregates that cannot be written, the last is refused."""
@@ -99,7 +99,7 @@ def the_last_change_is_written_first() -> None:
 @bug(
     "fake",
     promise=9,
-    caught_by="contract/test_conflicts.py::test_an_aggregate_removed_and_added_again_is_not_the_version_that_others_read",
+    caught_by="contract/test_conflicts.py::test_a_readded_aggregate_has_a_new_version",
 )
 def a_value_given_up_stays_taken() -> None:
     """A unit of the fake cannot take a unique value that it has given up."""
@@ -115,7 +115,7 @@ def changes_are_written_before_the_addition() -> None:
 @bug(
     "fake",
     promise=10,
-    caught_by="contract/test_savepoints.py::test_a_kept_savepoint_keeps_all_values_that_the_unit_took",
+    caught_by="contract/test_savepoints.py::test_a_kept_savepoint_keeps_all_taken_values",
 )
 def a_kept_savepoint_gives_its_values_up() -> None:
     """A unique value that was taken in a savepoint of the fake is free after it."""
@@ -127,7 +127,7 @@ def a_kept_savepoint_gives_its_values_up() -> None:
     around(Rows, "keep_layer", keep)
 
 
-@bug("fake", promise=10, caught_by="contract/test_savepoints.py::test_a_kept_savepoint_writes_over_what_was_before")
+@bug("fake", promise=10, caught_by="contract/test_savepoints.py::test_a_kept_savepoint_overwrites_earlier_work")
 def a_kept_savepoint_loses_to_what_was_before() -> None:
     """What a unit of the fake has written before a savepoint comes back after it."""
 
@@ -142,7 +142,7 @@ def a_kept_savepoint_loses_to_what_was_before() -> None:
 @bug(
     "fake",
     promise=10,
-    caught_by="contract/test_savepoints_undone.py::test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_held_again",
+    caught_by="contract/test_savepoints_undone.py::test_an_undone_successor_gives_its_place_back",
 )
 def an_inner_savepoint_hides_what_was_before() -> None:
     """Undoing a savepoint of the fake restores the objects as they were at the last one inside of it."""
@@ -159,7 +159,7 @@ def an_inner_savepoint_hides_what_was_before() -> None:
     "fake",
     "sql",
     promise=10,
-    caught_by="contract/test_savepoints_undone.py::test_an_addition_changed_in_a_kept_savepoint_is_undone",
+    caught_by="contract/test_savepoints_undone.py::test_an_addition_in_a_kept_savepoint_is_undone",
 )
 def an_inner_savepoint_hides_the_version_before() -> None:
     """Undoing a savepoint leaves a new aggregate the version that it had at the last one inside of it."""
@@ -175,7 +175,7 @@ def an_inner_savepoint_hides_the_version_before() -> None:
 @bug(
     "fake",
     promise=10,
-    caught_by="contract/test_savepoints.py::test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once",
+    caught_by="contract/test_savepoints.py::test_an_undone_savepoint_releases_its_locks",
 )
 def an_undone_savepoint_keeps_its_locks() -> None:
     """What was locked in an undone savepoint of the fake stays locked until the unit ends."""
@@ -202,7 +202,7 @@ def a_kept_savepoint_forgets_its_removals() -> None:
     "fake",
     "sql",
     promise=8,
-    caught_by="contract/test_conflicts.py::test_the_second_of_two_changes_to_one_aggregate_is_refused",
+    caught_by="contract/test_conflicts.py::test_the_second_of_two_changes_is_refused",
 )
 def no_version_is_compared() -> None:
     """The second of two units that change an aggregate overwrites the first."""
@@ -224,7 +224,7 @@ def no_version_is_compared() -> None:
     "sql",
     "postgres",
     promise=10,
-    caught_by="contract/test_savepoints.py::test_a_savepoint_left_by_an_error_undoes_its_own_part_alone",
+    caught_by="contract/test_savepoints.py::test_an_error_undoes_the_savepoint_alone",
 )
 def an_undone_savepoint_leaks_in_the_database() -> None:
     """What was written in an undone savepoint is stored by the commit."""

@@ -1,4 +1,4 @@
-"""Aggregates of the tests alone with unique values of every kind, on the root and on parts with and without an id."""
+"""Aggregates for the tests: unique values of every kind, on the root and on parts with and without an id."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ SHORT = {"max_length": 40}
 
 @define(slots=False, eq=False, kw_only=True)
 class Account(Aggregate):
-    """What a tenant has: the name is unique for each tenant, and each other value by itself."""
+    """An account of a tenant. The name is unique within the tenant, and each other value by itself."""
 
     tenant_id: UUID = field(factory=new_id)
     name: str = field(default="main", metadata=SHORT)
@@ -121,7 +121,7 @@ class Account(Aggregate):
 
 @define(slots=False, eq=False, kw_only=True)
 class Label(Aggregate):
-    """A name that is unique until it is deleted, with a slug that is unique as long as it is open and here."""
+    """A name that is unique until it is deleted, with a slug that is unique while it is open and not archived."""
 
     name: str = field(metadata=SHORT)
     slug: str = field(default="", metadata=SHORT)
@@ -132,9 +132,9 @@ class Label(Aggregate):
 
 @define(slots=False, eq=False, kw_only=True)
 class Card:
-    """What hangs on a board. Its place is unique on the board, its two colours together on all boards.
+    """A card on a board. Its place is unique on the board, its two colours together on all boards.
 
-    Its tag is unique on the board as long as it is not hidden.
+    Its tag is unique on the board unless the card is hidden.
     """
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
@@ -147,7 +147,7 @@ class Card:
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
 class Pin:
-    """What sticks in a slot of a board, which is unique on the board."""
+    """A pin in a slot of a board. The slot is unique on the board."""
 
     slot: int
     colour: str = field(default="red", metadata=SHORT)
@@ -155,7 +155,7 @@ class Pin:
 
 @define(slots=False, eq=False, kw_only=True)
 class Board(Aggregate):
-    """Cards, which have an id, and pins, which have none."""
+    """A board with cards, which have an id, and pins, which have none."""
 
     cards: list[Card] = field(factory=list, metadata={"order_by": ("place",)})
     pins: set[Pin] = field(factory=set)
@@ -235,7 +235,7 @@ map_aggregate(
 
 
 class AccountRepository(Repository[Account]):
-    """The accounts that are stored."""
+    """The stored accounts."""
 
     aggregate = Account
     not_found = AccountNotFound
@@ -249,7 +249,7 @@ class AccountRepository(Repository[Account]):
 
 
 class LabelRepository(Repository[Label]):
-    """The labels that are stored."""
+    """The stored labels."""
 
     aggregate = Label
     not_found = AccountNotFound
@@ -260,7 +260,7 @@ class LabelRepository(Repository[Label]):
 
 
 class BoardRepository(Repository[Board]):
-    """The boards that are stored."""
+    """The stored boards."""
 
     aggregate = Board
     not_found = AccountNotFound
@@ -301,4 +301,4 @@ ACCOUNTS: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] 
     "labels": (SqlLabels, FakeLabels),
     "boards": (SqlBoards, FakeBoards),
 }
-"""Their repositories, by the names that they have in a unit of work."""
+"""The repositories of these aggregates, by their names in a unit of work."""

@@ -1,7 +1,7 @@
-"""The allocation example: a product, its batches, and the order lines that are allocated to each of them.
+"""The allocation example: a product, its batches, and the order lines that are allocated to each batch.
 
-It is an aggregate of the tests alone with parts at two levels: its domain, its two adapters, and its sample. In a
-project these are files of their own, as docs/extending.md has it.
+It is an aggregate for the tests with parts at two levels: its domain, its two adapters and its sample. In a project
+these are separate files, as docs/extending.md shows.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class SkuTaken(ValueTaken):
 
 
 class BatchReferenceTaken(ValueTaken):
-    """Another batch has this reference, of whatever product."""
+    """Another batch of any product has this reference."""
 
     kind: ClassVar[str] = "batch reference"
 
 
 class OrderAllocated(ValueTaken):
-    """This order is allocated already."""
+    """The order is allocated already."""
 
     kind: ClassVar[str] = "order"
 
@@ -70,7 +70,7 @@ class OutOfStock(Exception):
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
 class OrderLine:
-    """So many that an order wants: a value, which two that hold the same share."""
+    """The quantity that an order wants. Two equal ones are the same value."""
 
     order: str = field(metadata={"max_length": 40})
     quantity: int
@@ -78,7 +78,7 @@ class OrderLine:
 
 @define(slots=False, eq=False, kw_only=True)
 class Batch:
-    """What came, or will come on a day, and the order lines that it serves."""
+    """A batch that is here or will come on a day, and the order lines that it serves."""
 
     reference: str = field(metadata={"max_length": 40})
     quantity: int
@@ -87,11 +87,11 @@ class Batch:
 
     @property
     def available(self) -> int:
-        """How much of it is left."""
+        """How much of the batch is left."""
         return self.quantity - sum(line.quantity for line in self.allocations)
 
     def change_quantity(self, quantity: int) -> None:
-        """Hold another quantity; the last orders lose their lines if that is too little."""
+        """Change the quantity. The last orders lose their lines if it is too little."""
         self.quantity = quantity
         for line in sorted(self.allocations, key=attrgetter("order"), reverse=True):
             if self.available < 0:
@@ -100,7 +100,7 @@ class Batch:
 
 @define(slots=False, eq=False, kw_only=True)
 class Note:
-    """A text about a product, which has an id inside of it."""
+    """A text about a product. Its id is unique within the product."""
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
     text: str = field(metadata={"max_length": 100})
@@ -108,7 +108,10 @@ class Note:
 
 @define(slots=False, eq=False, kw_only=True)
 class Product(Aggregate):
-    """What can be ordered. ``batches`` are in the order of their references, ``notes`` as they were put."""
+    """A thing that can be ordered.
+
+    ``batches`` are in the order of their references, ``notes`` in the order of the list.
+    """
 
     sku: str = field(metadata={"max_length": 40})
     batches: list[Batch] = field(factory=list, metadata={"order_by": ("reference",)})
@@ -119,19 +122,19 @@ class Product(Aggregate):
         return next(one for one in self.batches if one.reference == reference)
 
     def add_batch(self, reference: str, quantity: int, eta: date | None = None) -> Batch:
-        """Have one more batch."""
+        """Add a batch."""
         batch = Batch(reference=reference, quantity=quantity, eta=eta)
         place = sum(one.reference < reference for one in self.batches)
         self.batches.insert(place, batch)
         return batch
 
     def change_reference(self, batch: Batch, reference: str) -> None:
-        """Give one of the batches another reference."""
+        """Give a batch another reference."""
         batch.reference = reference
         self.batches.sort(key=attrgetter("reference"))
 
     def allocate(self, order: str, quantity: int) -> str:
-        """Serve an order from what is here, or else from what comes first; return the reference of that batch."""
+        """Serve an order from stock, or else from the next batch to come. Return the reference of that batch."""
         line = OrderLine(order=order, quantity=quantity)
         for batch in sorted(self.batches, key=lambda one: one.eta or date.min):
             if batch.available >= quantity:
@@ -140,7 +143,7 @@ class Product(Aggregate):
         raise OutOfStock(self.sku)
 
     def deallocate(self, order: str) -> None:
-        """Serve an order no longer."""
+        """Stop serving an order."""
         for batch in self.batches:
             batch.allocations -= {line for line in batch.allocations if line.order == order}
 
@@ -150,7 +153,7 @@ class Product(Aggregate):
 
 
 class ProductRepository(Repository[Product]):
-    """The products that are stored."""
+    """The stored products."""
 
     aggregate = Product
     not_found = ProductNotFound
@@ -161,7 +164,7 @@ class ProductRepository(Repository[Product]):
     )
 
     def get_by_sku(self, sku: str) -> Product:
-        """Return the product of this stock-keeping unit; raises :class:`ProductNotFound`."""
+        """Return the product of this stock-keeping unit. Raises :class:`ProductNotFound`."""
         return self._get_by("sku", sku)
 
     @abstractmethod
@@ -170,7 +173,7 @@ class ProductRepository(Repository[Product]):
 
     @abstractmethod
     def list_serving(self, order: str) -> list[Product]:
-        """Return the products of which a batch serves an order, in the order of ids."""
+        """Return the products with a batch that serves an order, in the order of ids."""
 
 
 # The SQL adapter.

@@ -1,4 +1,4 @@
-"""An aggregate of the tests alone that holds value objects in several columns, as its parts do."""
+"""An aggregate for the tests that holds value objects in several columns, as its parts do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NameTaken(ValueTaken):
 
 @frozen
 class Money:
-    """An amount in a currency; ``seen`` is not stored."""
+    """An amount in a currency. ``seen`` is not stored."""
 
     amount: Decimal = field(metadata={"digits": 12, "places": 2})
     currency: str = field(metadata={"max_length": 3})
@@ -52,7 +52,7 @@ class Money:
 
 @frozen(slots=False)
 class Size:
-    """How large something is; what is not known is ``None``."""
+    """A size. An unknown value is ``None``."""
 
     width: int
     height: int | None = None
@@ -60,7 +60,7 @@ class Size:
 
 @define(slots=False, eq=False, kw_only=True)
 class Offer:
-    """A part: what an article costs from a number of pieces on."""
+    """A part: the price of an article from a number of pieces on."""
 
     pieces: int
     price: Money
@@ -77,7 +77,7 @@ class Label:
 
 @define(slots=False, eq=False, kw_only=True)
 class Article(Aggregate):
-    """What is sold; ``old_price`` is what it cost before, if it did."""
+    """An article for sale. ``old_price`` is an earlier price, if it had one."""
 
     name: str = field(metadata={"max_length": 40})
     price: Money
@@ -89,7 +89,7 @@ class Article(Aggregate):
 
 @define(slots=False, eq=False, kw_only=True)
 class Stamp(Aggregate):
-    """An aggregate without parts, which goes by COPY in bulk."""
+    """An aggregate without parts. A bulk stores it by COPY."""
 
     name: str = field(metadata={"max_length": 40})
     price: Money
@@ -181,7 +181,7 @@ class OfferTaken(ValueTaken):
 
 
 class ArticleRepository(Repository[Article]):
-    """The articles that are stored."""
+    """The stored articles."""
 
     aggregate = Article
     not_found = ArticleNotFound
@@ -189,7 +189,7 @@ class ArticleRepository(Repository[Article]):
 
 
 class StampRepository(Repository[Stamp]):
-    """The stamps that are stored."""
+    """The stored stamps."""
 
     aggregate = Stamp
     not_found = ArticleNotFound
@@ -215,16 +215,16 @@ CATALOG: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] =
     "goods": (SqlArticles, FakeArticles),
     "stamps": (SqlStamps, FakeStamps),
 }
-"""Their repositories, by the names that they have in a unit of work."""
+"""The repositories of these aggregates, by their names in a unit of work."""
 
 
 def euros(amount: int) -> Money:
-    """Return so many euros."""
+    """Return an amount in euros."""
     return Money(Decimal(amount), "EUR")
 
 
 def new_article(name: str = "lamp") -> Article:
-    """Return an article with two offers and a label, which is not stored yet."""
+    """Return a new article with two offers and a label."""
     offers = [Offer(pieces=10, price=euros(9)), Offer(pieces=100, price=euros(8), rebate=euros(1))]
     labels = {Label(text="new", size=Size(3)), Label(text="plain", size=None)}
     return Article(name=name, price=euros(10), size=Size(3, 4), offers=offers, labels=labels)
@@ -243,7 +243,7 @@ def stamps_of(uow: UnitOfWork) -> Repository[Stamp]:
 
 
 def stored_article(storage: Storage, name: str = "lamp") -> Article:
-    """Store an article and return the object, whose unit has ended."""
+    """Store an article and return the object. Its unit has ended."""
     made = new_article(name)
     with storage.unit() as uow:
         articles_of(uow).add(made)
@@ -252,6 +252,6 @@ def stored_article(storage: Storage, name: str = "lamp") -> Article:
 
 
 def read(storage: Storage, article: Article) -> Article:
-    """Read an article in a unit of its own."""
+    """Read an article in a separate unit."""
     with storage.unit(read_only=True) as uow:
         return articles_of(uow).get(article.id)

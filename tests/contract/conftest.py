@@ -22,7 +22,7 @@ def sample(request: pytest.FixtureRequest) -> Sample[Any]:
 
 @pytest.fixture(params=BACKENDS)
 def patient_storage(request: pytest.FixtureRequest) -> Iterator[Storage]:
-    """Each storage in turn, with units that wait long for each other."""
+    """Each storage in turn, with units that wait a long time for each other."""
     if request.param == "fake":
         yield fake_storage(60)
     else:

@@ -1,6 +1,6 @@
-"""An aggregate of the tests alone with a single part, and with attributes that are not stored, of each kind.
+"""An aggregate for the tests with a single part and unstored attributes of each kind.
 
-Its table and those of its parts have columns that the domain does not know, which are left to the database.
+Its table and the tables of its parts have columns that the domain does not know. The database fills them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Phone:
 
 @define(slots=False, eq=False)
 class Address:
-    """Where a customer lives."""
+    """The address of a customer."""
 
     street: str = field(metadata={"max_length": 40})
     phone: Phone | None = None
@@ -57,7 +57,7 @@ class Address:
 
 @define(slots=False, eq=False, kw_only=True)
 class Customer(Aggregate):
-    """Who orders. ``events`` are what has happened since it was made or read."""
+    """A customer who orders. ``events`` lists what has happened since the object was made or read."""
 
     name: str = field(metadata={"max_length": 40})
     address: Address | None = None
@@ -71,7 +71,7 @@ class Customer(Aggregate):
 
 
 class CustomerRepository(Repository[Customer]):
-    """The customers that are stored."""
+    """The stored customers."""
 
     aggregate = Customer
     not_found = CustomerNotFound
@@ -124,7 +124,7 @@ class FakeCustomerRepository(FakeRepository[Customer], CustomerRepository):
 
 
 def new_customer(name: str = "ann") -> Customer:
-    """Return a customer who lives somewhere and has a telephone."""
+    """Return a customer with an address and a telephone."""
     return Customer(name=name, address=Address("first", Phone(f"{name}-1")))
 
 
@@ -135,7 +135,7 @@ def customers_of(uow: UnitOfWork) -> CustomerRepository:
 
 
 def stored_customer(storage: Storage, name: str = "ann") -> Customer:
-    """Store a customer and return the object, whose unit has ended."""
+    """Store a customer and return the object. Its unit has ended."""
     made = new_customer(name)
     with storage.unit() as uow:
         customers_of(uow).add(made)

@@ -1,4 +1,4 @@
-"""Children that refer to their parents, for each kind of reference that the tests' own aggregates have."""
+"""Children that refer to their parents, for each kind of reference in the aggregates of the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def store(storage: Storage, repository: str, one: Any) -> Any:
-    """Store an aggregate in a unit of its own, and return it."""
+    """Store an aggregate in a separate unit and return it."""
     with storage.unit() as uow:
         of(uow, repository).add(one)
         uow.commit()
@@ -26,12 +26,13 @@ def store(storage: Storage, repository: str, one: Any) -> Any:
 
 
 def stored_ids(storage: Storage, repository: str) -> list[Any]:
-    """Return the ids of all that is stored."""
+    """Return the ids of all stored aggregates."""
     with storage.unit(read_only=True) as uow:
         return [one.id for one in of(uow, repository).stream()]
 
 
-# The repositories of children and parents, how a child is made and changed, how a parent is made, and the errors.
+# The repositories of children and parents, the functions that make and change a child and make a parent, and the
+# errors.
 Kind = tuple[
     str,
     str,

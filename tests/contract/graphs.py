@@ -24,8 +24,8 @@ T = TypeVar("T")
 def twin(one: T, **changes: Any) -> T:
     """Return another object that holds the same at every level and shares nothing that can be changed.
 
-    ``changes`` are attributes that hold something else. Neither ``__init__`` nor a validator runs, and what is frozen
-    is set all the same: so a twin has the ids, the version and the broken rules of the object that it is made from.
+    ``changes`` are attributes that get other values. Neither ``__init__`` nor a validator runs, and frozen attributes
+    are set all the same. So a twin has the ids, the version and the broken rules of its original.
     """
     memo: dict[int, Any] = {}
     made: T = _twin(one, memo)
@@ -44,7 +44,7 @@ def _twin(one: Any, memo: dict[int, Any]) -> Any:
                 object.__setattr__(made, name, _twin(getattr(one, name), memo))
         return memo[id(one)]
     for shape in (list, set, frozenset, tuple):
-        if isinstance(one, shape):  # SQLAlchemy's own lists and sets, too
+        if isinstance(one, shape):  # also SQLAlchemy's own lists and sets
             return shape(_twin(each, memo) for each in one)
     if isinstance(one, dict):
         return {key: _twin(value, memo) for key, value in one.items()}
@@ -52,16 +52,16 @@ def _twin(one: Any, memo: dict[int, Any]) -> Any:
 
 
 def values(one: Any) -> dict[str, Any]:
-    """Return all that an aggregate and its parts hold; fails when an attribute cannot be read any more.
+    """Return all that an aggregate and its parts hold. Fails if an attribute can no longer be read.
 
-    Left out are attributes that are not stored. Lists keep their order, and the members of a set are sorted.
+    Attributes that are not stored are left out. Lists keep their order, and the members of a set are sorted.
     """
     found: dict[str, Any] = _look(one, lambda leaf: leaf, ())
     return found
 
 
 def exact(one: Any) -> dict[str, Any]:
-    """Return the same, with the class of each object and value, to compare those too: ``1`` equals ``True``."""
+    """Return the same with the class of each object and value, to compare those too: ``1`` equals ``True``."""
     found: dict[str, Any] = _look(one, lambda leaf: (type(leaf).__qualname__, leaf), ())
     return found
 
@@ -72,7 +72,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def timeless(look: Any) -> Any:
-    """Return what :func:`exact` found, without ids and times, at any depth."""
+    """Return the result of :func:`exact` without ids and times, at any depth."""
     if isinstance(look, dict):
         return {name: timeless(value) for name, value in look.items() if name != "id"}
     if isinstance(look, list):
@@ -100,7 +100,7 @@ def _look(one: Any, leaf: Callable[[Any], Any], path: tuple[int, ...]) -> Any:
 
 @cache
 def field_names(kind: Any, *, stored: bool = False) -> tuple[str, ...] | None:
-    """Return the names of a class's attributes, or only those that are stored; none for any other class."""
+    """Return the names of a class's attributes, or only the stored ones. A class without attributes has no names."""
     if attrs.has(kind):
         found: Any = attrs.fields(kind)
     elif dataclasses.is_dataclass(kind):
@@ -112,10 +112,10 @@ def field_names(kind: Any, *, stored: bool = False) -> tuple[str, ...] | None:
 
 @contextmanager
 def same_ids() -> Iterator[Callable[[], None]]:
-    """Let new ids come again in the same order after each call of what this yields.
+    """Let new ids come again in the same order after each call of the yielded function.
 
-    So the same work makes the same graph more than once, on two storages for example, although the domain gives each
-    new part an id that no other one has.
+    So the same work makes the same graph more than once, for example on two storages. Otherwise the domain gives each
+    new part a different id.
     """
     clock, chance = _Tape(time.time_ns), _Tape(secrets.randbits)
 
@@ -129,7 +129,7 @@ def same_ids() -> Iterator[Callable[[], None]]:
 
 
 class _Tape:
-    """A function that returns what it returned before, from the beginning or from where it is set to."""
+    """A function that returns its earlier results again, from the beginning or from where it is set to."""
 
     def __init__(self, source: Callable[..., int]) -> None:
         self._source = source

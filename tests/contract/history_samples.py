@@ -1,6 +1,6 @@
-"""Samples for the random histories alone: each kind of attribute, value objects, subclasses, references to others.
+"""Samples for the random histories alone: each kind of attribute, value objects, subclasses and references.
 
-The laws about them are in tests of their own. Here they meet all that a unit of work offers, in any order.
+Other tests state the laws about them. Here they meet every operation of a unit of work, in any order.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _rename(one: Any, name: str) -> None:
 
 
 def _take(parts: list[Any], number: int) -> list[Any]:
-    """Return the part of a number in a list, or nothing."""
+    """Return the part with a number in a list, or nothing."""
     return [parts[number % len(parts)]] if parts else []
 
 
@@ -60,7 +60,7 @@ def _edit_offer(article: Article, number: int) -> None:
 
 
 def _add_offer(article: Article, number: int) -> None:
-    article.offers.append(Offer(pieces=10 * number, price=euros(number)))  # of a number that another one may have
+    article.offers.append(Offer(pieces=10 * number, price=euros(number)))  # another one may have this number
 
 
 def _remove_offer(article: Article, number: int) -> None:
@@ -150,7 +150,7 @@ STAFF: Sample[Any] = Sample(
     moves=partial(_move, "badges"),
 )
 
-# References: a line of a delivery refers to a ware, of which two are stored from the beginning.
+# References: a line of a delivery refers to a ware. Two wares are stored from the beginning.
 
 STOCK = (Sku("stock a"), Sku("stock b"))
 SKUS = (*STOCK, STOCK[0], Sku("missing"), STOCK[1], STOCK[0])
@@ -190,7 +190,7 @@ DELIVERIES: Sample[Any] = Sample(
 
 
 def _values(attribute: str) -> Sequence[Any]:
-    """Return five values of an attribute, and one that is refused: ``None`` where it may be, for the fifth."""
+    """Return five values of an attribute and a refused one. The fifth is ``None`` where that is allowed."""
     kind = kind_of(attribute)
     given = [pair[0] for pair in kind.values]
     return [*(given * 4)[:4], None if attribute.startswith("maybe_") else given[0], kind.refused[0]]

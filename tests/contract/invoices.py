@@ -1,7 +1,7 @@
-"""Aggregates of the tests alone whose parts refer to another aggregate, and one that refers to others of its own kind.
+"""Aggregates for the tests whose parts refer to another aggregate, and one that refers to others of its own kind.
 
-An invoice has lines, each for an article or for none, and each line has extras, which are articles too. An employee has
-a manager and a mentor, or neither.
+An invoice has lines, each with or without an article. Each line has extras, which are articles too. An employee has a
+manager and a mentor, or neither.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class OfficeNotFound(NotFound):
 
 
 class ArticleMissing(ReferenceMissing):
-    """A line is for an article that is not stored."""
+    """The article of a line is not stored."""
 
     kind: ClassVar[str] = "article"
 
@@ -41,7 +41,7 @@ class ArticleHasLines(StillReferenced):
 
 
 class ExtraMissing(ReferenceMissing):
-    """An extra is an article that is not stored."""
+    """The article of an extra is not stored."""
 
     kind: ClassVar[str] = "extra article"
 
@@ -65,7 +65,7 @@ class BadgeTaken(ValueTaken):
 
 
 class ManagerMissing(ReferenceMissing):
-    """An employee has a manager who is not stored."""
+    """The manager of an employee is not stored."""
 
     kind: ClassVar[str] = "manager"
 
@@ -77,7 +77,7 @@ class EmployeeManages(StillReferenced):
 
 
 class MentorMissing(ReferenceMissing):
-    """An employee has a mentor who is not stored."""
+    """The mentor of an employee is not stored."""
 
     kind: ClassVar[str] = "mentor"
 
@@ -93,7 +93,7 @@ SHORT = {"max_length": 40}
 
 @define(slots=False, eq=False, kw_only=True)
 class Article(Aggregate):
-    """What can be sold."""
+    """An article for sale."""
 
     name: str = field(default="", metadata=SHORT)
 
@@ -107,7 +107,7 @@ class Extra:
 
 @define(slots=False, eq=False)
 class Line:
-    """So many of an article, or a remark without one."""
+    """A quantity of an article, or a remark without one."""
 
     number: int
     article_id: UUID | None = None
@@ -116,14 +116,14 @@ class Line:
 
 @define(slots=False, eq=False, kw_only=True)
 class Invoice(Aggregate):
-    """What was sold."""
+    """A sale."""
 
     lines: list[Line] = field(factory=list, metadata={"order_by": ("number",)})
 
 
 @define(slots=False, eq=False, kw_only=True)
 class Employee(Aggregate):
-    """Who sells it."""
+    """An employee, who sells."""
 
     badge: str = field(metadata=SHORT)
     name: str = field(default="", metadata=SHORT)
@@ -174,14 +174,14 @@ map_aggregate(Employee, employees)
 
 
 class ArticleRepository(Repository[Article]):
-    """The articles that are stored."""
+    """The stored articles."""
 
     aggregate = Article
     not_found = OfficeNotFound
 
 
 class InvoiceRepository(Repository[Invoice]):
-    """The invoices that are stored."""
+    """The stored invoices."""
 
     aggregate = Invoice
     not_found = OfficeNotFound
@@ -193,7 +193,7 @@ class InvoiceRepository(Repository[Invoice]):
 
 
 class EmployeeRepository(Repository[Employee]):
-    """The employees that are stored."""
+    """The stored employees."""
 
     aggregate = Employee
     not_found = OfficeNotFound
@@ -233,4 +233,4 @@ OFFICE: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = 
     "invoices": (SqlInvoices, FakeInvoices),
     "employees": (SqlEmployees, FakeEmployees),
 }
-"""Their repositories, by the names that they have in a unit of work."""
+"""The repositories of these aggregates, by their names in a unit of work."""

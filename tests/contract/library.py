@@ -1,7 +1,7 @@
-"""Three aggregates of the tests alone that refer to each other: a book to its author, and an award to its book.
+"""Three aggregates for the tests that refer to each other: a book to its author, and an award to its book.
 
-By their names an author comes before a book that needs it, and an award before the book that it needs: so what is
-written in the order of the classes' names is wrong for one of them.
+By class name, an author comes before the book that needs it, but an award before the book that it needs. So writing in
+the order of class names is wrong for one of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class LibraryNotFound(NotFound):
 
 
 class AuthorMissing(ReferenceMissing):
-    """A book is of an author who is not stored."""
+    """The author of a book is not stored."""
 
     kind: ClassVar[str] = "author"
 
@@ -40,7 +40,7 @@ class AuthorHasBooks(StillReferenced):
 
 
 class BookMissing(ReferenceMissing):
-    """An award is for a book that is not stored."""
+    """The book of an award is not stored."""
 
     kind: ClassVar[str] = "book"
 
@@ -53,14 +53,14 @@ class BookHasAwards(StillReferenced):
 
 @define(slots=False, eq=False, kw_only=True)
 class Author(Aggregate):
-    """Who writes books."""
+    """A person who writes books."""
 
     name: str = field(metadata={"max_length": 40})
 
 
 @define(slots=False, eq=False, kw_only=True)
 class Book(Aggregate):
-    """What an author wrote."""
+    """A book by an author."""
 
     name: str = field(metadata={"max_length": 40})
     author_id: UUID
@@ -68,7 +68,7 @@ class Book(Aggregate):
 
 @define(slots=False, eq=False, kw_only=True)
 class Award(Aggregate):
-    """What a book was given."""
+    """An award for a book."""
 
     name: str = field(metadata={"max_length": 40})
     book_id: UUID
@@ -98,14 +98,14 @@ map_aggregate(Award, awards)
 
 
 class AuthorRepository(Repository[Author]):
-    """The authors that are stored."""
+    """The stored authors."""
 
     aggregate = Author
     not_found = LibraryNotFound
 
 
 class BookRepository(Repository[Book]):
-    """The books that are stored."""
+    """The stored books."""
 
     aggregate = Book
     not_found = LibraryNotFound
@@ -113,7 +113,7 @@ class BookRepository(Repository[Book]):
 
 
 class AwardRepository(Repository[Award]):
-    """The awards that are stored."""
+    """The stored awards."""
 
     aggregate = Award
     not_found = LibraryNotFound
@@ -149,4 +149,4 @@ LIBRARY: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] =
     "books": (SqlBooks, FakeBooks),
     "awards": (SqlAwards, FakeAwards),
 }
-"""Their repositories, by the names that they have in a unit of work."""
+"""The repositories of these aggregates, by their names in a unit of work."""

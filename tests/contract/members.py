@@ -1,6 +1,6 @@
-"""An aggregate of the tests alone, as flat as most are: its domain, its two adapters, its use cases and its sample.
+"""An aggregate for the tests, flat like most: its domain, its two adapters, its use cases and its sample.
 
-Most tests of the machinery use it. In a project these are files of their own, as docs/extending.md has it.
+Most tests of the machinery use it. In a project these are separate files, as docs/extending.md shows.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class EmailTaken(ValueTaken):
 
 
 class MemberName(str):
-    """A name in lower case, of characters that can be printed."""
+    """A name in lower case, of printable characters."""
 
     __slots__ = ()
     MAX_LENGTH: ClassVar[int] = 64
 
     def __new__(cls, value: str) -> Self:
-        """Return the name in lower case; raise :class:`InvalidName`."""
+        """Return the name in lower case. Raises :class:`InvalidName`."""
         if not (value.isprintable() and value and len(value) <= cls.MAX_LENGTH):
             raise InvalidName(value, f"write 1 to {cls.MAX_LENGTH} characters that can be printed")
         return super().__new__(cls, value.lower())
@@ -85,7 +85,7 @@ class MemberEmail(str):
     MAX_LENGTH: ClassVar[int] = 254
 
     def __new__(cls, value: str) -> Self:
-        """Return the address in lower case; raise :class:`InvalidEmail`."""
+        """Return the address in lower case. Raises :class:`InvalidEmail`."""
         if "@" not in value or len(value) > cls.MAX_LENGTH:
             raise InvalidEmail(value, f"write at most {cls.MAX_LENGTH} characters, with an @ among them")
         return super().__new__(cls, value.lower())
@@ -93,7 +93,7 @@ class MemberEmail(str):
 
 @define(slots=False, eq=False, kw_only=True)
 class Member(Aggregate):
-    """One of a club."""
+    """A member of a club."""
 
     name: MemberName = field(converter=MemberName)
     email: MemberEmail = field(converter=MemberEmail)
@@ -114,27 +114,27 @@ class Member(Aggregate):
         self.email = MemberEmail(email)
 
     def deactivate(self) -> None:
-        """Take no part any more."""
+        """Stop being active."""
         self.active = False
 
     def reactivate(self) -> None:
-        """Take part again."""
+        """Become active again."""
         self.active = True
 
 
 class MemberRepository(Repository[Member]):
-    """The members that are stored."""
+    """The stored members."""
 
     aggregate = Member
     not_found = MemberNotFound
     unique = (Unique("name", error=NameTaken), Unique("email", error=EmailTaken))
 
     def get_by_name(self, name: str, *, lock: bool = False) -> Member:
-        """Return the member of this name; raises :class:`MemberNotFound` or :class:`InvalidName`."""
+        """Return the member of this name. Raises :class:`MemberNotFound` or :class:`InvalidName`."""
         return self._get_by("name", MemberName(name), lock=lock)
 
     def get_by_email(self, email: str, *, lock: bool = False) -> Member:
-        """Return the member with this address; raises :class:`MemberNotFound` or :class:`InvalidEmail`."""
+        """Return the member with this address. Raises :class:`MemberNotFound` or :class:`InvalidEmail`."""
         return self._get_by("email", MemberEmail(email), lock=lock)
 
     def list_holding(self, names: Iterable[MemberName], emails: Iterable[MemberEmail]) -> list[Member]:
@@ -187,7 +187,7 @@ def create_member(name: str, email: str, uow: Shop, id: UUID | None = None) -> M
 
 
 def get_member(name: str, uow: Shop) -> Member:
-    """Return the member of a name."""
+    """Return the member with a name."""
     with uow:
         return uow.members.get_by_name(name)
 
@@ -215,12 +215,12 @@ def rename_member(name: str, new_name: str, uow: Shop) -> Member:
 
 
 def deactivate_member(name: str, uow: Shop) -> Member:
-    """Let a member take no part any more."""
+    """Make a member inactive."""
     return _change(name, Member.deactivate, uow)
 
 
 def reactivate_member(name: str, uow: Shop) -> Member:
-    """Let a member take part again."""
+    """Make a member active again."""
     return _change(name, Member.reactivate, uow)
 
 
@@ -239,7 +239,7 @@ def _change(name: str, change: Callable[[Member], None], uow: Shop) -> Member:
     return member
 
 
-# The sample, and short ways to store members and look at them, each in a unit of work of its own.
+# The sample, and short ways to store members and look at them, each in a separate unit of work.
 
 MEMBERS: Sample[Member] = Sample(
     repository="members",
@@ -258,30 +258,30 @@ MEMBERS: Sample[Member] = Sample(
 
 
 def new_member(name: str = "ann") -> Member:
-    """Return a member who is not stored yet."""
+    """Return a new member."""
     return MEMBERS.make(name)
 
 
 def stored_member(storage: Storage, name: str = "ann") -> Member:
-    """Store a member and return the object, whose unit has ended."""
+    """Store a member and return the object. Its unit has ended."""
     return Kit(storage, MEMBERS).stored(name)
 
 
 def stored_values(storage: Storage) -> list[dict[str, Any]]:
-    """Return the values of all members that are stored, in the order of ids."""
+    """Return the values of all stored members, in the order of ids."""
     return Kit(storage, MEMBERS).all_values()
 
 
 def stored_names(storage: Storage) -> list[str]:
-    """Return the names of all members that are stored, sorted."""
+    """Return the names of all stored members, sorted."""
     return Kit(storage, MEMBERS).words()
 
 
 def written(uow: Shop) -> None:
-    """Let a unit of work write what is pending in it, by a query that finds nothing. Raises what writing raises."""
+    """Make a unit of work write its pending changes, by a query that finds nothing. Raises what writing raises."""
     uow.members.list_holding([], [])
 
 
 def values(member: Member) -> dict[str, Any]:
-    """Return all attributes of a member; fails when one of them cannot be read any more."""
+    """Return all attributes of a member. Fails if one of them can no longer be read."""
     return asdict(member)

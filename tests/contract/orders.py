@@ -1,6 +1,6 @@
-"""An aggregate of the tests alone, with parts: its domain, its two adapters, and its sample.
+"""An aggregate for the tests, with parts: its domain, its two adapters and its sample.
 
-In a project these are files of their own, as docs/extending.md has it.
+In a project these are separate files, as docs/extending.md shows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ReferenceTaken(ValueTaken):
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True, kw_only=True)
 class OrderLine:
-    """So many of one thing; it has an id inside of its order, which another quantity does not change."""
+    """A quantity of one thing. Its id is unique within its order, and another quantity does not change it."""
 
     id: UUID = field(factory=new_id)
     sku: str = field(metadata={"max_length": 40})
@@ -49,13 +49,13 @@ class OrderLine:
 
 @define(slots=False, eq=False, kw_only=True)
 class Order(Aggregate):
-    """What somebody wants to have. ``reference`` is any text; ``lines`` has a line for each thing."""
+    """An order of things. ``reference`` is any text. ``lines`` has a line for each thing."""
 
     reference: str = field(metadata={"max_length": 100})
     lines: set[OrderLine] = field(factory=set)
 
     def set_quantity(self, sku: str, quantity: int) -> None:
-        """Want so many of a thing; none at all takes its line away."""
+        """Order a quantity of a thing. Zero removes its line."""
         for line in [line for line in self.lines if line.sku == sku]:
             self.lines.remove(line)
             if quantity:
@@ -70,14 +70,14 @@ class Order(Aggregate):
 
 
 class OrderRepository(Repository[Order]):
-    """The orders that are stored."""
+    """The stored orders."""
 
     aggregate = Order
     not_found = OrderNotFound
     unique = (Unique("reference", error=ReferenceTaken),)
 
     def get_by_reference(self, reference: str) -> Order:
-        """Return the order of this reference; raises :class:`OrderNotFound`."""
+        """Return the order of this reference. Raises :class:`OrderNotFound`."""
         return self._get_by("reference", reference)
 
     @abstractmethod
@@ -87,10 +87,10 @@ class OrderRepository(Repository[Order]):
 
 # The SQL adapter.
 
-# Metadata of their own, since no migration makes these tables.
+# Separate metadata, since no migration makes these tables.
 orders_metadata = MetaData(naming_convention=metadata.naming_convention)
 
-# A name that has to be quoted, since SQL has another use for it.
+# A name that has to be quoted, since SQL uses it as a keyword.
 orders = Table(
     "order",
     orders_metadata,
@@ -136,7 +136,7 @@ class FakeOrderRepository(FakeRepository[Order], OrderRepository):
 
 
 def new_order(reference: str) -> Order:
-    """Return an order of two things that is not stored yet."""
+    """Return a new order of two things."""
     order = Order(reference=reference)
     order.set_quantity("tea", 1)
     order.set_quantity("cup", 10)
@@ -144,29 +144,29 @@ def new_order(reference: str) -> Order:
 
 
 def change(order: Order, state: int) -> None:
-    """Change a line alone; every third state has no second line."""
+    """Change a line alone. Every third state has no second line."""
     order.set_quantity("tea", 1 + state)
     order.set_quantity("cup", 0 if state % 3 == 2 else 10)
 
 
 def add_thing(order: Order, number: int) -> None:
-    """Want one more thing."""
+    """Order one more thing."""
     order.set_quantity(f"thing {number}", number)
 
 
 def remove_line(order: Order, number: int) -> None:
-    """Want a thing no longer."""
+    """Stop ordering a thing."""
     for line in _sorted(order)[number : number + 1]:
         order.lines.remove(line)
 
 
 def replace_all(order: Order, number: int) -> None:
-    """Want other things."""
+    """Order other things."""
     order.lines = {OrderLine(sku=f"other {each}", quantity=number) for each in range(number)}
 
 
 def move_line(source: Order, target: Order, number: int) -> None:
-    """Let another order have a line."""
+    """Move a line to another order."""
     for line in _sorted(source)[number : number + 1]:
         source.lines.remove(line)
         target.lines.add(line)

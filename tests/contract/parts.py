@@ -1,4 +1,4 @@
-"""What the tests of parts share: ways to change the parts of a product, and to store and look at it."""
+"""Shared by the tests of parts: ways to change the parts of a product, to store it and to look at it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.storages import Storage
 
 
 class Oops(Exception):
-    """What the tests leave a block with."""
+    """The error with which the tests leave a block."""
 
 
 def products(uow: UnitOfWork) -> ProductRepository:
@@ -26,7 +26,7 @@ def products(uow: UnitOfWork) -> ProductRepository:
 
 
 def stored(storage: Storage, *skus: str) -> list[Product]:
-    """Store products and return the objects, whose unit has ended."""
+    """Store products and return the objects. Their unit has ended."""
     made = [new_product(sku) for sku in skus]
     with storage.unit() as uow:
         for one in made:
@@ -36,18 +36,18 @@ def stored(storage: Storage, *skus: str) -> list[Product]:
 
 
 def lamp_of(uow: UnitOfWork) -> Product:
-    """Return the product that most tests are about."""
+    """Return the product of most tests."""
     return products(uow).get_by_sku("lamp")
 
 
 def read(storage: Storage, sku: str = "lamp") -> dict[str, Any]:
-    """Return all that is stored of a product, read by a unit of its own."""
+    """Return all that is stored of a product, read by a separate unit."""
     with storage.unit(read_only=True) as uow:
         return values(products(uow).get_by_sku(sku))
 
 
 def flush(uow: UnitOfWork) -> None:
-    """Let a unit write what it has not written yet."""
+    """Make a unit write what it has not written yet."""
     products(uow).list_with_batch("none")
 
 
@@ -62,7 +62,7 @@ def references(product: Product) -> list[str]:
 
 
 def change_elsewhere(storage: Storage, sku: str = "lamp") -> None:
-    """Change a part that no other change here touches, in a unit of its own."""
+    """Change a part that no other change here touches, in a separate unit."""
     with storage.unit() as uow:
         products(uow).get_by_sku(sku).notes[1].text = "changed elsewhere"
         uow.commit()
@@ -92,14 +92,14 @@ def remove_batch(product: Product) -> None:
 
 
 def change_and_remove_batch(product: Product) -> None:
-    """Change a part, and remove it then."""
+    """Change a part, then remove it."""
     product.batches[0].quantity += 1
     product.batches[0].allocations.clear()
     del product.batches[0]
 
 
 def replace_batches(product: Product) -> None:
-    """Put another list in place of one."""
+    """Replace a list."""
     product.batches = [product.batches[1], Batch(reference=f"{product.sku}-3", quantity=1)]
 
 
@@ -114,7 +114,7 @@ def remove_line(product: Product) -> None:
 
 
 def replace_line(product: Product) -> None:
-    """Put another value in place of one."""
+    """Replace a value."""
     product.deallocate(f"{product.sku}-a")
     product.allocate(f"{product.sku}-d", 4)
 
@@ -125,12 +125,12 @@ def move_line(product: Product) -> None:
 
 
 def clear_lines(product: Product) -> None:
-    """Put an empty set in place of one."""
+    """Replace a set by an empty one."""
     product.batches[0].allocations = set()
 
 
 def change_note(product: Product) -> None:
-    """Change a part that has a key of its own."""
+    """Change a part that has its own key."""
     product.notes[0].text = "changed"
 
 
@@ -150,7 +150,7 @@ def sort_notes(product: Product) -> None:
 
 
 def reverse_notes(product: Product) -> None:
-    """Change the order alone, likewise."""
+    """Reverse the order and change nothing else."""
     product.notes.reverse()
 
 
@@ -175,7 +175,7 @@ CHANGES: dict[str, Callable[[Product], None]] = {
         reverse_notes,
     )
 }
-"""All of them; each can be made to a product of :func:`new_product`."""
+"""All these changes. Each can be made to a product of :func:`new_product`."""
 
 each_change = pytest.mark.parametrize("how", CHANGES)
 flushed_or_not = pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])

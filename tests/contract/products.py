@@ -1,4 +1,4 @@
-"""The sample of products, whose parts are at two levels."""
+"""The sample of products, with parts at two levels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATER = date(2030, 1, 31)
 
 
 def new_product(sku: str = "lamp") -> Product:
-    """Return a product that is not stored yet: the first of two batches serves an order, and it has three notes."""
+    """Return a new product. The first of two batches serves an order. It has three notes."""
     product = Product(sku=sku)
     product.add_batch(f"{sku}-1", 10)
     product.add_batch(f"{sku}-2", 20, LATER)
@@ -26,7 +26,7 @@ def new_product(sku: str = "lamp") -> Product:
 
 def _make(word: str) -> Product:
     product = new_product(word)
-    # Behind all that any word gives the first: so the first is that still when its reference is changed.
+    # After every first reference that a word gives. So the first batch stays first when its reference is changed.
     product.change_reference(product.batches[1], f"z-{word}")
     return product
 
@@ -37,7 +37,7 @@ def _set_first_reference(product: Product, reference: str) -> None:
 
 
 def _first_lines(product: Product) -> list[tuple[Batch, OrderLine]]:
-    """Return the first line of an order, with its batch; nothing if no batch serves one."""
+    """Return the first line of an order, with its batch. Return nothing if no batch serves one."""
     lines = [(batch, line) for batch in product.batches for line in batch.allocations]
     return sorted(lines, key=lambda one: one[1].order)[:1]
 
@@ -96,7 +96,7 @@ def _remove_note(product: Product, number: int) -> None:
 
 
 def _move(source: Product, target: Product, number: int) -> None:
-    """Move a line of an order to a batch, of another product or of the same."""
+    """Move a line of an order to a batch of another product or of the same."""
     lines = [(line.order, batch, line) for batch in source.batches for line in batch.allocations]
     if lines and target.batches:
         _, batch, line = sorted(lines, key=lambda one: one[0])[number % len(lines)]

@@ -1,9 +1,8 @@
 """What the contract suite must know of an aggregate, and what its tests do with it.
 
-Whoever adds an aggregate writes a :class:`Sample` of it, about ten lines as for ``MEMBERS`` in
-tests/contract/members.py, and adds it to the list in tests/contract/samples.py. Every test of the suite, and the random
-histories, then run on it too, on every storage. tests/contract/sample_check.py says what is wrong with a sample, before
-any of them does.
+To add an aggregate, write a :class:`Sample` of it, about ten lines as for ``MEMBERS`` in tests/contract/members.py, and
+add it to the list in tests/contract/samples.py. Every test of the suite and the random histories then run on it, on
+every storage. tests/contract/sample_check.py first reports what is wrong with a sample.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
 
 @frozen
 class UniqueValue(Generic[A]):
-    """A unique value of an aggregate, or of one of its parts, and the error for a taken one.
+    """A unique value of an aggregate or of one of its parts, and the error for a taken one.
 
-    ``attribute`` names it in the tests. ``set`` changes it, ``find`` asks the repository for the aggregate that has a
-    value; each is ``None`` where the domain does not offer that. ``read`` returns the value: the root's ``attribute``
-    unless it is given. Where there is no ``set``, ``give`` puts a value into an aggregate that was just made: into the
-    root's ``attribute``, past its being frozen, unless it is given.
+    ``attribute`` names it in the tests. ``set`` changes it. ``find`` asks the repository for the aggregate that has a
+    value. Each is ``None`` where the domain does not offer it. ``read`` returns the value, by default the root's
+    ``attribute``. Without ``set``, ``give`` puts a value into a new aggregate, by default into the root's
+    ``attribute``, even if it is frozen.
 
-    A value of a part belongs to one part that the functions choose, such as the first. Where there is no such part,
+    A value of a part belongs to one part that the functions choose, such as the first. If such a part is missing,
     ``read`` returns ``None``, and ``set`` and ``give`` do nothing.
     """
 
@@ -50,7 +49,7 @@ class UniqueValue(Generic[A]):
         return getattr(aggregate, self.attribute) if self.read is None else self.read(aggregate)
 
     def put(self, new: A, value: Any) -> None:
-        """Put a value into an aggregate that was just made and is in no unit."""
+        """Put a value into a new aggregate that is in no unit."""
         give = self.give or self.set
         if give is None:
             object.__setattr__(new, self.attribute, value)
@@ -63,17 +62,17 @@ class Sample(Generic[A]):
     """An aggregate of the contract suite.
 
     ``repository`` is the name of its attribute in the unit of work. ``make`` returns a new aggregate for a word, such
-    as ``"ann"``; those of different words share neither an id nor a unique value, and the ids of words in alphabetical
-    order that are made in this order are in order, too. ``word`` reads the word back, and
-    ``rename`` changes it, unless it is ``None``, as for an aggregate whose key says the word. ``change`` puts the
-    aggregate into the state of a number, without touching a unique value: it is made in state 0, and 0 and 1 differ.
+    as ``"ann"``. Aggregates of different words share neither an id nor a unique value. If they are made in the
+    alphabetical order of their words, their ids are in that order too. ``word`` reads the word back, and ``rename``
+    changes it. ``rename`` is ``None`` for an aggregate whose key holds the word. ``change`` puts the aggregate into the
+    state of a number, without touching a unique value. It is made in state 0, and states 0 and 1 differ.
 
-    ``unique`` lists the unique values, in the order in which they are checked. ``queries`` are what else the repository
-    can be asked, each with a word. ``edits`` are the ways to change the inside of an aggregate, by name: add, change,
-    move and remove a part, at each level, sort and reverse a list. Each gets a number, does the same for the same
-    number, and does nothing where there is nothing to do it to. ``moves`` moves a part from one aggregate to another.
-    Both may be left out only where an aggregate has no parts; where it has some, ``make`` puts at least one into each
-    list and set. ``moves`` may also be left out where each part is a single one, in an attribute of its own.
+    ``unique`` lists the unique values, in the order in which they are checked. ``queries`` are further queries of the
+    repository, each with a word. ``edits`` are the ways to change the inside of an aggregate, by name: add, change,
+    move and remove a part, at each level, sort and reverse a list. Each gets a number and does the same for the same
+    number. It does nothing if it has nothing to change. ``moves`` moves a part from one aggregate to another. Both may
+    be left out only where an aggregate has no parts. Where it has some, ``make`` puts at least one into each list and
+    set. ``moves`` may also be left out where each part is a single one, in its own attribute.
 
     ``needs`` adds to an open unit what the aggregates refer to, in every state: the same ids and values each time.
     """
@@ -90,7 +89,7 @@ class Sample(Generic[A]):
     needs: Callable[[UnitOfWork], None] | None = field(repr=False, default=None)
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        """Let Hypothesis show a sample by its name alone: it asks this method, and not ``repr``."""
+        """Let Hypothesis show a sample by its name alone. It calls this method, not ``repr``."""
         printer.text(f"<{self.repository}>")
 
 
@@ -106,12 +105,12 @@ STATES = range(6)
 """The numbers that the random histories give to changes, edits and moves."""
 
 WRITES = ("an addition", "a removal", "a change")
-"""What :meth:`Kit.write` knows."""
+"""The kinds of writes that :meth:`Kit.write` knows."""
 
 
 @frozen
 class Kit(Generic[A]):
-    """A sample on a storage, with short ways to store and look at it, each in a unit of work of its own."""
+    """A sample on a storage, with short ways to store and look at it, each in a separate unit of work."""
 
     storage: Storage
     sample: Sample[A]
@@ -126,7 +125,7 @@ class Kit(Generic[A]):
         return found
 
     def stored(self, word: str = "ann") -> A:
-        """Store a new aggregate and return the object, whose unit has ended."""
+        """Store a new aggregate and return the object. Its unit has ended."""
         made = self.sample.make(word)
         with self.unit() as uow:
             self.of(uow).add(made)
@@ -134,28 +133,28 @@ class Kit(Generic[A]):
         return made
 
     def change(self, aggregate: A, state: int = 1) -> dict[str, Any]:
-        """Change an aggregate, and return the values that it has then."""
+        """Change an aggregate and return the values that it has then."""
         self.sample.change(aggregate, state)
         return values(aggregate)
 
     def change_elsewhere(self, aggregate: A) -> None:
-        """Change what is stored of an aggregate, in a unit that is open only for that."""
+        """Change what is stored of an aggregate, in a separate unit."""
         with self.unit() as uow:
             self.sample.change(self.of(uow).get(aggregate.id), 1)
             uow.commit()
 
     def rename(self, aggregate: A, word: str) -> None:
-        """Rename an aggregate; for tests that run on samples that can be renamed alone."""
+        """Rename an aggregate. For tests that run only on samples that can be renamed."""
         assert self.sample.rename is not None, "mark the test with over_renamed"
         self.sample.rename(aggregate, word)
 
     def set(self, unique: UniqueValue[A], aggregate: A, value: Any) -> None:
-        """Change a unique value; for tests that run on those alone that can be changed."""
+        """Change a unique value. For tests that run only on those that can be changed."""
         assert unique.set is not None, "mark the test with each_unique_that_changes"
         unique.set(aggregate, value)
 
     def find(self, unique: UniqueValue[A], uow: UnitOfWork, value: Any) -> A:
-        """Ask the repository for a unique value; for tests that run on those alone that can be found."""
+        """Ask the repository for a unique value. For tests that run only on those that can be found."""
         assert unique.find is not None, "mark the test with each_unique_that_is_found"
         return unique.find(self.of(uow), value)
 
@@ -165,7 +164,7 @@ class Kit(Generic[A]):
         return [self.find(unique, uow, unique.value(aggregate)) for unique in found]
 
     def write(self, uow: UnitOfWork, mine: A, what: str) -> None:
-        """Tell a unit one of :data:`WRITES`; ``mine`` is the object that it removes or changes."""
+        """Make one of :data:`WRITES` in a unit. ``mine`` is the object that it removes or changes."""
         if what == "an addition":
             self.of(uow).add(self.sample.make("cid"))
         elif what == "a removal":
@@ -174,7 +173,7 @@ class Kit(Generic[A]):
             self.sample.change(mine, 1)
 
     def like(self, holder: A, unique: UniqueValue[A], word: str) -> A:
-        """Return a new aggregate for a word that shares one unique value with a holder, and no other one."""
+        """Return a new aggregate for a word that shares one unique value with a holder, and no other."""
         made = self.sample.make(word)
         unique.put(made, unique.value(holder))
         return made
@@ -191,7 +190,7 @@ class Kit(Generic[A]):
         return twin(self.sample.make(word), id=id)
 
     def all_values(self) -> list[dict[str, Any]]:
-        """Return the values of all that is stored, in the order of ids."""
+        """Return the values of all stored aggregates, in the order of ids."""
         with self.unit(read_only=True) as uow:
             return [values(one) for one in self.of(uow).stream()]
 
@@ -201,10 +200,10 @@ class Kit(Generic[A]):
             return {one.id: unique.value(one) for one in self.of(uow).stream()}
 
     def words(self) -> list[str]:
-        """Return the words of all that is stored, sorted."""
+        """Return the words of all stored aggregates, sorted."""
         with self.unit(read_only=True) as uow:
             return sorted(self.sample.word(one) for one in self.of(uow).stream())
 
     def versions(self) -> list[int]:
-        """Return the versions of all that is stored, in the order of ids."""
+        """Return the versions of all stored aggregates, in the order of ids."""
         return [row["version"] for row in self.all_values()]

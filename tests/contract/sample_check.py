@@ -1,4 +1,4 @@
-"""What a sample must keep, told in words about the sample, before a test or a random history builds on it."""
+"""Check a sample before a test or a random history builds on it. Errors are in words about the sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WAYS = {
 
 
 class WrongSample(Exception):
-    """A sample of the contract suite is wrong; the message names it and its function, and says what to write."""
+    """A sample of the contract suite is wrong. The message names it and its function, and says what to write."""
 
 
 def check(sample: Sample[Any]) -> None:
@@ -66,7 +66,7 @@ class _Checks:
             self.fail(what, write)
 
     def call(self, what: str, write: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function of the sample; ``write`` is what to do when it raises an error."""
+        """Call a function of the sample. ``write`` is the advice when it raises an error."""
         try:
             return function(*arguments)
         except Exception as error:
@@ -86,7 +86,7 @@ class _Checks:
         return self.call(f"the unique value {name!r}", write, unique.value, one)
 
     def make(self) -> None:
-        """Check that ``make`` does the same for the same word, but for ids and times."""
+        """Check that ``make`` does the same for the same word, apart from ids and times."""
         one, other = self.made("ann"), self.made("ann")
         if not isinstance(one, Aggregate):
             self.fail(f"make('ann') returned {shown(one)}", "return a new aggregate")
@@ -98,7 +98,7 @@ class _Checks:
             self.fail(f"make('ann') gives another {differing} each time", write)
 
     def repository(self) -> None:
-        """Check that units of work have the repository, and that it takes what ``make`` returns."""
+        """Check that units of work have the repository, and that it takes the result of ``make``."""
         name, kind = self.sample.repository, type(self.made("ann"))
         unit = fake_storage().unit()
         if not hasattr(unit, name):
@@ -116,7 +116,7 @@ class _Checks:
             )
 
     def words(self) -> None:
-        """Check that those of different words can be told apart, and that ``word`` reads the word."""
+        """Check that aggregates of different words differ, and that ``word`` reads the word."""
         made = {word: self.made(word) for word in WORDS}
         for word, one in made.items():
             if self.word(one) != word:
@@ -190,7 +190,7 @@ class _Checks:
                 self.fail(f"find of {name} returned {shown(found)} for the value of make('ann')", write)
 
     def storage(self) -> Storage:
-        """Return a fake storage with what the aggregates refer to."""
+        """Return a fake storage with everything that the aggregates refer to."""
         storage = fake_storage()
         write = "let needs(uow) add what the aggregates refer to, and leave the commit to the suite"
         self.call("needs(uow)", write, store_needs, storage, [self.sample])
@@ -210,7 +210,7 @@ class _Checks:
                 self.fail(what, "make an aggregate that the repository takes")
 
     def refused(self, uow: UnitOfWork, one: Any) -> Exception | None:
-        """Store an aggregate; return the error instead where that is refused."""
+        """Store an aggregate. If that is refused, return the error."""
         try:
             with uow:
                 getattr(uow, self.sample.repository).add(one)
@@ -250,7 +250,7 @@ class _Checks:
     def steady(
         self, what: str, made: Any, change: Callable[[Any, int], None], number: int, *, touches_unique: bool = True
     ) -> bool:
-        """Check that a change does the same each time and leaves the identity alone; tell whether it does anything."""
+        """Check that a change does the same each time and keeps the identity. Return whether it does anything."""
         one, other = twin(made), twin(made)
         with same_ids() as again:
             for each in (one, other):
@@ -271,7 +271,7 @@ class _Checks:
         return exact(one) != exact(made)
 
     def edit(self, name: str, edit: Callable[[Any, int], None]) -> None:
-        """Check one of the ``edits`` on a new aggregate, and on one that all others have edited."""
+        """Check one of the ``edits`` on a new aggregate, and on one after all other edits."""
         made, edited = self.made("ann"), self.made("ann")
         for other in self.sample.edits.values():
             if other is not edit:
@@ -285,7 +285,7 @@ class _Checks:
             )
 
     def all_edits(self) -> None:
-        """Check that the edits work in any state that they lead to."""
+        """Check that the edits work in every state that they lead to."""
         one = self.made("ann")
         for number in (*STATES, *STATES):
             for name, edit in self.sample.edits.items():
@@ -293,7 +293,7 @@ class _Checks:
                 edit(one, number)
 
     def moves(self) -> None:
-        """Check that ``moves`` does the same each time, and leaves the identities alone."""
+        """Check that ``moves`` does the same each time and keeps the identities."""
         if self.sample.moves is None:
             return
         moves, ann, bob = self.sample.moves, self.made("ann"), self.made("bob")

@@ -1,7 +1,7 @@
 """What a sample leaves out: parts and unique values of the aggregate that no test would touch.
 
-Each function yields a gap as two texts: what is missing, and what to write. The mapping says what parts there are, so
-a collection is known even if it is always empty.
+Each function yields a gap as two texts: what is missing, and what to write. The mapping lists the parts. So a
+collection is known even if it is always empty.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def places(mapper: Mapper[Any] | None, above: tuple[Place, ...] = ()) -> Iterato
 
 
 def parts_not_made(made: Any) -> Iterator[Gap]:
-    """Yield the collections that are empty in what ``make`` made."""
+    """Yield the collections that are empty in the result of ``make``."""
     for place in places(_mapper(type(made))):
         if place.is_collection and not any(held for _, held in _holders(made, place.path)):
             yield (
@@ -70,7 +70,7 @@ def parts_not_edited(sample: Sample[Any], made: Any) -> Iterator[Gap]:
 
 
 def _edited(sample: Sample[Any], made: Any, paths: list[str]) -> set[str]:
-    """Return the paths where an edit changes the parts of a new aggregate, or of one that was edited before."""
+    """Return the paths where an edit changes the parts of a new or an edited aggregate."""
     found: set[str] = set()
     edited = twin(made)
     for number in (*STATES, *STATES):  # the calls of _Checks.all_edits, which have raised no error
@@ -83,7 +83,7 @@ def _edited(sample: Sample[Any], made: Any, paths: list[str]) -> set[str]:
 
 
 def _is_changed(before: list[tuple[Any, Any]], after: list[tuple[Any, Any]]) -> bool:
-    """Return whether an object holds other parts than before; one that is gone with its parts does not count."""
+    """Return whether an object holds other parts than before. One that is gone with its parts does not count."""
     known = {id(holder): held for holder, held in before}
     return any(known.get(id(holder), []) != held for holder, held in after)
 
@@ -105,10 +105,10 @@ def _without_parts(part: Any) -> dict[str, Any]:
 
 
 def unique_left_out(sample: Sample[Any], repository: Repository[Any]) -> Iterator[Gap]:
-    """Yield the unique values that the port declares and the sample does not have.
+    """Yield the unique values that the port declares and the sample lacks.
 
-    The sample may give a value another name if its error is the right one. Those of one parent are left out, since no
-    two aggregates share them.
+    The sample may give a value another name if its error is the right one. Values that are unique per parent are left
+    out, since no two aggregates share them.
     """
     declared = {", ".join(paths(one)): one for one in repository.unique if not one.per_parent}
     renamed = [unique.taken for unique in sample.unique if unique.attribute not in declared]

@@ -43,10 +43,10 @@ each_unique = each_unique_with()
 each_unique_of_the_root = pytest.mark.parametrize(
     each_unique.args[0], [one for one in each_unique.args[1] if "." not in str(one.id).partition(".")[2]]
 )
-"""Likewise, for each one of a root: its row is written before those of its parts."""
+"""The same for each unique value of a root. Its row is written before those of its parts."""
 
 each_unique_that_changes = each_unique_with("set")
-"""Likewise, for each one that can be changed."""
+"""The same for each unique value that can be changed."""
 
 each_unique_that_is_found = each_unique_with("find")
-"""Likewise, for each one that the repository can be asked for."""
+"""The same for each unique value that the repository can find."""

@@ -1,4 +1,4 @@
-"""The units of work of the tests: those of the project, with the aggregates that exist for the tests alone."""
+"""The units of work of the tests: those of the project, with the aggregates for the tests."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ SHOP_METADATA: tuple[MetaData, ...] = (
 """The metadata of their tables, which no migration makes."""
 
 PLAIN = {**LIBRARY, **OFFICE, **ACCOUNTS, **CATALOG, **STAFF}
-"""Both repositories of each aggregate without queries of its own, by the names that they have in a unit of work."""
+"""Both repositories of each aggregate without special queries, by their names in a unit of work."""
 
 
 class Shop(UnitOfWork):
-    """A unit of work that has the tests' own aggregates too; those in :data:`PLAIN` are asked for by :func:`of`."""
+    """A unit of work with the aggregates of the tests. :func:`of` returns those in :data:`PLAIN`."""
 
     members: MemberRepository
     orders: OrderRepository
@@ -75,7 +75,7 @@ class Shop(UnitOfWork):
 
 
 class SqlShop(SqlUnitOfWork, Shop):
-    """One over a SQL database."""
+    """A shop over a SQL database."""
 
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
         super().__init__(engine, read_only=read_only)
@@ -92,7 +92,7 @@ class SqlShop(SqlUnitOfWork, Shop):
 
 
 class FakeShop(FakeUnitOfWork, Shop):
-    """One over a fake database."""
+    """A shop over a fake database."""
 
     def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
         super().__init__(database, read_only=read_only)
@@ -109,5 +109,5 @@ class FakeShop(FakeUnitOfWork, Shop):
 
 
 def of(uow: UnitOfWork, name: str) -> Any:
-    """Return a repository of the tests' own units, by its name."""
+    """Return a repository of the tests' units by its name."""
     return getattr(uow, name)

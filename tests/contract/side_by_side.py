@@ -1,4 +1,4 @@
-"""The ground of the random histories: units of work in two worlds, and steps that are made in both and compared."""
+"""The base of the random histories: units of work in two worlds, and steps that are made in both and compared."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 
 
 class SideBySide(RuleBasedStateMachine):
-    """Units of work in a fake world and in a real one, in which each step is made at once and compared."""
+    """Units of work in a fake world and in a real one. Each step is made in both and compared immediately."""
 
     real: ClassVar[Callable[[], Storage]]
     units: ClassVar[int]
     one_writer: ClassVar[bool]
-    """Whether a unit that wants to write has to wait until another one that has written ends."""
+    """Whether a unit that wants to write must wait until another one that has written ends."""
 
     def __init__(self) -> None:
         super().__init__()
         self.worlds = [new_world(storage, self.units) for storage in (fake_storage(), type(self).real())]
-        self.next = dict.fromkeys(range(self.units), "new")  # how each unit is opened when it is used the next time
+        self.next = dict.fromkeys(range(self.units), "new")  # how each unit is opened the next time
         self.open: set[int] = set()
-        self.touched: set[int] = set()  # those that may hold an object with a change to write
-        self.writer: int | None = None  # the one that has written last, and not ended
+        self.touched: set[int] = set()  # units that may hold an object with a change to write
+        self.writer: int | None = None  # the unit that has written last and not ended
         self.met: dict[int, set[int]] = {unit: set() for unit in range(self.units)}  # places of what each unit has held
-        self.failed: set[int] = set()  # those that can only be rolled back or left, or whose savepoint must be
+        self.failed: set[int] = set()  # units that can only be rolled back or left, or whose savepoint must be
         self.unversioned: set[int] = set()  # places of objects whose unit ended without a commit
-        self.samples: tuple[Sample[Any], ...] = ()  # those of this history
+        self.samples: tuple[Sample[Any], ...] = ()  # the samples of this history
 
     def choose(self, samples: tuple[Sample[Any], ...]) -> None:
-        """Let the history be about some samples; store what their aggregates refer to."""
+        """Use some samples in the history, and store what their aggregates refer to."""
         self.samples = samples
         for world in self.worlds:
             store_needs(world.storage, samples)
 
     def sample(self, number: int) -> Sample[Any]:
-        """Return the sample of a number."""
+        """Return the sample with a number."""
         return self.samples[number % len(self.samples)]
 
     def sample_of(self, one: object) -> Sample[Any]:
@@ -58,9 +58,9 @@ class SideBySide(RuleBasedStateMachine):
         return fake
 
     def within(self, unit: int, step: Callable[[Block, World], Any], *, writes: bool) -> bool:
-        """Make a step in a unit of both worlds, opened where it must be; tell whether it succeeded.
+        """Make a step in a unit of both worlds, opened if necessary. Return whether it succeeded.
 
-        With several units, one that fails gives up at once, because databases differ in when its locks are free.
+        With several units, one that fails gives up immediately, because databases differ in when its locks are free.
         """
         if self.one_writer and self.writer is not None and (writes or unit in self.touched):
             unit = self.writer
@@ -77,13 +77,13 @@ class SideBySide(RuleBasedStateMachine):
         return not isinstance(outcome, tuple)
 
     def enter(self, unit: int) -> None:
-        """Open a block, if none is open."""
+        """Open a block unless one is open."""
         if unit not in self.open:
             self.both(lambda world: world.blocks[unit].enter(world.storage, self.next[unit]))
             self.open.add(unit)
 
     def give_up(self, unit: int) -> None:
-        """Go back to the savepoint that the unit is in, or roll it back and leave it."""
+        """Go back to the savepoint of the unit, or roll the unit back and leave it."""
         if self.worlds[0].blocks[unit].savepoints:
             self.undo_savepoint(unit, Oops())
         else:
@@ -91,12 +91,12 @@ class SideBySide(RuleBasedStateMachine):
             self.close(unit, by_error=False, after="again")
 
     def undo_savepoint(self, unit: int, error: Oops | None) -> None:
-        """Leave the innermost savepoint, which is undone by an error, or when the unit has failed in it."""
+        """Leave the innermost savepoint. An error undoes it, and so does a failure of the unit inside it."""
         if not ends_a_unit(self.both(lambda world: leave(world.blocks[unit].savepoints.pop(), error))):
             self.failed.discard(unit)
 
     def change(self, places: list[int], change: Callable[..., None]) -> None:
-        """Make a change to objects in both worlds, in which new parts get the same ids."""
+        """Change objects in both worlds. New parts get the same ids in both."""
         self.touched |= self.open
         with same_ids() as again:
 
@@ -107,7 +107,7 @@ class SideBySide(RuleBasedStateMachine):
             self.both(step)
 
     def close(self, unit: int, *, by_error: bool, after: str) -> None:
-        """Leave all savepoints and the block of a unit, if it is open; then compare what is stored."""
+        """Leave all savepoints and the block of a unit, if it is open. Then compare what is stored."""
         if unit in self.open:
             self.both(lambda world: leave_block(world.blocks[unit], by_error=by_error))
             self.open.discard(unit)
@@ -116,7 +116,7 @@ class SideBySide(RuleBasedStateMachine):
             self.both(lambda world: stored(world, self.samples))
 
     def meet_held(self, unit: int) -> None:
-        """Remember what a unit holds now."""
+        """Note what a unit holds now."""
         self.met[unit].update(self.places_held(unit))
 
     def places_held(self, unit: int) -> list[int]:
@@ -125,7 +125,7 @@ class SideBySide(RuleBasedStateMachine):
         return [place for place, one in enumerate(world.objects) if world.blocks[unit].uow.holds(one)]
 
     def forget(self, unit: int, stored: list[int] | None = None) -> None:
-        """Note that the transaction of a unit is over; ``stored`` are the places of what a commit has stored."""
+        """Note that the transaction of a unit is over. A commit has stored the objects at the places ``stored``."""
         self.touched.discard(unit)
         self.failed.discard(unit)
         if stored is None:
@@ -136,7 +136,7 @@ class SideBySide(RuleBasedStateMachine):
         self.writer = None if self.writer == unit else self.writer
 
     def pick(self, number: int) -> tuple[Sample[Any], int] | None:
-        """Return the sample and the place of one of the objects seen so far, more often of one seen lately."""
+        """Return the sample and the place of an object seen so far. Recent ones are more likely."""
         objects = self.worlds[0].objects
         if not objects:
             return None
@@ -144,7 +144,7 @@ class SideBySide(RuleBasedStateMachine):
         return self.sample_of(objects[place]), place
 
     def held(self, unit: int, number: int) -> tuple[Sample[Any], int] | None:
-        """Return the sample and the place of one of the objects that a unit holds."""
+        """Return the sample and the place of an object that a unit holds."""
         places = self.places_held(unit)
         if not places:
             return None
@@ -153,11 +153,11 @@ class SideBySide(RuleBasedStateMachine):
 
     @invariant()
     def objects_look_alike(self) -> None:
-        """Every object can be read, and has the same values in both worlds, and the same version where it has one."""
+        """Check that every object can be read and is alike in both worlds, its version only if it means something."""
         assert_alike(*(self.looks(world) for world in self.worlds))
 
     def looks(self, world: World) -> list[dict[str, Any]]:
-        """Return what the objects of a world hold; a version means nothing after a failure or without a commit."""
+        """Return what the objects of a world hold. A version means nothing after a failure or without a commit."""
         free = self.unversioned.union(*(self.met[unit] for unit in self.failed))
         looks = [exact(one) for one in world.objects]
         for place in free:
@@ -165,7 +165,7 @@ class SideBySide(RuleBasedStateMachine):
         return looks
 
     def teardown(self) -> None:
-        """Leave what is open, whatever was different, so that the next history finds no transaction of this one."""
+        """Leave what is open, whatever differed, so the next history finds no transaction of this one."""
         for world in self.worlds:
             for unit in self.open:
                 with suppress(Exception):
@@ -173,7 +173,7 @@ class SideBySide(RuleBasedStateMachine):
 
 
 def assert_alike(fake: Any, real: Any) -> None:
-    """Fail unless both worlds say the same, showing what they say where they differ."""
+    """Fail unless both worlds say the same. Show what they say where they differ."""
     if isinstance(fake, list) and isinstance(real, list) and len(fake) == len(real):
         differing = [number for number, (one, other) in enumerate(zip(fake, real, strict=True)) if one != other]
         for number in differing[:1]:

@@ -1,6 +1,6 @@
-"""Two aggregates of the tests alone with two attributes of each kind, one of which may be ``None``; one has a part.
+"""Two aggregates for the tests with two attributes of each kind, one of them nullable. One aggregate has a part.
 
-In a project each attribute would be declared by itself, such as ``text: str = field(metadata={"max_length": 40})``.
+In a project each attribute would be declared separately, such as ``text: str = field(metadata={"max_length": 40})``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LONG = 2**63
 
 
 class Sku(str):
-    """A text with a length of its own."""
+    """A text with a declared length."""
 
     __slots__ = ()
     MAX_LENGTH: ClassVar[int] = 10
@@ -48,7 +48,7 @@ class Colour(Enum):
 
 @frozen
 class Kind:
-    """A kind of attribute: its type, what is declared, its column, and values that are stored, as pairs, or refused.
+    """A kind of attribute: its type, its declaration, its column, and values that are stored, as pairs, or refused.
 
     The first of a pair is given, and the second is read. The first two pairs are of different values.
     """
@@ -171,7 +171,7 @@ KINDS: dict[str, Kind] = {
 """Each kind of attribute, by the name of the attribute."""
 
 ATTRIBUTES = [*KINDS, *(f"maybe_{name}" for name in KINDS)]
-"""The names of all attributes; those that begin with maybe_ may be ``None``."""
+"""The names of all attributes. Those that begin with maybe_ may be ``None``."""
 
 
 def kind_of(attribute: str) -> Kind:
@@ -200,7 +200,7 @@ class Piece(Values):  # type: ignore[misc]  # it is made above
 
 @define(slots=False, eq=False, kw_only=True)
 class Specimen(Values, Aggregate):  # type: ignore[misc]  # likewise
-    """A root with an attribute of each kind, and with one that is unique."""
+    """A root with an attribute of each kind and a unique one."""
 
     price: Decimal | None = field(default=None, metadata={"digits": 9, "places": 2})
     piece: Piece | None = None
@@ -224,7 +224,7 @@ class PriceTaken(ValueTaken):
 
 
 class SpecimenRepository(Repository[Specimen]):
-    """The specimens that are stored."""
+    """The stored specimens."""
 
     aggregate = Specimen
     not_found = SpecimenNotFound
@@ -232,7 +232,7 @@ class SpecimenRepository(Repository[Specimen]):
 
 
 class LeafletRepository(Repository[Leaflet]):
-    """The leaflets that are stored."""
+    """The stored leaflets."""
 
     aggregate = Leaflet
     not_found = SpecimenNotFound

@@ -1,6 +1,6 @@
-"""Two aggregates of the tests alone with subclasses: staff in joined tables, and vehicles in a single table.
+"""Two aggregates for the tests with subclasses: staff in joined tables, and vehicles in a single table.
 
-A manager has parts of its own, and a director is a manager.
+A manager has further parts, and a director is a manager.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Badge:
 
 @define(slots=False, eq=False, kw_only=True)
 class Goal:
-    """A part of managers alone."""
+    """A part that only managers have."""
 
     text: str = field(metadata={"max_length": 40})
 
 
 @define(slots=False, eq=False, kw_only=True)
 class Employee(Aggregate):
-    """Who works here."""
+    """A person who works here."""
 
     name: str = field(metadata={"max_length": 40})
     badges: list[Badge] = field(factory=list)
@@ -96,7 +96,7 @@ class Engineer(Employee):
 
 @define(slots=False, eq=False, kw_only=True)
 class Vehicle(Aggregate):
-    """What drives."""
+    """A vehicle."""
 
     name: str = field(metadata={"max_length": 40})
 
@@ -197,7 +197,7 @@ map_aggregate(Truck, inherits=Vehicle, polymorphic_identity="truck")
 
 
 class EmployeeRepository(Repository[Employee]):
-    """The staff that are stored."""
+    """The stored staff."""
 
     aggregate = Employee
     subclasses = (Manager, Director, Engineer)
@@ -206,7 +206,7 @@ class EmployeeRepository(Repository[Employee]):
 
 
 class VehicleRepository(Repository[Vehicle]):
-    """The vehicles that are stored."""
+    """The stored vehicles."""
 
     aggregate = Vehicle
     subclasses = (Car, Truck)
@@ -234,7 +234,7 @@ STAFF: dict[str, tuple[type[SqlRepository[Any]], type[FakeRepository[Any]]]] = {
     "staff": (SqlEmployees, FakeEmployees),
     "vehicles": (SqlVehicles, FakeVehicles),
 }
-"""Their repositories, by the names that they have in a unit of work."""
+"""The repositories of these aggregates, by their names in a unit of work."""
 
 MAKERS: dict[str, Callable[[str], Any]] = {
     "employee": lambda name: Employee(name=name, badges=[Badge(door="b"), Badge(door="a")]),
@@ -257,7 +257,7 @@ def items_of(uow: UnitOfWork, one: object) -> Repository[Any]:
 
 
 def stored(storage: Storage, kind: str, name: str = "ann") -> Any:
-    """Store an object of a class and return it; its unit has ended."""
+    """Store an object of a class and return it. Its unit has ended."""
     made = MAKERS[kind](name)
     with storage.unit() as uow:
         items_of(uow, made).add(made)
@@ -266,13 +266,13 @@ def stored(storage: Storage, kind: str, name: str = "ann") -> Any:
 
 
 def read(storage: Storage, one: Any) -> Any:
-    """Read an object in a unit of its own."""
+    """Read an object in a separate unit."""
     with storage.unit(read_only=True) as uow:
         return items_of(uow, one).get(one.id)
 
 
 def with_id(kind: str, name: str, id: UUID) -> Any:
-    """Return an object of a class that has an id."""
+    """Return an object of a class with an id."""
     made = MAKERS[kind](name)
     object.__setattr__(made, "id", id)
     return made

@@ -13,7 +13,7 @@ from tests.contract.sample import Kit
 
 @pytest.mark.promise(11)
 def test_a_task_does_not_wait_for_another_one(kit: Kit[Any]) -> None:
-    """It is refused before it waits for a lock, and the first task stores its work."""
+    """A task never waits for the lock of another task: it is refused first, and the first task stores its work."""
 
     async def program() -> None:
         go_on = asyncio.Event()
@@ -38,7 +38,7 @@ def test_a_task_does_not_wait_for_another_one(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(11)
 def test_units_nest_in_one_task(kit: Kit[Any]) -> None:
-    """As in a program without a loop."""
+    """Units of one task nest as in a program without a loop."""
     kit.stored("ann")
 
     async def program() -> None:
@@ -53,7 +53,7 @@ def test_units_nest_in_one_task(kit: Kit[Any]) -> None:
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_the_next_task_has_what_the_last_one_held(kit: Kit[Any], cancelled: bool) -> None:
-    """Its locks, too, whether that one was cancelled or ended."""
+    """The next task gets the locks of the last one, whether that one was cancelled or ended."""
 
     async def program() -> None:
         go_on = asyncio.Event()

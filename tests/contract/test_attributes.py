@@ -26,7 +26,7 @@ each_way = pytest.mark.parametrize("way", WAYS)
 
 @frozen
 class Shelf:
-    """Specimens, which have a part with the same attributes, or leaflets, which have none, on a storage."""
+    """Specimens, which have a part with the same attributes, or leaflets, which have no parts, on a storage."""
 
     storage: Storage
     repository: str
@@ -44,7 +44,7 @@ class Shelf:
         return Specimen(**given, piece=Piece(**deepcopy(given)))
 
     def store(self, *some: Any) -> None:
-        """Store aggregates, in a unit of its own."""
+        """Store aggregates in a separate unit."""
         with self.storage.unit() as uow:
             for one in some:
                 self.of(uow).add(one)
@@ -68,7 +68,7 @@ def shelf(storage: Storage, request: pytest.FixtureRequest) -> Shelf:
 
 
 def first(attribute: str) -> Any:
-    """Return the value that an aggregate is made with."""
+    """Return the value with which an aggregate is made."""
     return kind_of(attribute).values[0][1]
 
 
@@ -78,7 +78,7 @@ def holders(one: Any) -> list[Any]:
 
 
 def look(one: Any, attribute: str) -> tuple[Any, ...]:
-    """Return what an aggregate and its part hold: the class, and all that can be seen of the value."""
+    """Return the class and the visible value of an attribute, on an aggregate and its part."""
     values = [getattr(each, attribute) for each in holders(one)]
     return attribute, *((type(value), repr(value)) for value in values)
 
@@ -89,7 +89,7 @@ def seen(one: Any, attribute: str, value: Any) -> tuple[Any, ...]:
 
 
 def edit(one: Any, attribute: str, way: str) -> Any:
-    """Change what an aggregate and its part hold; return a copy of the value that they have then."""
+    """Change what an aggregate and its part hold. Return a copy of the value that they have then."""
     kind = kind_of(attribute)
     for each in holders(one):
         if way == "change in place" and kind.change:
@@ -100,7 +100,7 @@ def edit(one: Any, attribute: str, way: str) -> Any:
 
 
 def test_a_value_comes_back(shelf: Shelf) -> None:
-    """Equal and of the same type, however it was added."""
+    """A value comes back equal and of the same type, however it was added."""
     pairs = {name: [*kind_of(name).values, *([(None, None)] if name in NULLABLE else [])] for name in ATTRIBUTES}
     rounds = [{name: some[n % len(some)] for name, some in pairs.items()} for n in range(max(map(len, pairs.values())))]
     expected, new = {}, []
@@ -121,7 +121,7 @@ def test_a_value_comes_back(shelf: Shelf) -> None:
 
 @each_way
 def test_a_changed_value_comes_back(shelf: Shelf, way: str) -> None:
-    """Whether it was replaced, cleared, or changed in place; the version rises by one."""
+    """A changed value comes back, whether it was replaced, cleared or changed in place. The version rises by one."""
     one = shelf.stored()
     for version, name in enumerate(WAYS[way], start=2):
         with shelf.storage.unit() as uow:
@@ -136,7 +136,7 @@ def test_a_changed_value_comes_back(shelf: Shelf, way: str) -> None:
 @each_way
 @pytest.mark.parametrize("flushed", [False, True], ids=["pending", "flushed"])
 def test_an_undone_savepoint_gives_a_value_back(shelf: Shelf, way: str, flushed: bool) -> None:
-    """In the object and in the storage; it can be changed again then."""
+    """An undone savepoint gives a value back, in the object and in the storage. It can be changed again."""
     one = shelf.stored()
     for version, name in enumerate(WAYS[way], start=2):
         with shelf.storage.unit() as uow:
@@ -180,7 +180,10 @@ def _change(shelf: Shelf, uow: UnitOfWork, id: Any, name: str, value: Any) -> No
 
 @pytest.mark.parametrize("put", [_add, _add_in_bulk, _change])
 def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
-    """By the domain's error, which names class and attribute, at the same call, and nothing is written."""
+    """A value that cannot be stored is refused by the same call everywhere. The error names class and attribute.
+
+    Nothing is written.
+    """
     one = shelf.stored()
     kind = type(holders(one)[-1] if put is _change else one)
     for name in ATTRIBUTES:
@@ -194,8 +197,8 @@ def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
         assert [1] == [each.version for each in shelf.of(uow).stream()]
 
 
-def test_an_equal_value_of_another_class_changes_nothing(shelf: Shelf) -> None:
-    """Such as 1 for True: it is not written, and so not refused."""
+def test_an_equal_value_is_no_change(shelf: Shelf) -> None:
+    """An equal value of another class, such as 1 for True, changes nothing. It is not written, so it is not refused."""
     one = shelf.stored()
     for name in ATTRIBUTES:
         for value in (each for each in kind_of(name).refused if each == first(name)):
@@ -206,8 +209,8 @@ def test_an_equal_value_of_another_class_changes_nothing(shelf: Shelf) -> None:
             assert (1, seen(found, name, first(name))) == (found.version, look(found, name))
 
 
-def test_the_error_for_a_taken_value_shows_it_as_it_is_stored(storage: Storage) -> None:
-    """In the same words on every storage, whatever was given."""
+def test_a_taken_value_is_shown_as_stored(storage: Storage) -> None:
+    """The error for a taken value shows it as it is stored, in the same words on every storage."""
     shelf = Shelf(storage, "specimens")
     shelf.store(one := shelf.new(), other := shelf.new())
     for mine, price in ((one, Decimal("1.5")), (other, Decimal("1.500"))):
@@ -221,8 +224,8 @@ def test_the_error_for_a_taken_value_shows_it_as_it_is_stored(storage: Storage) 
     assert "1.50" == caught.value.value
 
 
-def test_a_refused_value_can_be_mended_after_a_savepoint(shelf: Shelf) -> None:
-    """As after any error of the domain."""
+def test_a_refused_value_can_be_corrected(shelf: Shelf) -> None:
+    """After a savepoint, a refused value can be corrected, as after any error of the domain."""
     one = shelf.stored()
     with shelf.storage.unit() as uow:
         mine = shelf.of(uow).get(one.id)
@@ -234,7 +237,7 @@ def test_a_refused_value_can_be_mended_after_a_savepoint(shelf: Shelf) -> None:
 
 
 def test_json_that_is_the_same_is_not_written(shelf: Shelf) -> None:
-    """Though it was changed and changed back, or replaced by what is equal."""
+    """Unchanged JSON is not written, even if it was changed and changed back or replaced by an equal value."""
     one = shelf.stored()
     for name in JSON:
         with shelf.storage.unit() as uow:
@@ -247,7 +250,7 @@ def test_json_that_is_the_same_is_not_written(shelf: Shelf) -> None:
 
 
 def test_json_of_a_part_moves_the_root(storage: Storage) -> None:
-    """Though nothing else has changed."""
+    """A change of a part's JSON alone raises the version of the root."""
     shelf = Shelf(storage, "specimens")
     one = shelf.stored()
     with storage.unit() as uow:
@@ -261,7 +264,7 @@ def test_json_of_a_part_moves_the_root(storage: Storage) -> None:
 
 
 def test_json_of_a_streamed_object_is_written(shelf: Shelf) -> None:
-    """Though the caller has let it go."""
+    """Changed JSON of a streamed object is written, even if the caller no longer holds the object."""
     one, other = shelf.stored(), shelf.stored()
     with shelf.storage.unit() as uow:
         for mine in shelf.of(uow).stream():
@@ -271,7 +274,7 @@ def test_json_of_a_streamed_object_is_written(shelf: Shelf) -> None:
 
 
 def test_json_is_shared_with_no_storage(shelf: Shelf) -> None:
-    """What is changed after the commit, or after the end of the unit, changes nothing stored."""
+    """No storage shares JSON: a change after the commit or after the end of the unit changes nothing stored."""
     shared: dict[str, Any] = {"in": []}
     one, other = shelf.new(facts=shared), shelf.new(facts=shared)
     shelf.store(one, other)
@@ -281,7 +284,7 @@ def test_json_is_shared_with_no_storage(shelf: Shelf) -> None:
 
 
 def test_changed_json_that_is_not_committed_warns(shelf: Shelf) -> None:
-    """Like any other change."""
+    """Changed JSON that is not committed warns like any other change."""
     one = shelf.stored()
     uow = shelf.storage.unit()
     uow.__enter__()
@@ -291,5 +294,5 @@ def test_changed_json_that_is_not_committed_warns(shelf: Shelf) -> None:
 
 
 def test_each_kind_has_two_values() -> None:
-    """So a change from the first to the second is one."""
+    """Each kind has two different values, so a change from the first to the second is a change."""
     assert all(repr(kind.values[0][1]) != repr(kind.values[1][1]) for kind in KINDS.values())

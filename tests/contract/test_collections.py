@@ -1,4 +1,4 @@
-"""Promise 16: pages, streams and bulk; and what a repository answers to whoever looks for something."""
+"""Promise 16: pages, streams and bulk, and the answers of a repository to a search."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def store_many(kit: Kit[Any], count: int, *, from_iterator: bool = False) -> lis
 
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("limit", [1, 3, 7, 8, 1000])
-def test_pages_show_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any], limit: int) -> None:
-    """Whatever their size; the last one says that none follows."""
+def test_pages_show_every_aggregate_once(kit: Kit[Any], limit: int) -> None:
+    """Pages of any size show every aggregate once, in the order of ids. The last page says that none follows."""
     stored = store_many(kit, 7)
     seen: list[Any] = []
     with kit.unit() as uow:
@@ -53,8 +53,8 @@ def test_pages_show_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any], limi
 
 
 @pytest.mark.promise(16)
-def test_a_page_goes_on_after_a_key_that_has_been_removed(kit: Kit[Any]) -> None:
-    """The key is a place in the order, not an aggregate; and so is one that never existed."""
+def test_a_page_follows_a_removed_key(kit: Kit[Any]) -> None:
+    """A page goes on after a key that was removed or never existed: it is a place in the order, not an aggregate."""
     stored = store_many(kit, 4)
     with kit.unit() as uow:
         page = kit.of(uow).page(limit=2)
@@ -68,8 +68,8 @@ def test_a_page_goes_on_after_a_key_that_has_been_removed(kit: Kit[Any]) -> None
 
 
 @pytest.mark.promise(16)
-def test_a_page_has_fifty_aggregates_unless_another_number_is_asked_for(kit: Kit[Any]) -> None:
-    """And says that there are more."""
+def test_a_page_has_fifty_by_default(kit: Kit[Any]) -> None:
+    """A page has fifty aggregates unless another number is given, and says that more follow."""
     with kit.unit() as uow:
         kit.of(uow).add_many(kit.sample.make(f"member{number}") for number in range(51))
         page = kit.of(uow).page()
@@ -80,23 +80,23 @@ def test_a_page_has_fifty_aggregates_unless_another_number_is_asked_for(kit: Kit
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("limit", [0, -1, MAX_PAGE + 1, "5", 2.5, None])
 def test_a_page_of_an_impossible_size_is_refused(kit: Kit[Any], limit: object) -> None:
-    """With the value and the range."""
+    """A page of an impossible size is refused with the value and the range."""
     with kit.unit() as uow, pytest.raises(InvalidValue, match="a page holds 1 to 1000") as caught:
         kit.of(uow).page(limit=limit)  # type: ignore[arg-type]  # the wrong type is the point
     assert limit == caught.value.value
 
 
 @pytest.mark.promise(16)
-def test_a_stream_yields_every_aggregate_once_in_the_order_of_ids(kit: Kit[Any], small_batches: int) -> None:
-    """Across the ends of its batches."""
+def test_a_stream_yields_every_aggregate_once(kit: Kit[Any], small_batches: int) -> None:
+    """A stream yields every aggregate once, in the order of ids, across the ends of its batches."""
     stored = store_many(kit, 2 * small_batches + 1)
     with kit.unit() as uow:
         assert [one.id for one in stored] == [one.id for one in kit.of(uow).stream()]
 
 
 @pytest.mark.promise(16)
-def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[Any], small_batches: int) -> None:
-    """Each is met once, whatever happens to those that were met before."""
+def test_streamed_aggregates_can_be_changed(kit: Kit[Any], small_batches: int) -> None:
+    """Aggregates can be changed and removed during a stream. Each comes once, whatever happens to earlier ones."""
     store_many(kit, small_batches + 5)
     met, changed = 0, []
     with kit.unit() as uow:
@@ -112,8 +112,8 @@ def test_aggregates_can_be_changed_and_removed_while_they_are_streamed(kit: Kit[
 
 
 @pytest.mark.promise(16)
-def test_a_stream_ends_though_each_that_it_yields_is_replaced_by_another_one(kit: Kit[Any]) -> None:
-    """What is added meanwhile is behind the batch that was read, and the last one was not full."""
+def test_a_stream_of_replaced_aggregates_ends(kit: Kit[Any]) -> None:
+    """A stream ends even if each aggregate is replaced: a new one comes behind the last batch, which was not full."""
     store_many(kit, 25)
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
@@ -124,8 +124,8 @@ def test_a_stream_ends_though_each_that_it_yields_is_replaced_by_another_one(kit
 
 
 @pytest.mark.promise(16)
-def test_the_end_of_a_stream_is_no_call_of_the_unit(kit: Kit[Any]) -> None:
-    """Whoever commits at the last one leaves the loop in peace."""
+def test_the_end_of_a_stream_is_no_call(kit: Kit[Any]) -> None:
+    """The end of a stream is no call of the unit. So a caller may commit at the last aggregate."""
     store_many(kit, 25)
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):
@@ -136,8 +136,8 @@ def test_the_end_of_a_stream_is_no_call_of_the_unit(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(8)
-def test_a_stream_goes_on_with_what_is_left_after_a_savepoint_that_failed(kit: Kit[Any]) -> None:
-    """It had read what was changed in there."""
+def test_a_stream_goes_on_after_a_failed_savepoint(kit: Kit[Any]) -> None:
+    """A stream that began in a failed savepoint goes on after it, with the restored aggregates."""
     last = store_many(kit, 25)[-1]
     before = kit.all_values()
     with kit.unit() as uow:
@@ -152,8 +152,8 @@ def test_a_stream_goes_on_with_what_is_left_after_a_savepoint_that_failed(kit: K
 
 
 @pytest.mark.promise(5)
-def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(kit: Kit[Any]) -> None:
-    """The next block of the same unit sees what is stored then."""
+def test_a_stream_outlives_its_block(kit: Kit[Any]) -> None:
+    """A stream still yields the batch it has read after its block. The next block of the unit reads again."""
     last = store_many(kit, 25)[-1]
     unit = kit.unit()
     with unit as uow:
@@ -168,8 +168,8 @@ def test_what_a_stream_has_read_still_comes_after_its_block_and_is_of_no_other(k
 
 
 @pytest.mark.promise(16)
-def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[Any], small_batches: int) -> None:
-    """Also an empty one."""
+def test_a_bulk_takes_any_iterator(kit: Kit[Any], small_batches: int) -> None:
+    """A bulk takes an iterator of any length, also an empty one, and counts it."""
     length = 2 * small_batches + 1
     with kit.unit() as uow:
         counts = [
@@ -182,8 +182,8 @@ def test_bulk_addition_takes_an_iterator_of_any_length_and_counts_it(kit: Kit[An
 
 
 @pytest.mark.promise(16)
-def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any], small_batches: int) -> None:
-    """It may come from the same unit of work; what is raised in it leaves the unit usable."""
+def test_a_bulk_reads_its_source_in_batches(kit: Kit[Any], small_batches: int) -> None:
+    """A bulk reads its source a batch at a time. The source may be of the same unit, which survives its errors."""
 
     def source(uow: Shop) -> Iterator[Any]:
         for number in range(small_batches + 1):
@@ -205,7 +205,7 @@ def test_bulk_addition_reads_its_source_a_batch_at_a_time(kit: Kit[Any], small_b
 def test_a_list_is_one_batch_of_a_bulk_addition(
     kit: Kit[Any], kind: Callable[[list[Any]], Any], small_batches: int
 ) -> None:
-    """Of which nothing is stored when one is wrong, however late, and the unit goes on."""
+    """A list is one batch of a bulk. If one aggregate is wrong, nothing is stored and the unit goes on."""
     made = [kit.sample.make(f"word{number:05}") for number in range(small_batches + 1)]
     with kit.unit() as uow:
         with pytest.raises(TypeError):
@@ -216,8 +216,8 @@ def test_a_list_is_one_batch_of_a_bulk_addition(
 
 
 @pytest.mark.promise(16)
-def test_the_greatest_batches_and_pages_lose_nothing(storage: Storage) -> None:
-    """One more than fits into each: a bulk of 2,000, streams of 500, a page of 1,000."""
+def test_the_greatest_batches_lose_nothing(storage: Storage) -> None:
+    """One more than fits into a batch or page is not lost: a bulk of 2,000, streams of 500, a page of 1,000."""
     kit = Kit(storage, MEMBERS)
     stored = [one.id for one in store_many(kit, BULK_BATCH + 1, from_iterator=True)]
     with storage.unit(read_only=True) as uow:
@@ -231,8 +231,8 @@ def test_the_greatest_batches_and_pages_lose_nothing(storage: Storage) -> None:
 
 
 @pytest.mark.promise(16)
-def test_bulk_addition_lets_go_of_the_objects(kit: Kit[Any]) -> None:
-    """They are not changed, and changing them afterwards changes nothing stored."""
+def test_a_bulk_does_not_track_its_objects(kit: Kit[Any]) -> None:
+    """A bulk does not change the objects, and changing them afterwards changes nothing stored."""
     ann = kit.sample.make("ann")
     made = values(ann)
     with kit.unit() as uow:
@@ -247,8 +247,8 @@ def test_bulk_addition_lets_go_of_the_objects(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(8)
-def test_a_removed_aggregate_can_be_added_again_in_bulk(kit: Kit[Any]) -> None:
-    """One version further, so that a change of the one that was removed is refused."""
+def test_a_removed_aggregate_can_be_bulk_added(kit: Kit[Any]) -> None:
+    """A removed aggregate can be added again in bulk, one version further. A change of the removed one is refused."""
     ann = kit.stored()
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -263,7 +263,7 @@ def test_a_removed_aggregate_can_be_added_again_in_bulk(kit: Kit[Any]) -> None:
 
 
 def test_what_is_not_stored_is_not_found(kit: Kit[Any]) -> None:
-    """The error names the key and the value, and what to do; the unit goes on."""
+    """A missing aggregate is not found. The error has the key, the value and what to do. The unit goes on."""
     ann, unknown = kit.stored("ann"), kit.sample.make("bob").id
     with kit.unit() as uow:
         repository = kit.of(uow)
@@ -275,8 +275,8 @@ def test_what_is_not_stored_is_not_found(kit: Kit[Any]) -> None:
 
 
 @each_unique_that_is_found
-def test_a_unique_value_that_nobody_has_is_not_found(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """The error names the attribute and the value; the unit goes on."""
+def test_an_unknown_unique_value_is_not_found(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A unique value without a holder is not found. The error has the attribute and the value. The unit goes on."""
     ann, unknown = kit.stored("ann"), unique.value(kit.sample.make("bob"))
     with kit.unit() as uow:
         repository = kit.of(uow)
@@ -287,8 +287,8 @@ def test_a_unique_value_that_nobody_has_is_not_found(kit: Kit[Any], unique: Uniq
         assert kit.find(unique, uow, unique.value(ann)) == ann
 
 
-def test_a_member_who_is_not_stored_is_not_found_in_any_spelling(storage: Storage) -> None:
-    """The error shows the form that was looked for."""
+def test_a_missing_member_is_shown_as_searched(storage: Storage) -> None:
+    """A member who is not stored is not found in any spelling. The error shows the form that was looked for."""
     stored_member(storage, "ann")
     with storage.unit() as uow:
         with pytest.raises(MemberNotFound, match="no member has the name 'bob'"):
@@ -299,7 +299,7 @@ def test_a_member_who_is_not_stored_is_not_found_in_any_spelling(storage: Storag
 
 
 def test_a_key_that_cannot_be_an_id_is_refused(kit: Kit[Any]) -> None:
-    """By the domain, before any database sees it."""
+    """The domain refuses a key that cannot be an id before any database sees it."""
     key: Any = object()
     with kit.unit() as uow:
         with pytest.raises(InvalidValue, match=r"the id of .+ is of type"):
@@ -308,8 +308,8 @@ def test_a_key_that_cannot_be_an_id_is_refused(kit: Kit[Any]) -> None:
             kit.of(uow).page(after=key)
 
 
-def test_a_key_that_cannot_be_a_name_or_an_address_is_refused(uow: Shop) -> None:
-    """Likewise."""
+def test_an_invalid_name_or_address_is_refused(uow: Shop) -> None:
+    """The domain refuses a key that cannot be a name or an address."""
     with uow:
         with pytest.raises(InvalidName):
             uow.members.get_by_name("a\x00b")
@@ -317,8 +317,8 @@ def test_a_key_that_cannot_be_a_name_or_an_address_is_refused(uow: Shop) -> None
             uow.members.get_by_email("ann")
 
 
-def test_those_who_hold_a_name_or_an_address_are_listed_once_each(storage: Storage) -> None:
-    """In the order of ids; names and addresses that nobody has do no harm."""
+def test_holders_are_listed_once_each(storage: Storage) -> None:
+    """The holders of names or addresses are listed once each, by id. Unknown names and addresses do no harm."""
     members = [new_member(name) for name in ("ann", "bob", "cid", "dan")]
     with storage.unit() as uow:
         uow.members.add_many(reversed(members))

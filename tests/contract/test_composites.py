@@ -41,17 +41,17 @@ def change_currency(one: Article) -> None:
 
 
 def set_to_none(one: Article) -> None:
-    """Have no size."""
+    """Set the size to ``None``."""
     one.size = None
 
 
 def forget_height(one: Article) -> None:
-    """Keep one of the two values."""
+    """Set one of the two values to ``None``."""
     one.size = Size(3)
 
 
 def set_from_none(one: Article) -> None:
-    """Have had a price before."""
+    """Set the old price."""
     one.old_price = one.price
 
 
@@ -61,13 +61,13 @@ def change_in_part(one: Article) -> None:
 
 
 def exchange_in_parts(one: Article) -> None:
-    """Exchange values, of which one is ``None``."""
+    """Swap values, one of which is ``None``."""
     first, second = one.offers
     first.rebate, second.rebate = second.rebate, first.rebate
 
 
 def replace_label(one: Article) -> None:
-    """Put another frozen part in place of one."""
+    """Replace a frozen part."""
     one.labels = {Label(text="new", size=Size(1, 2))}
 
 
@@ -92,7 +92,7 @@ each_flush = pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_value_objects_are_stored(storage: Storage, bulk: bool) -> None:
-    """Of roots and parts; ``None`` is ``None`` again."""
+    """Value objects of roots and parts are stored, and ``None`` is ``None`` again."""
     made, stamps = new_article(), [Stamp(name="a", price=euros(1)), Stamp(name="b", price=euros(2), old_price=euros(1))]
     with storage.unit() as uow:
         if bulk:
@@ -113,7 +113,7 @@ def test_value_objects_are_stored(storage: Storage, bulk: bool) -> None:
 @each_flush
 @each_change
 def test_a_changed_value_object_is_stored(storage: Storage, change: Callable[[Article], None], flushed: bool) -> None:
-    """The version rises once, for one in a part too."""
+    """A changed value object is stored, in a part too. The version rises once."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         mine = articles_of(uow).get(ann.id)
@@ -133,7 +133,7 @@ def test_a_changed_value_object_is_stored(storage: Storage, change: Callable[[Ar
 def test_an_undone_value_object_is_given_back(
     storage: Storage, change: Callable[[Article], None], flushed: bool
 ) -> None:
-    """By a savepoint; and it can be changed further."""
+    """A savepoint gives an undone value object back. It can be changed further."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         mine = articles_of(uow).get(ann.id)
@@ -150,7 +150,7 @@ def test_an_undone_value_object_is_given_back(
 
 @pytest.mark.promise(8)
 def test_an_equal_value_object_is_no_change(storage: Storage) -> None:
-    """A unit that is left with it warns of nothing, and the version stays."""
+    """An equal value object is no change: leaving the unit does not warn, and the version stays."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         mine = articles_of(uow).get(ann.id)
@@ -160,7 +160,7 @@ def test_an_equal_value_object_is_no_change(storage: Storage) -> None:
 
 @pytest.mark.promise(3)
 def test_an_object_keeps_its_very_value_object(storage: Storage) -> None:
-    """With what is not stored in it, through additions, changes and a commit."""
+    """An object keeps its very value object, with its unstored attributes, through additions, changes and a commit."""
     ann, price = new_article(), Money(Decimal(5), "EUR", seen=1)
     ann.price = price
     with storage.unit() as uow:
@@ -175,7 +175,7 @@ def test_an_object_keeps_its_very_value_object(storage: Storage) -> None:
 
 @pytest.mark.promise(2)
 def test_reading_a_value_object_checks_nothing(storage: Storage) -> None:
-    """What is stored was valid when it was stored; what is not stored gets its default."""
+    """Reading does not check a value object: stored values were valid. Unstored attributes get their defaults."""
     ann = new_article()
     old = Money(Decimal(5), "EUR", seen=1)
     object.__setattr__(old, "currency", "old")
@@ -189,8 +189,8 @@ def test_reading_a_value_object_checks_nothing(storage: Storage) -> None:
 
 
 @pytest.mark.promise(4)
-def test_a_value_object_goes_along_to_another_unit(storage: Storage) -> None:
-    """When its object is stored anew."""
+def test_a_value_object_moves_to_another_unit(storage: Storage) -> None:
+    """A value object moves to another unit with its object when that is stored anew."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         articles_of(uow).remove(articles_of(uow).get(ann.id))
@@ -208,7 +208,7 @@ def test_a_value_object_goes_along_to_another_unit(storage: Storage) -> None:
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("way", COPYING)
 def test_a_copy_has_the_value_objects(storage: Storage, way: str, bulk: bool, kind: str) -> None:
-    """However it was copied, and whether its original was stored."""
+    """A copy has the value objects, however it was copied and whether its original was stored."""
     with storage.unit() as uow:
         ann, stamp = new_article(), Stamp(name="a", price=euros(1))
         if kind == "read":
@@ -234,8 +234,8 @@ def test_a_copy_has_the_value_objects(storage: Storage, way: str, bulk: bool, ki
 
 
 @pytest.mark.promise(8)
-def test_a_locked_read_has_the_newest_value_object(storage: Storage) -> None:
-    """In the object that the unit holds already."""
+def test_a_locked_read_has_the_newest_value(storage: Storage) -> None:
+    """A locked read brings the newest value object into the object that the unit already holds."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         mine = articles_of(uow).get(ann.id)
@@ -249,7 +249,7 @@ def test_a_locked_read_has_the_newest_value_object(storage: Storage) -> None:
 
 @pytest.mark.promise(7, 10)
 def test_a_failed_write_leaves_the_value_objects(storage: Storage) -> None:
-    """Of what could not be stored."""
+    """A failed write keeps the value objects of the refused object."""
     stored_article(storage)
     ann = new_article()
     before = values(ann)
@@ -266,13 +266,13 @@ def test_a_failed_write_leaves_the_value_objects(storage: Storage) -> None:
 
 @frozen
 class _Other(Money):
-    """A class of value objects that is not the one that is declared."""
+    """A class of value objects other than the declared one."""
 
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("wrong", [5, Size(1), _Other(Decimal(1), "EUR")], ids=["number", "other", "subclass"])
 def test_what_is_no_value_object_is_refused(storage: Storage, wrong: Any) -> None:
-    """In words of the domain, and the object keeps what it has."""
+    """A value of another class is refused in words of the domain, and the object keeps its value."""
     ann = stored_article(storage)
     with storage.unit() as uow:
         mine = articles_of(uow).get(ann.id)
@@ -287,7 +287,7 @@ def test_what_is_no_value_object_is_refused(storage: Storage, wrong: Any) -> Non
 @pytest.mark.parametrize("wrong", [Decimal("0.001"), None], ids=["too exact", "None"])
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_what_a_value_object_holds_is_checked(storage: Storage, wrong: Any, bulk: bool) -> None:
-    """Against what its class declares, before anything is written."""
+    """A value object is checked against the declarations of its class before anything is written."""
     ann = new_article()
     ann.offers[0].price = Money(wrong, "EUR")
     with storage.unit() as uow:
@@ -303,7 +303,7 @@ def test_what_a_value_object_holds_is_checked(storage: Storage, wrong: Any, bulk
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("new", [True, False], ids=["new", "stored"])
 def test_a_deleted_value_object_is_refused(storage: Storage, new: bool) -> None:
-    """As any other attribute that was deleted."""
+    """A deleted value object is refused like any other deleted attribute."""
     ann = new_article() if new else stored_article(storage)
     with (
         pytest.raises(UnitOfWorkMisuse, match=r"the attribute old_price of Article .* was deleted"),
@@ -331,7 +331,7 @@ def test_a_deleted_value_object_is_refused(storage: Storage, new: bool) -> None:
     ],
 )
 def test_a_port_does_not_compare_value_objects(storage: Storage, where: tuple[Where, ...], order_by: str) -> None:
-    """Nor sort by them: in several columns they have no order that all storages know."""
+    """A port neither compares nor sorts by value objects: in several columns they have no common order."""
     with storage.unit() as uow, pytest.raises(TypeError) as caught:
         articles_of(uow).list_where(*where, order_by=order_by)
     assert "Article.price is a value object: compare what is in it, by a query in each adapter" == str(caught.value)
@@ -339,7 +339,7 @@ def test_a_port_does_not_compare_value_objects(storage: Storage, where: tuple[Wh
 
 @pytest.mark.promise(14)
 def test_a_value_object_of_none_alone_is_refused(storage: Storage) -> None:
-    """It is not taken for ``None``, which was there before."""
+    """A value object of ``None`` alone is refused. It is not taken for the ``None`` that was there before."""
     empty: Any = Money(None, None)  # type: ignore[arg-type]  # the wrong type is the point
     article = stored_article(storage)
     with storage.unit() as uow:
@@ -350,8 +350,8 @@ def test_a_value_object_of_none_alone_is_refused(storage: Storage) -> None:
     assert read(storage, article).old_price is None
 
 
-def test_a_subclass_that_is_not_mapped_can_be_made() -> None:
-    """The repository refuses it, as that of any other class."""
+def test_an_unmapped_subclass_can_be_made() -> None:
+    """An object of an unmapped subclass can be made. The repository refuses it like any other class."""
 
     class Special(Article):
         """An article that no repository holds."""

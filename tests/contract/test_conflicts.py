@@ -30,8 +30,8 @@ def touch(kit: Kit[Any], one: Any, way: str) -> dict[str, Any]:
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("mine", WAYS)
 @pytest.mark.parametrize("theirs", WAYS)
-def test_the_second_of_two_changes_to_one_aggregate_is_refused(kit: Kit[Any], mine: str, theirs: str) -> None:
-    """Also when they change different attributes, and when they do the same: no update is lost."""
+def test_the_second_of_two_changes_is_refused(kit: Kit[Any], mine: str, theirs: str) -> None:
+    """The second of two changes to one aggregate is refused, also of other attributes or to the same values."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)) as caught, kit.unit() as uow:
         one = kit.of(uow).get(ann.id)
@@ -45,8 +45,8 @@ def test_the_second_of_two_changes_to_one_aggregate_is_refused(kit: Kit[Any], mi
 
 
 @pytest.mark.promise(8)
-def test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids(kit: Kit[Any]) -> None:
-    """Which of them it was, the database does not tell."""
+def test_a_conflict_names_all_pending_ids(kit: Kit[Any]) -> None:
+    """A conflict names all pending aggregates in the order of ids. The database does not say which one it was."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with pytest.raises(ConcurrentChange, match=f"{named(ann)} or {named(bob)}"), kit.unit() as uow:
         mine = [kit.of(uow).get(one.id) for one in (bob, ann)]
@@ -60,8 +60,8 @@ def test_a_conflict_names_all_that_were_to_be_written_in_the_order_of_ids(kit: K
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("way", WAYS)
-def test_changing_an_aggregate_that_another_unit_removed_is_refused(kit: Kit[Any], way: str) -> None:
-    """The removal is not undone by the change."""
+def test_a_removed_aggregate_cannot_be_changed(kit: Kit[Any], way: str) -> None:
+    """Changing an aggregate that another unit removed is refused. The change does not undo the removal."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -75,8 +75,8 @@ def test_changing_an_aggregate_that_another_unit_removed_is_refused(kit: Kit[Any
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("way", [*WAYS, "removed"])
-def test_removing_an_aggregate_that_another_unit_touched_is_refused(kit: Kit[Any], way: str) -> None:
-    """A removal, too, is of the version that was read."""
+def test_a_touched_aggregate_cannot_be_removed(kit: Kit[Any], way: str) -> None:
+    """Removing an aggregate that another unit touched is refused: a removal is of the version that was read."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -94,8 +94,8 @@ def test_removing_an_aggregate_that_another_unit_touched_is_refused(kit: Kit[Any
 
 
 @pytest.mark.promise(8)
-def test_an_aggregate_removed_and_added_again_is_not_the_version_that_others_read(kit: Kit[Any]) -> None:
-    """Its version goes on rising, so a change based on the old one is refused."""
+def test_a_readded_aggregate_has_a_new_version(kit: Kit[Any]) -> None:
+    """An aggregate that is removed and added again has a higher version. A change based on the old one is refused."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -111,8 +111,8 @@ def test_an_aggregate_removed_and_added_again_is_not_the_version_that_others_rea
 
 
 @pytest.mark.promise(8)
-def test_no_update_of_many_concurrent_ones_is_lost(kit: Kit[Any]) -> None:
-    """Each of four threads makes five changes, again after each conflict: the version counts all of them."""
+def test_no_concurrent_update_is_lost(kit: Kit[Any]) -> None:
+    """Four threads make five changes each and retry after each conflict. The version counts all of them."""
     ann = kit.stored("ann")
 
     def change(_thread: int) -> None:
@@ -136,10 +136,8 @@ def test_no_update_of_many_concurrent_ones_is_lost(kit: Kit[Any]) -> None:
 @pytest.mark.promise(9)
 @each_unique_that_changes
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
-def test_a_value_that_was_given_up_can_be_given_to_a_new_aggregate_in_the_same_unit(
-    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
-) -> None:
-    """The change or the removal is written before the addition."""
+def test_a_new_aggregate_takes_a_given_up_value(kit: Kit[Any], unique: UniqueValue[Any], given_up: str) -> None:
+    """A new aggregate can take a value that was given up in the same unit: the change or removal is written first."""
     ann = kit.stored("ann")
     new = kit.like(ann, unique, "bob")
     with kit.unit() as uow:
@@ -152,10 +150,11 @@ def test_a_value_that_was_given_up_can_be_given_to_a_new_aggregate_in_the_same_u
 @pytest.mark.promise(9)
 @each_unique_that_changes
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
-def test_a_value_that_was_given_up_can_be_taken_by_a_change_in_the_same_unit(
-    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
-) -> None:
-    """The query between two changes writes the first; without it, they are written in the order of ids."""
+def test_a_change_takes_a_given_up_value(kit: Kit[Any], unique: UniqueValue[Any], given_up: str) -> None:
+    """A change can take a value that was given up in the same unit.
+
+    A query between two changes writes the first. Without it, they are written in the order of ids.
+    """
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         give_up(kit, kit.of(uow).get(bob.id), unique, given_up, uow)
@@ -165,7 +164,7 @@ def test_a_value_that_was_given_up_can_be_taken_by_a_change_in_the_same_unit(
 
 
 def give_up(kit: Kit[Any], one: Any, unique: UniqueValue[Any], way: str, uow: Shop) -> None:
-    """Let an aggregate give up a unique value, by a change or by its removal."""
+    """Make an aggregate give up a unique value, by a change or by its removal."""
     if way == "changed":
         kit.set(unique, one, unique.value(kit.sample.make("dan")))
     else:
@@ -173,13 +172,13 @@ def give_up(kit: Kit[Any], one: Any, unique: UniqueValue[Any], way: str, uow: Sh
 
 
 def holders(kit: Kit[Any], unique: UniqueValue[Any], value: object) -> list[Any]:
-    """Return the ids of those that hold a unique value."""
+    """Return the ids of the holders of a unique value."""
     return [id for id, held in kit.unique_values(unique).items() if held == value]
 
 
 @pytest.mark.promise(9)
-def test_a_removed_aggregate_can_be_replaced_by_one_like_it_in_the_same_unit(kit: Kit[Any]) -> None:
-    """With all of its unique values, but an identity of its own."""
+def test_a_removed_aggregate_can_be_replaced(kit: Kit[Any]) -> None:
+    """A removed aggregate can be replaced in the same unit by one with all its unique values and another id."""
     ann = kit.stored("ann")
     new = kit.heir(ann, "bob")
     with kit.unit() as uow:
@@ -191,8 +190,8 @@ def test_a_removed_aggregate_can_be_replaced_by_one_like_it_in_the_same_unit(kit
 
 
 @pytest.mark.promise(9)
-def test_a_removed_aggregate_can_be_added_again_in_the_same_unit(kit: Kit[Any]) -> None:
-    """It is stored with the values it has then, and one version further."""
+def test_a_removed_aggregate_can_be_added_again(kit: Kit[Any]) -> None:
+    """A removed aggregate can be added again in the same unit, with its present values and one version further."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -206,8 +205,8 @@ def test_a_removed_aggregate_can_be_added_again_in_the_same_unit(kit: Kit[Any]) 
 
 
 @pytest.mark.promise(7, 8)
-def test_of_several_changes_the_first_that_is_refused_is_told_whatever_it_is_refused_for(storage: Storage) -> None:
-    """Here a stale one comes before one that wants a taken value, by their ids."""
+def test_the_first_refused_change_counts(storage: Storage) -> None:
+    """The error is that of the first refused change by id, whatever the reason: a stale one before a taken value."""
     members = Kit(storage, MEMBERS)
     ann, bob, _ = [members.stored(word) for word in ("ann", "bob", "cid")]
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
@@ -221,8 +220,8 @@ def test_of_several_changes_the_first_that_is_refused_is_told_whatever_it_is_ref
 
 
 @pytest.mark.promise(8)
-def test_a_unit_that_lost_an_update_keeps_from_nobody_what_it_wrote_before(kit: Kit[Any]) -> None:
-    """While it is still open, others can write that."""
+def test_a_lost_update_blocks_no_other_unit(kit: Kit[Any]) -> None:
+    """While a unit that lost an update is still open, other units can write what it had written."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         written, lost = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)

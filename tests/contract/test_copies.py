@@ -1,4 +1,4 @@
-"""Promises 3 and 11: a copy has the same identity, and belongs to no unit."""
+"""Promises 3 and 11: a copy has the same identity and belongs to no unit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ each_way = pytest.mark.parametrize("way", COPYING)
 @pytest.mark.promise(11)
 @each_way
 def test_a_copy_is_an_object_of_its_own(kit: Kit[Any], way: str) -> None:
-    """However it was copied, what is stored is what the added object holds."""
+    """A copy is a separate object: the storage gets the values of the added object, however it was copied."""
     ann = kit.sample.make("ann")
     copied = COPYING[way](ann)
     changed = kit.change(copied)
@@ -45,10 +45,10 @@ def test_a_copy_is_an_object_of_its_own(kit: Kit[Any], way: str) -> None:
 
 @pytest.mark.promise(11)
 @each_way
-def test_a_copy_of_a_read_object_belongs_to_no_unit(kit: Kit[Any], way: str) -> None:
-    """Not even to the one that holds the object itself: what happens to the copy is not written.
+def test_a_copy_belongs_to_no_unit(kit: Kit[Any], way: str) -> None:
+    """A copy of a read object belongs to no unit, not even to that of the object. Its changes are not written.
 
-    A shallow copy has the parts of the original, so only an attribute of the root is changed where there is one.
+    A shallow copy has the parts of the original, so only an attribute of the root is changed if it has one.
     """
     ann = kit.stored()
     before = kit.all_values()
@@ -69,8 +69,8 @@ def test_a_copy_of_a_read_object_belongs_to_no_unit(kit: Kit[Any], way: str) -> 
 
 @pytest.mark.promise(3)
 @each_way
-def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: str) -> None:
-    """Inside of the block and after it, like one that no unit has ever seen."""
+def test_an_added_object_can_be_copied(kit: Kit[Any], way: str) -> None:
+    """An added object that a query has met can be copied, inside and after the block, like an object of no unit."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -83,8 +83,8 @@ def test_an_added_object_that_a_query_has_met_can_be_copied(kit: Kit[Any], way: 
 
 @pytest.mark.promise(6)
 @each_way
-def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: str) -> None:
-    """What it is changed to after its addition was written is stored."""
+def test_a_copy_is_tracked_without_its_original(kit: Kit[Any], way: str) -> None:
+    """A copy is tracked when its original is gone: a change after its addition was written is stored."""
     copied = COPYING[way](kit.sample.make("ann"))
     with kit.unit() as uow:
         kit.of(uow).add(copied)
@@ -97,7 +97,7 @@ def test_a_copy_is_watched_when_what_it_was_made_of_is_gone(kit: Kit[Any], way: 
 @pytest.mark.promise(2)
 @each_way
 def test_a_copy_of_a_part_is_another_part(storage: Storage, way: str) -> None:
-    """It is stored beside the part, or in its place."""
+    """A copy of a part is another part. It is stored beside the part or in its place."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -114,8 +114,8 @@ def test_a_copy_of_a_part_is_another_part(storage: Storage, way: str) -> None:
 
 @pytest.mark.promise(2)
 @each_way
-def test_a_part_of_a_copied_part_is_stored_with_it(storage: Storage, way: str) -> None:
-    """In place of the part that it was copied from."""
+def test_a_part_of_a_copied_part_is_stored(storage: Storage, way: str) -> None:
+    """A part of a copied part is stored with the copy in place of the original."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -128,7 +128,7 @@ def test_a_part_of_a_copied_part_is_stored_with_it(storage: Storage, way: str) -
 @pytest.mark.promise(2)
 @each_way
 def test_a_list_of_a_copy_can_be_changed(storage: Storage, way: str) -> None:
-    """Before the copy is added in place of what it was made of, and after."""
+    """A list of a copy can be changed before the copy is added in place of its original, and afterwards."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

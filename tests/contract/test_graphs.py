@@ -1,4 +1,4 @@
-"""Twins share nothing, values show all that is stored, and new ids come again when they are asked to."""
+"""Twins share nothing, values show all that is stored, and new ids come again on request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Money:
 
 @dataclass
 class Leaf:
-    """A part that is a dataclass, and cannot be a member of a set."""
+    """A part that is a dataclass and cannot be a member of a set."""
 
     name: str
     tags: list[str]
@@ -31,7 +31,7 @@ class Leaf:
 
 @define(eq=False)
 class Branch:
-    """A part that knows what it is a part of."""
+    """A part that knows its root."""
 
     root: Any
     leaves: list[Leaf]
@@ -40,7 +40,7 @@ class Branch:
 
 @define(eq=False)
 class Tree:
-    """A root of parts, with a frozen attribute, a rule and something that is not stored."""
+    """A root with parts, a frozen attribute, a rule and an unstored attribute."""
 
     word: str = field(on_setattr=setters.frozen)
     branches: list[Branch] = field(factory=list)
@@ -50,7 +50,7 @@ class Tree:
 
 
 def tree() -> Tree:
-    """Return a tree with one branch, whose first leaf it holds twice."""
+    """Return a tree with one branch, which holds its first leaf twice."""
     one = Tree("ann", settings={"a": [1]}, cache=[1])
     leaf = Leaf("green", ["x"])
     one.branches.append(Branch(one, [leaf], {Money(2, "EUR"), Money(1, "EUR")}))
@@ -59,7 +59,7 @@ def tree() -> Tree:
 
 
 def test_a_twin_holds_the_same_and_shares_nothing() -> None:
-    """At any level; what was shared inside is shared inside of the twin."""
+    """A twin holds the same at any level and shares nothing. Objects shared inside are shared inside the twin."""
     one = tree()
     other = twin(one)
     assert exact(one) == exact(other)
@@ -73,8 +73,8 @@ def test_a_twin_holds_the_same_and_shares_nothing() -> None:
     assert other.pair[0] is other.branches[0].leaves[0]
 
 
-def test_a_twin_may_hold_something_else_where_it_is_told_to() -> None:
-    """What is frozen, too."""
+def test_a_twin_takes_other_values() -> None:
+    """A twin takes the given values for its attributes, frozen ones too."""
     one = twin(tree(), word="bob")
     assert "bob" == one.word
     with pytest.raises(FrozenAttributeError):
@@ -84,7 +84,7 @@ def test_a_twin_may_hold_something_else_where_it_is_told_to() -> None:
 
 
 def test_values_show_all_that_is_stored() -> None:
-    """Members of sets are sorted, lists are as they are, and what knows its root does not lead to it again."""
+    """Values show all that is stored: sets are sorted, lists are as they are, and a known root is not followed."""
     leaf = {"name": "green", "tags": ["x"]}
     prices = [{"amount": 1, "currency": "EUR"}, {"amount": 2, "currency": "EUR"}]
     branch = {"root": "the object 2 levels above", "leaves": [leaf], "prices": prices}
@@ -92,14 +92,14 @@ def test_values_show_all_that_is_stored() -> None:
 
 
 def test_exact_values_tell_classes_apart() -> None:
-    """A whole number is no truth value there."""
+    """Exact values keep classes apart: a whole number is no boolean."""
     one, other = Money(1, "EUR"), Money(True, "EUR")
     assert values(one) == values(other)
     assert exact(one) != exact(other)
 
 
 def test_new_ids_come_again_in_the_same_order() -> None:
-    """Each time from the first one on, and others afterwards."""
+    """New ids come again in the same order, each time from the first one on. Later ones are new."""
     with same_ids() as again:
         first = [new_id() for _ in range(2)]
         again()

@@ -38,7 +38,7 @@ each_flush = pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "
 
 
 def edits_of(one: Any) -> list[Callable[[Any], None]]:
-    """Return changes of an object, each of other values."""
+    """Return changes of an object, each with other values."""
     found: dict[type, list[Callable[[Any], None]]] = {
         Employee: [lambda one: one.badges.append(Badge(door="d"))],
         Manager: [
@@ -65,7 +65,7 @@ def look(one: Any) -> Any:
 @pytest.mark.promise(2, 3)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_objects_of_subclasses_are_stored(storage: Storage, bulk: bool) -> None:
-    """And are read as what they are, whole, in one collection."""
+    """Objects of subclasses are stored in one collection, and are read whole in their class."""
     made = [make(name) for name, make in MAKERS.items()]
     for some in (made[:4], made[4:]):
         with storage.unit() as uow:
@@ -84,7 +84,7 @@ def test_objects_of_subclasses_are_stored(storage: Storage, bulk: bool) -> None:
 @each_flush
 @each_kind
 def test_a_change_of_a_subclass_is_stored(storage: Storage, kind: str, flushed: bool) -> None:
-    """Of each attribute, and in each part; the version rises once."""
+    """A change of a subclass is stored, in each attribute and each part. The version rises once."""
     ann = stored(storage, kind)
     for number, edit in enumerate(edits_of(ann)):
         before = read(storage, ann)
@@ -103,7 +103,7 @@ def test_a_change_of_a_subclass_is_stored(storage: Storage, kind: str, flushed: 
 @each_flush
 @each_kind
 def test_a_change_of_a_subclass_is_undone(storage: Storage, kind: str, flushed: bool) -> None:
-    """By a savepoint; and the object can be changed further."""
+    """A savepoint undoes a change of a subclass. The object can be changed further."""
     ann = stored(storage, kind)
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -122,7 +122,7 @@ def test_a_change_of_a_subclass_is_undone(storage: Storage, kind: str, flushed: 
 @pytest.mark.promise(2, 4)
 @each_kind
 def test_a_subclass_is_removed_and_added_again(storage: Storage, kind: str) -> None:
-    """In one unit, and in another."""
+    """A subclass is removed and added again, in one unit and in another."""
     ann = stored(storage, kind)
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -142,7 +142,7 @@ def test_a_subclass_is_removed_and_added_again(storage: Storage, kind: str) -> N
 @pytest.mark.promise(10)
 @each_kind
 def test_a_removal_of_a_subclass_is_undone(storage: Storage, kind: str) -> None:
-    """By a savepoint; and the object can be changed further."""
+    """A savepoint undoes a removal of a subclass. The object can be changed further."""
     ann = stored(storage, kind)
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -164,7 +164,7 @@ each_pair = pytest.mark.parametrize(("kind", "other"), PAIRS)
 @each_pair
 @pytest.mark.parametrize("how", ["held", "added", "stored", "in bulk", "in one bulk"])
 def test_one_id_is_one_object_of_any_class(storage: Storage, kind: str, other: str, how: str) -> None:
-    """Whatever subclass it is of."""
+    """One id is one object, whatever its subclass."""
     ann = stored(storage, kind) if how in ("held", "stored", "in bulk") else MAKERS[kind]("ann")
     bob = with_id(other, "bob", ann.id)
     with storage.unit() as uow:
@@ -189,7 +189,7 @@ def test_one_id_is_one_object_of_any_class(storage: Storage, kind: str, other: s
 @each_pair
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_a_unique_value_is_one_for_all_subclasses(storage: Storage, kind: str, other: str, bulk: bool) -> None:
-    """Of the base class."""
+    """A unique value of the base class is unique for all subclasses."""
     stored(storage, kind)
     bob = MAKERS[other]("ann")
     with storage.unit() as uow, pytest.raises(NameTaken) as caught:
@@ -204,7 +204,7 @@ def test_a_unique_value_is_one_for_all_subclasses(storage: Storage, kind: str, o
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("kind", ["manager", "director"])
 def test_a_unique_value_of_parts_of_a_subclass(storage: Storage, kind: str) -> None:
-    """With the error that the port declares, and the value; it can be taken when it was given up."""
+    """A taken value of a subclass's part raises the declared error with the value. Once given up, it can be taken."""
     ann, bob = stored(storage, "manager"), stored(storage, kind, "bob")
     with storage.unit() as uow:
         mine = items_of(uow, bob).get(bob.id)
@@ -221,8 +221,8 @@ def test_a_unique_value_of_parts_of_a_subclass(storage: Storage, kind: str) -> N
 
 @pytest.mark.promise(8)
 @each_kind
-def test_of_two_that_change_a_subclass_one_succeeds(storage: Storage, kind: str) -> None:
-    """Whichever attribute each of them changes, and also when one removes it."""
+def test_one_of_two_changes_of_a_subclass_succeeds(storage: Storage, kind: str) -> None:
+    """One of two changes of a subclass succeeds, whichever attributes they change, and also against a removal."""
     ann = stored(storage, kind)
     for late in (*edits_of(ann), None):
         with storage.unit() as uow:
@@ -243,7 +243,7 @@ def test_of_two_that_change_a_subclass_one_succeeds(storage: Storage, kind: str)
 @pytest.mark.promise(8)
 @each_kind
 def test_a_locked_subclass_is_the_newest(storage: Storage, kind: str) -> None:
-    """In the object that the unit holds already."""
+    """A locked read brings the newest values into the object of a subclass that the unit already holds."""
     ann = stored(storage, kind)
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -257,7 +257,7 @@ def test_a_locked_subclass_is_the_newest(storage: Storage, kind: str) -> None:
 @pytest.mark.promise(9)
 @pytest.mark.parametrize(("giving", "taking"), sorted({*PAIRS, *((other, kind) for kind, other in PAIRS)}))
 def test_subclasses_are_written_in_one_order(storage: Storage, giving: str, taking: str) -> None:
-    """By id, whatever their classes: so a name can be taken if it was given up by a smaller one."""
+    """Subclasses are written by id, whatever their classes. So a name can be taken if a smaller id gave it up."""
     low, high = sorted((new_id(), new_id()))
     for first, second, is_taken in ((low, high, False), (high, low, True)):
         ann, bob = with_id(giving, f"ann {first.hex[-8:]}", first), with_id(taking, f"bob {second.hex[-8:]}", second)
@@ -278,7 +278,7 @@ def test_subclasses_are_written_in_one_order(storage: Storage, giving: str, taki
 @pytest.mark.parametrize("way", COPYING)
 @each_kind
 def test_a_copy_is_of_the_same_subclass(storage: Storage, kind: str, way: str, bulk: bool) -> None:
-    """When it is stored in place of the original."""
+    """A copy is of the same subclass when it is stored in place of the original."""
     ann = stored(storage, kind)
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -297,7 +297,7 @@ def test_a_copy_is_of_the_same_subclass(storage: Storage, kind: str, way: str, b
 
 @pytest.mark.promise(2, 4)
 def test_a_part_moves_between_subclasses(storage: Storage) -> None:
-    """From an employee to a manager, and from a manager to a director."""
+    """A part moves between subclasses: from an employee to a manager, and from a manager to a director."""
     ann, bob, cid = stored(storage, "employee"), stored(storage, "manager", "bob"), stored(storage, "director", "cid")
     with storage.unit() as uow:
         mine, other, last = (items_of(uow, ann).get(one.id) for one in (ann, bob, cid))
@@ -311,7 +311,7 @@ def test_a_part_moves_between_subclasses(storage: Storage) -> None:
 
 @pytest.mark.promise(11)
 def test_a_part_of_another_class_is_refused(storage: Storage) -> None:
-    """In a list of the base class, too."""
+    """A part of another class is refused, in a list of the base class too."""
     ann = stored(storage, "manager")
     with storage.unit() as uow:
         mine = items_of(uow, ann).get(ann.id)
@@ -329,8 +329,8 @@ class Intern(Employee):
     "made", [lambda: object.__new__(Intern), lambda: Car(name="ann", seats=4)], ids=["subclass", "other"]
 )
 @pytest.mark.parametrize("call", ["add", "add_many", "remove"])
-def test_a_class_that_the_port_does_not_name_is_refused(storage: Storage, call: str, made: Callable[[], Any]) -> None:
-    """As any other object."""
+def test_an_unnamed_subclass_is_refused(storage: Storage, call: str, made: Callable[[], Any]) -> None:
+    """A class that the port does not name is refused like any other object."""
     with storage.unit() as uow, pytest.raises(TypeError, match="this repository holds Employee objects, not"):
         items: Any = uow.staff  # type: ignore[attr-defined]  # set by name
         getattr(items, call)([made()] if call == "add_many" else made())
@@ -338,7 +338,7 @@ def test_a_class_that_the_port_does_not_name_is_refused(storage: Storage, call: 
 
 @pytest.mark.promise(16)
 def test_queries_find_all_subclasses(storage: Storage) -> None:
-    """By the attributes of the base class alone."""
+    """Queries find all subclasses by the attributes of the base class alone."""
     made = [stored(storage, kind, f"ann {number}") for number, kind in enumerate(("manager", "employee", "engineer"))]
     with storage.unit() as uow:
         items = items_of(uow, made[0])
@@ -351,7 +351,7 @@ def test_queries_find_all_subclasses(storage: Storage) -> None:
 
 @pytest.mark.promise(2)
 def test_an_unstored_attribute_of_a_subclass(storage: Storage) -> None:
-    """It gets its default when it is read."""
+    """An unstored attribute of a subclass gets its default when it is read."""
     ann = MAKERS["engineer"]("ann")
     ann.mood = "happy"
     with storage.unit() as uow:

@@ -30,13 +30,13 @@ from tests.contract.wares import (
 )
 from tests.storages import Storage
 
-# By code point. A language would mix capitals, accents and punctuation with other letters, and cut the last space.
+# By code point. A collation would mix capitals, accents and punctuation with other letters, and cut the last space.
 TEXTS = ("", " a", "-b", "10", "9", "A", "B", "Z", "_c", "a", "a ", "ab", "b", "z", "Ä", "ä", "é", "\uffff", "𠀀")
 NUMBERS = (-(2**63), -5, -1, 0, 1, 7, 10, 2**31, 2**32 + 1, 2**63 - 1)
 
 
 class Oops(Exception):
-    """What a savepoint is left with."""
+    """The error with which a savepoint is left."""
 
 
 def ware(id: str) -> Ware:
@@ -70,7 +70,7 @@ def pages(items: Any, **options: Any) -> list[Any]:
 
 @pytest.mark.promise(16)
 def test_texts_sort_by_code_point(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In lists, pages, streams and comparisons, in both directions."""
+    """Texts sort by code point in lists, pages, streams and comparisons, in both directions."""
     monkeypatch.setattr(repositories, "STREAM_BATCH", 4)
     store(storage, *map(ware, reversed(TEXTS)))
     with storage.unit(read_only=True) as uow:
@@ -84,7 +84,7 @@ def test_texts_sort_by_code_point(storage: Storage, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.promise(16)
 def test_numbers_sort_by_their_value(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Likewise, from the least to the greatest of 64 bits."""
+    """Numbers sort by their value, from the least to the greatest of 64 bits."""
     monkeypatch.setattr(repositories, "STREAM_BATCH", 4)
     store(storage, deliveries=[Delivery(id=id) for id in reversed(NUMBERS)])
     with storage.unit(read_only=True) as uow:
@@ -95,7 +95,7 @@ def test_numbers_sort_by_their_value(storage: Storage, monkeypatch: pytest.Monke
 
 
 def test_an_id_comes_back_in_its_class(storage: Storage) -> None:
-    """As the id of a root, and where another aggregate refers to it."""
+    """An id comes back in its class, as the id of a root and in a reference."""
     store(storage, ware("A-1"), deliveries=[Delivery(id=7, lines=[Line(sku=Sku("A-1"), quantity=1)])])
     with storage.unit(read_only=True) as uow:
         lamp, delivery = wares_of(uow).get(Sku("A-1")), deliveries_of(uow).get(7)
@@ -104,7 +104,7 @@ def test_an_id_comes_back_in_its_class(storage: Storage) -> None:
 
 
 def test_each_way_to_ask_for_an_id(storage: Storage) -> None:
-    """By get, find, get_many and exists; a text in another spelling is another id."""
+    """An id is found by get, find, get_many and exists. A text in another spelling is another id."""
     store(storage, *map(ware, ("a", "A", "a ")), deliveries=[Delivery(id=id) for id in (0, 1)])
     with storage.unit(read_only=True) as uow:
         items, deliveries = wares_of(uow), deliveries_of(uow)
@@ -135,7 +135,7 @@ WRONG: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
 @pytest.mark.every_case
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_no_id_is_refused(storage: Storage, wrong: str) -> None:
-    """By each method that takes one, with the type that the class declares."""
+    """Each method that takes an id refuses another value, and names the type that the class declares."""
     of, value, says = WRONG[wrong]
     with storage.unit() as uow:
         items = of(uow)
@@ -156,7 +156,7 @@ def test_what_is_no_id_is_refused(storage: Storage, wrong: str) -> None:
 
 
 def test_an_aggregate_of_a_wrong_id_is_refused(storage: Storage) -> None:
-    """When it is added, alone or in bulk."""
+    """An aggregate with a wrong id is refused when it is added, alone or in bulk."""
     wrong: Any = "a"
     with storage.unit() as uow:
         for add in (wares_of(uow).add, lambda one: wares_of(uow).add_many([one])):
@@ -167,7 +167,7 @@ def test_an_aggregate_of_a_wrong_id_is_refused(storage: Storage) -> None:
 
 
 def test_the_key_of_a_page_is_a_pair(storage: Storage) -> None:
-    """Under another sort key: a text is not taken for one."""
+    """The key of a page under another sort key is a pair. A text is not taken for one."""
     with storage.unit(read_only=True) as uow, pytest.raises(InvalidValue, match="the pair of name and id"):
         wares_of(uow).page("ab", order_by="name")
 
@@ -175,7 +175,7 @@ def test_the_key_of_a_page_is_a_pair(storage: Storage) -> None:
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("id", ["a", "it's 'a'"])
 def test_a_stored_id_is_refused(storage: Storage, id: str) -> None:
-    """With the id, in its class, unless a bulk is refused."""
+    """A stored id is refused. The error has the id in its class, except in a bulk."""
     store(storage, ware(id), deliveries=[Delivery(id=0)])
     with pytest.raises(DuplicateIdentity) as caught, storage.unit() as uow:
         wares_of(uow).add(ware(id))
@@ -192,7 +192,7 @@ def test_a_stored_id_is_refused(storage: Storage, id: str) -> None:
 
 @pytest.mark.promise(7)
 def test_references_to_texts_are_kept(storage: Storage) -> None:
-    """What is missing, and what is still in use, is named by its id."""
+    """References to texts are kept: a missing one and one still in use are named by id."""
     store(storage, ware("a"), deliveries=[Delivery(id=1, lines=[Line(sku=Sku("a"), quantity=1)])])
     with pytest.raises(WareMissing) as caught, storage.unit() as uow:
         deliveries_of(uow).get(1).lines.append(Line(sku=Sku("b"), quantity=2))
@@ -210,7 +210,10 @@ def test_references_to_texts_are_kept(storage: Storage) -> None:
 
 @pytest.mark.promise(8)
 def test_a_change_to_a_line_moves_the_version(storage: Storage) -> None:
-    """Of a root whose id is a number; a second unit that changes it is refused, a locked read is the newest."""
+    """A changed line raises the version of a root with a number as its id.
+
+    A second unit that changes it is refused, and a locked read is the newest.
+    """
     store(storage, ware("a"), deliveries=[Delivery(id=0, lines=[Line(sku=Sku("a"), quantity=1)])])
     with storage.unit() as uow:
         delivery = deliveries_of(uow).get(0)
@@ -233,7 +236,7 @@ def test_a_change_to_a_line_moves_the_version(storage: Storage) -> None:
 
 @pytest.mark.promise(10)
 def test_a_savepoint_undoes_numbers_too(storage: Storage) -> None:
-    """A change, an addition and a removal."""
+    """A savepoint undoes a change, an addition and a removal of aggregates whose ids are numbers."""
     store(storage, ware("a"), deliveries=[Delivery(id=id, lines=[Line(sku=Sku("a"), quantity=1)]) for id in (0, 1)])
     with storage.unit() as uow:
         zero, one = deliveries_of(uow).get_many([0, 1])
@@ -294,7 +297,7 @@ REFUSED: dict[str, tuple[Callable[[], type[Any]], str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_ids_that_cannot_be_alike_are_refused(case: str) -> None:
-    """When a repository of them is declared."""
+    """Ids that cannot be alike on every storage are refused when their repository is declared."""
     make, says = REFUSED[case]
     with pytest.raises(TypeError, match=says):
         type("Roots", (Repository,), {"aggregate": make(), "not_found": NotFound})

@@ -1,4 +1,4 @@
-"""A use case can lock what it reads: others wait, and what it holds is the newest."""
+"""A use case can lock what it reads: others wait, and its values are the newest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def promote(storage: Storage, id: Any) -> None:
 
 @pytest.mark.promise(8)
 def test_no_locked_change_is_refused(patient_storage: Storage) -> None:
-    """Of several threads that change one row."""
+    """No locked change of one row is refused, in several threads."""
     ann = new_member("ann")
     ann.change_email("n0@example.com")
     with patient_storage.unit() as uow:
@@ -44,7 +44,7 @@ def test_no_locked_change_is_refused(patient_storage: Storage) -> None:
 
 @pytest.mark.promise(5, 8)
 def test_a_locked_read_is_the_newest(kit: Kit[Any]) -> None:
-    """Of an object that the unit holds already, parts included; it is the same object."""
+    """A locked read is the newest, parts included. It fills the same object that the unit already holds."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         held = kit.of(uow).get(ann.id)
@@ -59,7 +59,7 @@ def test_a_locked_read_is_the_newest(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(8)
 def test_an_outdated_change_is_no_lock(kit: Kit[Any]) -> None:
-    """What this unit has changed, and another one after it was read, is ConcurrentChange."""
+    """A lock on an object that this unit and another one changed raises ConcurrentChange."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         held = kit.of(uow).get(ann.id)
@@ -71,7 +71,7 @@ def test_an_outdated_change_is_no_lock(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(8)
 def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
-    """As long as its limit, then it is refused; a reader does not wait."""
+    """A writer waits for a lock up to its limit, then it is refused. A reader does not wait."""
     ann = stored_member(storage, "ann")
 
     def change() -> None:
@@ -89,7 +89,7 @@ def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
 
 @pytest.mark.promise(8)
 def test_a_lock_waits_for_a_writer(patient_storage: Storage) -> None:
-    """And finds what that has written, or nothing where it has removed it."""
+    """A lock waits for a writer, and finds what it has written, or nothing after a removal."""
     ann, bob = stored_member(patient_storage, "ann"), stored_member(patient_storage, "bob")
     written, locking = Event(), Event()
 
@@ -117,14 +117,14 @@ def test_a_lock_waits_for_a_writer(patient_storage: Storage) -> None:
 
 
 def test_what_is_not_stored_cannot_be_locked(kit: Kit[Any]) -> None:
-    """It is not found."""
+    """An aggregate that is not stored is not found by a locked read."""
     with kit.unit() as uow, pytest.raises(NotFound):
         kit.of(uow).get(kit.sample.make("ann").id, lock=True)
 
 
 @pytest.mark.promise(13)
 def test_a_read_only_unit_locks_nothing(kit: Kit[Any]) -> None:
-    """It says so."""
+    """A read-only unit refuses a lock and says so."""
     ann = kit.stored("ann")
     with kit.unit(read_only=True) as uow, pytest.raises(UnitOfWorkMisuse, match="read-only"):
         kit.of(uow).get(ann.id, lock=True)

@@ -23,7 +23,7 @@ Use = Callable[[Shop], object]
 
 
 def uses_of(sample: Sample[Any]) -> dict[str, Use]:
-    """Return all calls of a sample's repository, the queries of its own included."""
+    """Return all calls of a sample's repository, including its special queries."""
     calls: dict[str, Callable[[Any], object]] = {
         "add": lambda repository: repository.add(sample.make("bob")),
         "add_many": lambda repository: repository.add_many([sample.make("bob")]),
@@ -59,8 +59,8 @@ WRITES = ["commit", *(f"{sample.repository}.{name}" for sample in SAMPLES for na
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("use", USES)
-def test_a_unit_cannot_be_used_outside_of_its_block(uow: Shop, use: str) -> None:
-    """Neither before it nor after it; the message says what to write."""
+def test_a_unit_is_unusable_outside_of_its_block(uow: Shop, use: str) -> None:
+    """A unit cannot be used before or after its block. The message says what to write."""
     with pytest.raises(UnitOfWorkMisuse, match="write `with uow:`"):
         USES[use](uow)
     with uow:
@@ -73,7 +73,7 @@ def test_a_unit_cannot_be_used_outside_of_its_block(uow: Shop, use: str) -> None
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 @pytest.mark.parametrize("use", USES)
 def test_after_its_end_a_unit_can_only_be_left(uow: Shop, use: str, end: str) -> None:
-    """One block is one transaction."""
+    """After its end a unit can only be left: one block is one transaction."""
     with uow:
         getattr(uow, end)()
         with pytest.raises(UnitOfWorkMisuse, match="leave the block"):
@@ -81,8 +81,8 @@ def test_after_its_end_a_unit_can_only_be_left(uow: Shop, use: str, end: str) ->
 
 
 @pytest.mark.promise(11)
-def test_a_repository_kept_beyond_the_block_is_refused_like_the_unit(kit: Kit[Any]) -> None:
-    """Keeping it under another name opens no back door; nor does a stream that is read later."""
+def test_a_kept_repository_is_refused_too(kit: Kit[Any]) -> None:
+    """A repository kept beyond the block is refused like the unit. So is a stream that is read later."""
     with kit.unit() as uow:
         repository = kit.of(uow)
         stream = repository.stream()
@@ -93,8 +93,8 @@ def test_a_repository_kept_beyond_the_block_is_refused_like_the_unit(kit: Kit[An
 
 
 @pytest.mark.promise(11)
-def test_a_unit_that_is_open_cannot_be_entered_again(kit: Kit[Any]) -> None:
-    """The block around goes on undisturbed."""
+def test_an_open_unit_cannot_be_entered_again(kit: Kit[Any]) -> None:
+    """An open unit cannot be entered again. The outer block goes on undisturbed."""
     with kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
         with (
@@ -109,7 +109,7 @@ def test_a_unit_that_is_open_cannot_be_entered_again(kit: Kit[Any]) -> None:
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("use", USES)
 def test_a_unit_cannot_be_used_by_another_thread(uow: Shop, use: str) -> None:
-    """It stays with the thread that opened it."""
+    """A unit cannot be used by another thread. It stays with the thread that opened it."""
     with uow, ThreadPoolExecutor(1) as pool:
         with pytest.raises(UnitOfWorkMisuse, match="another thread"):
             pool.submit(USES[use], uow).result()
@@ -117,8 +117,8 @@ def test_a_unit_cannot_be_used_by_another_thread(uow: Shop, use: str) -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(kit: Kit[Any]) -> None:
-    """It stays with the thread that opened it, then too."""
+def test_another_thread_cannot_roll_a_unit_back(kit: Kit[Any]) -> None:
+    """Another thread cannot roll back a failed unit. It stays with the thread that opened it."""
     ann = kit.stored()
     with kit.unit() as uow, ThreadPoolExecutor(1) as pool:
         kit.of(uow).add(ann)
@@ -130,8 +130,8 @@ def test_a_unit_that_failed_cannot_be_rolled_back_by_another_thread(kit: Kit[Any
 
 
 @pytest.mark.promise(11)
-def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(kit: Kit[Any]) -> None:
-    """Nothing is stored behind the end, and nothing is left over for the next block."""
+def test_a_bulk_whose_source_ends_the_unit(kit: Kit[Any]) -> None:
+    """A bulk whose source ends the unit is refused. Nothing is stored after the end or left for the next block."""
     uow = kit.unit()
 
     def source(end: Callable[[], None]) -> Iterator[Any]:
@@ -149,8 +149,8 @@ def test_a_bulk_addition_whose_source_ends_the_unit_is_refused(kit: Kit[Any]) ->
 
 
 @pytest.mark.promise(11)
-def test_a_subclass_is_no_aggregate_of_the_repository(kit: Kit[Any]) -> None:
-    """It has no mapping, so a database could not store it."""
+def test_a_subclass_is_no_aggregate_of_it(kit: Kit[Any]) -> None:
+    """A subclass is no aggregate of the repository: it has no mapping, so a database could not store it."""
     ann = kit.sample.make("ann")
     kind = type(ann)
     special = type("Special", (kind,), {})(**{one.name: getattr(ann, one.name) for one in fields(kind)})
@@ -160,8 +160,8 @@ def test_a_subclass_is_no_aggregate_of_the_repository(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_unit_can_be_used_again_one_block_after_another(kit: Kit[Any]) -> None:
-    """After a commit, a rollback, an error and a block that only read; also by another thread."""
+def test_a_unit_can_be_used_again(kit: Kit[Any]) -> None:
+    """A unit can be used again after a commit, a rollback, an error and a block that only read, in any thread."""
     uow = kit.unit()
 
     def add(word: str) -> None:
@@ -184,8 +184,8 @@ def test_a_unit_can_be_used_again_one_block_after_another(kit: Kit[Any]) -> None
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize(("end", "says"), [("commit", "cannot commit"), ("rollback", "cannot roll back")])
-def test_a_unit_cannot_be_ended_inside_a_savepoint(kit: Kit[Any], end: str, says: str) -> None:
-    """Its block must be left first; nothing is lost by the attempt."""
+def test_a_savepoint_must_be_left_first(kit: Kit[Any], end: str, says: str) -> None:
+    """A unit cannot be ended inside a savepoint: its block must be left first. The attempt loses nothing."""
     with kit.unit() as uow:
         with uow.savepoint():
             kit.of(uow).add(kit.sample.make("ann"))
@@ -196,8 +196,11 @@ def test_a_unit_cannot_be_ended_inside_a_savepoint(kit: Kit[Any], end: str, says
 
 
 @pytest.mark.promise(11)
-def test_an_object_can_be_removed_only_by_the_unit_that_holds_it(kit: Kit[Any]) -> None:
-    """Not with an object of an earlier unit, of another open one, never stored, or removed already."""
+def test_only_a_held_object_can_be_removed(kit: Kit[Any]) -> None:
+    """An object can be removed only by the unit that holds it.
+
+    Refused are objects of an ended unit, of another open unit, never stored, or already removed.
+    """
     ann = kit.stored()
     with kit.unit() as uow, kit.unit() as other:
         removed = kit.of(uow).get(ann.id)
@@ -211,8 +214,8 @@ def test_an_object_can_be_removed_only_by_the_unit_that_holds_it(kit: Kit[Any]) 
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any], flushed: bool) -> None:
-    """An object belongs to one unit at a time, from its addition on, written or not."""
+def test_an_object_has_one_unit_at_a_time(kit: Kit[Any], flushed: bool) -> None:
+    """An object of another open unit cannot be added. It belongs to that unit from its addition on, written or not."""
     with kit.unit() as uow, kit.unit() as other:
         ann = kit.sample.make("ann")
         kit.of(uow).add(ann)
@@ -226,8 +229,11 @@ def test_an_object_of_another_open_unit_cannot_be_added(kit: Kit[Any], flushed: 
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_an_object_that_another_open_unit_has_removed_cannot_be_added(kit: Kit[Any], flushed: bool) -> None:
-    """It may get it back by undoing a savepoint, and two units would then write it; after its end it can be added."""
+def test_an_object_removed_elsewhere_is_refused(kit: Kit[Any], flushed: bool) -> None:
+    """An object that another open unit removed cannot be added until that unit ends.
+
+    The other unit may get it back by undoing a savepoint. Two units would then write it.
+    """
     ann = kit.stored()
     with kit.unit() as other:
         with kit.unit() as uow:
@@ -245,7 +251,7 @@ def test_an_object_that_another_open_unit_has_removed_cannot_be_added(kit: Kit[A
 
 @pytest.mark.promise(11)
 def test_a_misuse_does_not_end_the_unit(kit: Kit[Any]) -> None:
-    """It is refused before anything happens, so the work can go on."""
+    """A misuse does not end the unit: it is refused before anything happens, so the work can go on."""
     with kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
         with pytest.raises(UnitOfWorkMisuse):
@@ -257,7 +263,7 @@ def test_a_misuse_does_not_end_the_unit(kit: Kit[Any]) -> None:
 @pytest.mark.promise(13)
 @pytest.mark.parametrize("use", WRITES)
 def test_a_read_only_unit_refuses_to_write(storage: Storage, use: str) -> None:
-    """With a message that says how to open one that writes; reading goes on."""
+    """A read-only unit refuses to write. The message says how to open one that writes. Reading goes on."""
     store_needs(storage, SAMPLES)
     kits = [Kit(storage, sample) for sample in SAMPLES]
     for kit in kits:
@@ -271,8 +277,8 @@ def test_a_read_only_unit_refuses_to_write(storage: Storage, use: str) -> None:
 
 
 @pytest.mark.promise(13)
-def test_a_read_only_unit_refuses_a_changed_object_at_the_next_query(kit: Kit[Any]) -> None:
-    """The change would have to be written for the query to see it."""
+def test_a_read_only_unit_refuses_changed_objects(kit: Kit[Any]) -> None:
+    """A read-only unit refuses a changed object at the next query, which would have to see the change."""
     ann = kit.stored()
     before = kit.all_values()
     with kit.unit(read_only=True) as uow:
@@ -285,8 +291,8 @@ def test_a_read_only_unit_refuses_a_changed_object_at_the_next_query(kit: Kit[An
 
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("wrong", ["ann", None, 5, Aggregate()], ids=lambda wrong: type(wrong).__name__)
-def test_only_its_own_aggregates_can_be_added_and_removed(kit: Kit[Any], wrong: object) -> None:
-    """Anything else is a mistake in the code, named as such on every backend."""
+def test_only_its_own_aggregates_are_taken(kit: Kit[Any], wrong: object) -> None:
+    """A repository adds and removes only its own aggregates. Any other object is a mistake, named on every backend."""
     with kit.unit() as uow:
         repository: Any = kit.of(uow)
         name = repository.aggregate.__name__
@@ -297,8 +303,8 @@ def test_only_its_own_aggregates_can_be_added_and_removed(kit: Kit[Any], wrong: 
 
 
 @pytest.mark.promise(11, 15)
-def test_a_block_that_another_thread_leaves_is_closed_nevertheless(kit: Kit[Any]) -> None:
-    """As that of a generator which somebody else closes: it is a mistake, but nothing stays locked, or in use."""
+def test_another_thread_may_leave_the_block(kit: Kit[Any]) -> None:
+    """A block that another thread leaves, as that of a generator, is a mistake but closes: no lock stays."""
     id = kit.stored("ann").id
     uow = kit.unit()
 

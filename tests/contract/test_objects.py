@@ -1,4 +1,4 @@
-"""Promises 3, 5 and 6: what a unit's objects are, and that they outlive it."""
+"""Promises 3, 5 and 6: the objects of a unit, and that they outlive it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.storages import Storage
 
 @pytest.mark.promise(3)
 def test_objects_stay_readable_after_a_commit(kit: Kit[Any]) -> None:
-    """Added, changed and removed objects can be read, with the versions that were stored."""
+    """After a commit, added, changed and removed objects can be read, with the versions that were stored."""
     ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
     made = values(cid)
     with kit.unit() as uow:
@@ -31,8 +31,8 @@ def test_objects_stay_readable_after_a_commit(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(3)
-def test_objects_stay_readable_after_a_unit_that_only_read(kit: Kit[Any]) -> None:
-    """Whatever query found them, and whether the unit could write or not."""
+def test_objects_stay_readable_after_reading(kit: Kit[Any]) -> None:
+    """Objects stay readable after a unit that only read, whatever query found them, in read-only units too."""
     ann = kit.stored()
     read = []
     for read_only in (True, False):
@@ -48,7 +48,7 @@ def test_objects_stay_readable_after_a_unit_that_only_read(kit: Kit[Any]) -> Non
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("flushed", [False, True])
 def test_objects_keep_their_values_after_a_rollback(kit: Kit[Any], flushed: bool) -> None:
-    """Those that they have at that moment, written in between or not; only a version means nothing any more."""
+    """After a rollback objects keep the values of that moment, written or not. Only the version means nothing."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
     with kit.unit() as uow:
         read = kit.of(uow).get(ann.id)
@@ -62,8 +62,8 @@ def test_objects_keep_their_values_after_a_rollback(kit: Kit[Any], flushed: bool
 
 @pytest.mark.promise(3)
 @each_unique_that_changes
-def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """The one that was refused, one that was written before, and one that was only read."""
+def test_objects_stay_readable_after_a_failure(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """After a failed write all objects stay readable: the refused one, an earlier one, and one that was only read."""
     ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
     with pytest.raises(unique.taken), kit.unit() as uow:
         only_read, written, refused = (kit.of(uow).get(one.id) for one in (ann, bob, cid))
@@ -78,8 +78,8 @@ def test_all_objects_stay_readable_after_a_write_that_failed(kit: Kit[Any], uniq
 
 @pytest.mark.promise(3)
 @each_unique
-def test_a_refused_addition_keeps_what_it_was_given(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Whoever handles the error, inside the block or after it, still sees the value that was refused."""
+def test_a_refused_addition_keeps_its_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A refused addition keeps its values, inside the block and after it, so a handler still sees the refused one."""
     ann = kit.stored("ann")
     bob = kit.like(ann, unique, "bob")
     with kit.unit() as uow:
@@ -98,8 +98,8 @@ def unversioned(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.promise(5)
-def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> None:
-    """By id, on a page, in a stream, by each unique value, and by the queries of its repository's own."""
+def test_one_identity_is_one_object_by_any_query(kit: Kit[Any]) -> None:
+    """One identity is one object, by id, on a page, in a stream, by unique value, and by the repository's queries."""
     ann = kit.stored()
     with kit.unit() as uow:
         repository = kit.of(uow)
@@ -111,8 +111,8 @@ def test_one_identity_is_one_object_whichever_query_found_it(kit: Kit[Any]) -> N
 
 
 @pytest.mark.promise(5)
-def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any], small_batches: int) -> None:
-    """Of a stream of several batches, too, as long as the caller holds on to them."""
+def test_one_identity_is_one_object_in_streams(kit: Kit[Any], small_batches: int) -> None:
+    """One identity is one object in a stream of several batches, as long as the caller keeps the objects."""
     with kit.unit() as uow:
         kit.of(uow).add_many(kit.sample.make(f"word{number:05}") for number in range(3 * small_batches))
         found = list(kit.of(uow).stream())
@@ -121,8 +121,8 @@ def test_one_identity_is_one_object_however_many_the_unit_has_read(kit: Kit[Any]
 
 
 @pytest.mark.promise(5)
-def test_a_listed_member_is_the_object_that_other_queries_found(storage: Storage) -> None:
-    """Also one who was found before, by name or by address."""
+def test_a_listed_member_is_the_same_object(storage: Storage) -> None:
+    """A listed member is the object that other queries found, also by name or by address."""
     ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     with storage.unit() as uow:
         found = [uow.members.get_by_name("ann"), uow.members.get_by_email("bob@example.com")]
@@ -131,8 +131,8 @@ def test_a_listed_member_is_the_object_that_other_queries_found(storage: Storage
 
 
 @pytest.mark.promise(5)
-def test_an_added_object_is_the_one_that_queries_find(kit: Kit[Any]) -> None:
-    """From the moment of its addition on; and adding it again changes nothing."""
+def test_an_added_object_is_the_one_queries_find(kit: Kit[Any]) -> None:
+    """Queries find the added object itself from its addition on. Adding it again changes nothing."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -145,8 +145,8 @@ def test_an_added_object_is_the_one_that_queries_find(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(5)
-def test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile(kit: Kit[Any]) -> None:
-    """The object keeps what was read first, its children included."""
+def test_a_query_overwrites_nothing_read(kit: Kit[Any]) -> None:
+    """A query does not overwrite what another unit changed: the object keeps what was read first, parts included."""
     ann = kit.stored()
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -163,7 +163,7 @@ def test_a_query_does_not_overwrite_what_another_unit_changed_meanwhile(kit: Kit
 @pytest.mark.promise(5)
 @each_unique_with("set", "find")
 def test_a_row_is_found_by_what_is_stored_now(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """A value that another unit gave finds it, as the object that keeps what was read first."""
+    """A row is found by its newest value, given by another unit. The object keeps what was read first."""
     ann = kit.stored()
     new = unique.value(kit.sample.make("eve"))
     with kit.unit() as uow:
@@ -180,7 +180,7 @@ def test_a_row_is_found_by_what_is_stored_now(kit: Kit[Any], unique: UniqueValue
 
 @pytest.mark.promise(5)
 def test_two_units_never_share_an_object(kit: Kit[Any]) -> None:
-    """A unit that reads what another one holds gets an object of its own."""
+    """Two units never share an object: each gets its own object for the same row."""
     ann = kit.stored()
     with kit.unit() as uow, kit.unit() as other:
         assert kit.of(uow).get(ann.id) is not kit.of(other).get(ann.id)
@@ -188,7 +188,7 @@ def test_two_units_never_share_an_object(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(6)
 def test_a_unit_reads_its_own_writes(kit: Kit[Any]) -> None:
-    """Additions, bulk additions, changes and removals, before any commit, in every kind of query."""
+    """A unit reads its own writes before any commit, in every kind of query: additions, bulks, changes, removals."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         repository = kit.of(uow)
@@ -207,8 +207,8 @@ def test_a_unit_reads_its_own_writes(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(6)
 @each_unique_with("set", "find")
-def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """And no longer by the one that it took from it, nor one that it removed."""
+def test_a_row_is_found_by_its_new_unique_value(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A unit finds a row by the unique value that it gave it, not by the old one, and no removed row."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     new = unique.value(kit.sample.make("eve"))
     with kit.unit() as uow:
@@ -225,8 +225,8 @@ def test_a_unit_finds_a_row_by_the_unique_value_that_it_gave_it(kit: Kit[Any], u
 
 
 @pytest.mark.promise(6)
-def test_a_list_of_members_shows_the_units_own_writes(storage: Storage) -> None:
-    """The one who took a listed name is there, and the one who was removed is not."""
+def test_a_list_shows_the_units_own_writes(storage: Storage) -> None:
+    """A list of members shows the unit's own writes: the new holder of a name is in it, a removed member is not."""
     ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     with storage.unit() as uow:
         uow.members.get(ann.id).rename("eve")
@@ -240,8 +240,8 @@ def test_a_list_of_members_shows_the_units_own_writes(storage: Storage) -> None:
 
 
 @pytest.mark.promise(6)
-def test_a_version_rises_once_for_each_unit_that_writes(kit: Kit[Any]) -> None:
-    """However often the unit writes; a unit that changes nothing leaves it alone."""
+def test_a_version_rises_once_for_each_unit(kit: Kit[Any]) -> None:
+    """A version rises once for each unit that writes, however often it writes. A unit without changes raises none."""
     ann = kit.stored()
     for state in (1, 0):
         with kit.unit() as uow:
@@ -259,8 +259,8 @@ def test_a_version_rises_once_for_each_unit_that_writes(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(6)
-def test_what_a_unit_has_removed_is_not_found_in_it_by_its_id(kit: Kit[Any]) -> None:
-    """Nor after another write; another unit finds it until the commit."""
+def test_a_removed_aggregate_is_not_found_by_id(kit: Kit[Any]) -> None:
+    """A removed aggregate is not found by its id, nor after another write. Another unit finds it until the commit."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         repository = kit.of(uow)

@@ -31,7 +31,7 @@ from tests.storages import Storage
 
 @pytest.mark.promise(2)
 def test_parts_come_back_as_they_were(storage: Storage) -> None:
-    """With their values and the types of these, in collections that do not remember the unit."""
+    """Parts come back with their values and types, in collections that do not remember the unit."""
     product = Product(sku="lamp")
     product.add_batch("B-2", 0, date.max).allocations |= {OrderLine(order=one, quantity=1) for one in ("é🫖", "Y", "y")}
     product.add_batch("B-1", -(2**31), date.min)
@@ -53,7 +53,7 @@ def test_parts_come_back_as_they_were(storage: Storage) -> None:
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_parts_are_stored_with_a_new_root(storage: Storage, bulk: bool) -> None:
-    """One by one or in bulk; with some, and with none; a bulk leaves the objects as they are."""
+    """Parts are stored with a new root, one by one or in bulk, with or without parts. A bulk changes no object."""
     made = [new_product("lamp"), Product(sku="chair"), new_product("table")]
     expected = [{**values(one), "version": 1} for one in made]
     with storage.unit() as uow:
@@ -69,8 +69,8 @@ def test_parts_are_stored_with_a_new_root(storage: Storage, bulk: bool) -> None:
 
 
 @pytest.mark.promise(2)
-def test_parts_of_a_bulk_can_be_changed_and_added_again(storage: Storage) -> None:
-    """A bulk does not track them: what is changed afterwards is not stored, and the key is taken."""
+def test_a_bulk_does_not_track_parts(storage: Storage) -> None:
+    """A bulk does not track parts: a later change is not stored, and the key is taken."""
     lamp = new_product()
     expected = {**values(lamp), "version": 1}
     with storage.unit() as uow:
@@ -85,7 +85,7 @@ def test_parts_of_a_bulk_can_be_changed_and_added_again(storage: Storage) -> Non
 
 @pytest.mark.promise(2)
 def test_removing_a_root_takes_its_parts_with_it(storage: Storage) -> None:
-    """Nothing finds them any more, those of another root stay, and a new root can have all that they held."""
+    """Removing a root removes its parts. Those of another root stay, and a new root can take all their values."""
     lamp, chair = stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         products(uow).remove(products(uow).get(lamp.id))
@@ -102,8 +102,8 @@ def test_removing_a_root_takes_its_parts_with_it(storage: Storage) -> None:
 
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
-def test_a_page_holds_whole_aggregates_whatever_its_limit(storage: Storage, limit: int) -> None:
-    """It counts roots, not their parts."""
+def test_a_page_holds_whole_aggregates(storage: Storage, limit: int) -> None:
+    """A page holds whole aggregates: its limit counts roots, not their parts."""
     made = [new_product("a"), Product(sku="b"), new_product("c"), new_product("d"), Product(sku="e")]
     with storage.unit() as uow:
         products(uow).add_many(made)
@@ -119,7 +119,7 @@ def test_a_page_holds_whole_aggregates_whatever_its_limit(storage: Storage, limi
 
 @pytest.mark.promise(16)
 def test_a_stream_yields_whole_aggregates(storage: Storage) -> None:
-    """Across the borders of its batches, too."""
+    """A stream yields whole aggregates across the borders of its batches."""
     made = [
         new_product(f"{number:04}") if number % 40 == 0 else Product(sku=str(number))
         for number in range(STREAM_BATCH + 2)
@@ -132,8 +132,8 @@ def test_a_stream_yields_whole_aggregates(storage: Storage) -> None:
 
 
 @pytest.mark.promise(5, 6)
-def test_a_query_by_parts_sees_what_the_unit_has_written(storage: Storage) -> None:
-    """Added, changed, removed and bulk parts; each root once, and the very objects that the unit holds."""
+def test_a_query_by_parts_sees_the_units_writes(storage: Storage) -> None:
+    """A query by parts sees added, changed, removed and bulk parts. It returns each root once, as the held object."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -152,8 +152,8 @@ def test_a_query_by_parts_sees_what_the_unit_has_written(storage: Storage) -> No
 
 @pytest.mark.promise(5)
 @each_change
-def test_a_query_does_not_overwrite_parts_that_another_unit_changed(storage: Storage, how: str) -> None:
-    """Nor does it mix them with those that were read first; a new unit reads the new ones."""
+def test_a_query_overwrites_no_parts(storage: Storage, how: str) -> None:
+    """A query neither overwrites nor mixes parts that another unit changed. A new unit reads the new ones."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         mine = lamp_of(uow)
@@ -168,8 +168,8 @@ def test_a_query_does_not_overwrite_parts_that_another_unit_changed(storage: Sto
 
 
 @pytest.mark.promise(6)
-def test_parts_can_be_changed_again_and_again_in_a_unit(storage: Storage) -> None:
-    """Each change is written on the ground of the one before; the version rises by one for all of them."""
+def test_parts_can_be_changed_again_and_again(storage: Storage) -> None:
+    """Each change of parts in a unit builds on the one before. The version rises by one for all of them."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -184,8 +184,8 @@ def test_parts_can_be_changed_again_and_again_in_a_unit(storage: Storage) -> Non
 
 @pytest.mark.promise(9)
 @each_change
-def test_a_removed_root_can_be_added_again_in_the_same_unit(storage: Storage, how: str) -> None:
-    """With the parts that it has then."""
+def test_a_removed_root_can_be_added_again(storage: Storage, how: str) -> None:
+    """A removed root can be added again in the same unit, with its present parts."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -198,8 +198,8 @@ def test_a_removed_root_can_be_added_again_in_the_same_unit(storage: Storage, ho
 
 
 @pytest.mark.promise(6)
-def test_a_root_in_place_of_a_removed_one_has_its_own_parts(storage: Storage) -> None:
-    """Not those of the removed one, though the ids are the same and a query has met that before."""
+def test_a_replacing_root_has_its_own_parts(storage: Storage) -> None:
+    """A root in place of a removed one has its own parts, though the ids are equal and a query met the old one."""
     lamp = new_product()
     heir = twin(lamp)
     heir.batches[0].quantity = 77
@@ -216,8 +216,8 @@ def test_a_root_in_place_of_a_removed_one_has_its_own_parts(storage: Storage) ->
 
 @pytest.mark.promise(12)
 @each_change
-def test_a_forgotten_commit_of_a_change_of_parts_warns(storage: Storage, how: str) -> None:
-    """At every level, and though the root itself was not touched."""
+def test_uncommitted_changes_of_parts_warn(storage: Storage, how: str) -> None:
+    """A forgotten commit of changed parts warns, at every level, even if the root was not touched."""
     [lamp] = stored(storage, "lamp")
     with pytest.warns(UncommittedChanges), storage.unit() as uow:
         CHANGES[how](lamp_of(uow))
@@ -227,10 +227,8 @@ def test_a_forgotten_commit_of_a_change_of_parts_warns(storage: Storage, how: st
 @pytest.mark.promise(13)
 @pytest.mark.parametrize("call", [flush, UnitOfWork.commit], ids=["query", "commit"])
 @each_change
-def test_a_read_only_unit_refuses_a_change_of_parts(
-    storage: Storage, how: str, call: Callable[[UnitOfWork], None]
-) -> None:
-    """At the next call."""
+def test_a_read_only_unit_refuses_changed_parts(storage: Storage, how: str, call: Callable[[UnitOfWork], None]) -> None:
+    """A read-only unit refuses changed parts at the next call."""
     [lamp] = stored(storage, "lamp")
     with storage.unit(read_only=True) as uow:
         CHANGES[how](lamp_of(uow))
@@ -241,8 +239,8 @@ def test_a_read_only_unit_refuses_a_change_of_parts(
 
 
 @pytest.mark.promise(2, 9)
-def test_a_parent_and_its_child_are_stored_in_this_order(storage: Storage) -> None:
-    """Without a query between, whichever of their classes comes first by its name."""
+def test_a_parent_is_stored_before_its_child(storage: Storage) -> None:
+    """A parent is stored before its child without a query between, whatever the names of their classes."""
     author = Author(name="ann")
     book = Book(name="novel", author_id=author.id)
     award = Award(name="prize", book_id=book.id)
@@ -258,8 +256,8 @@ def test_a_parent_and_its_child_are_stored_in_this_order(storage: Storage) -> No
 
 
 @pytest.mark.promise(2)
-def test_new_parts_inside_new_parts_are_stored_after_them(storage: Storage) -> None:
-    """Whatever their classes are called, and also where all of it comes to a root that is stored."""
+def test_new_parts_are_stored_level_by_level(storage: Storage) -> None:
+    """New parts inside new parts are stored after them, whatever their class names, also in a stored root."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

@@ -1,4 +1,4 @@
-"""What it costs to read parts: as many statements for many as for few, and as many rows as there are parts."""
+"""The cost of reading parts: as many statements for many roots as for few, and as many rows as parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Wire:
         self.sent.append((statement, parameters))
 
     def cost(self, work: Callable[[Shop], object]) -> tuple[int, int]:
-        """Return how many statements a unit sends, and how many rows come back by them."""
+        """Return how many statements a unit sends and how many rows they return."""
         with sql_storage(self.engine).unit() as uow:
             self.sent.clear()
             work(uow)
@@ -47,7 +47,7 @@ def wire(engine: Engine) -> Iterator[Wire]:
 
 
 def store(engine: Engine, size: int) -> None:
-    """Store a product with so many batches and so many notes; each batch serves an order."""
+    """Store a product with a number of batches and of notes. Each batch serves an order."""
     product = Product(sku="lamp")
     for number in range(size):
         batch = product.add_batch(f"{number:03}", 10)
@@ -68,8 +68,8 @@ QUERIES: dict[str, Callable[[Shop], object]] = {
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("size", [10, 100, 300])
 @pytest.mark.parametrize("query", QUERIES)
-def test_two_lists_of_parts_are_read_at_linear_cost(wire: Wire, query: str, size: int) -> None:
-    """A statement for each kind of part, whose rows are those parts, and one that compares the versions."""
+def test_parts_are_read_at_linear_cost(wire: Wire, query: str, size: int) -> None:
+    """Two lists of parts cost a statement for each kind of part, with those rows, and one to compare the versions."""
     store(wire.engine, size)
     statements, rows = wire.cost(QUERIES[query])
     assert statements <= 5
@@ -77,8 +77,8 @@ def test_two_lists_of_parts_are_read_at_linear_cost(wire: Wire, query: str, size
 
 
 @pytest.mark.promise(8)
-def test_many_roots_are_read_with_as_many_statements_as_one(wire: Wire) -> None:
-    """Their parts come together."""
+def test_many_roots_cost_as_many_statements_as_one(wire: Wire) -> None:
+    """Many roots are read with as many statements as one, because their parts come together."""
     with sql_storage(wire.engine).unit() as uow:
         for number in range(20):
             product = Product(sku=str(number))
@@ -91,8 +91,8 @@ def test_many_roots_are_read_with_as_many_statements_as_one(wire: Wire) -> None:
 
 
 @pytest.mark.promise(8)
-def test_an_aggregate_without_parts_costs_no_further_statement(wire: Wire) -> None:
-    """Though others that the same unit knows have some."""
+def test_an_aggregate_without_parts_costs_one(wire: Wire) -> None:
+    """An aggregate without parts costs no further statement, even if others in the unit have parts."""
     ann = stored_member(sql_storage(wire.engine), "ann")
     store(wire.engine, 1)
     assert (1, 1) == wire.cost(lambda uow: uow.members.get(ann.id))

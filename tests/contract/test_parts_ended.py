@@ -1,4 +1,4 @@
-"""Parts and the end of their unit: they stay readable, they change nothing any more, and no live root takes them."""
+"""Parts after the end of their unit: they stay readable, they change nothing, and no live root takes them."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ from tests.storages import Storage
 @pytest.mark.parametrize("end", ["commit", "rollback", "error"])
 @flushed_or_not
 @each_change
-def test_parts_stay_readable_with_the_values_of_that_moment(
-    storage: Storage, how: str, flushed: bool, end: str
-) -> None:
-    """After a commit, a rollback and an error; of a root that was read, added, changed or removed."""
+def test_parts_stay_readable_as_they_were(storage: Storage, how: str, flushed: bool, end: str) -> None:
+    """Parts stay readable with the values of the end, after a commit, a rollback and an error.
+
+    Their root was read, added, changed or removed.
+    """
     stored(storage, "lamp", "chair", "sofa")
     table = new_product("table")
     with suppress(Oops), storage.unit() as uow:
@@ -63,14 +64,14 @@ def test_parts_stay_readable_with_the_values_of_that_moment(
 
 
 def without_version(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return values without that of ``version``, which means nothing after a rollback."""
+    """Return values without ``version``, which means nothing after a rollback."""
     return [{name: value for name, value in one.items() if name != "version"} for one in found]
 
 
 @pytest.mark.promise(3)
 @pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "not read-only"])
-def test_parts_stay_readable_after_a_unit_that_only_read(storage: Storage, read_only: bool) -> None:
-    """Whatever query found them, and also those of which the caller has kept nothing else."""
+def test_parts_stay_readable_after_reading(storage: Storage, read_only: bool) -> None:
+    """Parts stay readable after a unit that only read, by any query, also if the caller kept nothing else."""
     [made] = stored(storage, "lamp")
     with storage.unit(read_only=read_only) as uow:
         lamp = lamp_of(uow)
@@ -85,8 +86,8 @@ def test_parts_stay_readable_after_a_unit_that_only_read(storage: Storage, read_
 
 
 @pytest.mark.promise(3)
-def test_parts_stay_readable_after_a_unit_that_has_failed(storage: Storage) -> None:
-    """By a conflict, at the commit, with the values that they had."""
+def test_parts_stay_readable_after_a_failure(storage: Storage) -> None:
+    """Parts stay readable after a conflict at the commit, with the values that they had."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -102,8 +103,8 @@ def test_parts_stay_readable_after_a_unit_that_has_failed(storage: Storage) -> N
 
 @pytest.mark.promise(4)
 @each_change
-def test_a_change_of_parts_after_their_unit_changes_nothing_stored(storage: Storage, how: str) -> None:
-    """Nor does it disturb a later unit."""
+def test_a_late_change_of_parts_changes_nothing(storage: Storage, how: str) -> None:
+    """A change of parts after their unit changes nothing stored, and does not disturb a later unit."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -125,7 +126,7 @@ def put_batch(live: Product, other: Product) -> None:
 
 
 def put_note(live: Product, other: Product) -> None:
-    """Put a part with a key of its own into a list."""
+    """Put a part that has its own key into a list."""
     live.notes.append(other.notes[0])
 
 
@@ -140,7 +141,7 @@ def put_line_into_new(live: Product, other: Product) -> None:
 
 
 def take_over_list(live: Product, other: Product) -> None:
-    """Put a list in place of one."""
+    """Replace a list by that of another root."""
     live.batches = list(other.batches)
 
 
@@ -156,10 +157,13 @@ each_end = pytest.mark.parametrize("end", [flush, UnitOfWork.commit], ids=["quer
 @each_end
 @pytest.mark.parametrize("whose", ["its own", "another"])
 @each_put
-def test_a_part_of_an_ended_unit_cannot_be_put_into_a_live_root(
+def test_a_part_of_an_ended_unit_is_refused(
     storage: Storage, put: str, whose: str, end: Callable[[UnitOfWork], None]
 ) -> None:
-    """Whether it was of this root or of another: the next call says so at the latest, and nothing is stored."""
+    """A part of an ended unit, of this root or another, cannot be put into a live root.
+
+    The next call says so at the latest, and nothing is stored.
+    """
     made = stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         old = products(uow).get_by_sku("lamp" if whose == "its own" else "chair")
@@ -176,10 +180,8 @@ def test_a_part_of_an_ended_unit_cannot_be_put_into_a_live_root(
 @pytest.mark.promise(4)
 @each_end
 @each_put
-def test_a_part_of_another_open_unit_cannot_be_put_into_a_live_root(
-    storage: Storage, put: str, end: Callable[[UnitOfWork], None]
-) -> None:
-    """Likewise; the other unit goes on undisturbed."""
+def test_a_part_of_another_open_unit_is_refused(storage: Storage, put: str, end: Callable[[UnitOfWork], None]) -> None:
+    """A part of another open unit cannot be put into a live root. The other unit goes on undisturbed."""
     stored(storage, "lamp", "chair")
     with storage.unit() as other:
         theirs = products(other).get_by_sku("chair")
@@ -197,8 +199,8 @@ def test_a_part_of_another_open_unit_cannot_be_put_into_a_live_root(
 
 
 @pytest.mark.promise(4)
-def test_a_part_of_another_open_unit_cannot_be_put_into_a_new_root(storage: Storage) -> None:
-    """Adding that root is refused, or the next call at the latest."""
+def test_a_new_root_takes_no_part_of_another_unit(storage: Storage) -> None:
+    """A new root with a part of another open unit is refused, when it is added or by the next call."""
     stored(storage, "chair")
     with storage.unit() as other:
         theirs = products(other).get_by_sku("chair").notes[0]
@@ -210,8 +212,8 @@ def test_a_part_of_another_open_unit_cannot_be_put_into_a_new_root(storage: Stor
 
 
 @pytest.mark.promise(4)
-def test_a_copy_of_a_part_of_an_ended_unit_can_be_put_into_a_live_root(storage: Storage) -> None:
-    """It is a new part: what to write instead."""
+def test_a_copy_of_an_old_part_is_a_new_part(storage: Storage) -> None:
+    """A copy of a part of an ended unit can be put into a live root. It is a new part, and the advised way."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         old = products(uow).get_by_sku("chair").batches[1]
@@ -227,8 +229,11 @@ def test_a_copy_of_a_part_of_an_ended_unit_can_be_put_into_a_live_root(storage: 
 
 @pytest.mark.promise(4)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
-def test_a_root_of_an_ended_unit_is_new_with_its_parts(storage: Storage, bulk: bool) -> None:
-    """While it is stored its id is taken; when it was removed it is stored again, with the parts that it has then."""
+def test_a_root_of_an_ended_unit_is_new(storage: Storage, bulk: bool) -> None:
+    """A root of an ended unit is new, with its parts. While it is stored, its id is taken.
+
+    After its removal it is stored again, with its present parts.
+    """
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -255,8 +260,8 @@ def test_a_root_of_an_ended_unit_is_new_with_its_parts(storage: Storage, bulk: b
 @pytest.mark.promise(4)
 @pytest.mark.parametrize("end", ["rollback", "error"])
 @flushed_or_not
-def test_a_root_whose_addition_was_undone_is_new_with_its_parts(storage: Storage, end: str, flushed: bool) -> None:
-    """Also with parts that came and went since."""
+def test_a_root_of_an_undone_addition_is_new(storage: Storage, end: str, flushed: bool) -> None:
+    """A root whose addition was undone is new, with parts that came and went since."""
     lamp = new_product()
     with suppress(Oops), storage.unit() as uow:
         products(uow).add(lamp)

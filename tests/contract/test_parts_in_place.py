@@ -1,4 +1,4 @@
-"""What counts is where a part stands when the unit writes: not the ways that it went before, nor who else holds it."""
+"""Only the place of a part at the time of the write counts, not its earlier places or other holders."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def swap_and_swap_back(lamp: Product) -> None:
 
 
 def rotate_all_the_way(lamp: Product) -> None:
-    """Put the last part first, as often as there are parts."""
+    """Move the last part to the front, as often as the list is long."""
     for _ in lamp.notes:
         lamp.notes.insert(0, lamp.notes[-1])
         lamp.notes.pop()
 
 
 def swap_batches_and_change_back(lamp: Product) -> None:
-    """Swap parts of a list that is ordered by an attribute, and change them to and fro."""
+    """Swap parts of a list that is ordered by an attribute, and change them back."""
     lamp.batches[0], lamp.batches[1] = lamp.batches[1], lamp.batches[0]
     for batch in lamp.batches:
         batch.quantity += 1
@@ -39,7 +39,7 @@ def swap_batches_and_change_back(lamp: Product) -> None:
 
 
 def add_an_equal_line(lamp: Product) -> None:
-    """Add to a set what it has already."""
+    """Add an equal value to a set."""
     line = next(iter(lamp.batches[0].allocations))
     lamp.batches[0].allocations.add(OrderLine(order=line.order, quantity=line.quantity))
 
@@ -59,7 +59,7 @@ WRITES: dict[str, Callable[[UnitOfWork], object]] = {
 @pytest.mark.promise(2, 8)
 @pytest.mark.parametrize("how", UNCHANGED)
 def test_what_stands_as_before_is_unchanged(storage: Storage, how: str) -> None:
-    """No row is written or lost, and no version rises."""
+    """Parts that stand as before are unchanged: no row is written or lost, and no version rises."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         UNCHANGED[how](lamp_of(uow))
@@ -70,7 +70,7 @@ def test_what_stands_as_before_is_unchanged(storage: Storage, how: str) -> None:
 @pytest.mark.promise(2, 8)
 @pytest.mark.parametrize("write", WRITES)
 def test_what_stands_as_before_survives_any_write(storage: Storage, write: str) -> None:
-    """Of other objects too."""
+    """Parts that stand as before survive any write, of other objects too."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         swap_and_swap_back(lamp_of(uow))
@@ -80,8 +80,8 @@ def test_what_stands_as_before_survives_any_write(storage: Storage, write: str) 
 
 
 @pytest.mark.promise(13)
-def test_an_equal_line_is_no_write_of_a_read_only_unit(storage: Storage) -> None:
-    """The next query is not refused."""
+def test_an_equal_line_is_no_write(storage: Storage) -> None:
+    """An equal line is no write in a read-only unit: the next query is not refused."""
     stored(storage, "lamp")
     with storage.unit(read_only=True) as uow:
         add_an_equal_line(lamp_of(uow))
@@ -89,7 +89,7 @@ def test_an_equal_line_is_no_write_of_a_read_only_unit(storage: Storage) -> None
 
 
 def change_what_was_elsewhere(lamp: Product, other: Product) -> None:
-    """Put a part into another root and take it out again, then change it where it is."""
+    """Put a part into another root and take it out again, then change it in its place."""
     other.notes.append(lamp.notes[0])
     other.notes.remove(lamp.notes[0])
     lamp.notes[0].text = "changed"
@@ -115,7 +115,7 @@ def remove_from_under_a_copied_part(lamp: Product, _: Product) -> None:
 
 
 def remove_what_a_new_root_holds(lamp: Product, _: Product) -> None:
-    """Remove a part that a root has which is never added."""
+    """Remove a part that also a root holds which is never added."""
     lamp.__dict__["before"] = Product(sku="never", notes=[lamp.notes.pop()])
 
 
@@ -126,24 +126,24 @@ def remove_after_a_copy_is_gone(lamp: Product, _: Product) -> None:
 
 
 def remove_after_a_new_root_is_gone(lamp: Product, _: Product) -> None:
-    """Remove a part after another root was made with the same lists, and thrown away."""
+    """Remove a part after another root was made with the same lists and thrown away."""
     evolve(lamp, sku="another")
     lamp.batches.pop()
 
 
 def remove_after_a_new_part_is_gone(lamp: Product, _: Product) -> None:
-    """Remove a part after another parent was made with the same set, and thrown away."""
+    """Remove a part after another parent was made with the same set and thrown away."""
     evolve(lamp.batches[0])
     lamp.deallocate("lamp-a")
 
 
 def remove_by_an_equal_one(lamp: Product, _: Product) -> None:
-    """Take a line out of its set by another one that is equal."""
+    """Take a line out of its set by an equal one."""
     lamp.batches[0].allocations.remove(OrderLine(order="lamp-a", quantity=5))
 
 
 def hand_over_from_a_removed_part(lamp: Product, _: Product) -> None:
-    """Put the lines of a part into another one, and remove the part, which still has them."""
+    """Put the lines of a part into another one, and remove the part, which still holds them."""
     old, new = lamp.batches
     new.allocations |= old.allocations
     lamp.batches.remove(old)
@@ -170,7 +170,7 @@ CHANGED: dict[str, Callable[[Product, Product], None]] = {
 @pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
 @pytest.mark.parametrize("how", CHANGED)
 def test_what_stands_otherwise_is_stored_so(storage: Storage, how: str, flushed: bool) -> None:
-    """Whatever else holds a part, or has held it."""
+    """Parts that stand elsewhere are stored there, whatever else holds or has held them."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -183,8 +183,8 @@ def test_what_stands_otherwise_is_stored_so(storage: Storage, how: str, flushed:
 
 
 @pytest.mark.promise(2)
-def test_a_line_is_removed_by_an_equal_one_again_and_again(storage: Storage) -> None:
-    """Also when the one that it stands for was added by the same unit."""
+def test_an_equal_line_removes_a_line_repeatedly(storage: Storage) -> None:
+    """An equal line removes a line again and again, also one that was added by the same unit."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lines = lamp_of(uow).batches[0].allocations
@@ -198,17 +198,17 @@ def test_a_line_is_removed_by_an_equal_one_again_and_again(storage: Storage) -> 
 
 
 def delete_a_list(lamp: Product) -> None:
-    """Delete the attribute itself, and not what is in it."""
+    """Delete the attribute itself, not its content."""
     del lamp.batches
 
 
 def delete_a_set(lamp: Product) -> None:
-    """Delete that of a part."""
+    """Delete the set of a part."""
     del lamp.batches[0].allocations
 
 
 def delete_a_value(lamp: Product) -> None:
-    """Delete one that holds no parts."""
+    """Delete an attribute that holds no parts."""
     del lamp.notes[0].text
 
 
@@ -218,7 +218,7 @@ each_deletion = pytest.mark.parametrize("delete", [delete_a_list, delete_a_set, 
 @pytest.mark.promise(11)
 @each_deletion
 def test_a_deleted_attribute_is_refused(storage: Storage, delete: Callable[[Product], None]) -> None:
-    """By the next call, which says what to write."""
+    """A deleted attribute is refused by the next call, which says what to write."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -230,7 +230,7 @@ def test_a_deleted_attribute_is_refused(storage: Storage, delete: Callable[[Prod
 
 @pytest.mark.promise(3)
 def test_a_deleted_list_is_not_read_again(storage: Storage) -> None:
-    """No query gives it back in silence."""
+    """No query reads a deleted list again in silence."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -244,10 +244,8 @@ def test_a_deleted_list_is_not_read_again(storage: Storage) -> None:
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @each_deletion
-def test_a_deleted_attribute_of_a_new_root_is_refused(
-    storage: Storage, delete: Callable[[Product], None], bulk: bool
-) -> None:
-    """Likewise."""
+def test_a_new_root_may_not_lack_an_attribute(storage: Storage, delete: Callable[[Product], None], bulk: bool) -> None:
+    """A deleted attribute of a new root is refused."""
     lamp = new_product()
     delete(lamp)
     with storage.unit() as uow:
@@ -260,8 +258,8 @@ def test_a_deleted_attribute_of_a_new_root_is_refused(
 
 @pytest.mark.promise(10)
 @each_deletion
-def test_a_deleted_attribute_comes_back_with_a_savepoint(storage: Storage, delete: Callable[[Product], None]) -> None:
-    """With what it held."""
+def test_a_savepoint_restores_a_deleted_attribute(storage: Storage, delete: Callable[[Product], None]) -> None:
+    """An undone savepoint restores a deleted attribute with its content."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -274,8 +272,8 @@ def test_a_deleted_attribute_comes_back_with_a_savepoint(storage: Storage, delet
 
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
-def test_a_part_that_was_added_to_a_removed_one_is_not_stored(storage: Storage, flushed: bool) -> None:
-    """In whichever order that was done."""
+def test_a_part_of_a_removed_part_is_not_stored(storage: Storage, flushed: bool) -> None:
+    """A part that was added to a removed part is not stored, in whichever order that was done."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

@@ -1,4 +1,4 @@
-"""Parts that move, come back, or stand where they may not: between parents, roots and units."""
+"""Parts that move, come back, or stand in a wrong place: between parents, roots and units."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def move_batch(source: Product, target: Product) -> None:
 
 
 def move_note(source: Product, target: Product) -> None:
-    """Move a part that has a place and a key of its own."""
+    """Move a part that has a place and a key."""
     target.notes.insert(1, source.notes.pop())
 
 
@@ -43,7 +43,7 @@ def move_batch_first_added(source: Product, target: Product) -> None:
 
 
 def exchange_notes(source: Product, target: Product) -> None:
-    """Exchange all parts of a kind."""
+    """Swap all parts of a kind."""
     source.notes, target.notes = target.notes, source.notes
 
 
@@ -66,8 +66,8 @@ MOVES: dict[str, Callable[[Product, Product], None]] = {
 @pytest.mark.promise(2, 4, 8)
 @flushed_or_not
 @pytest.mark.parametrize("how", MOVES)
-def test_a_part_can_move_between_two_roots_of_a_unit(storage: Storage, how: str, flushed: bool) -> None:
-    """It stays the object that it is, and both roots have another version then."""
+def test_a_part_moves_between_two_roots(storage: Storage, how: str, flushed: bool) -> None:
+    """A part can move between two roots of a unit. It stays the same object, and both versions rise."""
     stored(storage, "chair", "lamp")
     with storage.unit() as uow:
         source, target = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -83,8 +83,8 @@ def test_a_part_can_move_between_two_roots_of_a_unit(storage: Storage, how: str,
 
 @pytest.mark.promise(2, 4)
 @pytest.mark.parametrize("how", MOVES)
-def test_a_part_can_move_into_a_root_that_is_added_in_the_same_unit(storage: Storage, how: str) -> None:
-    """Whether that is written already or not."""
+def test_a_part_moves_into_an_added_root(storage: Storage, how: str) -> None:
+    """A part can move into a root that is added in the same unit, whether that is written or not."""
     stored(storage, "lamp")
     chair = new_product("chair")
     with storage.unit() as uow:
@@ -97,8 +97,8 @@ def test_a_part_can_move_into_a_root_that_is_added_in_the_same_unit(storage: Sto
 
 
 @pytest.mark.promise(2, 4)
-def test_a_part_can_move_out_of_a_root_that_is_removed_then(storage: Storage) -> None:
-    """It is not removed with it."""
+def test_a_part_moves_out_of_a_removed_root(storage: Storage) -> None:
+    """A part can move out of a root that is then removed. It is not removed with it."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -112,7 +112,7 @@ def test_a_part_can_move_out_of_a_root_that_is_removed_then(storage: Storage) ->
 @pytest.mark.promise(2)
 @flushed_or_not
 def test_a_part_can_move_to_and_fro(storage: Storage, flushed: bool) -> None:
-    """In the end nothing has moved; if nothing was written on the way, nothing is."""
+    """A part can move to and fro. In the end nothing has moved, and nothing is written unless it was on the way."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -129,7 +129,7 @@ def test_a_part_can_move_to_and_fro(storage: Storage, flushed: bool) -> None:
 @pytest.mark.promise(2)
 @flushed_or_not
 def test_a_removed_part_can_be_put_back(storage: Storage, flushed: bool) -> None:
-    """Into the same root or another one, in the unit that has removed it, with its parts."""
+    """A removed part can be put back in the same unit, into the same root or another, with its parts."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -145,7 +145,7 @@ def test_a_removed_part_can_be_put_back(storage: Storage, flushed: bool) -> None
     assert ("lamp-1", [{"order": "lamp-a", "quantity": 5}]) == (found["reference"], found["allocations"])
 
 
-# Where they may not stand.
+# Wrong places.
 
 
 def twice_in_a_list(lamp: Product, _: Product) -> None:
@@ -160,7 +160,7 @@ def a_new_one_twice(lamp: Product, _: Product) -> None:
 
 
 def in_two_roots(lamp: Product, chair: Product) -> None:
-    """Put a part into the list of another root too."""
+    """Put a part into the list of a second root."""
     chair.batches.append(lamp.batches[0])
 
 
@@ -170,12 +170,12 @@ def a_new_one_in_two_roots(lamp: Product, chair: Product) -> None:
 
 
 def in_two_parents(lamp: Product, _: Product) -> None:
-    """Put a part at the second level into a second parent too."""
+    """Put a part at the second level into a second parent."""
     lamp.batches[1].allocations |= lamp.batches[0].allocations
 
 
 def one_list_in_two_roots(lamp: Product, chair: Product) -> None:
-    """Give a list of parts to another root too."""
+    """Give a list of parts to a second root."""
     chair.notes = lamp.notes
 
 
@@ -198,7 +198,7 @@ each_end = pytest.mark.parametrize("end", [flush, UnitOfWork.commit], ids=["quer
 @each_end
 @pytest.mark.parametrize("how", TWICE)
 def test_a_part_stands_in_one_place_alone(storage: Storage, how: str, end: Callable[[UnitOfWork], None]) -> None:
-    """Where it stands in two, the next call of the unit is refused, and nothing is stored."""
+    """A part stands in one place alone. If it stands in two, the next call is refused, and nothing is stored."""
     made = stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         TWICE[how](lamp_of(uow), products(uow).get_by_sku("chair"))
@@ -211,7 +211,7 @@ def test_a_part_stands_in_one_place_alone(storage: Storage, how: str, end: Calla
 @pytest.mark.promise(4)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_a_part_of_two_new_roots_is_refused(storage: Storage, bulk: bool) -> None:
-    """Likewise."""
+    """A part of two new roots is refused."""
     lamp, chair = new_product("lamp"), new_product("chair")
     chair.notes.append(lamp.notes[0])
     with storage.unit() as uow:

@@ -1,4 +1,4 @@
-"""Parts in a list: it has the same order for every reader, however it came about."""
+"""Parts in a list: every reader sees the same order, however it came about."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def sort(notes: list[Note]) -> None:
 
 
 def swap(notes: list[Note]) -> None:
-    """Swap two by a tuple."""
+    """Swap two parts by tuple assignment."""
     notes[0], notes[1] = notes[1], notes[0]
 
 
 def shuffle(notes: list[Note]) -> None:
-    """Shuffle in place, which a list is set item by item by."""
+    """Shuffle in place, which sets the list item by item."""
     random.Random(1).shuffle(notes)  # noqa: S311  # no secret
 
 
 def rotate(notes: list[Note]) -> None:
-    """Put a slice in place of all."""
+    """Replace all by a slice."""
     notes[:] = [*notes[1:], notes[0]]
 
 
 def replace_slice(notes: list[Note]) -> None:
-    """Put others in place of a slice."""
+    """Replace a slice by others."""
     notes[0:2] = [Note(text="x"), Note(text="y"), Note(text="z")]
 
 
@@ -48,17 +48,17 @@ def insert_first(notes: list[Note]) -> None:
 
 
 def insert_before_last(notes: list[Note]) -> None:
-    """Insert by a negative place."""
+    """Insert by a negative index."""
     notes.insert(-1, Note(text="last but one"))
 
 
 def take_out_and_put_back(notes: list[Note]) -> None:
-    """Take one out of the middle, and put it at the end."""
+    """Take one out of the middle and append it."""
     notes.append(notes.pop(1))
 
 
 def extend(notes: list[Note]) -> None:
-    """Add some in place."""
+    """Extend in place."""
     notes += [Note(text="b"), Note(text="a")]
 
 
@@ -68,7 +68,7 @@ def delete_slice(notes: list[Note]) -> None:
 
 
 def clear_and_refill(notes: list[Note]) -> None:
-    """Take all out, and put them in again from the end."""
+    """Take all out, and append them again from the end."""
     had = list(notes)
     notes.clear()
     notes.extend(reversed(had))
@@ -97,8 +97,8 @@ each_way = pytest.mark.parametrize("how", REORDERED)
 
 @pytest.mark.promise(2, 8)
 @each_way
-def test_a_list_is_stored_in_the_order_that_it_has(storage: Storage, how: str) -> None:
-    """As a change of the aggregate: the version moves, though no part was changed perhaps."""
+def test_a_list_is_stored_in_its_order(storage: Storage, how: str) -> None:
+    """A list is stored in its order, as a change of the aggregate. The version rises even if no part was changed."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -113,8 +113,8 @@ def test_a_list_is_stored_in_the_order_that_it_has(storage: Storage, how: str) -
 
 @pytest.mark.promise(2)
 @each_way
-def test_a_new_list_is_stored_in_the_order_that_it_has(storage: Storage, how: str) -> None:
-    """Of an aggregate whose addition still waits, and of one that is stored in bulk."""
+def test_a_new_list_is_stored_in_its_order(storage: Storage, how: str) -> None:
+    """A new list is stored in its order, for a pending addition and in bulk."""
     waiting, bulk = new_product("lamp"), new_product("chair")
     REORDERED[how](bulk.notes)
     with storage.unit() as uow:
@@ -130,8 +130,8 @@ def test_a_new_list_is_stored_in_the_order_that_it_has(storage: Storage, how: st
 
 
 @pytest.mark.promise(6)
-def test_a_list_keeps_its_order_through_many_writes(storage: Storage) -> None:
-    """One after the other in a unit, with queries between, and in a unit after that."""
+def test_a_list_keeps_its_order_through_writes(storage: Storage) -> None:
+    """A list keeps its order through many writes in a unit, with queries between, and in a later unit."""
     stored(storage, "lamp")
     for _ in range(2):
         with storage.unit() as uow:
@@ -147,8 +147,8 @@ def test_a_list_keeps_its_order_through_many_writes(storage: Storage) -> None:
 
 @pytest.mark.promise(10)
 @each_way
-def test_an_undone_savepoint_gives_a_list_its_order_back(storage: Storage, how: str) -> None:
-    """Written inside of it or not; and the list can be put in another order then."""
+def test_a_savepoint_restores_the_order_of_a_list(storage: Storage, how: str) -> None:
+    """An undone savepoint restores the order of a list, written or not. The list can be reordered then."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -167,8 +167,8 @@ def test_an_undone_savepoint_gives_a_list_its_order_back(storage: Storage, how: 
 
 
 @pytest.mark.promise(2)
-def test_a_list_that_was_emptied_has_an_order_again(storage: Storage) -> None:
-    """The numbers begin again with those that come then."""
+def test_an_emptied_list_has_an_order_again(storage: Storage) -> None:
+    """The numbers of an emptied list begin again with the next parts."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp_of(uow).notes.clear()
@@ -182,7 +182,7 @@ def test_a_list_that_was_emptied_has_an_order_again(storage: Storage) -> None:
 
 
 def append_out_of_order(product: Product) -> None:
-    """Append where the aggregate itself would have inserted."""
+    """Append where the aggregate would have inserted."""
     product.batches.append(Batch(reference="lamp-0", quantity=1))
 
 
@@ -194,12 +194,12 @@ def reverse(product: Product) -> None:
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("change", [append_out_of_order, reverse], ids=lambda change: change.__name__)
 @pytest.mark.parametrize("end", [flush, UnitOfWork.commit], ids=["flushed", "committed"])
-def test_a_list_that_is_ordered_by_an_attribute_is_read_in_that_order(
+def test_an_attribute_orders_a_list(
     storage: Storage, change: Callable[[Product], None], end: Callable[[UnitOfWork], None]
 ) -> None:
-    """By a new unit, whatever order it was left in; the unit that has left it so keeps it.
+    """A new unit reads a list in the order of an attribute. The unit that left another order keeps it.
 
-    Another order alone is no change of the aggregate then.
+    Then another order alone is no change of the aggregate.
     """
     stored(storage, "lamp")
     with storage.unit() as uow:
@@ -217,8 +217,8 @@ def test_a_list_that_is_ordered_by_an_attribute_is_read_in_that_order(
 
 
 @pytest.mark.promise(5)
-def test_an_order_is_stored_though_its_root_was_dropped(storage: Storage) -> None:
-    """A unit keeps what it has read, so no change is lost."""
+def test_an_order_is_stored_without_its_root(storage: Storage) -> None:
+    """A new order is stored even if the caller dropped the root: a unit keeps what it has read."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

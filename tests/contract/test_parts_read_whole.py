@@ -21,7 +21,7 @@ from tests.contract.shop import Shop
 from tests.storages import Storage, sql_storage
 
 SKU: Any = Product.sku
-"""As SQLAlchemy's options take it."""
+"""The statement, as SQLAlchemy's options take it."""
 
 ROUNDS = 10
 """How often a writer and a reader meet."""
@@ -29,7 +29,7 @@ ROUNDS = 10
 
 @define
 class Interruption:
-    """Something that another unit does, so many times, before a part is read by a statement of its own."""
+    """An action of another unit, a number of times, before a statement that reads parts."""
 
     action: Callable[[], None]
     times: int
@@ -37,7 +37,7 @@ class Interruption:
     busy: bool = False
 
     def before(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        """Do it before a statement that reads batches alone, but not before one of its own."""
+        """Act before a statement that reads batches, but not before one of the action itself."""
         if statement.startswith("SELECT") and "FROM batches" in statement and not self.busy and self.done < self.times:
             self.busy = True
             self.action()
@@ -46,14 +46,14 @@ class Interruption:
 
 @define
 class Interrupted:
-    """A database on which another unit can come between the statements of a query."""
+    """A database on which another unit can act between the statements of a query."""
 
     storage: Storage
     engine: Engine
     installed: list[Interruption] = field(factory=list)
 
     def by(self, action: Callable[[], None], times: int = 1) -> Interruption:
-        """Let something be done between the statement that reads a root and those that read its parts."""
+        """Run an action between the statement that reads a root and those that read its parts."""
         self.installed.append(Interruption(action, times))
         event.listen(self.engine, "before_cursor_execute", self.installed[-1].before)
         return self.installed[-1]
@@ -61,7 +61,7 @@ class Interrupted:
 
 @pytest.fixture
 def interrupted(engine: Engine) -> Iterator[Interrupted]:
-    """Each real database in turn: the fake has no statements, and reads a root with all of its parts at one moment."""
+    """Each real database in turn. The fake has no statements: it reads a root with all its parts at one moment."""
     made = Interrupted(sql_storage(engine), engine)
     yield made
     for one in made.installed:
@@ -70,7 +70,7 @@ def interrupted(engine: Engine) -> Iterator[Interrupted]:
 
 @pytest.fixture
 def interrupted_postgres(postgres_engine: Engine) -> Iterator[Interrupted]:
-    """Likewise, on PostgreSQL alone."""
+    """The same on PostgreSQL alone."""
     made = Interrupted(sql_storage(postgres_engine), postgres_engine)
     yield made
     for one in made.installed:
@@ -78,7 +78,7 @@ def interrupted_postgres(postgres_engine: Engine) -> Iterator[Interrupted]:
 
 
 def count_up(storage: Storage) -> Callable[[], None]:
-    """Return what makes all numbers of a product one higher, and gives it one more note, by a unit of its own."""
+    """Return an action: it raises all numbers of a product by one and adds a note, in a separate unit."""
 
     def action() -> None:
         with storage.unit() as uow:
@@ -92,7 +92,7 @@ def count_up(storage: Storage) -> Callable[[], None]:
 
 
 def rounds(product: Product) -> set[int]:
-    """Return how often a product was counted up, by each thing that tells: a single number, unless it is a mixture."""
+    """Return how often a product was counted up, by each sign of it. A single number, unless versions are mixed."""
     first, second = (batch.quantity for batch in product.batches)
     return {product.version - 1, first - 10, second - 20, len(product.notes) - 3}
 
@@ -110,8 +110,8 @@ each_query = pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("times", [1, 2, 3])
 @each_query
-def test_it_is_read_again_when_another_unit_came_between(interrupted: Interrupted, query: str, times: int) -> None:
-    """Until it is of one version; then it can be changed."""
+def test_an_interrupted_read_is_made_again(interrupted: Interrupted, query: str, times: int) -> None:
+    """When another unit came between, an aggregate is read again until it is of one version. It can be changed."""
     storage = interrupted.storage
     stored(storage, "lamp", "chair")
     interruption = interrupted.by(count_up(storage), times)
@@ -127,8 +127,8 @@ def test_it_is_read_again_when_another_unit_came_between(interrupted: Interrupte
 
 @pytest.mark.promise(8)
 @each_query
-def test_the_fourth_time_it_is_a_concurrent_change(interrupted: Interrupted, query: str) -> None:
-    """It was read once, and three times again."""
+def test_the_fourth_interruption_is_a_conflict(interrupted: Interrupted, query: str) -> None:
+    """The fourth interrupted read is a concurrent change: one read and three more."""
     stored(interrupted.storage, "lamp")
     interruption = interrupted.by(count_up(interrupted.storage), 9)
     with pytest.raises(ConcurrentChange), interrupted.storage.unit() as uow:
@@ -138,7 +138,7 @@ def test_the_fourth_time_it_is_a_concurrent_change(interrupted: Interrupted, que
 
 @pytest.mark.promise(8)
 def test_what_was_removed_in_between_is_not_found(interrupted: Interrupted) -> None:
-    """Nor does a page hold it."""
+    """An aggregate that was removed in between is not found, and not on a page."""
     storage = interrupted.storage
     lamp, chair = stored(storage, "lamp", "chair")
 
@@ -158,7 +158,7 @@ def test_what_was_removed_in_between_is_not_found(interrupted: Interrupted) -> N
 
 @pytest.mark.promise(8)
 def test_what_no_longer_matches_is_not_found(interrupted: Interrupted) -> None:
-    """As if it had been asked for later."""
+    """An aggregate that no longer matches is not found, as if the query had come later."""
     storage = interrupted.storage
     [lamp] = stored(storage, "lamp")
 
@@ -177,7 +177,7 @@ def test_what_no_longer_matches_is_not_found(interrupted: Interrupted) -> None:
 @pytest.mark.promise(5, 8)
 @each_query
 def test_one_that_is_held_is_not_read_again(interrupted: Interrupted, query: str) -> None:
-    """Whatever others have done since: the unit goes on with the object that it has, or is refused."""
+    """A held aggregate is not read again, whatever others did. The unit goes on with its object or is refused."""
     storage = interrupted.storage
     stored(storage, "lamp", "chair")
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
@@ -194,8 +194,8 @@ def test_one_that_is_held_is_not_read_again(interrupted: Interrupted, query: str
 
 
 @pytest.mark.promise(5, 8)
-def test_a_page_of_held_and_new_ones_reads_only_the_new_ones_again(interrupted: Interrupted) -> None:
-    """The held one stays as it is."""
+def test_only_new_ones_of_a_page_are_read_again(interrupted: Interrupted) -> None:
+    """On a page of held and new aggregates, only the new ones are read again. The held one stays as it is."""
     storage = interrupted.storage
     stored(storage, "chair", "lamp")
     with storage.unit() as uow:
@@ -210,8 +210,8 @@ def test_a_page_of_held_and_new_ones_reads_only_the_new_ones_again(interrupted: 
 
 
 @pytest.mark.promise(5, 8)
-def test_a_part_that_another_unit_moved_meanwhile_is_a_conflict(interrupted: Interrupted) -> None:
-    """Or else it would stand in two roots: where it was read first, and where it is now."""
+def test_a_part_moved_by_another_unit_conflicts(interrupted: Interrupted) -> None:
+    """A part that another unit moved is a conflict. Otherwise it would stand in the old root and in the new one."""
     storage = interrupted.storage
     stored(storage, "chair", "lamp")
     with storage.unit() as uow:
@@ -226,8 +226,8 @@ def test_a_part_that_another_unit_moved_meanwhile_is_a_conflict(interrupted: Int
 
 @pytest.mark.promise(8)
 @each_query
-def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: Storage, query: str) -> None:
-    """On every storage: no reader ever sees a mixture, though the writer commits all the time."""
+def test_no_reader_sees_a_mixture(storage: Storage, query: str) -> None:
+    """On every storage, root and parts are of one version while another thread commits all the time."""
     stored(storage, "lamp")
     both = Barrier(2, timeout=10)
     count = count_up(storage)
@@ -251,7 +251,7 @@ def test_root_and_parts_are_of_one_version_while_another_thread_writes(storage: 
 
 
 def change_in_a_savepoint(uow: Shop, lamp: Product) -> None:
-    """Change a product in a savepoint that is undone, so that it is read again."""
+    """Change a product in a savepoint that is undone, so it is read again."""
     with pytest.raises(Oops), uow.savepoint():
         lamp.batches[0].quantity = 1000
         raise Oops
@@ -259,8 +259,11 @@ def change_in_a_savepoint(uow: Shop, lamp: Product) -> None:
 
 @pytest.mark.promise(8, 10)
 @pytest.mark.parametrize("times", [1, 3])
-def test_an_undone_savepoint_reads_its_aggregates_whole_too(interrupted_postgres: Interrupted, times: int) -> None:
-    """However often another unit comes between, up to three times; elsewhere the savepoint keeps its lock."""
+def test_an_undone_savepoint_reads_whole_too(interrupted_postgres: Interrupted, times: int) -> None:
+    """An undone savepoint reads its aggregates whole after up to three interruptions.
+
+    On other databases the savepoint keeps its lock.
+    """
     interrupted = interrupted_postgres
     stored(interrupted.storage, "lamp")
     with interrupted.storage.unit() as uow:
@@ -273,8 +276,8 @@ def test_an_undone_savepoint_reads_its_aggregates_whole_too(interrupted_postgres
 
 
 @pytest.mark.promise(8, 10)
-def test_an_undone_savepoint_gives_up_at_the_fourth_time(interrupted_postgres: Interrupted) -> None:
-    """As a query does."""
+def test_an_undone_savepoint_gives_up_in_the_end(interrupted_postgres: Interrupted) -> None:
+    """An undone savepoint gives up at the fourth interruption, as a query does."""
     interrupted = interrupted_postgres
     stored(interrupted.storage, "lamp")
     with interrupted.storage.unit() as uow:
@@ -287,8 +290,8 @@ def test_an_undone_savepoint_gives_up_at_the_fourth_time(interrupted_postgres: I
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("option", [{"yield_per": 10}, {"stream_results": True}], ids=["yield_per", "stream_results"])
-def test_aggregates_with_parts_are_not_read_piece_by_piece(engine: Engine, option: dict[str, Any]) -> None:
-    """A query that asks for that is refused, and the message names the way to write it."""
+def test_a_query_in_pieces_is_refused(engine: Engine, option: dict[str, Any]) -> None:
+    """Aggregates with parts are not read piece by piece. The message says what to write."""
     storage = sql_storage(engine)
     with storage.unit() as uow:
         session = uow.session  # type: ignore[attr-defined]  # a SQL unit has one
@@ -298,8 +301,8 @@ def test_aggregates_with_parts_are_not_read_piece_by_piece(engine: Engine, optio
 
 
 @pytest.mark.promise(5)
-def test_a_part_that_was_read_without_its_aggregate_cannot_be_changed(engine: Engine) -> None:
-    """Nothing would compare the version of the root."""
+def test_a_part_read_alone_cannot_be_changed(engine: Engine) -> None:
+    """A part that was read without its aggregate cannot be changed: nothing would compare the root's version."""
     stored(sql_storage(engine), "lamp")
     with sql_storage(engine).unit() as uow:
         batch = uow.session.scalars(select(Batch)).first()  # type: ignore[attr-defined]  # likewise
@@ -311,8 +314,8 @@ def test_a_part_that_was_read_without_its_aggregate_cannot_be_changed(engine: En
 
 @pytest.mark.promise(3, 8)
 @pytest.mark.parametrize("option", [lazyload, raiseload, lambda _: defer(SKU)], ids=["lazyload", "raiseload", "defer"])
-def test_a_query_that_leaves_something_out_is_refused(engine: Engine, option: Any) -> None:
-    """It would be read later, of another version or not at all."""
+def test_an_incomplete_query_is_refused(engine: Engine, option: Any) -> None:
+    """A query that leaves something out is refused: the rest would be of another version, or never read."""
     stored(sql_storage(engine), "lamp")
     with sql_storage(engine).unit() as uow, pytest.raises(UnitOfWorkMisuse, match="a query has left out Product"):
         uow.session.scalars(select(Product).options(option("*"))).all()  # type: ignore[attr-defined]  # likewise

@@ -1,4 +1,4 @@
-"""What cannot be a part is refused where it is put, in the same words on every storage."""
+"""An object that cannot be a part is refused where it is put, in the same words on every storage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_PARTS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("wrong", NO_PARTS)
 @pytest.mark.parametrize("put", PUTS)
 def test_what_is_no_part_is_refused(storage: Storage, put: str, wrong: str) -> None:
-    """Where it is put; the message names the class that belongs there."""
+    """An object that is no part is refused where it is put. The message names the right class."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -45,22 +45,22 @@ def test_what_is_no_part_is_refused(storage: Storage, put: str, wrong: str) -> N
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("wrong", ["a text", "a root"])
 def test_what_is_no_single_part_is_refused(wrong: str) -> None:
-    """Likewise, also outside of a unit; None is no part there."""
+    """An object that is no single part is refused, also outside of a unit. None is not a part."""
     customer = Customer(name="ann", address=None)
     with pytest.raises(UnitOfWorkMisuse, match="where a part belongs: put one of class Address there"):
         customer.address = NO_PARTS[wrong]()
 
 
 @pytest.mark.promise(11)
-def test_a_part_that_was_made_before_its_class_was_mapped_is_refused() -> None:
-    """It lacks what mapping adds to each object."""
+def test_a_part_made_before_mapping_is_refused() -> None:
+    """A part that was made before its class was mapped is refused: it lacks what mapping adds to each object."""
     with pytest.raises(UnitOfWorkMisuse, match="was made before its class was mapped"):
         Product(sku="lamp", notes=[Note.__new__(Note)])
 
 
 @pytest.mark.promise(7)
 def test_what_a_part_cannot_hold_is_refused(storage: Storage) -> None:
-    """By the next call, at every level, and nothing is stored."""
+    """A value that a part cannot hold is refused by the next call, at every level. Nothing is stored."""
     changes: list[Callable[[Product], object]] = [
         lambda lamp: setattr(lamp.batches[0], "reference", "x" * 41),
         lambda lamp: setattr(lamp.notes[0], "text", "x" * 101),

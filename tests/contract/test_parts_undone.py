@@ -1,4 +1,4 @@
-"""Parts in an undone savepoint: the root has the parts back that it had, and the unit goes on."""
+"""Parts in an undone savepoint: the root gets its earlier parts back, and the unit goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.storages import Storage
 
 
 def nothing(_: UnitOfWork) -> None:
-    """Leave what was changed to the end of the savepoint."""
+    """Write nothing before the end of the savepoint."""
 
 
 each_write = pytest.mark.parametrize("write", [nothing, flush], ids=["waiting", "flushed"])
@@ -37,15 +37,15 @@ Write = Callable[[UnitOfWork], None]
 
 
 def parts(product: Product) -> tuple[list[Batch], list[Note]]:
-    """Return the parts of a product, which are equal to themselves alone; so the list also keeps them alive."""
+    """Return the parts of a product. Each equals itself alone, so the list also keeps them alive."""
     return list(product.batches), list(product.notes)
 
 
 @pytest.mark.promise(10)
 @each_write
 @each_change
-def test_an_undone_savepoint_gives_parts_and_collections_back(storage: Storage, how: str, write: Write) -> None:
-    """The very same, as they were before it, and what is changed after it is written on that ground."""
+def test_an_undone_savepoint_restores_parts(storage: Storage, how: str, write: Write) -> None:
+    """An undone savepoint restores the very parts and collections. Later changes build on them."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -69,8 +69,8 @@ def test_an_undone_savepoint_gives_parts_and_collections_back(storage: Storage, 
 @pytest.mark.promise(10)
 @each_write
 @each_change
-def test_what_an_undone_savepoint_did_can_be_done_again(storage: Storage, how: str, write: Write) -> None:
-    """To the same parts, and more than once."""
+def test_undone_changes_can_be_made_again(storage: Storage, how: str, write: Write) -> None:
+    """The changes of an undone savepoint can be made again, to the same parts, and more than once."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -89,7 +89,7 @@ def test_what_an_undone_savepoint_did_can_be_done_again(storage: Storage, how: s
 @each_write
 @each_change
 def test_an_undone_savepoint_alone_is_no_change(storage: Storage, how: str, write: Write) -> None:
-    """The unit can be left without a commit, and nothing warns; another unit has not been passed by."""
+    """An undone savepoint is no change: leaving the unit does not warn, and nothing stored changes."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -104,7 +104,7 @@ def test_an_undone_savepoint_alone_is_no_change(storage: Storage, how: str, writ
 @pytest.mark.promise(10)
 @each_change
 def test_nested_savepoints_are_undone_one_by_one(storage: Storage, how: str) -> None:
-    """What the inner one did goes with it; what the outer one did stays until that is undone too."""
+    """Nested savepoints are undone one by one. The work of the outer one stays until its own end."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -130,8 +130,8 @@ def test_nested_savepoints_are_undone_one_by_one(storage: Storage, how: str) -> 
 
 @pytest.mark.promise(10)
 @each_change
-def test_the_parts_of_a_savepoint_that_was_kept_are_stored(storage: Storage, how: str) -> None:
-    """But for those of an undone one inside of it."""
+def test_the_parts_of_a_kept_savepoint_are_stored(storage: Storage, how: str) -> None:
+    """The parts of a kept savepoint are stored, except those of an undone one inside of it."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -148,8 +148,11 @@ def test_the_parts_of_a_savepoint_that_was_kept_are_stored(storage: Storage, how
 
 @pytest.mark.promise(10)
 @each_write
-def test_a_root_that_was_removed_in_an_undone_savepoint_is_back_whole(storage: Storage, write: Write) -> None:
-    """The same object with the same parts, which can be changed, moved and removed."""
+def test_a_removed_root_comes_back_whole(storage: Storage, write: Write) -> None:
+    """A root that was removed in an undone savepoint is the same object with the same parts.
+
+    The parts can be changed, moved and removed.
+    """
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -171,8 +174,8 @@ def test_a_root_that_was_removed_in_an_undone_savepoint_is_back_whole(storage: S
 
 @pytest.mark.promise(10)
 @each_write
-def test_a_root_that_was_added_in_an_undone_savepoint_is_new_again(storage: Storage, write: Write) -> None:
-    """With the parts that it has then, and it can be added again."""
+def test_an_added_root_is_new_again(storage: Storage, write: Write) -> None:
+    """A root that was added in an undone savepoint is new again, with its present parts. It can be added again."""
     lamp = new_product()
     with storage.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
@@ -188,8 +191,8 @@ def test_a_root_that_was_added_in_an_undone_savepoint_is_new_again(storage: Stor
 
 @pytest.mark.promise(10)
 @each_write
-def test_a_part_that_was_added_in_an_undone_savepoint_is_new_again(storage: Storage, write: Write) -> None:
-    """It can be added to the same root or to another one, with the parts that it has then."""
+def test_an_added_part_is_new_again(storage: Storage, write: Write) -> None:
+    """A part that was added in an undone savepoint is new again. It can be added to any root, with its parts."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
@@ -208,8 +211,8 @@ def test_a_part_that_was_added_in_an_undone_savepoint_is_new_again(storage: Stor
 @pytest.mark.promise(10)
 @each_write
 @pytest.mark.parametrize("kind", ["batch", "line", "note"])
-def test_a_move_between_roots_in_an_undone_savepoint_is_undone(storage: Storage, kind: str, write: Write) -> None:
-    """Both roots are as they were, and the part can move once more."""
+def test_an_undone_move_between_roots(storage: Storage, kind: str, write: Write) -> None:
+    """An undone savepoint undoes a move between roots. Both roots are as before, and the part can move again."""
     made = stored(storage, "lamp", "chair")
 
     def move(source: Product, target: Product) -> None:
@@ -237,8 +240,8 @@ def test_a_move_between_roots_in_an_undone_savepoint_is_undone(storage: Storage,
 
 @pytest.mark.promise(3, 10)
 @pytest.mark.parametrize("end", ["commit", "rollback", "left"])
-def test_parts_of_an_undone_savepoint_stay_readable(storage: Storage, end: str) -> None:
-    """Those that are back, and those that are new again; no attribute is left to be read later."""
+def test_parts_stay_readable_after_an_undone_savepoint(storage: Storage, end: str) -> None:
+    """Parts of an undone savepoint stay readable, restored or new. No attribute is left to be read later."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -263,8 +266,8 @@ def test_parts_of_an_undone_savepoint_stay_readable(storage: Storage, end: str) 
 
 @pytest.mark.promise(8, 10)
 @each_write
-def test_a_conflict_after_an_undone_savepoint_is_still_one(storage: Storage, write: Write) -> None:
-    """Reading again must not let the change of another unit in unseen, nor mix two versions."""
+def test_a_conflict_after_an_undone_savepoint(storage: Storage, write: Write) -> None:
+    """A conflict after an undone savepoint still counts: reading again neither hides nor mixes other changes."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -282,7 +285,7 @@ def test_a_conflict_after_an_undone_savepoint_is_still_one(storage: Storage, wri
 
 @pytest.mark.promise(10)
 def test_a_part_moved_into_a_new_one_comes_back(storage: Storage) -> None:
-    """The new part leaves the unit, but not what was moved into it."""
+    """A part that moved into a new part comes back. The new part alone leaves the unit."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

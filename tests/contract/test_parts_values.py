@@ -1,4 +1,4 @@
-"""Unique values and keys of parts: what is taken is refused alike, with the error and the value that it declares."""
+"""Unique values and keys of parts: a taken one is refused alike, with the declared error and value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def add_reference_of_its_own_root(lamp: Product) -> None:
 
 
 def add_two_of_one_reference(lamp: Product) -> None:
-    """Add parts that only clash with each other."""
+    """Add parts that clash only with each other."""
     lamp.add_batch("new", 1)
     lamp.add_batch("new", 2)
 
@@ -58,13 +58,13 @@ def add_order_of_its_own_root(lamp: Product) -> None:
 
 
 def exchange_references(lamp: Product) -> None:
-    """Let two parts have each other's value: the first is written before the second has given its own up."""
+    """Exchange the values of two parts: the first is written before the second has given its own up."""
     first, second = lamp.batches
     first.reference, second.reference = second.reference, first.reference
 
 
 def change_to_given_up_reference(lamp: Product) -> None:
-    """Let a stored part have the value of one that is removed together with it: changes are written first."""
+    """Give a stored part the value of one that is removed with it: changes are written first."""
     del lamp.batches[0]
     lamp.change_reference(lamp.batches[0], "lamp-1")
 
@@ -99,7 +99,7 @@ TAKEN: dict[str, tuple[Callable[[Product], None], type[ValueTaken], str]] = {
 }
 
 BETWEEN_STORED_PARTS = ("exchange references", "change to given up reference")
-"""What a new root can do without a clash."""
+"""The changes that a new root can make without a clash."""
 
 each_taken = pytest.mark.parametrize("how", TAKEN)
 each_end = pytest.mark.parametrize("end", [flush, UnitOfWork.commit], ids=["query", "commit"])
@@ -109,7 +109,10 @@ each_end = pytest.mark.parametrize("end", [flush, UnitOfWork.commit], ids=["quer
 @each_end
 @each_taken
 def test_a_taken_value_of_a_part_is_refused(storage: Storage, how: str, end: Callable[[UnitOfWork], None]) -> None:
-    """With the error and the value that it declares, the root's first; nothing is stored, and the unit has failed."""
+    """A taken value of a part is refused with the declared error and value. The root's error comes first.
+
+    Nothing is stored, and the unit has failed.
+    """
     change, error, value = TAKEN[how]
     made = stored(storage, "lamp", "chair")
     with storage.unit() as uow:
@@ -124,8 +127,8 @@ def test_a_taken_value_of_a_part_is_refused(storage: Storage, how: str, end: Cal
 
 @pytest.mark.promise(7, 10)
 @each_taken
-def test_a_taken_value_of_a_part_is_undone_with_its_savepoint(storage: Storage, how: str) -> None:
-    """Then the unit goes on with the parts that the root had before."""
+def test_a_savepoint_undoes_a_taken_part_value(storage: Storage, how: str) -> None:
+    """A savepoint undoes a taken value of a part. The unit goes on with the earlier parts of the root."""
     change, error, _ = TAKEN[how]
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
@@ -144,8 +147,8 @@ def test_a_taken_value_of_a_part_is_undone_with_its_savepoint(storage: Storage, 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("how", [how for how in TAKEN if how not in BETWEEN_STORED_PARTS])
-def test_a_taken_value_of_a_part_of_a_new_root_is_refused(storage: Storage, how: str, bulk: bool) -> None:
-    """A bulk does not say which."""
+def test_a_new_root_with_a_taken_part_value(storage: Storage, how: str, bulk: bool) -> None:
+    """A taken value of a part of a new root is refused. A bulk does not say which."""
     change, error, value = TAKEN[how]
     [chair] = stored(storage, "chair")
     lamp = new_product()
@@ -159,8 +162,8 @@ def test_a_taken_value_of_a_part_of_a_new_root_is_refused(storage: Storage, how:
 
 
 @pytest.mark.promise(7)
-def test_of_two_threads_that_take_one_value_for_a_part_one_succeeds(storage: Storage) -> None:
-    """In parts of two roots, at the same moment."""
+def test_one_of_two_threads_gets_a_part_value(storage: Storage) -> None:
+    """Of two threads that take one value for parts of two roots at the same moment, one succeeds."""
     stored(storage, "lamp", "chair")
     both = Barrier(2, timeout=10)
 
@@ -187,8 +190,8 @@ def test_of_two_threads_that_take_one_value_for_a_part_one_succeeds(storage: Sto
 
 @pytest.mark.promise(7)
 @each_end
-def test_a_key_of_a_part_that_is_stored_already_is_refused(storage: Storage, end: Callable[[UnitOfWork], None]) -> None:
-    """As that of a root is."""
+def test_a_stored_part_id_is_refused(storage: Storage, end: Callable[[UnitOfWork], None]) -> None:
+    """The id of a stored part is refused like that of a root."""
     with storage.unit() as uow:
         taken = LineOfOrder(sku="tea", quantity=1)
         uow.orders.add(Order(reference="first", lines={taken}))
@@ -201,17 +204,17 @@ def test_a_key_of_a_part_that_is_stored_already_is_refused(storage: Storage, end
 
 
 def add_its_id_again(_: UnitOfWork, lamp: Product) -> None:
-    """Have a second part of one id."""
+    """Add a second part with one id."""
     lamp.notes.append(Note(id=lamp.notes[0].id, text="again"))
 
 
 def add_its_id_to_another_root(uow: UnitOfWork, lamp: Product) -> None:
-    """Have a part of that id in a new root."""
+    """Add a part with that id in a new root."""
     products(uow).add(Product(sku="chair", notes=[Note(id=lamp.notes[0].id, text="again")]))
 
 
 def add_two_of_one_id(_: UnitOfWork, lamp: Product) -> None:
-    """Have two new parts of one id."""
+    """Add two new parts with one id."""
     note = Note(text="new")
     lamp.notes += [note, Note(id=note.id, text="again")]
 
@@ -219,10 +222,10 @@ def add_two_of_one_id(_: UnitOfWork, lamp: Product) -> None:
 @pytest.mark.promise(7, 10)
 @each_end
 @pytest.mark.parametrize("add", [add_its_id_again, add_its_id_to_another_root, add_two_of_one_id])
-def test_a_key_of_another_part_of_the_unit_is_refused(
+def test_the_id_of_a_held_part_is_refused(
     storage: Storage, add: Callable[[UnitOfWork, Product], None], end: Callable[[UnitOfWork], None]
 ) -> None:
-    """Without a warning; a savepoint around it is undone."""
+    """The id of another part of the unit is refused without a warning. A savepoint undoes it."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -236,8 +239,8 @@ def test_a_key_of_another_part_of_the_unit_is_refused(
 
 
 @pytest.mark.promise(7)
-def test_a_taken_value_of_the_root_comes_before_the_key_of_a_part(storage: Storage) -> None:
-    """As the root is written first."""
+def test_a_root_value_comes_before_a_part_id(storage: Storage) -> None:
+    """A taken value of the root comes before the id of a part, since the root is written first."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         lamp = lamp_of(uow)

@@ -20,25 +20,25 @@ def replace_batch(lamp: Product) -> None:
 
 
 def replace_batch_added_first(lamp: Product) -> None:
-    """Add a part, and remove the one that has its value then."""
+    """Add a part, then remove the one that has its value."""
     old = lamp.batches[0]
     lamp.add_batch("lamp-1", 77)
     lamp.batches.remove(old)
 
 
 def replace_line(lamp: Product) -> None:
-    """Likewise at the second level."""
+    """Replace a line at the second level."""
     lamp.batches[0].allocations = {OrderLine(order="lamp-a", quantity=1)}
 
 
 def replace_line_elsewhere(lamp: Product) -> None:
-    """Likewise, in another parent."""
+    """Replace a line, with the new one in another parent."""
     lamp.batches[0].allocations.clear()
     lamp.batches[1].allocations.add(OrderLine(order="lamp-a", quantity=1))
 
 
 def give_up_by_a_change(lamp: Product) -> None:
-    """Change a part, and add another one with the value that it had."""
+    """Change a part, and add another one with its old value."""
     lamp.change_reference(lamp.batches[0], "other")
     lamp.add_batch("lamp-1", 77)
 
@@ -49,7 +49,7 @@ def move_line_to_new_batch(lamp: Product) -> None:
 
 
 def replace_batch_with_its_line(lamp: Product) -> None:
-    """Replace a part and what is inside of it."""
+    """Replace a part and its own part."""
     lamp.batches[:] = [Batch(reference="lamp-1", quantity=9, allocations={OrderLine(order="lamp-a", quantity=9)})]
 
 
@@ -76,8 +76,8 @@ GIVEN_UP: dict[str, Callable[[Product], None]] = {
 @pytest.mark.promise(9)
 @pytest.mark.parametrize("undone_before", [False, True], ids=["at first", "after an undone savepoint"])
 @pytest.mark.parametrize("how", GIVEN_UP)
-def test_a_value_that_a_part_gives_up_can_be_taken(storage: Storage, how: str, undone_before: bool) -> None:
-    """By another part of the same aggregate, written together."""
+def test_a_value_given_up_by_a_part_can_be_taken(storage: Storage, how: str, undone_before: bool) -> None:
+    """A value that a part gives up can be taken by another part of the same aggregate, written together."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -93,8 +93,8 @@ def test_a_value_that_a_part_gives_up_can_be_taken(storage: Storage, how: str, u
 
 
 @pytest.mark.promise(9)
-def test_a_value_that_a_removed_root_gives_up_can_be_taken(storage: Storage) -> None:
-    """By parts of another root, and of a new one."""
+def test_a_value_of_a_removed_root_can_be_taken(storage: Storage) -> None:
+    """A value that a removed root gives up can be taken by parts of another root and of a new one."""
     stored(storage, "lamp", "chair")
     heir = Product(sku="lamp")
     heir.batches.append(Batch(reference="lamp-2", quantity=1, allocations={OrderLine(order="lamp-a", quantity=1)}))

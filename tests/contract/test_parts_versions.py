@@ -1,4 +1,4 @@
-"""Parts and the version of their root: no change of a part passes it by, and no update is lost."""
+"""Parts and the version of their root: every change of a part raises it, and no update is lost."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from tests.storages import Storage
 @pytest.mark.promise(2, 8)
 @flushed_or_not
 @each_change
-def test_a_change_of_parts_alone_raises_the_version_once(storage: Storage, how: str, flushed: bool) -> None:
-    """Also where the unit writes a part of it before, and the rest at the commit."""
+def test_a_change_of_parts_raises_the_version_once(storage: Storage, how: str, flushed: bool) -> None:
+    """A change of parts alone raises the version once, even if the unit writes one part early."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -48,7 +48,7 @@ def test_a_change_of_parts_alone_raises_the_version_once(storage: Storage, how: 
 
 @pytest.mark.promise(6, 8)
 def test_a_change_that_was_taken_back_is_none(storage: Storage) -> None:
-    """Nor is another list of the same parts, nor a set of other values that hold the same."""
+    """A change that was taken back is no change. Nor is another list of the same parts or a set of equal values."""
     [made] = stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -67,8 +67,8 @@ def test_a_change_that_was_taken_back_is_none(storage: Storage) -> None:
 
 
 @pytest.mark.promise(8)
-def test_changes_of_parts_in_a_savepoint_raise_the_version_once_too(storage: Storage) -> None:
-    """Together with those before and after it."""
+def test_savepoints_raise_the_version_once_too(storage: Storage) -> None:
+    """Changes of parts in a savepoint raise the version once, together with those before and after it."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -87,8 +87,8 @@ def test_changes_of_parts_in_a_savepoint_raise_the_version_once_too(storage: Sto
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("theirs", ["change note", "add line", "remove batch", "root"])
 @pytest.mark.parametrize("mine", ["clear date", "add note", "remove line", "reverse notes", "root", "root removed"])
-def test_the_second_of_two_changes_of_different_parts_is_refused(storage: Storage, mine: str, theirs: str) -> None:
-    """Whatever each of them touched; the first is stored alone, and no warning tells of rows that are gone."""
+def test_a_second_change_of_other_parts_is_refused(storage: Storage, mine: str, theirs: str) -> None:
+    """The second of two changes of different parts is refused. Only the first is stored, without warnings."""
     [made] = stored(storage, "lamp")
     with pytest.raises(ConcurrentChange, match=f"Product {made.id}"), storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -116,8 +116,8 @@ def change(product: Product, how: str) -> None:
 
 
 @pytest.mark.promise(8)
-def test_both_of_two_changes_of_the_same_part_cannot_be_stored(storage: Storage) -> None:
-    """The second would overwrite what it has not seen."""
+def test_only_one_change_of_a_part_is_stored(storage: Storage) -> None:
+    """Two changes of the same part cannot both be stored: the second would overwrite what it has not seen."""
     stored(storage, "lamp")
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -132,8 +132,8 @@ def test_both_of_two_changes_of_the_same_part_cannot_be_stored(storage: Storage)
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("theirs", ["remove batch", "remove line", "remove note"])
 @pytest.mark.parametrize("mine", ["that part changed", "root removed"])
-def test_a_part_that_another_unit_removed_is_a_concurrent_change(storage: Storage, theirs: str, mine: str) -> None:
-    """For who changes it, and for who removes the root with it; nothing warns."""
+def test_a_part_removed_elsewhere_is_a_conflict(storage: Storage, theirs: str, mine: str) -> None:
+    """A part that another unit removed is a conflict for its change and for the root's removal, without warnings."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         lamp = lamp_of(uow)
@@ -152,8 +152,8 @@ def test_a_part_that_another_unit_removed_is_a_concurrent_change(storage: Storag
 
 
 @pytest.mark.promise(8)
-def test_no_update_of_many_concurrent_ones_to_different_parts_is_lost(storage: Storage) -> None:
-    """Two threads count up a batch each, again after each conflict: every step is there in the end."""
+def test_no_update_of_parts_is_lost(storage: Storage) -> None:
+    """Two threads each count up a batch and retry after each conflict: every step is there in the end."""
     stored(storage, "lamp")
 
     def count_up(reference: str) -> None:
@@ -181,8 +181,8 @@ def first_parts(product: Product) -> tuple[Batch, Note]:
 @pytest.mark.promise(5, 8)
 @pytest.mark.parametrize("level", ["batch", "note", "line"])
 @flushed_or_not
-def test_a_held_part_is_written_though_its_root_was_dropped(storage: Storage, level: str, flushed: bool) -> None:
-    """The root's version moves all the same."""
+def test_a_held_part_is_written_without_its_root(storage: Storage, level: str, flushed: bool) -> None:
+    """A held part is written even if the caller dropped its root. The root's version rises all the same."""
     stored(storage, "lamp")
     with storage.unit() as uow:
         batch, note = first_parts(lamp_of(uow))
@@ -206,8 +206,8 @@ def test_a_held_part_is_written_though_its_root_was_dropped(storage: Storage, le
 
 
 @pytest.mark.promise(5, 8)
-def test_a_held_part_is_that_of_the_root_that_is_found_again(storage: Storage) -> None:
-    """Though others have changed the aggregate since: the unit goes on with what it has read, or is refused."""
+def test_a_held_part_is_that_of_the_found_root(storage: Storage) -> None:
+    """A held part belongs to the root that is found again, though others changed it. The unit goes on or is refused."""
     stored(storage, "lamp")
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
         batch = lamp_of(uow).batches[0]
@@ -222,8 +222,8 @@ def test_a_held_part_is_that_of_the_root_that_is_found_again(storage: Storage) -
 
 
 @pytest.mark.promise(8)
-def test_a_held_part_of_a_streamed_root_moves_its_version_too(storage: Storage) -> None:
-    """Though a unit does not keep the roots of a stream."""
+def test_a_held_part_of_a_streamed_root_is_written(storage: Storage) -> None:
+    """A held part of a streamed root raises the root's version, though a unit does not keep streamed roots."""
     stored(storage, "lamp", "chair")
     with storage.unit() as uow:
         held: list[Batch] = [product.batches[0] for product in products(uow).stream()]
@@ -236,8 +236,8 @@ def test_a_held_part_of_a_streamed_root_moves_its_version_too(storage: Storage) 
 
 
 @pytest.mark.promise(8)
-def test_a_held_part_of_a_streamed_root_conflicts_with_other_changes(storage: Storage) -> None:
-    """As one of any other root does."""
+def test_a_held_part_of_a_streamed_root_conflicts(storage: Storage) -> None:
+    """A held part of a streamed root conflicts with other changes like any other part."""
     stored(storage, "lamp")
     with pytest.raises(ConcurrentChange), storage.unit() as uow:
         [batch] = [product.batches[0] for product in products(uow).stream()]

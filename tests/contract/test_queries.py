@@ -24,7 +24,7 @@ NAMES = ("ann", "bob", "cid", "dan", "eva", "zoë")
 
 
 def stored(storage: Storage) -> list[Member]:
-    """Store members of which two were created at one time, and every other one is inactive."""
+    """Store members. Two were created at one time, and every other one is inactive."""
     members = [
         evolve(new_member(name), created_at=START + timedelta(days=place // 2), active=place % 2 == 0)
         for place, name in enumerate(NAMES)
@@ -59,7 +59,7 @@ def names(members: Any) -> list[str]:
     ids=range(10),
 )
 def test_all_comparisons_hold(storage: Storage, where: list[Where], expected: list[str]) -> None:
-    """Of a query; what it finds is in the order of ids."""
+    """A query meets all comparisons. Its results are in the order of ids."""
     members = stored(storage)
     with storage.unit(read_only=True) as uow:
         found = uow.members.list_where(*where)
@@ -74,7 +74,7 @@ def test_all_comparisons_hold(storage: Storage, where: list[Where], expected: li
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("order_by", ["created_at", "-created_at", "name", "-name", "id", "-id"])
 def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> None:
-    """Each aggregate is on one page, and the pages are in the order of the key, then of ids."""
+    """Pages under a sort key hold each aggregate once, in the order of the key, then of ids."""
     members = stored(storage)
     after, pages = None, []
     with storage.unit(read_only=True) as uow:
@@ -92,7 +92,7 @@ def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> Non
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("order_by", ["nickname", "-nickname"])
 def test_none_is_the_least_on_pages(storage: Storage, order_by: str) -> None:
-    """It comes first, and last in the reverse order; each page goes on behind it."""
+    """None comes first on pages, and last in the reverse order. Each page goes on after it."""
     made = [Account(nickname=nickname) for nickname in ("b", None, "a", None)]
     with storage.unit() as uow:
         of(uow, "accounts").add_many(made)
@@ -110,7 +110,7 @@ def test_none_is_the_least_on_pages(storage: Storage, order_by: str) -> None:
 
 @pytest.mark.promise(6, 16)
 def test_a_query_sees_what_its_unit_has_written(storage: Storage) -> None:
-    """An addition and a change."""
+    """A query sees an addition and a change of its unit."""
     stored(storage)
     with storage.unit() as uow:
         uow.members.add(new_member("fay"))
@@ -123,7 +123,7 @@ def test_a_query_sees_what_its_unit_has_written(storage: Storage) -> None:
 
 @pytest.mark.promise(16)
 def test_finding_counting_and_existence(storage: Storage) -> None:
-    """What is not stored is ``None``, false, or left out."""
+    """Finding, counting and existence: what is not stored is ``None``, false, or left out."""
     members = stored(storage)
     with storage.unit(read_only=True) as uow:
         assert members[0] == uow.members.find(members[0].id)
@@ -144,14 +144,14 @@ def test_finding_counting_and_existence(storage: Storage) -> None:
     ],
     ids=["unknown", "less than None", "None among several"],
 )
-def test_a_comparison_without_a_meaning_is_refused(wrong: Any) -> None:
-    """When it is made."""
+def test_a_meaningless_comparison_is_refused(wrong: Any) -> None:
+    """A comparison without a meaning is refused when it is made."""
     with pytest.raises(TypeError, match=r"no comparison|no meaning"):
         wrong()
 
 
-def test_an_attribute_that_is_not_stored_is_refused(storage: Storage) -> None:
-    """In a comparison, and as a sort key; a key of a page that is no UUID, too."""
+def test_an_unstored_attribute_is_refused(storage: Storage) -> None:
+    """An unstored attribute is refused in a comparison and as a sort key. So is a page key that is no UUID."""
     with storage.unit() as uow:
         for where, order_by in (([Where("nick", "==", 1)], "id"), ([], "nick")):
             with pytest.raises(TypeError, match="Member has no stored attribute 'nick'"):
@@ -174,7 +174,7 @@ def test_an_attribute_that_is_not_stored_is_refused(storage: Storage) -> None:
 def test_what_cannot_be_compared_is_refused(
     storage: Storage, repository: str, where: list[Where], order_by: str, says: str
 ) -> None:
-    """In words, before anything is asked."""
+    """A value that cannot be compared is refused in words, before the database is asked."""
     with storage.unit() as uow, pytest.raises(TypeError, match=says):
         getattr(uow, repository).list_where(*where, order_by=order_by)
 
@@ -198,7 +198,7 @@ compared = st.one_of(
 def test_random_queries_are_answered_as_in_python(
     storage: Storage, where: list[Where], key: str, limit: int, data: st.DataObject
 ) -> None:
-    """By every storage, page by page."""
+    """Every storage answers random queries as Python does, page by page."""
     order_by = key + data.draw(st.sampled_from(["id", "name", "created_at", "active"]))
     with storage.unit(read_only=True) as uow:
         members = uow.members.list_where()
@@ -220,7 +220,7 @@ def test_random_queries_are_answered_as_in_python(
 
 @pytest.mark.promise(16)
 def test_none_meets_no_comparison_with_a_value(storage: Storage) -> None:
-    """Not even ``!=``: only ``== None`` finds it."""
+    """None meets no comparison with a value, not even ``!=``. Only ``== None`` finds it."""
     with storage.unit() as uow:
         of(uow, "accounts").add_many([Account(nickname="a"), Account(nickname=None)])
         uow.commit()
@@ -232,7 +232,7 @@ def test_none_meets_no_comparison_with_a_value(storage: Storage) -> None:
 
 @pytest.mark.promise(16)
 def test_a_limit_of_zero_finds_nothing(storage: Storage) -> None:
-    """It is a limit like any other."""
+    """A limit of zero finds nothing: it is a limit like any other."""
     with storage.unit() as uow:
         of(uow, "accounts").add(Account(nickname="a"))
         assert [] == of(uow, "accounts").list_where(limit=0)
@@ -254,8 +254,8 @@ UNASKABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", UNASKABLE)
-def test_what_an_attribute_cannot_hold_is_not_asked_for(storage: Storage, case: str) -> None:
-    """Databases would differ in what they make of it; the unit goes on."""
+def test_an_impossible_value_is_not_asked_for(storage: Storage, case: str) -> None:
+    """A value that an attribute cannot hold is refused, since databases differ about it. The unit goes on."""
     stored(storage)
     asked = UNASKABLE[case]
     with storage.unit() as uow:
@@ -269,7 +269,7 @@ def test_what_an_attribute_cannot_hold_is_not_asked_for(storage: Storage, case: 
 
 
 def test_none_is_the_unique_value_of_no_one(storage: Storage) -> None:
-    """Also where it may be ``None``."""
+    """None is no holder's unique value, even where it is allowed."""
     with storage.unit() as uow:
         for _ in range(2):
             of(uow, "accounts").add(Account())

@@ -1,4 +1,4 @@
-"""Promise 7: units that add a child and remove its parent at the same time, and who has to wait for whom."""
+"""Promise 7: units that add a child and remove its parent at the same time, and which of them waits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Step = Callable[[UnitOfWork], object]
 
 
 def race(family: Family, first: Step, second: Step, *, waits: bool = True, undone: bool = False) -> None:
-    """Let a unit write, and another one in a thread, which has to wait until the first one ends."""
+    """Let a unit write, and another one in a thread, which must wait until the first one ends."""
 
     def follow() -> None:
         with family.storage.unit() as other:
@@ -59,7 +59,7 @@ def removes_child(family: Family, child: Any) -> Step:
 
 
 def renames_parent(family: Family, parent: Any) -> Step:
-    """Return a step that changes a parent, but no unique value of it."""
+    """Return a step that changes a parent, but none of its unique values."""
     return lambda uow: setattr(family.of_parents(uow).get(parent.id), "name", str(new_id()))
 
 
@@ -70,7 +70,7 @@ def changes_badge(family: Family, parent: Any) -> Step:
 
 @two_kinds
 def test_a_child_before_the_removal_wins(family: Family) -> None:
-    """Who removes the parent waits for it, and is refused."""
+    """A child before the removal wins. The unit that removes the parent waits for it and is refused."""
     parent = family.stored_parent()
     with pytest.raises(family.in_use) as caught:
         race(family, adds(family, family.child(parent.id)), removes_parent(family, parent))
@@ -79,7 +79,7 @@ def test_a_child_before_the_removal_wins(family: Family) -> None:
 
 @two_kinds
 def test_a_removal_before_the_child_wins(family: Family) -> None:
-    """Who adds the child waits for it, and is refused."""
+    """A removal before the child wins. The unit that adds the child waits for it and is refused."""
     parent = family.stored_parent()
     with pytest.raises(family.missing) as caught:
         race(family, removes_parent(family, parent), adds(family, family.child(parent.id)))
@@ -88,7 +88,7 @@ def test_a_removal_before_the_child_wins(family: Family) -> None:
 
 @two_kinds
 def test_a_change_before_the_removal_wins(family: Family) -> None:
-    """A child that takes another parent is as good as a new one."""
+    """A change before the removal wins. A child with a changed parent counts like a new one."""
     before, parent = family.stored_parent(), family.stored_parent()
     child = family.stored_child(before.id)
     with pytest.raises(family.in_use):
@@ -101,7 +101,7 @@ def test_a_change_before_the_removal_wins(family: Family) -> None:
 
 @two_kinds
 def test_a_removal_before_the_change_wins(family: Family) -> None:
-    """Who lets a child refer to it waits, and is refused."""
+    """A removal before the change wins. The unit that refers to the parent waits and is refused."""
     before, parent = family.stored_parent(), family.stored_parent()
     child = family.stored_child(before.id)
     with pytest.raises(family.missing):
@@ -114,7 +114,7 @@ def test_a_removal_before_the_change_wins(family: Family) -> None:
 
 @two_kinds
 def test_who_waits_for_an_undone_rival_wins(family: Family) -> None:
-    """Neither is refused for what was never stored."""
+    """A unit that waits for an undone rival wins: it is not refused for what was never stored."""
     parents = [family.stored_parent() for _ in range(2)]
     child = family.child(parents[0].id)
     race(family, removes_parent(family, parents[0]), adds(family, child), undone=True)
@@ -124,7 +124,7 @@ def test_who_waits_for_an_undone_rival_wins(family: Family) -> None:
 
 @two_kinds
 def test_a_removal_waits_for_the_last_child(family: Family) -> None:
-    """While another unit removes the last child, the removal of the parent waits; then it succeeds."""
+    """A removal waits while another unit removes the last child. Then it succeeds."""
     parent = family.stored_parent()
     child = family.stored_child(parent.id)
     race(family, removes_child(family, child), removes_parent(family, parent))
@@ -132,7 +132,7 @@ def test_a_removal_waits_for_the_last_child(family: Family) -> None:
 
 @two_kinds
 def test_a_removal_is_refused_if_the_child_stays(family: Family) -> None:
-    """It waits for the unit that removes the last child, which is rolled back."""
+    """A removal is refused if the unit that removes the last child is rolled back."""
     parent = family.stored_parent()
     child = family.stored_child(parent.id)
     with pytest.raises(family.in_use):
@@ -141,7 +141,7 @@ def test_a_removal_is_refused_if_the_child_stays(family: Family) -> None:
 
 @two_kinds
 def test_children_of_one_parent_do_not_wait(family: Family) -> None:
-    """Two units that add some do not block each other; on SQLite they do, because one unit at a time writes."""
+    """Two units that add children of one parent do not wait, except on SQLite, where one unit at a time writes."""
     parent = family.stored_parent()
     children = [family.child(parent.id) for _ in range(2)]
     race(
@@ -154,7 +154,7 @@ def test_children_of_one_parent_do_not_wait(family: Family) -> None:
 
 @two_kinds
 def test_a_child_does_not_wait_for_a_change(family: Family) -> None:
-    """One unit changes the parent, but no unique value of it, and another one adds a child, in both orders.
+    """Adding a child does not wait for a change of no unique value of the parent, in both orders.
 
     On SQLite one waits for the other, because one unit at a time writes. On MariaDB it waits because the foreign key
     locks the row of the parent. If that takes too long, it raises ``ConcurrentChange``.
@@ -178,9 +178,9 @@ def test_a_child_does_not_wait_for_a_change(family: Family) -> None:
 
 @one_kind
 def test_a_child_waits_for_another_unique_value(family: Family) -> None:
-    """A foreign key could refer to a unique value: so who changes that of the parent shuts out new children, and waits.
+    """Adding a child waits for a unit that changes a unique value of the parent, and the other way round.
 
-    Both orders are tried.
+    A foreign key could refer to the unique value.
     """
     parent = family.stored_parent()
     race(family, changes_badge(family, parent), adds(family, family.child(parent.id)))
@@ -189,7 +189,7 @@ def test_a_child_waits_for_another_unique_value(family: Family) -> None:
 
 @one_kind
 def test_who_waits_too_long_gives_up(family: Family) -> None:
-    """A conflict that can be tried again, in both orders."""
+    """A unit that waits too long gives up with a conflict that can be tried again, in both orders."""
     parent = family.stored_parent()
     steps = [adds(family, family.child(parent.id)), removes_parent(family, parent)]
     for first, second in (steps, steps[::-1]):

@@ -1,4 +1,4 @@
-"""Promises 7 and 8: units that want the same unique value at the same time, and what an open one keeps from others."""
+"""Promises 7 and 8: units that want the same unique value at the same time, and the locks of an open unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.members import MEMBERS, written
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique
 
-# For tests that wait in vain for a lock: MariaDB cannot be told to wait for less than a second.
+# For tests that wait in vain for a lock. MariaDB cannot wait for less than a second.
 one_unique = pytest.mark.parametrize(
     ("sample", "unique"), [pytest.param(MEMBERS, MEMBERS.unique[0], id="members.name")]
 )
@@ -22,8 +22,8 @@ one_unique = pytest.mark.parametrize(
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """While it is still open, others are refused at once, for the same reason."""
+def test_a_lost_value_is_refused_immediately(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """While a unit that lost a value is still open, others are refused immediately, for the same reason."""
     ann = kit.stored("ann")
     with kit.unit() as uow, kit.unit() as other:
         for loser, word in ((uow, "bob"), (other, "cid")):
@@ -34,8 +34,8 @@ def test_a_unit_that_lost_a_value_keeps_it_from_nobody(kit: Kit[Any], unique: Un
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """While the unit that failed is still open, others can take what it wanted beside the value that it lost."""
+def test_a_failed_unit_frees_its_other_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """While the failed unit is still open, others can take its other values."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         kit.of(uow).add(kit.like(ann, unique, "bob"))
@@ -47,10 +47,10 @@ def test_a_refused_addition_keeps_its_other_values_from_nobody(kit: Kit[Any], un
 
 @pytest.mark.promise(7)
 @each_unique
-def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Each of the others gets the domain's error, after waiting for the winner to end.
+def test_exactly_one_writer_wins_a_value(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Of several writers who race for a value exactly one wins. The others wait and get the domain's error.
 
-    MariaDB may end a loser by a deadlock instead, which says that it can be tried again; then it is refused.
+    MariaDB may end a loser by a deadlock, which can be tried again. Then it is refused.
     """
     ann = kit.sample.make("ann")
     start = Barrier(4, timeout=10)
@@ -77,13 +77,13 @@ def test_of_several_writers_who_race_for_a_value_exactly_one_wins(kit: Kit[Any],
 
 
 @pytest.mark.promise(7)
-def test_a_value_whose_taker_rolls_back_goes_to_who_waits_for_it(kit: Kit[Any]) -> None:
-    """Nobody is refused for what was never stored."""
+def test_a_rolled_back_value_goes_to_the_waiter(kit: Kit[Any]) -> None:
+    """A value whose taker rolls back goes to the waiting unit: it is not refused for what was never stored."""
     with ThreadPoolExecutor(1) as pool, kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
         written(uow)
         waiting = pool.submit(kit.stored, "ann")
-        time.sleep(0.1)  # the other one comes to wait meanwhile
+        time.sleep(0.1)  # now the other one waits
         uow.rollback()
         stored = waiting.result()
     assert [stored.id] == [row["id"] for row in kit.all_values()]
@@ -92,10 +92,8 @@ def test_a_value_whose_taker_rolls_back_goes_to_who_waits_for_it(kit: Kit[Any]) 
 @pytest.mark.promise(7)
 @one_unique
 @pytest.mark.parametrize("given_up", ["changed", "removed"])
-def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
-    kit: Kit[Any], unique: UniqueValue[Any], given_up: str
-) -> None:
-    """It may roll back yet, so whoever wants the value waits."""
+def test_a_given_up_value_is_locked_until_commit(kit: Kit[Any], unique: UniqueValue[Any], given_up: str) -> None:
+    """A value that an open unit gave up is not free before its commit: it may roll back, so others wait."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -114,10 +112,8 @@ def test_a_value_that_an_open_unit_gave_up_is_not_free_before_its_commit(
 @pytest.mark.promise(7)
 @one_unique
 @pytest.mark.parametrize("same_thread", [True, False])
-def test_a_writer_who_waits_too_long_for_another_one_gives_up(
-    kit: Kit[Any], unique: UniqueValue[Any], same_thread: bool
-) -> None:
-    """A conflict that may be tried again, not a wait without end."""
+def test_a_writer_who_waits_too_long_gives_up(kit: Kit[Any], unique: UniqueValue[Any], same_thread: bool) -> None:
+    """A writer who waits too long gives up with a conflict that can be tried again."""
     ann = kit.sample.make("ann")
 
     def add_too() -> None:
@@ -137,8 +133,8 @@ def test_a_writer_who_waits_too_long_for_another_one_gives_up(
 @pytest.mark.promise(8)
 @one_unique
 @pytest.mark.parametrize("then", ["query", "addition", "savepoint"])
-def test_what_a_unit_has_written_is_its_own_until_it_ends(kit: Kit[Any], unique: UniqueValue[Any], then: str) -> None:
-    """Whatever it does after the write: who wants to change the same waits, and in vain."""
+def test_a_written_row_is_locked_until_the_end(kit: Kit[Any], unique: UniqueValue[Any], then: str) -> None:
+    """What a unit has written is locked until it ends, whatever it does. Another writer waits in vain."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         kit.set(unique, kit.of(uow).get(ann.id), unique.value(kit.sample.make("eve")))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.promise(7, 9)
 
 @pytest.mark.parametrize("flushed", [True, False])
 def test_an_addition_needs_what_it_refers_to(family: Family, flushed: bool) -> None:
-    """It is refused with the missing id, by the next call or by the commit."""
+    """An addition needs the aggregate that it refers to. Otherwise the next call or the commit names the missing id."""
     lost = new_id()
     with pytest.raises(family.missing, match=str(lost)) as caught, family.storage.unit() as uow:
         family.of_children(uow).add(family.child(lost))
@@ -30,7 +30,7 @@ def test_an_addition_needs_what_it_refers_to(family: Family, flushed: bool) -> N
 
 @pytest.mark.parametrize("flushed", [True, False])
 def test_a_change_needs_what_it_refers_to(family: Family, flushed: bool) -> None:
-    """It is refused with the missing id, and what was stored before stays."""
+    """A change needs the aggregate that it refers to. It is refused with the missing id, and changes nothing stored."""
     lost, parent = new_id(), family.stored_parent()
     child = family.stored_child(parent.id)
     with pytest.raises(family.missing) as caught, family.storage.unit() as uow:
@@ -42,7 +42,7 @@ def test_a_change_needs_what_it_refers_to(family: Family, flushed: bool) -> None
 
 
 def test_a_bulk_needs_what_it_refers_to(family: Family) -> None:
-    """The error does not say which id is missing."""
+    """A bulk needs the aggregates that it refers to. The error does not say which id is missing."""
     parent = family.stored_parent()
     before = stored_ids(family.storage, family.children)
     good, bad = family.child(parent.id), family.child(new_id())
@@ -55,7 +55,7 @@ def test_a_bulk_needs_what_it_refers_to(family: Family) -> None:
 @pytest.mark.every_case
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_bulk_has_parents_first(storage: Storage, turned: bool) -> None:
-    """An aggregate of a bulk may refer to an earlier one of the list, and not to a later one."""
+    """A bulk has parents first: an aggregate may refer to an earlier one of the list, not to a later one."""
     boss = Employee(badge="boss")
     team = [boss, Employee(badge="ann", manager_id=boss.id), Employee(badge="bob", mentor_id=boss.id)]
     with storage.unit() as uow:
@@ -70,7 +70,7 @@ def test_a_bulk_has_parents_first(storage: Storage, turned: bool) -> None:
 
 
 def test_a_missing_reference_in_a_savepoint(family: Family) -> None:
-    """It is undone with its savepoint, and the unit goes on."""
+    """A missing reference is undone with its savepoint, and the unit goes on."""
     parent, lost = family.stored_parent(), new_id()
     child = family.child(lost)
     with family.storage.unit() as uow:
@@ -89,7 +89,7 @@ def test_a_missing_reference_in_a_savepoint(family: Family) -> None:
 
 
 def test_what_is_referred_to_cannot_be_removed(family: Family) -> None:
-    """It is refused with the id of what should go, by the removal itself."""
+    """An aggregate that others refer to cannot be removed. The removal itself is refused with its id."""
     parent = family.stored_parent()
     family.stored_child(parent.id)
     with family.storage.unit() as uow:
@@ -100,7 +100,7 @@ def test_what_is_referred_to_cannot_be_removed(family: Family) -> None:
 
 
 def test_the_last_reference_frees_what_it_held(family: Family) -> None:
-    """A parent goes once its child was removed or refers to another one, in the same unit too."""
+    """A parent can go once its child was removed or refers to another parent, in the same unit too."""
     parents = [family.stored_parent() for _ in range(3)]
     children = [family.stored_child(parents[0].id)]
     with family.storage.unit() as uow:
@@ -114,7 +114,7 @@ def test_the_last_reference_frees_what_it_held(family: Family) -> None:
 
 
 def test_a_parent_is_added_before_its_child(family: Family) -> None:
-    """No query is needed in between, however their classes are called."""
+    """A parent is added before its child without a query in between, whatever the names of their classes."""
     parent = family.parent()
     child = family.child(parent.id)
     with family.storage.unit() as uow:
@@ -125,7 +125,7 @@ def test_a_parent_is_added_before_its_child(family: Family) -> None:
 
 
 def test_a_child_before_its_parent_is_refused(family: Family) -> None:
-    """The order of the calls is the order of the writes."""
+    """A child before its parent is refused: the order of the calls is the order of the writes."""
     parent = family.parent()
     with pytest.raises(family.missing), family.storage.unit() as uow:
         family.of_children(uow).add(family.child(parent.id))
@@ -134,7 +134,7 @@ def test_a_child_before_its_parent_is_refused(family: Family) -> None:
 
 
 def test_a_stored_child_takes_a_new_parent(family: Family) -> None:
-    """The pending addition is written before all changes, in one flush."""
+    """A stored child takes a new parent: the pending addition is written before all changes, in one flush."""
     before, parent = family.stored_parent(), family.parent()
     child = family.stored_child(before.id)
     with family.storage.unit() as uow:
@@ -150,7 +150,7 @@ def test_a_stored_child_takes_a_new_parent(family: Family) -> None:
 
 
 def test_a_new_parent_is_undone_with_the_change(family: Family) -> None:
-    """In a savepoint: the child is as before, and can take the parent once more."""
+    """A savepoint undoes a new parent and its child's change. The child can take that parent once more."""
     before, parent = family.stored_parent(), family.parent()
     child = family.stored_child(before.id)
     with family.storage.unit() as uow:
@@ -170,7 +170,7 @@ def test_a_new_parent_is_undone_with_the_change(family: Family) -> None:
 
 
 def test_a_refused_addition_leaves_the_changes(family: Family) -> None:
-    """In a savepoint: the changed child that had to wait for it is read again, and stays in the unit."""
+    """A refused addition in a savepoint leaves the changed parent in the unit, read again."""
     before, parent = family.stored_parent(), family.stored_parent()
     child = family.stored_child(before.id)
     again = family.child(before.id)
@@ -187,7 +187,7 @@ def test_a_refused_addition_leaves_the_changes(family: Family) -> None:
 
 
 def test_none_refers_to_nothing(storage: Storage) -> None:
-    """On add, on change and in bulk; also when the reference is given up."""
+    """None refers to nothing, on add, on change and in bulk, also when a reference is given up."""
     article, boss = store(storage, "articles", Article()), store(storage, "employees", Employee(badge="boss"))
     invoice = store(storage, "invoices", Invoice(lines=[Line(1, article.id), Line(2, None)]))
     worker = store(storage, "employees", Employee(badge="worker", manager_id=boss.id))
@@ -202,9 +202,9 @@ def test_none_refers_to_nothing(storage: Storage) -> None:
 
 
 def test_who_refers_to_itself(storage: Storage) -> None:
-    """It can be added so and changed so, and removed.
+    """An aggregate that refers to itself can be added, changed and removed.
 
-    MariaDB removes no row that refers to itself: it has to refer to nothing first.
+    MariaDB removes no row that refers to itself: it must first refer to nothing.
     """
     own = Employee(badge="own")
     own.manager_id = own.id
@@ -226,7 +226,7 @@ def test_who_refers_to_itself(storage: Storage) -> None:
 
 @pytest.mark.parametrize("in_bulk", [False, True])
 def test_the_key_comes_first_then_values(storage: Storage, in_bulk: bool) -> None:
-    """If a row breaks several: the key, unique values, and references in the order of the port."""
+    """If a row breaks several constraints, the key counts first, then unique values, then references."""
     stored = store(storage, "employees", Employee(badge="ann"))
     lost = new_id()
     cases: list[tuple[type, dict[str, Any]]] = [
@@ -246,7 +246,7 @@ def test_the_key_comes_first_then_values(storage: Storage, in_bulk: bool) -> Non
 
 
 def test_the_first_reference_in_use_counts(storage: Storage) -> None:
-    """If several ports or attributes refer to what is removed, in their order."""
+    """If several references to a removed aggregate are in use, the first in the order of the ports counts."""
     both = store(storage, "employees", Employee(badge="both"))
     store(storage, "employees", Employee(badge="ann", manager_id=both.id, mentor_id=both.id))
     article = store(storage, "articles", Article())

@@ -16,8 +16,8 @@ retrying = Retrying(attempts=10)
 
 
 @pytest.mark.promise(8)
-def test_two_racing_changes_are_both_done_when_they_are_retried(storage: Storage) -> None:
-    """Both have read before either writes, so one of them is refused; its next run sees what the other has done."""
+def test_racing_changes_are_both_done(storage: Storage) -> None:
+    """Two retried changes that race are both done: both read first, one is refused, and it runs again."""
     stored_member(storage, "ann")
     both_have_read = Barrier(2)
     runs: list[str] = []

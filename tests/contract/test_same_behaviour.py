@@ -1,8 +1,8 @@
-"""The claim itself: random histories do, return, raise and leave the same on the fake and on a database.
+"""Random histories do, return, raise and leave the same on the fake and on a database.
 
-A Hypothesis state machine makes each step in two worlds at once, and compares what every step returns or raises, what
-every object of either world looks like, and what is stored. It runs in two ways: with one unit of work, one block after
-another, and with three that are open at the same time.
+A Hypothesis state machine makes each step in two worlds, and compares what every step returns or raises, the objects of
+both worlds, and what is stored. It runs in two ways: with one unit of work, one block after another, and with three
+that are open at the same time.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ HISTORIES = int(os.environ.get("HISTORIES", "6"))
 """How many histories of 50 steps are made in each way on each database."""
 
 SEED = int(os.environ.get("SEED", "0"))
-"""What the histories grow from; with 0, Hypothesis chooses it anew each time."""
+"""The seed of the histories. With 0, Hypothesis chooses a new one each time."""
 
 SHRINK = bool(int(os.environ.get("SHRINK", "0")))
-"""Whether a history that fails is made shorter before it is shown.
+"""Whether a failing history is made shorter before it is shown.
 
-Hypothesis does that for up to five minutes, which cannot be set, and the run ends a test that takes so long without a
-word about it. So a history is shown as it was found, unless this is asked for.
+Hypothesis does that for up to five minutes, which cannot be set. The run ends a test that takes so long without a word
+about it. So by default a history is shown as it was found.
 """
 
 PHASES = [phase for phase in Phase if SHRINK or phase not in (Phase.shrink, Phase.explain)]
 
 WORDS = st.sampled_from(["ann", "bob", "cid", "dan"])
 TOGETHER = [(MEMBERS, ORDERS, PRODUCTS, WARES), (MEMBERS, SPECIMENS), (WARES, DELIVERIES), (GOODS, STAFF)]
-"""The samples that meet in one history; few at a time, so that it does much to each object."""
+"""The samples that meet in one history: few at a time, so it does much to each object."""
 
 SAMPLE = st.integers(min_value=0, max_value=11)
 NUMBERS = st.integers(min_value=0, max_value=1000)
@@ -81,12 +81,12 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, error=st.booleans(), after=NEXT)
     def leave(self, unit: int, error: bool, after: str) -> None:
-        """Leave all savepoints and the block, normally or by an error; then compare what is stored."""
+        """Leave all savepoints and the block, normally or by an error. Then compare what is stored."""
         self.close(unit % self.units, by_error=error, after=after)
 
     @rule(unit=UNIT, commit=st.booleans(), stay=st.sampled_from([False, False, False, True]), after=NEXT)
     def end(self, unit: int, commit: bool, stay: bool, after: str) -> None:
-        """Commit or roll back, and leave the block, as a rule."""
+        """Commit or roll back, and usually leave the block."""
         unit %= self.units
         must_wait = self.one_writer and self.writer not in (None, unit) and (commit or unit in self.touched)
         if unit not in self.open or must_wait:
@@ -99,7 +99,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, sample=SAMPLE, words=st.tuples(WORDS, WORDS), at_once=st.booleans())
     def add(self, unit: int, sample: int, words: tuple[str, str], at_once: bool) -> None:
-        """Add a new aggregate, and have it written at once or let it wait."""
+        """Add a new aggregate, written now or left pending."""
         of = self.sample(sample)
         made = mixed(of, words)
 
@@ -127,7 +127,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, number=NUMBERS, use=st.sampled_from(["add", "remove", "add a copy"]))
     def add_or_remove(self, unit: int, number: int, use: str) -> None:
-        """Add or remove an object that was seen before, held, removed, or of an earlier unit; or add a copy of it."""
+        """Add or remove an object that was seen before, held, removed, or of an ended unit, or add a copy of it."""
         if picked := self.pick(number):
             sample, place = picked
 
@@ -142,7 +142,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, number=NUMBERS, at_once=st.booleans())
     def remove_one_of_its_own(self, unit: int, number: int, at_once: bool) -> None:
-        """Remove an object that the unit holds, and have that written at once or let it wait."""
+        """Remove an object that the unit holds, written now or left pending."""
         unit %= self.units
         if held := self.held(unit, number):
             sample, place = held
@@ -158,7 +158,7 @@ class SameBehaviour(SideBySide):
     def write_and_commit(
         self, unit: int, sample: int, number: int, words: tuple[str, str], write: str, anew: bool
     ) -> None:
-        """Write once more and commit, in no savepoint; where that is all, it is one statement alone."""
+        """Write once more and commit, outside of a savepoint. If that is all, it is one statement alone."""
         unit %= self.units
         if anew or self.worlds[0].blocks[unit].savepoints:
             self.leave(unit, error=False, after="again")
@@ -176,7 +176,7 @@ class SameBehaviour(SideBySide):
 
     @rule(units=st.permutations([0, 1, 2]), sample=SAMPLE, number=NUMBERS, words=st.tuples(WORDS, WORDS), write=WRITE)
     def meet(self, units: list[int], sample: int, number: int, words: tuple[str, str], write: str) -> None:
-        """Let two units want the same: to add the same values, or to write what both have read, one after the other."""
+        """Let two units want the same: add the same values, or write what both have read, one after the other."""
         pair = [unit % self.units for unit in units[:2]]
         for unit in pair:
             if write == "add":
@@ -188,7 +188,7 @@ class SameBehaviour(SideBySide):
 
     @rule(number=NUMBERS, attribute=NUMBERS, word=WORDS)
     def change_a_unique_value(self, number: int, attribute: int, word: str) -> None:
-        """Change an object that was seen before, of an open unit or of an earlier one."""
+        """Change an object that was seen before, of an open or an ended unit."""
         if picked := self.pick(number):
             changes = [(each, each.set) for each in picked[0].unique if each.set is not None]
             if changes:
@@ -221,7 +221,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT, sample=SAMPLE, number=NUMBERS, query=NUMBERS, word=WORDS)
     def read(self, unit: int, sample: int, number: int, query: int, word: str) -> None:
-        """Ask one of the queries."""
+        """Run one of the queries."""
         picked = self.pick(number)
         of = picked[0] if picked and number % 2 else self.sample(sample)
         key = None if picked is None else self.worlds[0].objects[picked[1]].id
@@ -233,7 +233,7 @@ class SameBehaviour(SideBySide):
 
     @rule(unit=UNIT)
     def begin_savepoint(self, unit: int) -> None:
-        """Begin a savepoint, in another one perhaps."""
+        """Begin a savepoint, perhaps in another one."""
         self.within(unit % self.units, lambda block, _: block.begin_savepoint(), writes=True)
 
     @rule(unit=UNIT, error=st.booleans())
@@ -257,7 +257,7 @@ def change_of(sample: Sample[Any], write: str, number: int, word: str) -> Callab
 
 
 def run(real: Callable[[], Storage], *, units: int, one_writer: bool) -> None:
-    """Make the histories, against a database that is empty at the start of each, once the samples are found right."""
+    """Make the histories against a database that is empty at the start of each. First check the samples."""
     for sample in SAMPLES:
         check(sample)
     kind = type("Machine", (SameBehaviour,), {"real": staticmethod(real), "units": units, "one_writer": one_writer})
@@ -268,8 +268,8 @@ def run(real: Callable[[], Storage], *, units: int, one_writer: bool) -> None:
             max_examples=HISTORIES,
             stateful_step_count=50,
             deadline=None,  # a history takes as long as its database
-            suppress_health_check=list(HealthCheck),  # likewise
-            database=None,  # each run looks for itself, and leaves no folder behind
+            suppress_health_check=list(HealthCheck),  # for the same reason
+            database=None,  # each run searches anew, and leaves no folder behind
             print_blob=True,
             phases=PHASES,
         ),
@@ -282,16 +282,19 @@ def emptied(engine: Engine) -> Storage:
     return sql_storage(engine)
 
 
-@pytest.mark.no_cover  # other tests reach every line too, and to count these would take as long as to run them
+@pytest.mark.no_cover  # other tests reach every line too, and counting these would double their time
 @pytest.mark.promise(1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16)
-def test_random_histories_are_the_same_on_the_fake_and_on_a_database(engine: Engine) -> None:
-    """Whatever a unit of work offers, in any order, with objects of earlier units too."""
+def test_random_histories_are_the_same(engine: Engine) -> None:
+    """Random histories are the same on the fake and on a database, in any order and with objects of ended units."""
     run(partial(emptied, engine), units=1, one_writer=False)
 
 
-@pytest.mark.no_cover  # likewise
+@pytest.mark.no_cover  # for the same reason
 @pytest.mark.promise(1, 3, 5, 7, 8, 9, 10)
-def test_units_that_are_open_at_the_same_time_meet_alike_on_the_fake_and_on_a_database(engine: Engine) -> None:
-    """On SQLite, which has one lock for all, and MariaDB, which locks more than it writes, one unit writes at once."""
+def test_random_histories_of_open_units_are_the_same(engine: Engine) -> None:
+    """Units that are open at the same time behave alike on the fake and on a database.
+
+    SQLite has one lock for all, and MariaDB locks more than it writes. There one unit writes at a time.
+    """
     with impatient(engine) as quick:
         run(partial(emptied, quick), units=3, one_writer=engine.dialect.name != "postgresql")

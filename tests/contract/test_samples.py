@@ -1,4 +1,4 @@
-"""The samples are right, and a wrong one is told before anything is proven with it, in words about the sample."""
+"""The samples are right. A wrong one is reported before anything is proven with it, in words about the sample."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from tests.contract.wrong_samples import WRONG, unique_name
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.repository)
 def test_each_sample_is_right(sample: Sample[Any]) -> None:
-    """What the tests take for granted of an aggregate is so."""
+    """Each sample is right: the assumptions of the tests about its aggregate hold."""
     check(sample)
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_sample_is_told_in_words_about_it(wrong: str) -> None:
-    """Which sample, which function, what it did and what to write; in much less than a second."""
+def test_a_wrong_sample_is_named(wrong: str) -> None:
+    """The error of a wrong sample has the sample, the function, what it did and what to write.
+
+    It takes far less than a second.
+    """
     sample, says = WRONG[wrong]
     start = time.perf_counter()
     with pytest.raises(WrongSample) as caught:
@@ -38,19 +41,19 @@ def test_a_wrong_sample_is_told_in_words_about_it(wrong: str) -> None:
     assert time.perf_counter() - start < 5
 
 
-def test_a_sample_needs_no_rename_and_no_way_to_set_or_find_a_unique_value() -> None:
-    """As where the key says the word, and a unique value is frozen or is that of a part."""
+def test_a_sample_may_leave_functions_out() -> None:
+    """A sample needs no rename and no way to set or find a unique value, as for a frozen value or one of a part."""
     check(evolve(MEMBERS, rename=None, unique=unique_name(set=None, find=None)))
 
 
-def test_a_unique_value_may_have_another_name_in_the_sample() -> None:
-    """Its error says which one it is."""
+def test_a_unique_value_may_have_another_name() -> None:
+    """A unique value may have another name in the sample: its error identifies it."""
     reference = evolve(PRODUCTS.unique[1], attribute="the first reference")
     check(evolve(PRODUCTS, unique=[PRODUCTS.unique[0], reference, PRODUCTS.unique[2]]))
 
 
-def test_an_aggregate_without_parts_and_unique_values_needs_neither() -> None:
-    """Edits, moves and unique values are optional where they would have no object."""
+def test_a_plain_aggregate_needs_no_parts() -> None:
+    """An aggregate without parts and unique values needs no edits, moves or unique values."""
 
     def change(author: Author, state: int) -> None:
         author.name = author.name.partition(" ")[0] + (f" {state}" if state else "")
@@ -59,7 +62,7 @@ def test_an_aggregate_without_parts_and_unique_values_needs_neither() -> None:
 
 
 def test_a_sample_may_be_of_a_subclass() -> None:
-    """So each class that a repository holds can have one."""
+    """A sample may be of a subclass, so each class of a repository can have one."""
 
     def set_load(truck: Truck, state: int) -> None:
         truck.load = state
@@ -76,7 +79,7 @@ def test_a_sample_may_be_of_a_subclass() -> None:
 
 
 def change_author(book: Book, state: int) -> None:
-    """Let one of two authors have written a book."""
+    """Change the author of a book to one of two."""
     book.author_id = UUID(int=state % 2)
 
 
@@ -96,7 +99,7 @@ BOOKS = Sample[Any](
 
 
 def test_a_sample_stores_what_it_refers_to() -> None:
-    """Before its aggregates, in each state."""
+    """A sample stores what it refers to before its aggregates, in each state."""
     check(BOOKS)
 
 
@@ -109,8 +112,8 @@ def test_a_sample_stores_what_it_refers_to() -> None:
     ],
     ids=["nothing", "too little", "a commit"],
 )
-def test_a_missing_reference_is_told(needs: Any, says: str) -> None:
-    """With what to write."""
+def test_a_missing_reference_is_reported(needs: Any, says: str) -> None:
+    """A missing reference is reported with what to write."""
     with pytest.raises(WrongSample, match=says):
         check(evolve(BOOKS, needs=needs))
 
@@ -122,7 +125,7 @@ def change_street(customer: Customer, state: int) -> None:
 
 
 def test_single_parts_need_no_moves() -> None:
-    """A move would replace the part of the other aggregate."""
+    """Single parts need no moves: a move would replace the part of the other aggregate."""
     number = UniqueValue[Any](
         "address.phone.number",
         lambda customer, number: setattr(customer.address.phone, "number", number),
@@ -138,5 +141,5 @@ def test_single_parts_need_no_moves() -> None:
 
 
 def test_new_ids_of_parts_are_no_difference() -> None:
-    """A change may make parts by the domain's own methods, whose ids are new each time."""
+    """New ids of parts are no difference: a change may make parts, whose ids are new each time."""
     check(evolve(ORDERS, edits={"more": lambda order, number: order.set_quantity(f"sku{number}", 1)}))

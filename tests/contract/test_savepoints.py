@@ -14,13 +14,13 @@ from tests.contract.samples import each_unique, each_unique_that_changes, over_r
 
 
 class Oops(Exception):
-    """What the tests leave a savepoint with."""
+    """The error with which the tests leave a savepoint."""
 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("error", [Oops, KeyboardInterrupt])
-def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(kit: Kit[Any], error: type[BaseException]) -> None:
-    """What was done before and after it is stored, what was done inside is not."""
+def test_an_error_undoes_the_savepoint_alone(kit: Kit[Any], error: type[BaseException]) -> None:
+    """A savepoint left by an error undoes its own part alone. Work before and after it is stored."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     cid, fay = kit.sample.make("cid"), kit.sample.make("fay")
     added = [{**values(one), "version": 1} for one in (cid, fay)]
@@ -41,8 +41,8 @@ def test_a_savepoint_left_by_an_error_undoes_its_own_part_alone(kit: Kit[Any], e
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_left_normally_keeps_its_part_for_the_commit(kit: Kit[Any]) -> None:
-    """It is stored by the commit, and gone with a rollback, like all the rest."""
+def test_a_kept_savepoint_waits_for_the_commit(kit: Kit[Any]) -> None:
+    """A savepoint left normally keeps its work. The commit stores it, and a rollback undoes it, like all the rest."""
     ann = kit.stored("ann")
     for commit in (False, True):
         bob = kit.sample.make("bob")
@@ -63,7 +63,7 @@ def test_a_savepoint_left_normally_keeps_its_part_for_the_commit(kit: Kit[Any]) 
 @pytest.mark.promise(10)
 @over_renamed
 def test_savepoints_nest(kit: Kit[Any]) -> None:
-    """The inner one undoes its part; the outer one undoes its own and what the inner ones kept."""
+    """Savepoints nest: the inner one undoes its work, the outer one its own and what the inner ones kept."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -87,8 +87,8 @@ def test_savepoints_nest(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(10)
-def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(kit: Kit[Any]) -> None:
-    """Written before, in and after savepoints that are kept, and first of all in one."""
+def test_savepoints_raise_a_version_once(kit: Kit[Any]) -> None:
+    """A version rises once for a unit, whether it writes before, in or after kept savepoints, or first in one."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -107,8 +107,8 @@ def test_a_version_rises_once_for_a_unit_whatever_its_savepoints_write(kit: Kit[
 
 @pytest.mark.promise(10)
 @each_unique
-def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Caught outside of the savepoint's block, it costs only what the savepoint did."""
+def test_a_conflict_in_a_savepoint_costs_only_it(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A conflict inside a savepoint, caught outside of its block, costs only the work of the savepoint."""
     ann = kit.stored("ann")
     refused = []
     with kit.unit() as uow:
@@ -125,8 +125,8 @@ def test_a_conflict_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any], uni
 
 @pytest.mark.promise(10)
 @each_unique_that_changes
-def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Leaving the block writes its changes, so they are undone with it when they are refused."""
+def test_a_conflict_at_the_end_of_a_savepoint(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Leaving a savepoint writes its changes. So a conflict is raised there, and the savepoint is undone."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         mine = kit.of(uow).get(bob.id)
@@ -139,8 +139,8 @@ def test_a_conflict_found_at_the_end_of_a_savepoint_is_raised_there(kit: Kit[Any
 
 
 @pytest.mark.promise(10)
-def test_a_concurrent_change_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[Any]) -> None:
-    """The change that came too late is undone, and the object holds what the other unit has stored."""
+def test_a_concurrent_change_in_a_savepoint(kit: Kit[Any]) -> None:
+    """A concurrent change inside a savepoint leaves the unit usable. The object holds the other unit's values."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -159,8 +159,8 @@ def test_a_concurrent_change_inside_a_savepoint_leaves_the_unit_usable(kit: Kit[
 
 @pytest.mark.promise(10)
 @each_unique
-def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Otherwise the savepoint would seem to have kept what the database had to drop."""
+def test_a_conflict_caught_inside_is_a_misuse(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A conflict caught inside its savepoint ends it with a misuse. Otherwise dropped work would seem kept."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -176,8 +176,11 @@ def test_a_conflict_caught_inside_its_savepoint_ends_it_with_a_misuse(kit: Kit[A
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_is_never_left_ends_with_its_unit(kit: Kit[Any]) -> None:
-    """Nothing of it is stored; leaving it later is a misuse, and harms neither the unit's next block nor anybody."""
+def test_an_unleft_savepoint_ends_with_its_unit(kit: Kit[Any]) -> None:
+    """A savepoint that is never left ends with its unit, and nothing of it is stored.
+
+    Leaving it later is a misuse, and harms neither the next block nor other units.
+    """
     ann = kit.stored("ann")
     uow = kit.unit()
     with pytest.warns(UncommittedChanges), uow:  # noqa: PT031  # the warning comes at the end of the block
@@ -201,8 +204,8 @@ def test_a_savepoint_that_is_never_left_ends_with_its_unit(kit: Kit[Any]) -> Non
 
 
 @pytest.mark.promise(10)
-def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(kit: Kit[Any]) -> None:
-    """Its locks are gone with it; on SQLite, which has one lock for all, when the unit ends."""
+def test_an_undone_savepoint_releases_its_locks(kit: Kit[Any]) -> None:
+    """Another unit can write what an undone savepoint wrote. On SQLite, which has one lock, after the unit ends."""
     with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
             kit.of(uow).add(kit.sample.make("ann"))
@@ -217,8 +220,8 @@ def test_what_an_undone_savepoint_wrote_can_be_written_by_another_unit_at_once(k
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(kit: Kit[Any]) -> None:
-    """Whoever writes in between waits, or conflicts; the savepoint's own write is never refused for having read."""
+def test_a_reading_savepoint_is_not_overtaken(kit: Kit[Any]) -> None:
+    """A savepoint that reads before it writes is not overtaken: other writers wait or conflict, and it may write."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         with uow.savepoint():
@@ -236,8 +239,8 @@ def test_a_savepoint_that_reads_before_it_writes_is_not_overtaken(kit: Kit[Any])
 
 @pytest.mark.promise(7, 10)
 @each_unique
-def test_a_kept_savepoint_keeps_all_values_that_the_unit_took(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """Those of before the savepoint, and those of inside."""
+def test_a_kept_savepoint_keeps_all_taken_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A kept savepoint keeps all values that the unit took, before and inside it."""
     ann, bob = kit.sample.make("ann"), kit.sample.make("bob")
     refused = []
     with kit.unit() as uow:
@@ -254,8 +257,8 @@ def test_a_kept_savepoint_keeps_all_values_that_the_unit_took(kit: Kit[Any], uni
 
 
 @pytest.mark.promise(10)
-def test_a_kept_savepoint_writes_over_what_was_before(kit: Kit[Any]) -> None:
-    """What the unit has written, and what the savepoint around it has."""
+def test_a_kept_savepoint_overwrites_earlier_work(kit: Kit[Any]) -> None:
+    """A kept savepoint overwrites what the unit and the savepoint around it have written."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)

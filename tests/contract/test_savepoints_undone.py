@@ -1,4 +1,4 @@
-"""Promise 10: after an undone savepoint the objects are as they were before it, and belong to the unit as before."""
+"""Promise 10: after an undone savepoint the objects have their earlier values and belong to the unit as before."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.contract.sample import Kit
 
 
 class Oops(Exception):
-    """What the tests leave a savepoint with."""
+    """The error with which the tests leave a savepoint."""
 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_an_undone_savepoint_gives_objects_back_the_values_they_had(kit: Kit[Any], flushed: bool) -> None:
-    """Objects changed before and in it, first read in it, and added in it; written in between or not."""
+def test_an_undone_savepoint_restores_values(kit: Kit[Any], flushed: bool) -> None:
+    """An undone savepoint restores the values of objects changed before and in it, first read in it, or added in it."""
     ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
     unstored = values(cid)
     with kit.unit() as uow:
@@ -45,8 +45,8 @@ def test_an_undone_savepoint_gives_objects_back_the_values_they_had(kit: Kit[Any
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[Any], flushed: bool) -> None:
-    """One that was removed in it belongs to the unit again, and one that was added in it, written or not, does not."""
+def test_an_undone_savepoint_restores_tracking(kit: Kit[Any], flushed: bool) -> None:
+    """After an undone savepoint, an object removed in it belongs to the unit again. One added in it does not."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -68,8 +68,8 @@ def test_after_an_undone_savepoint_its_objects_are_tracked_as_before(kit: Kit[An
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_before(kit: Kit[Any], flushed: bool) -> None:
-    """Neither the removal nor the addition remains, nor the version."""
+def test_an_undone_replacement_changes_nothing(kit: Kit[Any], flushed: bool) -> None:
+    """An undone savepoint undoes the removal and re-addition of an aggregate, and restores its version."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -89,10 +89,11 @@ def test_an_aggregate_removed_and_added_again_in_an_undone_savepoint_is_as_befor
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("kept", [0, 1, 2])
-def test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_held_again(
-    kit: Kit[Any], kept: int
-) -> None:
-    """The other object had its identity; it came in the same savepoint, or in one inside of it that was kept."""
+def test_an_undone_successor_gives_its_place_back(kit: Kit[Any], kept: int) -> None:
+    """An aggregate that another object replaced in an undone savepoint is held again.
+
+    The other object had its identity. It came in the same savepoint, or in a kept one inside of it.
+    """
     ann = kit.stored("ann")
     with kit.unit() as uow:
         found = kit.of(uow)
@@ -115,8 +116,8 @@ def test_an_aggregate_that_another_object_stood_for_in_an_undone_savepoint_is_he
 
 @pytest.mark.promise(6, 10)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit: Kit[Any], flushed: bool) -> None:
-    """Not even where it had the identity of one that the unit holds."""
+def test_an_undone_addition_is_not_tracked(kit: Kit[Any], flushed: bool) -> None:
+    """Changes of an object whose addition was undone are not written, even if it has the identity of a held one."""
     ann = kit.stored("ann")
     before = kit.all_values()
     with kit.unit() as uow:
@@ -136,8 +137,8 @@ def test_what_happens_to_an_object_whose_addition_was_undone_is_not_written(kit:
 
 
 @pytest.mark.promise(10)
-def test_an_object_that_another_unit_removed_keeps_its_values_when_its_savepoint_is_undone(kit: Kit[Any]) -> None:
-    """There is nothing to read again, and the unit holds it no longer."""
+def test_a_removed_object_keeps_its_values(kit: Kit[Any]) -> None:
+    """An object that another unit removed keeps its values when its savepoint is undone. The unit drops it."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -155,8 +156,8 @@ def test_an_object_that_another_unit_removed_keeps_its_values_when_its_savepoint
 
 
 @pytest.mark.promise(5, 10)
-def test_a_removed_object_takes_the_place_of_its_successor(kit: Kit[Any]) -> None:
-    """Another object of its identity that was stored and read in the undone savepoint is of no unit any more."""
+def test_a_removed_object_replaces_its_successor(kit: Kit[Any]) -> None:
+    """A removed object replaces its successor, which the undone savepoint stored and read. That is of no unit."""
     ann = kit.stored()
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -174,7 +175,7 @@ def test_a_removed_object_takes_the_place_of_its_successor(kit: Kit[Any]) -> Non
 
 @pytest.mark.promise(5, 10)
 def test_a_removal_in_vain_is_no_change(kit: Kit[Any]) -> None:
-    """An object whose removal was refused in the undone savepoint keeps what was read first."""
+    """A removal in vain is no change: the object keeps what was read first."""
     ann = kit.stored()
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -186,8 +187,8 @@ def test_a_removal_in_vain_is_no_change(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(6, 10)
-def test_an_addition_changed_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
-    """With the savepoint around it: it is new, and so is its version."""
+def test_an_addition_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
+    """An addition changed in a kept savepoint is undone with the outer one: it is new, and so is its version."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
@@ -204,7 +205,7 @@ def test_an_addition_changed_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> Non
 
 @pytest.mark.promise(10)
 def test_a_removal_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
-    """With the savepoint around it: the object is of the unit again."""
+    """A removal in a kept savepoint is undone with the outer one: the object belongs to the unit again."""
     ann = kit.stored()
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)

@@ -1,4 +1,4 @@
-"""Promises 2 to 10 for a single part: one that is held by an attribute, and not by a list or a set."""
+"""Promises 2 to 10 for a single part: an attribute holds it, not a list or a set."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from tests.storages import Storage
 
 
 def replace(ann: Customer) -> None:
-    """Live somewhere else, with the number that was given up."""
+    """Move to another address, with the number that was given up."""
     ann.address = Address("second", Phone("ann-1"))
 
 
 def replace_and_keep_inner(ann: Customer) -> None:
-    """Live somewhere else, with the same telephone."""
+    """Move to another address, with the same telephone."""
     assert ann.address is not None
     phone, ann.address.phone = ann.address.phone, None
     ann.address = Address("second", phone)
 
 
 def replace_inner(ann: Customer) -> None:
-    """Have another telephone of the same number."""
+    """Get another telephone with the same number."""
     assert ann.address is not None
     ann.address.phone = Phone("ann-1")
 
 
 def set_to_none(ann: Customer) -> None:
-    """Live nowhere."""
+    """Have no address."""
     ann.address = None
 
 
@@ -51,21 +51,21 @@ def set_inner_to_none(ann: Customer) -> None:
 
 
 def change_inner(ann: Customer) -> None:
-    """Have another number."""
+    """Get another number."""
     assert ann.address is not None
     assert ann.address.phone is not None
     ann.address.phone.number = "ann-2"
 
 
 def replace_twice(ann: Customer) -> None:
-    """Live somewhere else, at last."""
+    """Move twice."""
     ann.address = None
     ann.address = Address("second")
     ann.address = Address("third")
 
 
 def set_to_none_after_a_copy_is_gone(ann: Customer) -> None:
-    """Live nowhere, after another customer was made with the same address and thrown away."""
+    """Have no address, after another customer was made with the same address and thrown away."""
     evolve(ann)
     ann.address = None
 
@@ -87,7 +87,7 @@ each_change = pytest.mark.parametrize(
 
 
 def read(storage: Storage, customer: Customer) -> Customer:
-    """Read a customer in a unit of its own."""
+    """Read a customer in a separate unit."""
     with storage.unit(read_only=True) as uow:
         return customers_of(uow).get(customer.id)
 
@@ -96,7 +96,7 @@ def read(storage: Storage, customer: Customer) -> Customer:
 @pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
 @each_change
 def test_a_single_part_is_stored(storage: Storage, change: Callable[[Customer], None], flushed: bool) -> None:
-    """A change of it alone moves the root's version once."""
+    """A single part is stored. A change of it alone raises the root's version once."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -114,7 +114,7 @@ def test_a_single_part_is_stored(storage: Storage, change: Callable[[Customer], 
 @pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
 @each_change
 def test_a_single_part_is_given_back(storage: Storage, change: Callable[[Customer], None], flushed: bool) -> None:
-    """By an undone savepoint; and it can be changed further."""
+    """An undone savepoint gives a single part back. It can be changed further."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -132,7 +132,7 @@ def test_a_single_part_is_given_back(storage: Storage, change: Callable[[Custome
 
 @pytest.mark.promise(2, 4)
 def test_a_single_part_moves_between_roots(storage: Storage) -> None:
-    """With what is inside of it."""
+    """A single part moves between roots with its own part."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     with storage.unit() as uow:
         mine, other = customers_of(uow).get(ann.id), customers_of(uow).get(bob.id)
@@ -145,7 +145,7 @@ def test_a_single_part_moves_between_roots(storage: Storage) -> None:
 
 @pytest.mark.promise(2, 4)
 def test_single_parts_are_exchanged(storage: Storage) -> None:
-    """Between two roots."""
+    """Single parts are exchanged between two roots."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     with storage.unit() as uow:
         mine, other = customers_of(uow).get(ann.id), customers_of(uow).get(bob.id)
@@ -157,7 +157,7 @@ def test_single_parts_are_exchanged(storage: Storage) -> None:
 
 @pytest.mark.promise(4)
 def test_a_single_part_of_two_roots_is_refused(storage: Storage) -> None:
-    """As one in two lists is."""
+    """A single part of two roots is refused like one in two lists."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     with pytest.raises(UnitOfWorkMisuse, match="in two places"), storage.unit() as uow:
         customers_of(uow).get(bob.id).address = customers_of(uow).get(ann.id).address
@@ -165,8 +165,8 @@ def test_a_single_part_of_two_roots_is_refused(storage: Storage) -> None:
 
 
 @pytest.mark.promise(4)
-def test_a_single_part_of_an_ended_unit_is_refused(storage: Storage) -> None:
-    """At the latest when it is written."""
+def test_a_single_part_of_an_ended_unit(storage: Storage) -> None:
+    """A single part of an ended unit is refused, when it is written at the latest."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     gone = read(storage, ann).address
     with pytest.raises(UnitOfWorkMisuse, match="is of another unit of work"), storage.unit() as uow:
@@ -175,8 +175,8 @@ def test_a_single_part_of_an_ended_unit_is_refused(storage: Storage) -> None:
 
 
 @pytest.mark.promise(7)
-def test_a_taken_value_of_a_single_part_is_refused(storage: Storage) -> None:
-    """With the error that it declares, and the value."""
+def test_a_taken_value_of_a_single_part(storage: Storage) -> None:
+    """A taken value of a single part is refused with the declared error and the value."""
     stored_customer(storage)
     bob = new_customer("bob")
     bob.address = Address("second", Phone("ann-1"))
@@ -190,7 +190,7 @@ def test_a_taken_value_of_a_single_part_is_refused(storage: Storage) -> None:
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_customers_are_stored_and_removed(storage: Storage, bulk: bool) -> None:
-    """With their parts; columns that the domain does not know are left to the database."""
+    """Customers are stored and removed with their parts. The database fills columns that the domain does not know."""
     made = [new_customer(name) for name in ("ann", "bob")]
     made[1].address = None
     with storage.unit() as uow:
@@ -210,8 +210,8 @@ def test_customers_are_stored_and_removed(storage: Storage, bulk: bool) -> None:
 
 
 @pytest.mark.promise(8)
-def test_of_two_that_change_a_single_part_one_succeeds(storage: Storage) -> None:
-    """Whatever part each of them changes."""
+def test_one_of_two_changes_of_a_part_succeeds(storage: Storage) -> None:
+    """One of two changes of a single part succeeds, whatever part each of them changes."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)

@@ -1,4 +1,4 @@
-"""Promises 1, 2, 4 and 12: what is stored, when, and that nobody can forget it."""
+"""Promises 1, 2, 4 and 12: what is stored and when, and that a forgotten commit warns."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.contract.shop import Shop
 
 
 @pytest.mark.promise(1)
-def test_nothing_is_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
-    """Another unit sees a new aggregate only after the commit, even when it is written already."""
+def test_an_addition_is_invisible_before_the_commit(kit: Kit[Any]) -> None:
+    """Another unit sees a new aggregate only after the commit, even when it is already written."""
     with kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
         written(uow)
@@ -29,8 +29,8 @@ def test_nothing_is_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(1)
-def test_a_change_and_a_removal_are_not_visible_outside_before_the_commit(kit: Kit[Any]) -> None:
-    """Even when they are written already: another unit reads what was there before."""
+def test_changes_are_invisible_before_the_commit(kit: Kit[Any]) -> None:
+    """A change and a removal are invisible outside before the commit, even when they are written."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     stored = kit.all_values()
     with kit.unit() as uow:
@@ -46,7 +46,7 @@ def test_a_change_and_a_removal_are_not_visible_outside_before_the_commit(kit: K
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("flushed", [False, True])
 def test_an_exception_rolls_back(kit: Kit[Any], flushed: bool) -> None:
-    """What was added before an exception left the block is not stored, written or not, and the exception goes on."""
+    """An exception that leaves the block rolls back what was added, written or not. The exception goes on."""
     with pytest.raises(ZeroDivisionError), kit.unit() as uow:
         kit.of(uow).add(kit.sample.make("ann"))
         if flushed:
@@ -57,8 +57,8 @@ def test_an_exception_rolls_back(kit: Kit[Any], flushed: bool) -> None:
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any], flushed: bool) -> None:
-    """After a rollback everything is as it was before the unit, whether the last of them was written or not."""
+def test_rollback_undoes_every_kind_of_change(kit: Kit[Any], flushed: bool) -> None:
+    """A rollback undoes additions, changes and removals, whether the last of them was written or not."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     before = kit.all_values()
     with kit.unit() as uow:
@@ -75,8 +75,8 @@ def test_rollback_undoes_additions_changes_and_removals(kit: Kit[Any], flushed: 
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("last", WRITES)
-def test_what_was_rolled_back_is_not_done_by_the_next_block_of_the_unit(kit: Kit[Any], last: str) -> None:
-    """Not even what the block was told last, which nothing has made it write."""
+def test_a_rolled_back_change_is_not_made_later(kit: Kit[Any], last: str) -> None:
+    """The next block of the unit does not make a rolled back change, not even the last one, never written."""
     ann, uow = kit.stored("ann"), kit.unit()
     with uow:
         kit.write(uow, kit.of(uow).get(ann.id), last)
@@ -88,8 +88,8 @@ def test_what_was_rolled_back_is_not_done_by_the_next_block_of_the_unit(kit: Kit
 
 
 @pytest.mark.promise(2)
-def test_after_the_commit_every_kind_of_change_is_stored(kit: Kit[Any]) -> None:
-    """An addition, a bulk addition, a change and a removal are all there in a new unit."""
+def test_a_commit_stores_every_kind_of_change(kit: Kit[Any]) -> None:
+    """After the commit an addition, a bulk addition, a change and a removal are there in a new unit."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     cid, dan = kit.sample.make("cid"), kit.sample.make("dan")
     added = [{**values(one), "version": 1} for one in (cid, dan)]
@@ -106,8 +106,8 @@ def test_after_the_commit_every_kind_of_change_is_stored(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(2)
-def test_every_attribute_comes_back_as_it_was_stored(kit: Kit[Any]) -> None:
-    """What a new unit reads equals what was stored, to the microsecond and the type."""
+def test_every_attribute_comes_back_as_stored(kit: Kit[Any]) -> None:
+    """A new unit reads what was stored, equal to the microsecond and the type."""
     ann = kit.stored()
     with kit.unit() as uow:
         read = kit.of(uow).get(ann.id)
@@ -121,8 +121,8 @@ def types(aggregate: Aggregate[Any]) -> dict[str, type]:
 
 
 @pytest.mark.promise(2)
-def test_a_change_that_no_query_followed_is_stored(kit: Kit[Any]) -> None:
-    """Commit looks for changes itself, also of objects that nobody holds any more."""
+def test_a_change_without_a_query_is_stored(kit: Kit[Any]) -> None:
+    """The commit finds changes itself, also of objects that the caller no longer holds."""
     ann = kit.stored()
     with kit.unit() as uow:
         changed = kit.change(kit.of(uow).get(ann.id))
@@ -131,8 +131,8 @@ def test_a_change_that_no_query_followed_is_stored(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(4)
-def test_changing_an_object_after_its_unit_changes_nothing_stored(kit: Kit[Any]) -> None:
-    """Neither an object that was added nor one that was read writes through later, not even by the next commit."""
+def test_a_change_after_the_unit_stores_nothing(kit: Kit[Any]) -> None:
+    """Changing an added or read object after its unit changes nothing stored, not even with the next commit."""
     added, bob = kit.sample.make("ann"), kit.sample.make("bob")
     uow = kit.unit()
     with uow:
@@ -199,10 +199,8 @@ FORGETTING = [
 
 @pytest.mark.promise(12)
 @pytest.mark.parametrize("forget", FORGETTING, ids=lambda way: way.__name__)
-def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
-    kit: Kit[Any], forget: Callable[[Kit[Any], Shop], None]
-) -> None:
-    """A forgotten commit cannot pass unnoticed, and stores nothing; the warning points at the block."""
+def test_uncommitted_changes_warn_and_roll_back(kit: Kit[Any], forget: Callable[[Kit[Any], Shop], None]) -> None:
+    """Leaving with uncommitted changes warns and stores nothing. The warning points at the block."""
     kit.stored("ann")
     before = kit.all_values()
     with pytest.warns(UncommittedChanges, match=r"^a unit of work was left with .* Call uow.commit\(\)") as caught:
@@ -213,14 +211,14 @@ def test_leaving_with_uncommitted_changes_warns_and_rolls_back(
 
 @pytest.mark.promise(12)
 def test_what_only_a_savepoint_wrote_is_warned_of(kit: Kit[Any]) -> None:
-    """A bulk of which the unit holds no object, too."""
+    """Uncommitted writes of a savepoint alone warn, also those of a bulk without held objects."""
     with pytest.warns(UncommittedChanges), kit.unit() as uow, uow.savepoint():
         kit.of(uow).add_many([kit.sample.make("bob")])
 
 
 @pytest.mark.promise(12)
 def test_leaving_without_changes_does_not_warn(kit: Kit[Any]) -> None:
-    """Reading, a change that was taken back, a rollback and a commit all leave nothing to warn of."""
+    """Leaving without changes does not warn: reading, a reverted change, a rollback and a commit leave none."""
     ann = kit.stored()
     with kit.unit() as uow:
         read = kit.of(uow).get(ann.id)
@@ -233,8 +231,8 @@ def test_leaving_without_changes_does_not_warn(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(12, 13)
-def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any]) -> None:
-    """A commit would be refused there."""
+def test_leaving_a_changed_read_only_unit(kit: Kit[Any]) -> None:
+    """Leaving a read-only unit with a change says how to write: a commit would be refused there."""
     ann = kit.stored()
     with (
         pytest.warns(UncommittedChanges, match=r"stored\. Open a unit without read_only=True"),
@@ -245,8 +243,8 @@ def test_leaving_a_read_only_unit_with_a_change_says_how_to_write(kit: Kit[Any])
 
 
 @pytest.mark.promise(12)
-def test_a_bulk_addition_before_a_savepoint_is_not_forgotten(kit: Kit[Any]) -> None:
-    """Leaving without a commit warns of it, though the unit holds no object of it."""
+def test_a_bulk_before_a_savepoint_warns(kit: Kit[Any]) -> None:
+    """A bulk addition before a savepoint is not forgotten: leaving without a commit warns, without held objects."""
     uow = kit.unit()
     with pytest.warns(UncommittedChanges), uow:  # noqa: PT031  # the warning comes at the end of the block
         kit.of(uow).add_many([kit.sample.make("ann")])
@@ -257,8 +255,8 @@ def test_a_bulk_addition_before_a_savepoint_is_not_forgotten(kit: Kit[Any]) -> N
 
 @pytest.mark.promise(1)
 @each_unique_with("set", "find")
-def test_what_is_not_committed_is_not_found_by_another_unit(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """By an id and by a unique value: what is new is not there, what was changed or removed is as it was."""
+def test_another_unit_finds_nothing_uncommitted(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Another unit finds nothing uncommitted by id or unique value: no new row, and old ones as they were."""
     ann, bob, cid = kit.stored("ann"), kit.stored("bob"), kit.sample.make("cid")
     new = unique.value(kit.sample.make("eve"))
     with kit.unit() as uow, kit.unit() as other:

@@ -50,7 +50,7 @@ two_ways = pytest.mark.parametrize("flushed", [True, False])
 @each_kind
 @two_ways
 def test_a_taken_value_of_an_addition(storage: Storage, kind: str, flushed: bool) -> None:
-    """It is refused, with the value as a text that is alike everywhere."""
+    """An addition with a taken value is refused. The value is a text that is alike everywhere."""
     values, error, text = VALUES[kind]
     store(storage, "accounts", Account(**values))
     with pytest.raises(error) as caught, storage.unit() as uow:
@@ -62,7 +62,7 @@ def test_a_taken_value_of_an_addition(storage: Storage, kind: str, flushed: bool
 @each_kind
 @two_ways
 def test_a_taken_value_of_a_change(storage: Storage, kind: str, flushed: bool) -> None:
-    """It is refused, with all values of the row, also if only the last of them was changed."""
+    """A change to a taken value is refused with all values of the row, even if only the last one changed."""
     values, error, text = VALUES[kind]
     store(storage, "accounts", Account(**values))
     *others, last = values
@@ -74,7 +74,7 @@ def test_a_taken_value_of_a_change(storage: Storage, kind: str, flushed: bool) -
 
 
 def test_the_first_of_two_values_is_changed(storage: Storage) -> None:
-    """The error has both, and names the aggregate that was changed."""
+    """A change of the first of two values gives an error with both. It names the changed aggregate."""
     for tenant in (TENANT, CODE):
         store(storage, "accounts", Account(tenant_id=tenant, name="ann"))
     mine = store(storage, "accounts", Account(name="ann"))
@@ -92,7 +92,7 @@ def test_the_first_of_two_values_is_changed(storage: Storage) -> None:
 
 
 def test_the_row_that_failed_is_named(storage: Storage) -> None:
-    """Of two that were changed alike in one flush, and of two parts, the one that clashes."""
+    """The row that failed is named, of two that were changed alike in one flush, and of two parts."""
     store(storage, "accounts", Account(tenant_id=TENANT, name="ann"))
     boards = [store(storage, "boards", Board(cards=[Card(place=1, front=front)])) for front in ("b", "a")]
     store(storage, "boards", Board(cards=[Card(place=1, front="a", back="x")]))
@@ -111,7 +111,7 @@ def test_the_row_that_failed_is_named(storage: Storage) -> None:
 
 
 def test_one_of_two_values_may_be_shared(storage: Storage) -> None:
-    """Only both together are unique."""
+    """One of two values may be shared: only both together are unique."""
     for account in (
         Account(tenant_id=TENANT, name="ann"),
         Account(tenant_id=TENANT, name="bob"),
@@ -121,8 +121,8 @@ def test_one_of_two_values_may_be_shared(storage: Storage) -> None:
     assert 3 == len(stored_ids(storage, "accounts"))
 
 
-def test_texts_together_do_not_run_into_each_other(storage: Storage) -> None:
-    """Two pairs that look alike with a comma between are two."""
+def test_texts_together_stay_separate(storage: Storage) -> None:
+    """Two pairs that look alike with a comma between them are different."""
     for front, back in (("a, b", "c"), ("a", "b, c"), ("a,", "b, c")):
         store(storage, "boards", Board(cards=[Card(place=1, front=front, back=back)]))
     with pytest.raises(ColoursTaken) as caught:
@@ -133,7 +133,7 @@ def test_texts_together_do_not_run_into_each_other(storage: Storage) -> None:
 @each_kind
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_taken_value_in_a_bulk(storage: Storage, kind: str, stored: bool) -> None:
-    """It is refused without the value, whether it is stored or of the same call."""
+    """A taken value in a bulk is refused without the value, whether it is stored or of the same call."""
     values, error, _ = VALUES[kind]
     if stored:
         store(storage, "accounts", Account(**values))
@@ -145,7 +145,7 @@ def test_a_taken_value_in_a_bulk(storage: Storage, kind: str, stored: bool) -> N
 
 
 def test_none_clashes_with_nothing(storage: Storage) -> None:
-    """On add, in bulk and on change; None in one of several values frees the others."""
+    """None clashes with nothing, on add, in bulk and on change. One None among several values frees the others."""
     with storage.unit() as uow:
         of(uow, "accounts").add(Account())
         of(uow, "accounts").add(named := Account(nickname="ann", number=1, code=CODE, opened=DAY))
@@ -162,7 +162,7 @@ def test_none_clashes_with_nothing(storage: Storage) -> None:
     assert (5, 2) == (len(stored_ids(storage, "accounts")), len(stored_ids(storage, "boards")))
 
 
-# Ways to let a board have two parts with one value, and the error.
+# Ways to give two parts of a board one value, and the error.
 PARTS: dict[str, tuple[Callable[[Board], object], type[ValueTaken], str]] = {
     "with an id": (lambda board: board.cards.append(Card(place=1)), PlaceTaken, "1"),
     "with an id, changed": (lambda board: setattr(board.cards[1], "place", 1), PlaceTaken, "1"),
@@ -184,7 +184,7 @@ def new_board() -> Board:
 
 @pytest.mark.parametrize("how", PARTS)
 def test_a_taken_value_of_a_part(storage: Storage, how: str) -> None:
-    """It is refused with its value, in one board."""
+    """A taken value of a part in one board is refused with its value."""
     clash, error, text = PARTS[how]
     board = store(storage, "boards", new_board())
     with storage.unit() as uow:
@@ -196,7 +196,7 @@ def test_a_taken_value_of_a_part(storage: Storage, how: str) -> None:
 
 
 def test_parts_of_two_parents_do_not_clash(storage: Storage) -> None:
-    """In what is unique for each parent; nor does a part that moves clash with its old place."""
+    """Parts of two parents do not clash in a value per parent. A moved part does not clash with its old place."""
     boards = [store(storage, "boards", Board(cards=[Card(place=1)], pins={Pin(slot=1)})) for _ in range(2)]
     with storage.unit() as uow:
         of(uow, "boards").add_many([Board(cards=[Card(place=1)], pins={Pin(slot=1)}) for _ in range(2)])
@@ -214,7 +214,7 @@ def test_parts_of_two_parents_do_not_clash(storage: Storage) -> None:
 
 @pytest.mark.parametrize("in_bulk", [True, False])
 def test_the_first_broken_one_in_the_port_counts(storage: Storage, in_bulk: bool) -> None:
-    """If a row breaks several: the key, then the unique values in their order."""
+    """If a row breaks several constraints, the key counts first, then the unique values in their order."""
     values = {name: value for some, *_ in VALUES.values() for name, value in some.items()}
     stored = store(storage, "accounts", Account(**values))
     errors: list[Any] = [DuplicateIdentity, *(error for _, error, _ in VALUES.values())]
@@ -233,7 +233,7 @@ def test_the_first_broken_one_in_the_port_counts(storage: Storage, in_bulk: bool
 
 
 def test_the_first_broken_one_of_parts_counts(storage: Storage) -> None:
-    """The id of a part, then its unique values in the order of the port."""
+    """If a part breaks several constraints, its id counts first, then its unique values in the order of the port."""
     board = store(storage, "boards", new_board())
     card = board.cards[0]
     for new, error in (

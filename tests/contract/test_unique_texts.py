@@ -1,4 +1,4 @@
-"""Promise 7 for any text: storages agree which texts are one unique value and which are two, to the last character."""
+"""Promise 7 for any text: storages agree which texts are equal unique values, to the last character."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.contract.orders import ORDERS, OrderNotFound, ReferenceTaken
 from tests.contract.sample import Kit
 from tests.storages import Storage
 
-# Many of those in one group are equal for one database or another, unless it is told otherwise. No group has one twice.
+# Many texts of one group are equal for some database unless it is set up otherwise. No group has one twice.
 TEXTS = {
     "case": ["ann", "Ann", "ANN", "äöü", "ÄÖÜ", "я", "Я", "σ", "ς", "Σ"],
     "accents": ["ann", "änn", "ánn", "ånn", "i", "ı", "İ"],
@@ -48,20 +48,20 @@ each_group = pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
 
 @pytest.fixture
 def orders(storage: Storage) -> Kit[Any]:
-    """Orders on each storage in turn: their reference is any text."""
+    """Orders on each storage in turn. Their reference is any text."""
     return Kit(storage, ORDERS)
 
 
 def by_reference(orders: Kit[Any], reference: str) -> Any:
-    """Return the order of a reference."""
+    """Return the order with a reference."""
     with orders.unit(read_only=True) as uow:
         return orders.find(ORDERS.unique[0], uow, reference)
 
 
 @pytest.mark.promise(7)
 @each_group
-def test_texts_that_look_alike_are_different_values(orders: Kit[Any], texts: list[str]) -> None:
-    """They are stored side by side; each is found by itself, and none by another one before it is stored."""
+def test_texts_that_look_alike_are_different(orders: Kit[Any], texts: list[str]) -> None:
+    """Texts that look alike are stored side by side. Each is found by itself alone."""
     ids = []
     for text in texts:
         with pytest.raises(OrderNotFound):
@@ -73,8 +73,8 @@ def test_texts_that_look_alike_are_different_values(orders: Kit[Any], texts: lis
 
 @pytest.mark.promise(7)
 @each_group
-def test_a_taken_text_is_refused_with_exactly_that_text(orders: Kit[Any], texts: list[str]) -> None:
-    """In an addition and in a change, whatever a database makes of it in its message; in bulk, without the text."""
+def test_a_taken_text_is_refused_with_that_text(orders: Kit[Any], texts: list[str]) -> None:
+    """A taken text is refused with exactly that text, whatever a database makes of it. A bulk leaves it out."""
     other = orders.stored("other")
     for text in texts:
         orders.stored(text)
@@ -95,8 +95,8 @@ def test_a_taken_text_is_refused_with_exactly_that_text(orders: Kit[Any], texts:
 
 
 @pytest.mark.promise(7)
-def test_texts_that_look_alike_can_be_stored_by_one_bulk_addition(orders: Kit[Any]) -> None:
-    """All of them, and they come back to the character."""
+def test_a_bulk_stores_texts_that_look_alike(orders: Kit[Any]) -> None:
+    """A bulk stores all texts that look alike, and they come back to the character."""
     texts = sorted({text for group in TEXTS.values() for text in group})
     with orders.unit() as uow:
         orders.of(uow).add_many([orders.sample.make(text) for text in texts])
@@ -106,8 +106,8 @@ def test_texts_that_look_alike_can_be_stored_by_one_bulk_addition(orders: Kit[An
 
 @pytest.mark.promise(7)
 @each_group
-def test_a_text_can_be_changed_to_one_that_looks_alike(orders: Kit[Any], texts: list[str]) -> None:
-    """That is a change like any other one: it is stored, and raises the version."""
+def test_a_change_to_a_text_that_looks_alike(orders: Kit[Any], texts: list[str]) -> None:
+    """A text can be changed to one that looks alike. That is a change: it is stored and raises the version."""
     one = orders.stored(texts[0])
     stored = []
     for text in texts[1:]:

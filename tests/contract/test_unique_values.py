@@ -1,4 +1,4 @@
-"""Promise 7: a unique value that is taken: when a unit is told, of which one, and what it can do then."""
+"""Promise 7: a taken unique value: when a unit gets the error, for which value, and what it can do then."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from tests.storages import Storage
 @pytest.mark.promise(7)
 @each_unique
 @pytest.mark.parametrize("by_query", [True, False])
-def test_an_addition_with_a_taken_value_is_refused_no_later_than_the_commit(
-    kit: Kit[Any], unique: UniqueValue[Any], by_query: bool
-) -> None:
-    """With the value; by the next query already, since that would have to see the addition."""
+def test_an_addition_with_a_taken_value_is_refused(kit: Kit[Any], unique: UniqueValue[Any], by_query: bool) -> None:
+    """An addition with a taken value is refused with the value, by the commit or by an earlier query."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         kit.of(uow).add(kit.like(ann, unique, "bob"))
@@ -34,7 +32,7 @@ def test_an_addition_with_a_taken_value_is_refused_no_later_than_the_commit(
 
 @pytest.mark.promise(7)
 def test_a_taken_name_is_refused_in_any_spelling(storage: Storage) -> None:
-    """With the one that is stored."""
+    """A taken name is refused in any spelling. The error has the stored one."""
     stored_member(storage)
     with pytest.raises(NameTaken, match="the name 'ann' is taken") as caught, storage.unit() as uow:
         uow.members.add(Member.create("ANN", "other@example.com"))
@@ -45,10 +43,8 @@ def test_a_taken_name_is_refused_in_any_spelling(storage: Storage) -> None:
 @pytest.mark.promise(7)
 @each_unique_that_changes
 @pytest.mark.parametrize("by_query", [True, False])
-def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
-    kit: Kit[Any], unique: UniqueValue[Any], by_query: bool
-) -> None:
-    """By the next query already, since that would have to see the change."""
+def test_a_change_to_a_taken_value_is_refused(kit: Kit[Any], unique: UniqueValue[Any], by_query: bool) -> None:
+    """A change to a taken value is refused, by the commit or by an earlier query."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     before = kit.all_values()
     with pytest.raises(unique.taken) as caught, kit.unit() as uow:
@@ -64,10 +60,8 @@ def test_a_change_to_a_taken_value_is_refused_no_later_than_the_commit(
 @pytest.mark.promise(7)
 @each_unique
 @pytest.mark.parametrize("case", ["stored", "stored, and of one alone", "of the same call"])
-def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
-    kit: Kit[Any], unique: UniqueValue[Any], case: str
-) -> None:
-    """Taken by a stored aggregate, or by another one of the same call; which value it was, is not said."""
+def test_a_bulk_with_a_taken_value_is_refused(kit: Kit[Any], unique: UniqueValue[Any], case: str) -> None:
+    """A bulk with a value of a stored aggregate or of another one in it stores nothing. The error hides the value."""
     ann, bob = kit.stored("ann"), kit.sample.make("bob")
     cid = kit.like(bob if case == "of the same call" else ann, unique, "cid")
     with pytest.raises(unique.taken, match="among those given") as caught, kit.unit() as uow:
@@ -78,8 +72,8 @@ def test_a_taken_value_in_a_bulk_addition_is_refused_and_nothing_of_it_stored(
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("way", ["by the commit", "before it", "in bulk"])
-def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(kit: Kit[Any], way: str) -> None:
-    """The id counts before the others, and those in the order of their columns, on every backend."""
+def test_the_first_broken_constraint_counts(kit: Kit[Any], way: str) -> None:
+    """If an aggregate breaks several constraints, the id counts first, then the others in the order of the columns."""
     ann = kit.stored("ann")
     refused, expected = [], []
     for same_id, *broken in product([True, False], repeat=1 + len(kit.sample.unique)):
@@ -97,7 +91,7 @@ def test_an_aggregate_that_breaks_several_constraints_is_refused_for_the_first(k
 
 
 def add(kit: Kit[Any], one: Any, way: str) -> None:
-    """Add one, written by the commit or by a query before it; or in bulk, behind another one."""
+    """Add an aggregate, written by the commit or by an earlier query, or in bulk, behind another one."""
     with kit.unit() as uow:
         if way == "in bulk":
             kit.of(uow).add_many([kit.sample.make("cid"), one])
@@ -109,7 +103,7 @@ def add(kit: Kit[Any], one: Any, way: str) -> None:
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("holding", [False, True])
 def test_the_id_of_a_stored_aggregate_is_refused(kit: Kit[Any], holding: bool) -> None:
-    """Adding what is stored already is no change in disguise; also when the unit holds the stored one."""
+    """Adding an aggregate that is already stored is refused, also when the unit holds the stored one."""
     ann = kit.stored("ann")
     before = kit.all_values()
     new = kit.with_id(ann.id, "bob")
@@ -121,8 +115,8 @@ def test_the_id_of_a_stored_aggregate_is_refused(kit: Kit[Any], holding: bool) -
 
 
 @pytest.mark.promise(5, 7)
-def test_an_identity_that_a_unit_holds_is_refused_even_if_its_row_is_gone(kit: Kit[Any]) -> None:
-    """Somebody else has removed it since; one identity is still one object."""
+def test_a_held_identity_is_refused_without_its_row(kit: Kit[Any]) -> None:
+    """An identity that a unit holds is refused even if another unit has removed its row: it is still one object."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -136,8 +130,8 @@ def test_an_identity_that_a_unit_holds_is_refused_even_if_its_row_is_gone(kit: K
 
 @pytest.mark.promise(7)
 @each_unique_that_changes
-def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """By its value; and the objects keep what they were given."""
+def test_the_refused_one_of_several_is_named(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Of several changes, the refused one is named by its value. The objects keep their values."""
     ann, bob, cid = (kit.stored(word) for word in ("ann", "bob", "cid"))
     free, taken = unique.value(kit.sample.make("dan")), unique.value(cid)
     before = kit.all_values()
@@ -153,8 +147,8 @@ def test_of_several_changes_the_one_that_is_refused_is_named(kit: Kit[Any], uniq
 
 
 @pytest.mark.promise(7)
-def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage) -> None:
-    """Only the database says which constraint was broken, never the caller's input."""
+def test_a_value_like_a_constraint_chooses_no_error(storage: Storage) -> None:
+    """A value that looks like a constraint chooses no error: only the database says which one was broken."""
     stored_member(storage, "uq_members_email")
     with pytest.raises(NameTaken), storage.unit() as uow:
         uow.members.add(Member.create("uq_members_email", "unique.constraint.failed.members.email@example.com"))
@@ -165,10 +159,8 @@ def test_a_value_that_looks_like_a_constraint_chooses_no_error(storage: Storage)
 @each_unique
 @pytest.mark.parametrize("use", ["page", "add", "commit", "savepoint", "rollback"])
 @pytest.mark.parametrize("by_query", [True, False])
-def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(
-    kit: Kit[Any], unique: UniqueValue[Any], use: str, by_query: bool
-) -> None:
-    """Every use says so and names the conflict, on every backend alike, and whether a query or the commit met it."""
+def test_a_unit_is_unusable_after_a_conflict(kit: Kit[Any], unique: UniqueValue[Any], use: str, by_query: bool) -> None:
+    """After a conflict in a query or the commit a unit can only be rolled back or left. Every use says so."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         kit.of(uow).add(kit.like(ann, unique, "bob"))
@@ -190,8 +182,8 @@ def test_after_a_conflict_a_unit_can_only_be_rolled_back_or_left(
 
 
 @pytest.mark.promise(7)
-def test_of_changes_to_several_kinds_that_are_refused_the_first_by_class_is_named(storage: Storage) -> None:
-    """And the first by id within it, whichever was read or changed first."""
+def test_the_first_refused_class_is_named(storage: Storage) -> None:
+    """Of refused changes to several classes the first by class is named, and in it the first by id."""
     orders, members = Kit(storage, ORDERS), Kit(storage, MEMBERS)
     order, *_ = [orders.stored(word) for word in ("ann", "bob")]
     ann, bob, cid = [members.stored(word) for word in ("ann", "bob", "cid")]
@@ -205,8 +197,8 @@ def test_of_changes_to_several_kinds_that_are_refused_the_first_by_class_is_name
 
 
 @pytest.mark.promise(7)
-def test_a_bulk_with_the_id_of_a_stored_aggregate_does_not_tell_which(kit: Kit[Any]) -> None:
-    """As it does not tell which value was taken."""
+def test_a_bulk_does_not_name_a_stored_id(kit: Kit[Any]) -> None:
+    """A bulk with a stored id does not say which id, as it does not name a taken value."""
     ann = kit.stored("ann")
     again = kit.with_id(ann.id, "bob")
     with pytest.raises(DuplicateIdentity) as caught, kit.unit() as uow:

@@ -1,4 +1,4 @@
-"""Promise 7: values that are unique in some rows alone, those whose other attributes have certain values."""
+"""Promise 7: values that are unique only in some rows, those whose other attributes have certain values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = date(2024, 2, 29)
 
 
 def test_a_value_is_unique_where_it_counts(storage: Storage) -> None:
-    """Labels with one name clash unless one of them is deleted; so do slugs that are open and not archived."""
+    """A value is unique where it counts: names of labels that are not deleted, slugs that are open and not archived."""
     store(storage, "labels", Label(name="ann", deleted_at=DAY))
     store(storage, "labels", Label(name="ann", deleted_at=DAY))
     store(storage, "labels", Label(name="ann"))
@@ -56,7 +56,7 @@ COMING_BACK: dict[str, tuple[Callable[[Label], None], dict[str, Any], type[Value
 
 @pytest.mark.parametrize("how", COMING_BACK)
 def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
-    """It is refused when only the condition was changed, and accepted once the other one counts no longer."""
+    """A row that comes to count is refused, and accepted once the other one no longer counts."""
     come_back, values, error, text = COMING_BACK[how]
     first = store(storage, "labels", Label(name="ann", slug="s", state="open"))
     made: dict[str, Any] = {"name": "ann", "slug": "s", "state": "open", "archived": True, **values}
@@ -78,7 +78,7 @@ def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
 
 
 def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
-    """The generated column counts there as well."""
+    """In a bulk the generated column counts as well."""
     with pytest.raises(LabelTaken), storage.unit() as uow:
         of(uow, "labels").add_many([Label(name="ann", deleted_at=DAY), Label(name="ann"), Label(name="ann")])
     with storage.unit() as uow:
@@ -88,7 +88,7 @@ def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
 
 
 def test_parts_are_unique_where_they_count(storage: Storage) -> None:
-    """In one board, those that are not hidden; those without a tag, and of other boards, never clash."""
+    """Parts of one board are unique unless they are hidden or have no tag. Other boards never clash."""
     cards = [Card(place=1, tag="t"), Card(place=2, tag="t", hidden=True), Card(place=3), Card(place=4)]
     board = store(storage, "boards", Board(cards=cards))
     store(storage, "boards", Board(cards=[Card(place=1, tag="t")]))
@@ -106,7 +106,7 @@ def test_parts_are_unique_where_they_count(storage: Storage) -> None:
 
 
 def test_a_query_finds_what_cannot_clash(storage: Storage) -> None:
-    """By a value that is unique in some rows, it finds the others too."""
+    """A query by a value that is unique in some rows finds the others too."""
     deleted = store(storage, "labels", Label(name="ann", deleted_at=DAY))
     label = store(storage, "labels", Label(name="ann"))
     with storage.unit(read_only=True) as uow:
@@ -117,7 +117,7 @@ def test_a_query_finds_what_cannot_clash(storage: Storage) -> None:
 @pytest.mark.promise(4, 10)
 @pytest.mark.parametrize("how", ["a rollback", "an undone savepoint", "its removal", "its removal and a bulk"])
 def test_one_that_was_stored_is_added_again(storage: Storage, how: str) -> None:
-    """Such an object brings nothing of what the database generates; while it is stored, its id is taken."""
+    """An object that was once stored can be added again: it brings no generated value. A stored id is taken."""
     label = Label(name="ann")
     with storage.unit() as uow:
         of(uow, "labels").add(label)

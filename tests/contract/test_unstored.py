@@ -11,7 +11,7 @@ from tests.storages import Storage, sql_storage
 
 
 def unstored(customer: Customer) -> list[object]:
-    """Return what is not stored of a customer and its parts."""
+    """Return the unstored attributes of a customer and its parts."""
     found: list[object] = [customer.events, customer.mood]
     if customer.address is not None:
         found.append(customer.address.visits)
@@ -21,7 +21,7 @@ def unstored(customer: Customer) -> list[object]:
 
 
 def fill(customer: Customer) -> list[object]:
-    """Give all that is not stored another value, and return it."""
+    """Give all unstored attributes other values and return them."""
     assert customer.address is not None
     assert customer.address.phone is not None
     customer.events.append("met")
@@ -37,7 +37,7 @@ DEFAULTS: list[object] = [[], "calm", [], 0]
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_what_is_not_stored_gets_its_default(storage: Storage, bulk: bool) -> None:
-    """On what is read; what was added keeps what it has."""
+    """Unstored attributes get their default on what is read. Added objects keep theirs."""
     ann = new_customer()
     filled = fill(ann)
     with storage.unit() as uow:
@@ -53,7 +53,7 @@ def test_what_is_not_stored_gets_its_default(storage: Storage, bulk: bool) -> No
 
 @pytest.mark.promise(3)
 def test_each_object_gets_a_default_of_its_own(storage: Storage) -> None:
-    """If a factory makes it."""
+    """Each object gets a separate default if a factory makes it."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     with storage.unit() as uow:
         fill(customers_of(uow).get(ann.id))
@@ -63,8 +63,8 @@ def test_each_object_gets_a_default_of_its_own(storage: Storage) -> None:
 
 
 @pytest.mark.promise(8)
-def test_a_change_of_what_is_not_stored_is_no_change(storage: Storage) -> None:
-    """A unit that is left with it warns of nothing, and the version stays."""
+def test_an_unstored_change_is_no_change(storage: Storage) -> None:
+    """A change of an unstored attribute is no change: leaving the unit does not warn, and the version stays."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -79,7 +79,7 @@ def test_a_change_of_what_is_not_stored_is_no_change(storage: Storage) -> None:
 
 @pytest.mark.promise(3)
 def test_what_is_not_stored_is_kept_by_queries(storage: Storage) -> None:
-    """As long as the unit does, after its flushes, its commit, and its end."""
+    """Queries keep unstored attributes while the unit lives, after its flushes and its commit, and after its end."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -93,7 +93,7 @@ def test_what_is_not_stored_is_kept_by_queries(storage: Storage) -> None:
 
 @pytest.mark.promise(2)
 def test_events_are_recorded_on_what_was_read(storage: Storage) -> None:
-    """Though ``__init__`` has not run."""
+    """Events are recorded on read objects, though ``__init__`` has not run."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -105,8 +105,8 @@ def test_events_are_recorded_on_what_was_read(storage: Storage) -> None:
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
-def test_an_undone_savepoint_sets_the_defaults_again(storage: Storage, flushed: bool) -> None:
-    """Of the aggregates that were changed in it, which are read again: their events have not happened."""
+def test_an_undone_savepoint_sets_the_defaults(storage: Storage, flushed: bool) -> None:
+    """An undone savepoint sets the defaults again on aggregates changed in it: their events have not happened."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     with storage.unit() as uow:
         mine, other = customers_of(uow).get(ann.id), customers_of(uow).get(bob.id)
@@ -122,8 +122,8 @@ def test_an_undone_savepoint_sets_the_defaults_again(storage: Storage, flushed: 
 
 
 @pytest.mark.promise(10)
-def test_a_removal_that_is_undone_sets_the_defaults_again(storage: Storage) -> None:
-    """For the root and its parts."""
+def test_an_undone_removal_sets_the_defaults(storage: Storage) -> None:
+    """An undone removal sets the defaults again, for the root and its parts."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -135,8 +135,8 @@ def test_a_removal_that_is_undone_sets_the_defaults_again(storage: Storage) -> N
 
 
 @pytest.mark.promise(10)
-def test_a_released_savepoint_keeps_what_is_not_stored(storage: Storage) -> None:
-    """What was recorded in it has happened."""
+def test_a_kept_savepoint_keeps_unstored_attributes(storage: Storage) -> None:
+    """A released savepoint keeps unstored attributes: the events in it have happened."""
     ann = stored_customer(storage)
     with storage.unit() as uow:
         mine = customers_of(uow).get(ann.id)
@@ -148,8 +148,8 @@ def test_a_released_savepoint_keeps_what_is_not_stored(storage: Storage) -> None
 
 
 @pytest.mark.promise(10)
-def test_what_an_undone_savepoint_added_keeps_its_values(storage: Storage) -> None:
-    """It is new again."""
+def test_an_undone_addition_keeps_its_values(storage: Storage) -> None:
+    """An object that an undone savepoint added is new again and keeps its values."""
     ann = new_customer()
     with storage.unit() as uow:
         with pytest.raises(KeyError), uow.savepoint():
@@ -165,7 +165,7 @@ def test_what_an_undone_savepoint_added_keeps_its_values(storage: Storage) -> No
 
 @pytest.mark.promise(3)
 def test_a_partly_refreshed_object_keeps_the_rest(engine: Engine) -> None:
-    """A repository may have the session read some attributes again; what is not stored is none of them."""
+    """A refresh of some attributes, by a repository, does not touch the unstored ones."""
     ann = stored_customer(sql_storage(engine))
     with SqlShop(engine) as uow:
         mine = uow.customers.get(ann.id)

@@ -1,4 +1,4 @@
-"""Values that would be SQL, or markup of COPY, if anything took them for more than values: they are stored as they are.
+"""Values that look like SQL or like markup of COPY are stored as they are.
 
 tests/contract/test_unique_texts.py has others, for texts of any kind.
 """
@@ -40,8 +40,8 @@ PEOPLE = [
 ]
 
 
-def test_hostile_values_are_stored_as_they_are_one_by_one(uow: UnitOfWork) -> None:
-    """And found by exactly what they are, changed and removed; nobody else is touched."""
+def test_hostile_values_are_stored_one_by_one(uow: UnitOfWork) -> None:
+    """Hostile values are stored, found, changed and removed as they are. No other user is touched."""
     bystander = create_user("bystander", "bystander@example.com", uow)
     for username, email in PEOPLE:
         create_user("ann", "ann@example.com", uow)
@@ -55,8 +55,8 @@ def test_hostile_values_are_stored_as_they_are_one_by_one(uow: UnitOfWork) -> No
     assert (bystander,) == list_users(None, 1000, uow).items
 
 
-def test_hostile_values_are_stored_as_they_are_by_an_import(uow: UnitOfWork) -> None:
-    """In bulk; a second import finds each of them, and a third one refuses them under other addresses."""
+def test_an_import_stores_hostile_values(uow: UnitOfWork) -> None:
+    """An import stores hostile values in bulk. A second one finds them, and a third refuses them with new addresses."""
     refused: list[tuple[UserRow, DomainError]] = []
     found = []
     rows = [UserRow(line, *person) for line, person in enumerate(PEOPLE, start=2)]

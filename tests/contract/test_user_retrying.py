@@ -21,8 +21,8 @@ retrying = Retrying(attempts=10)
 
 
 @pytest.mark.promise(14)
-def test_two_racing_creations_of_one_user_store_one_and_both_return_it(storage: Storage) -> None:
-    """By its id, whichever of the constraints the storage finds broken."""
+def test_racing_creations_store_one_user(storage: Storage) -> None:
+    """Two racing creations with one id store one user and both return it, whichever constraint is broken."""
     id, together = new_id(), Barrier(2)
 
     def create(uow: UnitOfWork) -> User:
@@ -36,8 +36,8 @@ def test_two_racing_creations_of_one_user_store_one_and_both_return_it(storage: 
 
 
 @pytest.mark.promise(14)
-def test_a_user_is_created_again_by_its_id_without_a_change(storage: Storage) -> None:
-    """As it is stored; with other values it is refused."""
+def test_a_user_can_be_created_again_by_its_id(storage: Storage) -> None:
+    """Creating a user again by its id returns the stored one unchanged. With other values it is refused."""
     id = new_id()
     first = create_user("ann", "ann@example.com", storage.unit(), id)
     again = create_user("ANN", "ann@example.com", storage.unit(), id)

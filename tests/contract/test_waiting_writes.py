@@ -1,4 +1,4 @@
-"""Promises 6 to 9: an addition waits for the next call of its unit, whatever that is, and no longer than that."""
+"""Promises 6 to 9: an addition is pending until the next call of its unit, whatever that is, and no longer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.contract.shop import Shop
 
 
 class Oops(Exception):
-    """What the tests leave a block with."""
+    """The error with which the tests leave a block."""
 
 
-# What can follow an addition; each may also use another aggregate that the unit holds.
+# Calls that can follow an addition. Each may also use another aggregate that the unit holds.
 NEXT: dict[str, Callable[[Kit[Any], Shop, Any], object]] = {
     "a query": lambda kit, uow, _: kit.of(uow).page(limit=1),
     "a query that finds nobody": lambda _kit, uow, _: written(uow),
@@ -37,8 +37,8 @@ each_call = pytest.mark.parametrize("call", NEXT)
 
 @pytest.mark.promise(6)
 @each_call
-def test_an_addition_is_written_with_the_next_call(kit: Kit[Any], call: str) -> None:
-    """From then on the object has the version that is stored."""
+def test_the_next_call_writes_an_addition(kit: Kit[Any], call: str) -> None:
+    """The next call writes an addition. From then on the object has the stored version."""
     ann, bob = kit.sample.make("ann"), kit.stored("bob")
     with suppress(Oops), kit.unit() as uow:
         other = kit.of(uow).get(bob.id)
@@ -51,8 +51,8 @@ def test_an_addition_is_written_with_the_next_call(kit: Kit[Any], call: str) -> 
 
 
 @pytest.mark.promise(6, 10)
-def test_an_addition_inside_a_savepoint_is_written_no_later_than_at_its_end(kit: Kit[Any]) -> None:
-    """So that what the savepoint kept is not undone with a later one."""
+def test_a_savepoint_writes_an_addition_at_its_end(kit: Kit[Any]) -> None:
+    """A savepoint writes an addition no later than at its end. So undoing a later savepoint does not undo it."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         with uow.savepoint():
@@ -69,10 +69,8 @@ def test_an_addition_inside_a_savepoint_is_written_no_later_than_at_its_end(kit:
 @pytest.mark.promise(7)
 @each_unique
 @each_call
-def test_an_addition_with_a_taken_value_is_refused_by_the_next_call(
-    kit: Kit[Any], unique: UniqueValue[Any], call: str
-) -> None:
-    """Whatever that is; so nothing is built on an addition that was in vain."""
+def test_the_next_call_refuses_a_taken_value(kit: Kit[Any], unique: UniqueValue[Any], call: str) -> None:
+    """An addition with a taken value is refused by the next call, whatever that is. So no work builds on it."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         other = kit.of(uow).get(bob.id)
@@ -85,8 +83,8 @@ def test_an_addition_with_a_taken_value_is_refused_by_the_next_call(
 
 @pytest.mark.promise(8)
 @each_call
-def test_a_removal_that_comes_too_late_is_refused_no_later_than_the_next_call(kit: Kit[Any], call: str) -> None:
-    """By the removal itself, where it is written immediately."""
+def test_a_late_removal_is_refused(kit: Kit[Any], call: str) -> None:
+    """A removal that comes too late is refused no later than the next call, or by itself if written immediately."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         mine, other = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
@@ -97,15 +95,15 @@ def test_a_removal_that_comes_too_late_is_refused_no_later_than_the_next_call(ki
 
 
 def remove_and_go_on(kit: Kit[Any], uow: Shop, one: Any, then: Callable[[], object]) -> None:
-    """Remove an aggregate, and do the next thing."""
+    """Remove an aggregate, then do the next thing."""
     kit.of(uow).remove(one)
     then()
 
 
 @pytest.mark.promise(7)
 @each_unique
-def test_of_two_additions_with_one_value_the_second_is_refused(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """By the commit, which then stores neither."""
+def test_the_second_of_two_additions_is_refused(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Of two additions with one value the commit refuses the second, and stores neither."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -116,8 +114,8 @@ def test_of_two_additions_with_one_value_the_second_is_refused(kit: Kit[Any], un
 
 
 @pytest.mark.promise(7)
-def test_another_object_with_the_identity_of_one_that_waits_is_refused_at_once(kit: Kit[Any]) -> None:
-    """One identity is one object in a unit; alone it is named, in bulk it is not."""
+def test_a_pending_identity_is_refused_immediately(kit: Kit[Any]) -> None:
+    """Another object with a pending identity is refused immediately. Alone it is named, in bulk it is not."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -133,8 +131,8 @@ def test_another_object_with_the_identity_of_one_that_waits_is_refused_at_once(k
 
 @pytest.mark.promise(7)
 @each_unique
-def test_an_addition_that_waits_keeps_nothing_from_others(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """On no database must they wait for it: they take its value, and it is refused."""
+def test_a_pending_addition_locks_nothing(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A pending addition locks nothing on any database: others take its value, and it is refused."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(kit.like(ann, unique, "bob"))
@@ -147,8 +145,8 @@ def test_an_addition_that_waits_keeps_nothing_from_others(kit: Kit[Any], unique:
 @pytest.mark.promise(6)
 @over_renamed
 @pytest.mark.parametrize("flushed", [False, True])
-def test_what_an_addition_is_changed_to_while_it_waits_is_stored(kit: Kit[Any], flushed: bool) -> None:
-    """Written by a query or by the commit; it is one write, and so is one version."""
+def test_a_changed_pending_addition_is_stored(kit: Kit[Any], flushed: bool) -> None:
+    """A changed pending addition is stored by a query or the commit, as one write with one version."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -163,8 +161,8 @@ def test_what_an_addition_is_changed_to_while_it_waits_is_stored(kit: Kit[Any], 
 
 @pytest.mark.promise(6)
 @over_renamed
-def test_an_addition_that_is_changed_before_and_after_it_is_written_has_the_first_version(kit: Kit[Any]) -> None:
-    """A version counts units, not writes."""
+def test_an_addition_has_the_first_version(kit: Kit[Any]) -> None:
+    """An addition that is changed before and after it is written has the first version: a version counts units."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -179,8 +177,8 @@ def test_an_addition_that_is_changed_before_and_after_it_is_written_has_the_firs
 
 @pytest.mark.promise(7)
 @each_unique_that_changes
-def test_an_addition_takes_the_values_that_it_has_when_it_is_written(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
-    """The taken one that it had at first is nobody's concern."""
+def test_an_addition_has_the_values_of_its_write(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """An addition takes the values that it has when it is written. An earlier taken one does not matter."""
     ann = kit.stored("ann")
     new, free = kit.like(ann, unique, "bob"), unique.value(kit.sample.make("bob"))
     with kit.unit() as uow:
@@ -191,8 +189,8 @@ def test_an_addition_takes_the_values_that_it_has_when_it_is_written(kit: Kit[An
 
 
 @pytest.mark.promise(9)
-def test_what_is_added_and_removed_without_a_query_in_between_leaves_nothing(kit: Kit[Any]) -> None:
-    """And can be added again, with what it has then, and as one write of the unit."""
+def test_an_unwritten_addition_can_be_removed(kit: Kit[Any]) -> None:
+    """Adding and removing without a query leaves nothing. It can be added again, as one write of the unit."""
     ann, bob = kit.sample.make("ann"), kit.sample.make("bob")
     with kit.unit() as uow:
         kit.of(uow).add(ann)
@@ -206,8 +204,8 @@ def test_what_is_added_and_removed_without_a_query_in_between_leaves_nothing(kit
 
 
 @pytest.mark.promise(9)
-def test_another_object_can_be_added_in_place_of_a_removed_one(kit: Kit[Any]) -> None:
-    """With the same identity; it is then the object that queries find, and the old one is none of the unit's."""
+def test_a_removed_one_can_be_replaced(kit: Kit[Any]) -> None:
+    """Another object with its identity can replace a removed one. Queries find the new one, and the old one is free."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)
@@ -224,10 +222,11 @@ def test_another_object_can_be_added_in_place_of_a_removed_one(kit: Kit[Any]) ->
 
 @pytest.mark.promise(9)
 @each_unique_that_changes
-def test_additions_changes_and_removals_are_written_in_the_order_of_the_calls(
-    kit: Kit[Any], unique: UniqueValue[Any]
-) -> None:
-    """Each of them takes a value that the one before has given up; no query is asked in between."""
+def test_writes_have_the_order_of_the_calls(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """Additions, changes and removals are written in the order of the calls, without a query in between.
+
+    Each of them takes a value that the one before has given up.
+    """
     ann, bob = kit.stored("ann"), kit.stored("bob")
     of_ann, of_bob, of_dan = (unique.value(one) for one in (ann, bob, kit.sample.make("dan")))
     with kit.unit() as uow:
@@ -250,10 +249,8 @@ def test_additions_changes_and_removals_are_written_in_the_order_of_the_calls(
 @pytest.mark.promise(7, 9)
 @each_unique_of_the_root
 @pytest.mark.parametrize("first", ["the addition", "the change"])
-def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
-    kit: Kit[Any], unique: UniqueValue[Any], first: str
-) -> None:
-    """An addition with a taken value, and a change that comes too late."""
+def test_the_first_refused_write_counts(kit: Kit[Any], unique: UniqueValue[Any], first: str) -> None:
+    """The error is that of the first write that cannot be made: an addition with a taken value, or a late change."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with pytest.raises(unique.taken if first == "the addition" else ConcurrentChange), kit.unit() as uow:
         mine = kit.of(uow).get(bob.id)
@@ -269,8 +266,8 @@ def test_of_what_cannot_be_written_the_first_that_was_asked_for_is_told(
 @pytest.mark.every_case
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("first", WRITES)
-def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: Kit[Any], first: str) -> None:
-    """However few they are: one that could be stored alone is not stored without the other."""
+def test_a_refused_last_write_stores_nothing(kit: Kit[Any], first: str) -> None:
+    """A commit whose last write is refused stores none, however few: no write is stored without the others."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:
         mine, stale = kit.of(uow).get(ann.id), kit.of(uow).get(bob.id)
@@ -284,8 +281,8 @@ def test_a_commit_of_several_writes_whose_last_one_is_refused_stores_none(kit: K
 
 
 @pytest.mark.promise(11)
-def test_a_mistake_of_the_caller_lets_what_waits_wait_on(kit: Kit[Any]) -> None:
-    """It is refused before anything is asked of the storage, and the commit stores what waits."""
+def test_a_misuse_keeps_pending_writes(kit: Kit[Any]) -> None:
+    """A misuse is refused before the storage is asked. Writes stay pending, and the commit stores them."""
     ann = kit.sample.make("ann")
     with kit.unit() as uow:
         repository: Any = kit.of(uow)

@@ -1,4 +1,4 @@
-"""Promises 1 and 10: an addition that waits when its unit or its savepoint is undone leaves no trace."""
+"""Promises 1 and 10: an addition that is pending when its unit or savepoint is undone leaves no trace."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.contract.sample import Kit
 
 
 class Oops(Exception):
-    """What the tests leave a block with."""
+    """The error with which the tests leave a block."""
 
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("end", ["rolled back", "left", "left by an error"])
-def test_an_addition_that_waits_when_its_unit_ends_without_a_commit_is_not_written(kit: Kit[Any], end: str) -> None:
-    """Nor tried, so that nothing is refused; nor is it left over for the next block of the unit."""
+def test_a_unit_without_commit_drops_an_addition(kit: Kit[Any], end: str) -> None:
+    """A unit without a commit drops a pending addition untried, so it raises nothing and leaves nothing over."""
     taken = kit.heir(kit.stored("ann"), "bob")
     uow = kit.unit()
     if end == "left":
@@ -40,8 +40,8 @@ def test_an_addition_that_waits_when_its_unit_ends_without_a_commit_is_not_writt
 
 
 @pytest.mark.promise(10)
-def test_an_addition_that_waits_when_its_savepoint_is_undone_is_not_written(kit: Kit[Any]) -> None:
-    """Nor tried, so that the rest of the unit can be stored; it is as new as before."""
+def test_an_undone_savepoint_drops_an_addition(kit: Kit[Any]) -> None:
+    """An undone savepoint drops a pending addition untried. So the rest can be stored, and the object is new."""
     taken = kit.heir(kit.stored("ann"), "bob")
     with kit.unit() as uow:
         with pytest.raises(Oops), uow.savepoint():
@@ -54,8 +54,8 @@ def test_an_addition_that_waits_when_its_savepoint_is_undone_is_not_written(kit:
 
 
 @pytest.mark.promise(10)
-def test_an_object_removed_in_an_undone_savepoint_is_one_of_the_unit_again(kit: Kit[Any]) -> None:
-    """With the values that it had before the savepoint, whatever it was changed to on either side of the removal."""
+def test_an_undone_removal_is_held_again(kit: Kit[Any]) -> None:
+    """An object removed in an undone savepoint belongs to the unit again, with its values from before the savepoint."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)

@@ -1,6 +1,6 @@
-"""Two aggregates of the tests alone whose ids are no UUIDs: a ware has a text, and a delivery has a number.
+"""Two aggregates for the tests whose ids are no UUIDs: a ware has a text, and a delivery has a number.
 
-An delivery has lines, each for a ware. Both have parts.
+A delivery has lines, each for a ware. Both have parts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NameTaken(ValueTaken):
 
 
 class WareMissing(ReferenceMissing):
-    """A line is for a ware that is not stored."""
+    """The ware of a line is not stored."""
 
     kind: ClassVar[str] = "ware"
 
@@ -75,7 +75,7 @@ class Remark:
 
 @define(slots=False, eq=False, kw_only=True)
 class Ware(Aggregate[Sku]):
-    """What is sold."""
+    """A ware for sale."""
 
     id: Sku = field(on_setattr=setters.frozen)
     name: str = field(metadata={"max_length": 40})
@@ -88,7 +88,7 @@ class Ware(Aggregate[Sku]):
 
 @define(slots=False, eq=False, kw_only=True)
 class Line:
-    """So many of one ware."""
+    """A quantity of one ware."""
 
     id: UUID = field(factory=new_id, on_setattr=setters.frozen)
     sku: Sku
@@ -97,26 +97,26 @@ class Line:
 
 @define(slots=False, eq=False, kw_only=True)
 class Delivery(Aggregate[int]):
-    """What is to be paid. Whoever makes it gives it a number."""
+    """A delivery to be paid. The caller gives it a number."""
 
     id: int = field(on_setattr=setters.frozen)
     lines: list[Line] = field(factory=list, metadata={"order_by": ("quantity", "id")})
 
 
 class WareRepository(Repository[Ware, Sku]):
-    """The wares that are stored."""
+    """The stored wares."""
 
     aggregate = Ware
     not_found = WareNotFound
     unique = (Unique("name", error=NameTaken),)
 
     def get_by_name(self, name: str) -> Ware:
-        """Return the ware of this name; raises :class:`WareNotFound`."""
+        """Return the ware with this name. Raises :class:`WareNotFound`."""
         return self._get_by("name", name)
 
 
 class DeliveryRepository(Repository[Delivery, int]):
-    """The deliveries that are stored."""
+    """The stored deliveries."""
 
     aggregate = Delivery
     not_found = DeliveryNotFound

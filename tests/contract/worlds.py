@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class Oops(Exception):
-    """What blocks are left with when they are left by an error."""
+    """The error with which blocks are left."""
 
 
 @define(eq=False)
 class Block:
-    """A unit of work that is used for one block after another, and the savepoints that it is in."""
+    """A unit of work that is used for one block after another, and its open savepoints."""
 
     writer: Shop
     uow: Shop
     savepoints: list[AbstractContextManager[None]] = field(factory=list)
 
     def enter(self, storage: Storage, how: str) -> None:
-        """Open a block: of the unit used before (``"again"``), of a ``"new"`` one, or of a ``"read-only"`` one."""
+        """Open a block: of the last unit (``"again"``), of a ``"new"`` one, or of a ``"read-only"`` one."""
         if how == "read-only":
             self.uow = storage.unit(read_only=True)
         else:
@@ -43,7 +43,7 @@ class Block:
         self.uow.__enter__()
 
     def begin_savepoint(self) -> None:
-        """Begin a savepoint, in another one perhaps."""
+        """Begin a savepoint, perhaps in another one."""
         savepoint = self.uow.savepoint()
         savepoint.__enter__()
         self.savepoints.append(savepoint)
@@ -51,14 +51,14 @@ class Block:
 
 @define(eq=False)
 class World:
-    """One storage, some units of work on it, and all objects that were ever seen, in the order of their arrival."""
+    """One storage, some units of work on it, and all objects seen so far, in the order of their arrival."""
 
     storage: Storage
     blocks: list[Block]
     objects: list[Aggregate[Any]] = field(factory=list)
 
     def numbers_of(self, found: Any) -> Any:
-        """Return a result with each object replaced by its number, so that the identity of objects is compared too."""
+        """Return a result with each object replaced by its number, so the identity of objects is compared too."""
         if isinstance(found, Aggregate):
             for number, known in enumerate(self.objects):
                 if known is found:
@@ -70,9 +70,9 @@ class World:
         return found
 
     def outcome(self, step: Callable[[World], Any]) -> Any:
-        """Return what a step returns, or which error it raises, with its words.
+        """Return the result of a step, or the error it raises with its words.
 
-        A conflict is told in each storage's own words: who waited for whom is not the same for all.
+        A conflict is in each storage's own words: which unit waits for which is not the same for all.
         """
         try:
             with warnings.catch_warnings():
@@ -85,7 +85,7 @@ class World:
 
 
 def new_world(storage: Storage, units: int) -> World:
-    """Return a world with so many units of work, none of them open."""
+    """Return a world with a number of units of work, none of them open."""
     return World(storage, [Block(uow, uow) for uow in (storage.unit() for _ in range(units))])
 
 
@@ -132,7 +132,7 @@ def stored(world: World, samples: Sequence[Sample[Any]]) -> list[dict[str, Any]]
 
 
 def ask(items: Any, sample: Sample[Any], query: int, key: Any, word: str) -> Any:
-    """Ask a repository one of its queries, by a number, with the id of an aggregate and with a word."""
+    """Run one of a repository's queries, chosen by number, with the id of an aggregate and a word."""
     queries: list[Callable[[], Any]] = [lambda: _page(items, key), lambda: list(items.stream())]
     if key is not None:
         queries.append(lambda: items.get(key))
@@ -151,7 +151,7 @@ def _page(items: Any, key: Any) -> Any:
 
 
 def ends_a_unit(outcome: Any) -> bool:
-    """Tell whether an outcome is an error after which a unit can only be rolled back or left."""
+    """Return whether an outcome is an error after which a unit can only be rolled back or left."""
     return isinstance(outcome, tuple) and outcome[0] in _ENDING
 
 

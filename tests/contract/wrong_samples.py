@@ -1,4 +1,4 @@
-"""Wrong samples, each with what its error says: which function, what it did and what to write."""
+"""Wrong samples, each with its error: which function, what it did and what to write."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def nothing(*_: Any) -> None:
 
 
 def unique_name(**functions: Any) -> list[UniqueValue[Member]]:
-    """Return the unique values of members, in which that of the name is another one."""
+    """Return the unique values of members, with another value for the name."""
     return [evolve(MEMBERS.unique[0], **functions), MEMBERS.unique[1]]
 
 
@@ -32,7 +32,7 @@ def rename_and_deactivate(member: Member, state: int) -> None:
 
 
 def raise_key_error(*_: Any) -> None:
-    """Meet a state that was not expected."""
+    """Fail in an unexpected state."""
     raise KeyError("tea")
 
 
@@ -45,7 +45,7 @@ def without_lines(word: str) -> Product:
 
 
 def edits_without(part: str) -> dict[str, Any]:
-    """Return the edits of a product whose names leave a part out."""
+    """Return the edits of a product, without those whose names mention a part."""
     return {name: edit for name, edit in PRODUCTS.edits.items() if part not in name}
 
 
@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
         ),
     ),
     "edits: of no parts of parts": (
-        # A batch that is removed with its lines is no edit of its lines.
+        # Removing a batch with its lines is no edit of its lines.
         evolve(
             PRODUCTS, edits={name: edit for name, edit in edits_without("line").items() if name != "change a batch"}
         ),
