@@ -186,7 +186,7 @@ def a_database_is_overwritten() -> None:
 @bug(
     "sql",
     entry="export-users",
-    caught_by="integration/test_private_user_files.py::test_a_new_file_of_users_is_for_its_owner_and_an_old_one_keeps_its_rights",
+    caught_by="integration/test_private_user_files.py::test_a_new_file_of_users_is_private",
 )
 def an_export_is_readable_by_all() -> None:
     """Every account can read the file of an export."""

@@ -47,7 +47,7 @@ def a_bulk_names_a_value() -> None:
     "fake",
     "sql",
     promise=7,
-    caught_by="contract/test_unique_values.py::test_the_first_broken_constraint_counts",
+    caught_by="contract/test_unique_values.py::test_a_row_is_refused_for_its_first_reason",
 )
 def the_last_broken_constraint_counts() -> None:
     """If a row breaks several constraints, the error is that of the last one in the port."""

@@ -52,7 +52,7 @@ def a_use_case_is_run_once_too_often() -> None:
 @bug(
     "sql",
     promise=14,
-    caught_by="integration/test_user_unknown_outcomes.py::test_creating_a_user_again_by_its_id_finds_out",
+    caught_by="integration/test_user_unknown_outcomes.py::test_creating_a_user_again_finds_out",
 )
 def a_lost_commit_is_surely_not_stored() -> None:
     """A connection that dies while committing is ``StorageUnavailable``."""
@@ -79,7 +79,7 @@ def a_commit_of_unknown_outcome_stores_nothing() -> None:
 @bug(
     "sql",
     promise=14,
-    caught_by="integration/test_own_statements.py::test_a_commit_is_refused_when_somebody_has_ended_the_transaction",
+    caught_by="integration/test_own_statements.py::test_a_commit_of_an_ended_transaction",
 )
 def a_lost_transaction_is_committed() -> None:
     """A commit succeeds after the transaction was ended beside the unit."""
@@ -89,14 +89,14 @@ def a_lost_transaction_is_committed() -> None:
 @bug(
     "postgres",
     promise=15,
-    caught_by="integration/test_postgres_transactions.py::test_a_unit_that_only_reads_has_no_transaction",
+    caught_by="integration/test_postgres_transactions.py::test_a_reading_unit_has_no_transaction",
 )
 def a_returned_connection_stays_in_its_mode() -> None:
     """A connection to PostgreSQL that has written begins a transaction for every later query."""
     instead(adapters.sql.postgres, "_end", lambda *_: None)
 
 
-@bug("sql", promise=15, caught_by="integration/test_sqlite_turns.py::test_one_writer_of_a_process_alone_is_in_sqlite")
+@bug("sql", promise=15, caught_by="integration/test_sqlite_turns.py::test_one_writer_of_a_process_is_in_sqlite")
 def a_turn_is_never_ended() -> None:
     """A writer on SQLite keeps its turn, so that each later one waits a second for it."""
     instead(adapters.sql.sqlite, "_end_turn", lambda info: info.pop(adapters.sql.sqlite._TURN, None))
@@ -128,7 +128,7 @@ def a_write_begins_no_transaction() -> None:
     "sql",
     "postgres",
     promise=1,
-    caught_by="integration/test_single_statements.py::test_whatever_takes_more_than_one_statement_is_done_in_a_transaction",
+    caught_by="integration/test_single_statements.py::test_several_statements_need_a_transaction",
 )
 def several_statements_go_alone() -> None:
     """If several aggregates were changed, each statement of the commit is a transaction by itself."""
@@ -154,7 +154,7 @@ def what_goes_alone_is_never_committed() -> None:
 @bug(
     "sql",
     promise=14,
-    caught_by="integration/test_sqlite_full_disk.py::test_a_full_disk_inside_a_savepoint_ends_the_unit",
+    caught_by="integration/test_sqlite_full_disk.py::test_a_full_disk_in_a_savepoint_ends_the_unit",
 )
 def a_full_disk_is_not_noted() -> None:
     """If the error of a full disk is caught, a commit stores only what came after it."""
@@ -164,7 +164,7 @@ def a_full_disk_is_not_noted() -> None:
 @bug(
     "sql",
     promise=14,
-    caught_by="integration/test_error_meanings.py::test_a_constraint_without_a_domain_error_is_never_reported_as_another_one",
+    caught_by="integration/test_error_meanings.py::test_an_undeclared_constraint_is_never_another",
 )
 def the_cause_of_an_error_is_lost() -> None:
     """An error of the storage does not hold that of the driver."""
@@ -179,7 +179,7 @@ def the_cause_of_an_error_is_lost() -> None:
     around(UnitOfWork, "fail", fail)
 
 
-@bug("sql", promise=15, caught_by="integration/test_failures.py::test_however_a_unit_is_left_its_connection_comes_back")
+@bug("sql", promise=15, caught_by="integration/test_failures.py::test_the_connection_comes_back")
 def a_committed_unit_keeps_its_connection() -> None:
     """The connection does not come back when the unit commits."""
 
@@ -193,7 +193,7 @@ def a_committed_unit_keeps_its_connection() -> None:
 @bug(
     "postgres",
     promise=15,
-    caught_by="integration/test_connections.py::test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_engine_afterwards",
+    caught_by="integration/test_connections.py::test_an_engine_survives_a_restart",
 )
 def an_ended_connection_is_not_noticed() -> None:
     """What goes alone on a connection that the server has ended has an unknown outcome, and is not retryable."""

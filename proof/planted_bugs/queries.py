@@ -149,7 +149,7 @@ def the_rest_of_an_iterator_is_not_stored() -> None:
     around(Repository, "add_many", add_many)
 
 
-@bug("sql", promise=16, caught_by="integration/test_memory.py::test_a_stream_and_a_bulk_addition_hold_few_at_a_time")
+@bug("sql", promise=16, caught_by="integration/test_memory.py::test_a_stream_and_a_bulk_hold_few_at_a_time")
 def a_stream_keeps_what_it_has_read() -> None:
     """The aggregates of a stream stay in memory until the unit ends."""
     around(SqlRepository, "_select", lambda original, self, query, **_: original(self, query))

@@ -37,7 +37,7 @@ def a_newer_database_is_used() -> None:
 @bug(
     "sql",
     entry="db",
-    caught_by="integration/test_migration_locks.py::test_a_program_that_upgrades_for_too_long_is_not_waited_for",
+    caught_by="integration/test_migration_locks.py::test_a_long_upgrade_is_not_waited_for",
 )
 def two_programs_upgrade_together() -> None:
     """Two programs may change the tables of an SQLite file at the same time."""
@@ -47,7 +47,7 @@ def two_programs_upgrade_together() -> None:
 @bug(
     "sql",
     entry="db",
-    caught_by="integration/test_schema.py::test_a_migration_that_alters_a_table_keeps_the_children_of_its_rows",
+    caught_by="integration/test_schema.py::test_a_migration_keeps_the_children_of_rows",
 )
 def an_upgrade_takes_the_parts_along() -> None:
     """A migration on SQLite that copies a table removes what refers to it."""
@@ -101,7 +101,7 @@ def an_empty_setting_counts() -> None:
 @bug(
     "postgres",
     entry="bootstrap",
-    caught_by="integration/test_idle_connections.py::test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended",
+    caught_by="integration/test_idle_connections.py::test_a_ping_replaces_an_ended_connection",
 )
 def a_connection_is_never_tried() -> None:
     """``DATABASE_PING=1`` has no effect."""

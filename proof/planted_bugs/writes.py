@@ -27,7 +27,7 @@ from service_layer.versions import Versions
 @bug(
     "fake",
     promise=8,
-    caught_by="contract/test_conflicts.py::test_a_touched_aggregate_cannot_be_removed",
+    caught_by="contract/test_conflicts.py::test_a_removal_of_a_touched_one_is_refused",
 )
 def a_stale_aggregate_is_removed() -> None:
     """The fake removes an aggregate that another unit has changed since it was read."""

@@ -60,7 +60,7 @@ def test_a_conflict_names_all_pending_ids(kit: Kit[Any]) -> None:
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_removed_aggregate_cannot_be_changed(kit: Kit[Any], way: str) -> None:
+def test_a_change_of_a_removed_one_is_refused(kit: Kit[Any], way: str) -> None:
     """Changing an aggregate that another unit removed is refused. The change does not undo the removal."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
@@ -75,7 +75,7 @@ def test_a_removed_aggregate_cannot_be_changed(kit: Kit[Any], way: str) -> None:
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("way", [*WAYS, "removed"])
-def test_a_touched_aggregate_cannot_be_removed(kit: Kit[Any], way: str) -> None:
+def test_a_removal_of_a_touched_one_is_refused(kit: Kit[Any], way: str) -> None:
     """Removing an aggregate that another unit touched is refused: a removal is of the version that was read."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:

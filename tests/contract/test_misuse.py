@@ -130,7 +130,7 @@ def test_another_thread_cannot_roll_a_unit_back(kit: Kit[Any]) -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_bulk_whose_source_ends_the_unit(kit: Kit[Any]) -> None:
+def test_a_source_that_ends_the_unit_is_refused(kit: Kit[Any]) -> None:
     """A bulk whose source ends the unit is refused. Nothing is stored after the end or left for the next block."""
     uow = kit.unit()
 

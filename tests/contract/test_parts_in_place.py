@@ -244,7 +244,7 @@ def test_a_deleted_list_is_not_read_again(storage: Storage) -> None:
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @each_deletion
-def test_a_new_root_may_not_lack_an_attribute(storage: Storage, delete: Callable[[Product], None], bulk: bool) -> None:
+def test_an_incomplete_new_root_is_refused(storage: Storage, delete: Callable[[Product], None], bulk: bool) -> None:
     """A deleted attribute of a new root is refused."""
     lamp = new_product()
     delete(lamp)

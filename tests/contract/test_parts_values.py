@@ -147,7 +147,7 @@ def test_a_savepoint_undoes_a_taken_part_value(storage: Storage, how: str) -> No
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("how", [how for how in TAKEN if how not in BETWEEN_STORED_PARTS])
-def test_a_new_root_with_a_taken_part_value(storage: Storage, how: str, bulk: bool) -> None:
+def test_a_new_root_with_a_taken_part_is_refused(storage: Storage, how: str, bulk: bool) -> None:
     """A taken value of a part of a new root is refused. A bulk does not say which."""
     change, error, value = TAKEN[how]
     [chair] = stored(storage, "chair")

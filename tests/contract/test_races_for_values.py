@@ -34,7 +34,7 @@ def test_a_lost_value_is_refused_immediately(kit: Kit[Any], unique: UniqueValue[
 
 @pytest.mark.promise(7)
 @each_unique
-def test_a_failed_unit_frees_its_other_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+def test_a_refused_unit_frees_its_other_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """While the failed unit is still open, others can take its other values."""
     ann = kit.stored("ann")
     with kit.unit() as uow:

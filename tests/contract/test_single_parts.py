@@ -165,7 +165,7 @@ def test_a_single_part_of_two_roots_is_refused(storage: Storage) -> None:
 
 
 @pytest.mark.promise(4)
-def test_a_single_part_of_an_ended_unit(storage: Storage) -> None:
+def test_an_ended_units_single_part_is_refused(storage: Storage) -> None:
     """A single part of an ended unit is refused, when it is written at the latest."""
     ann, bob = stored_customer(storage), stored_customer(storage, "bob")
     gone = read(storage, ann).address
@@ -175,7 +175,7 @@ def test_a_single_part_of_an_ended_unit(storage: Storage) -> None:
 
 
 @pytest.mark.promise(7)
-def test_a_taken_value_of_a_single_part(storage: Storage) -> None:
+def test_a_taken_single_part_value_is_refused(storage: Storage) -> None:
     """A taken value of a single part is refused with the declared error and the value."""
     stored_customer(storage)
     bob = new_customer("bob")

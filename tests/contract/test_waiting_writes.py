@@ -69,7 +69,7 @@ def test_a_savepoint_writes_an_addition_at_its_end(kit: Kit[Any]) -> None:
 @pytest.mark.promise(7)
 @each_unique
 @each_call
-def test_the_next_call_refuses_a_taken_value(kit: Kit[Any], unique: UniqueValue[Any], call: str) -> None:
+def test_a_taken_value_is_refused_by_the_next_call(kit: Kit[Any], unique: UniqueValue[Any], call: str) -> None:
     """An addition with a taken value is refused by the next call, whatever that is. So no work builds on it."""
     ann, bob = kit.stored("ann"), kit.stored("bob")
     with kit.unit() as uow:

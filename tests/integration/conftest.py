@@ -19,7 +19,7 @@ from tests.storages import BACKENDS, LOCK_TIMEOUT, members_engine
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> str:
-    """The URL of an SQLite file of the test's own, which is not there yet."""
+    """The URL of a new SQLite file, which does not exist yet."""
     return f"sqlite:///{tmp_path}/own.db"
 
 
@@ -41,7 +41,7 @@ def empty_engine(empty_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def own_engine(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Engine]:
-    """An engine on a database of the test's own, of each kind in turn, whose tables it may change."""
+    """An engine on a separate database, of each kind in turn. The test may change its tables."""
     kind = {"postgresql": "postgres", "mysql": "mariadb", "sqlite": "sqlite"}[engine.dialect.name]
     with members_engine(request.getfixturevalue(f"{kind}_database")) as own:
         yield own
@@ -56,7 +56,7 @@ def server_engine(request: pytest.FixtureRequest) -> Engine:
 
 @pytest.fixture(params=BACKENDS)
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyStorage]:
-    """Each storage in turn, behind something that fails."""
+    """Each storage in turn, behind a layer that fails."""
     with ExitStack() as stack:
         if request.param == "fake":
             yield FaultyFake()
@@ -92,7 +92,7 @@ def write_migration(folder: Path, revision: str, before: str | None, table: str)
 
 @pytest.fixture
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The revisions of the project, and one more, which makes a table: so there is one in every project."""
+    """The revisions of the project, and one more that makes a table. So every project has at least one."""
     folder = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     before = max(known_revisions(), default=None)
@@ -104,7 +104,7 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def unmapped() -> Iterator[None]:
-    """Let the classes that a test maps be mapped no longer when it ends: other tests would meet their tables."""
+    """Unmap the classes that a test maps when it ends: other tests would meet their tables."""
     before = set(makers)
     yield
     for kind in reversed([one for one in makers if one not in before]):

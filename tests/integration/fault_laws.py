@@ -1,4 +1,4 @@
-"""What promises 14 and 15 ask of a use case whose calls to a storage are made to fail, one at a time."""
+"""What promises 14 and 15 ask of a use case whose storage calls fail one at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AT_FIRST: Rows = [ANN, BOB]
 
 @frozen
 class Case:
-    """A use case, and all that is stored after it; after one that returns ``False``, less."""
+    """A use case, and all that is stored after it. If it returns ``False``, less is stored."""
 
     run: Callable[[Shop], Any]
     after: Rows
@@ -30,12 +30,12 @@ class Case:
     connects: bool = False
 
     def after_returning(self, result: object) -> Rows | None:
-        """Return what must be stored when the use case returns this."""
+        """Return what must be stored when the use case returns this result."""
         return self.less if result is False else self.after
 
 
 def run(case: Case, uow: Shop) -> tuple[object, BaseException | None]:
-    """Return what the use case returns, or raises."""
+    """Return what the use case returns or raises."""
     try:
         return case.run(uow), None
     except Exception as error:  # noqa: BLE001  # which it may be is what the law says
@@ -43,7 +43,7 @@ def run(case: Case, uow: Shop) -> tuple[object, BaseException | None]:
 
 
 def check_truth(case: Case, storage: FaultyStorage, kind: str, result: object, error: BaseException | None) -> None:
-    """What is stored must be what the caller was told."""
+    """Check that the stored data are what the caller was led to believe."""
     stored = storage.rows()
     assert not any(secret in str(error) for secret in storage.secrets)
     if error is None:
@@ -59,7 +59,7 @@ def check_truth(case: Case, storage: FaultyStorage, kind: str, result: object, e
 
 
 def check_faults(case: Case, storage: FaultyStorage, kind: str) -> int:
-    """Let each call of a use case fail in one way, until it makes no more; return how many it made."""
+    """Let each call of a use case fail in one way, until it makes no more. Return how many it made."""
     call = 0
     while True:
         call += 1
@@ -83,9 +83,9 @@ def check_faults(case: Case, storage: FaultyStorage, kind: str) -> int:
 
 
 def check_each_fault(case: Case, storage: FaultyStorage) -> None:
-    """Let each call of a use case fail in each way that a storage knows."""
+    """Let each call of a use case fail in each way of its storage."""
     for kind in storage.kinds:
-        if not (case.connects and kind == CONFLICT):  # no other transaction is there while one connects
+        if not (case.connects and kind == CONFLICT):  # while connecting, no other transaction is there
             calls = check_faults(case, storage, kind)
-            # A use case makes one call at least; the fake counts by kind, and reading alone never writes or commits.
+            # A use case makes at least one call. The fake counts by kind, and reading alone never writes or commits.
             assert calls or isinstance(storage, FaultyFake)

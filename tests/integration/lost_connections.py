@@ -1,4 +1,4 @@
-"""How a connection that a unit of work uses, or has used, is lost, and what must be true of it otherwise."""
+"""Ways to lose a connection of a unit of work, and what must be true of it otherwise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from adapters.sql.unit_of_work import SqlUnitOfWork
 
-# How a connection learns its number on the server, and how another one ends it and looks whether it has gone.
+# How a connection learns its number on the server, and how another one ends it and checks that it is gone.
 _ENDING = {
     "postgresql": (
         "SELECT pg_backend_pid()",
@@ -39,12 +39,12 @@ def checked_out(engine: Engine) -> int:
 
 
 def number_of(uow: SqlUnitOfWork, engine: Engine) -> object:
-    """Return the number by which the server knows the connection of a unit of work."""
+    """Return the server's number of a unit of work's connection."""
     return uow.connection.execute(text(_ENDING[engine.dialect.name][0])).scalar()
 
 
 def end_connection(number: object, engine: Engine) -> None:
-    """Let the server end the connection of this number, as an administrator can, or a limit on idle ones."""
+    """Let the server end the connection with this number, as an administrator or a limit on idle ones can."""
     _, end, is_there = _ENDING[engine.dialect.name]
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(end), {"number": number})
@@ -57,7 +57,7 @@ def end_connection_of(uow: SqlUnitOfWork, engine: Engine) -> None:
     end_connection(number_of(uow, engine), engine)
 
 
-# Whether a driver's connection is in a transaction, or its next statement will begin one.
+# Whether a driver's connection is in a transaction, or its next statement begins one.
 _IN_TRANSACTION: dict[str, Callable[[Any], bool]] = {
     "sqlite": lambda driver: driver.in_transaction,
     "postgresql": lambda driver: not driver.autocommit,
@@ -69,7 +69,7 @@ _IN_TRANSACTION: dict[str, Callable[[Any], bool]] = {
 def at_commits(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, instead: Callable[[Callable[[], object]], None]
 ) -> Iterator[None]:
-    """Call ``instead``, with what the driver would do, where it makes work last.
+    """Call ``instead`` with the driver's own call wherever it makes work last.
 
     That is a COMMIT, or a statement that writes outside of a transaction.
     """
@@ -106,7 +106,7 @@ def failing_commit(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch
 
 
 def check_back(engine: Engine) -> None:
-    """Fail if a connection is in use, or said to be for a statement alone."""
+    """Fail if a connection is in use or marked for a statement alone."""
     assert 0 == checked_out(engine)
     with engine.connect() as connection:
         assert "alone" not in connection.info

@@ -1,4 +1,4 @@
-"""Classes and tables to be mapped by tests, rightly but for what each test wants to be wrong."""
+"""Classes and tables for tests to map. They are right except for what each test makes wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SORTED: Any = field(factory=list, metadata={"order_by": ("name",)})
 
 
 def _declare_types(fields: dict[str, Any]) -> None:
-    """Let attributes without a type be numbers, or nothing."""
+    """Declare attributes without a type as numbers or ``None``."""
     for one in fields.values():
         one.type = one.type or int | None
 
@@ -53,7 +53,7 @@ def a_table(*columns: Any, name: str = "roots", meta: MetaData | None = None) ->
 
 
 def a_part_table(root: Table, *columns: Any, name: str = "parts", **options: Any) -> Table:
-    """Return a table for parts of a root with a name that is unique in it, a key of the database's, and these columns.
+    """Return a table for parts of a root: with a unique name in it, a key of the database, and these columns.
 
     ``options`` are those of the foreign key.
     """
@@ -69,7 +69,7 @@ def a_part_table(root: Table, *columns: Any, name: str = "parts", **options: Any
 
 
 def owns(part: Any, **options: Any) -> Any:
-    """Return a relationship to parts as it should be, but for these options."""
+    """Return a valid relationship to parts, except for these options."""
     return relationship(part, **{"lazy": "selectin", "cascade": "all, delete-orphan", **options})
 
 
@@ -83,8 +83,8 @@ def map_parts(
 ) -> type[Any]:
     """Map a root with parts in its attribute ``parts``, and return its class.
 
-    ``columns`` are further ones of the parts' table, ``held`` is the attribute, ``options`` returns those of the
-    relationship for the table of the parts, and ``more`` are others.
+    ``columns`` are further columns of the parts' table. ``held`` is the attribute. ``options`` returns the options of
+    the relationship for the table of the parts. ``more`` are further relationships.
     """
     part = part or a_part()
     root = a_table()

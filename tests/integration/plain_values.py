@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connected_with(table: Table, engine: Engine) -> Iterator[Connection]:
-    """Yield a connection to a database that has a table meanwhile."""
+    """Yield a connection to a database that has a table during the block."""
     with engine.begin() as connection:
         table.create(connection)
     try:
@@ -32,7 +32,7 @@ def connected_with(table: Table, engine: Engine) -> Iterator[Connection]:
 
 
 def insert_all(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
-    """Insert rows with a value for every column of a table, in bulk."""
+    """Insert rows in bulk, with a value for every column of a table."""
     insert_rows(connection, table, list(table.columns), rows)
 
 
@@ -43,7 +43,7 @@ class Colour(enum.Enum):
 
 
 PLAIN = Table(
-    "plain values",  # a name that has to be quoted, as that of a column below
+    "plain values",  # a name that has to be quoted, as does that of a column below
     MetaData(),
     Column("order", Integer, primary_key=True, autoincrement=False),
     Column("name", Text(MemberName, 64)),
@@ -54,5 +54,5 @@ PLAIN = Table(
     Column("price", Numeric(10, 2)),
     Column("size", Float),
     Column("colour", Enum(Colour, native_enum=False)),
-    Column("offset", Integer),  # a word of MariaDB's alone
+    Column("offset", Integer),  # a keyword of MariaDB alone
 )

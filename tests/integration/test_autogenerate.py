@@ -1,4 +1,4 @@
-"""Migrations that Alembic writes: they run, and the program finds them."""
+"""Migrations that Alembic writes run, and the program finds them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.contract.members import MemberName
 from tests.storages import migrated_engine
 
 
-def test_a_generated_migration_has_the_next_number_and_makes_what_the_code_maps(tmp_path: Path) -> None:
-    """Here for a database that lacks a table; the types in the migration are the database's own."""
+def test_a_generated_migration_makes_a_table(tmp_path: Path) -> None:
+    """A generated migration has the next number and makes the missing table, with the database's own types."""
     columns = [Column("price", Exact(12, 2)), Column("lasts", Duration), Column("facts", Json)]
     name: Column[str] = Column("name", Text(MemberName, MemberName.MAX_LENGTH))
     table = Table("samples", metadata, Column("id", Duration, primary_key=True), name, *columns)
@@ -54,8 +54,8 @@ def _generated(tmp_path: Path) -> Path:
     return generated
 
 
-def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> None:
-    """That of PostgreSQL, whichever database the migration is written on."""
+def test_a_migration_has_the_collation_of_ids(tmp_path: Path) -> None:
+    """A generated migration has PostgreSQL's collation of text ids, whichever database it is written on."""
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(tmp_path)]))
     with migrated_engine(f"sqlite:///{tmp_path / 'own.db'}") as engine, engine.begin() as connection:
@@ -71,7 +71,7 @@ def test_a_generated_migration_has_the_collation_of_text_ids(tmp_path: Path) -> 
 
 
 def test_a_draft_leaves_tables_of_others_alone(own_engine: Engine, tmp_path: Path) -> None:
-    """Such as those that an extension of PostgreSQL makes; and it finds nothing else to do."""
+    """A draft ignores tables of others, such as those of a PostgreSQL extension, and finds nothing else to do."""
     config = alembic_config()
     config.set_main_option("version_locations", os.pathsep.join([str(MIGRATIONS / "versions"), str(tmp_path)]))
     with own_engine.begin() as connection:
@@ -81,6 +81,6 @@ def test_a_draft_leaves_tables_of_others_alone(own_engine: Engine, tmp_path: Pat
         config.attributes["connection"] = connection
         command.check(config)
         command.revision(config, "nothing", autogenerate=True, version_path=str(tmp_path))
-        assert inspect(connection).has_table("members")  # likewise
+        assert inspect(connection).has_table("members")  # also ignored
     [generated] = tmp_path.glob("*.py")
     assert 2 == generated.read_text().count("    pass\n")

@@ -26,7 +26,7 @@ Rules = tuple[type[Any], type[Any]]
 
 @pytest.fixture
 def rules(engine: Engine, unmapped: None) -> Iterator[Rules]:  # noqa: ARG001  # what is mapped here ends with the test
-    """A class with constraints of several kinds, in a table of its own."""
+    """A class with constraints of several kinds, in a separate table."""
     kind = a_root(
         "Rule",
         name=field(default="ann", type=str, metadata={"max_length": 9}),
@@ -56,7 +56,7 @@ def rules(engine: Engine, unmapped: None) -> Iterator[Rules]:  # noqa: ARG001  #
 
 @pytest.mark.promise(7)
 def test_rules_of_a_row_come_first(engine: Engine, rules: Rules) -> None:
-    """The error is theirs even if the row breaks all that the port declares."""
+    """Rules of a row come first, even if the row breaks everything that the port declares."""
     kind, repository = rules
     with SqlShop(engine) as uow:
         repository(uow, uow.session).add(stored := kind())

@@ -1,4 +1,4 @@
-"""Rows that are stored many at once: by COPY on PostgreSQL where it can take them, by INSERT elsewhere."""
+"""Rows that are stored in bulk: by COPY on PostgreSQL where it can take them, by INSERT elsewhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Loud(str, enum.Enum):  # noqa: UP042  # StrEnum shows itself as it is
-    """A text that shows itself in another way than it is."""
+    """A text that prints differently from its value."""
 
     YES = "yes"
 
@@ -54,13 +54,13 @@ BINARY = Table(
 
 
 class Lowered(TypeDecorator[str]):
-    """A text that an expression of SQL changes when it is stored."""
+    """A text that an SQL expression changes when it is stored."""
 
     impl = String
     cache_ok = True
 
     def bind_expression(self, bindparam: Any) -> Any:
-        """Return what stands in a statement in the place of the value."""
+        """Return the expression for a value in a statement."""
         return func.coalesce(func.lower(bindparam), bindparam)
 
 
@@ -86,10 +86,8 @@ EXAMPLES: list[tuple[Table, dict[str, list[Any]]]] = [
 
 
 @pytest.mark.parametrize(("table", "values"), EXAMPLES, ids=["texts", "days", "numbers", "binary"])
-def test_what_is_stored_in_bulk_comes_back_as_it_was(
-    engine: Engine, table: Table, values: dict[str, list[Any]]
-) -> None:
-    """To the last character and of the same type; nothing stays nothing, and is told from an empty text."""
+def test_a_bulk_comes_back_as_it_was(engine: Engine, table: Table, values: dict[str, list[Any]]) -> None:
+    """A bulk comes back to the last character and of the same type. None stays None and is no empty text."""
     nothing = dict.fromkeys(column.name for column in table.columns)
     each = [{**nothing, name: value} for name, found in values.items() for value in found]
     rows = [{**row, "order": number} for number, row in enumerate([nothing, *each])]
@@ -117,15 +115,15 @@ def ids(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def test_ids_that_are_stored_in_bulk_come_back_as_they_were(ids: Connection) -> None:
-    """Those that the caller holds as texts, too, and whatever the table is called."""
+def test_ids_of_a_bulk_come_back(ids: Connection) -> None:
+    """Ids of a bulk come back, also those that the caller holds as texts, whatever the table is called."""
     row = {"id": new_id(), "text": str(new_id())}
     insert_all(ids, IDS, [row])
     assert row == dict(ids.execute(select(IDS)).one()._mapping)  # noqa: SLF001  # public, the name only avoids a clash
 
 
-def test_a_value_that_is_missing_in_a_bulk_is_refused_by_the_database(ids: Connection) -> None:
-    """As it is in a single row."""
+def test_a_missing_value_of_a_bulk_is_refused(ids: Connection) -> None:
+    """The database refuses a missing value of a bulk as in a single row."""
     with pytest.raises(IntegrityError):
         insert_all(ids, IDS, [{"id": new_id(), "text": None}])
 
@@ -133,10 +131,8 @@ def test_a_value_that_is_missing_in_a_bulk_is_refused_by_the_database(ids: Conne
 @pytest.mark.parametrize(
     ("table", "command"), [(PLAIN, "COPY"), (BINARY, "INSERT"), (LOWERED, "INSERT"), (LISTS, "INSERT")]
 )
-def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
-    postgres_engine: Engine, table: Table, command: str
-) -> None:
-    """It takes them as they are printed, which not every type has."""
+def test_postgres_gets_rows_by_copy(postgres_engine: Engine, table: Table, command: str) -> None:
+    """PostgreSQL gets rows by COPY where it takes their types as printed, which not every type allows."""
     sent: list[str] = []
     with postgres_engine.connect() as connection:
         table.create(connection)
@@ -146,8 +142,8 @@ def test_postgres_gets_the_rows_by_copy_where_it_can_take_the_types(
     assert [command] == [statement.split()[0] for statement in sent]
 
 
-def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engine) -> None:
-    """In bulk as alone."""
+def test_a_text_is_stored_as_its_value(engine: Engine) -> None:
+    """A text that prints differently is stored as its value, in bulk as alone."""
     with connected_with(PLAIN, engine) as connection:
         nothing = dict.fromkeys(PLAIN.columns.keys())
         insert_all(connection, PLAIN, [{**nothing, "order": 1, "text": Loud.YES, "name": Loud.YES}])
@@ -156,8 +152,8 @@ def test_a_text_that_shows_itself_in_another_way_is_stored_as_it_is(engine: Engi
     assert [("yes", "yes")] * 2 == [tuple(row) for row in stored]
 
 
-def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engine) -> None:
-    """A column whose type has an expression of SQL is stored by it."""
+def test_a_bulk_keeps_expressions_of_columns(engine: Engine) -> None:
+    """A bulk stores a column whose type has an SQL expression by that expression."""
     with connected_with(LOWERED, engine) as connection:
         insert_all(connection, LOWERED, [{"order": number, "text": "ANN"} for number in (1, 2)])
         stored = connection.execute(select(LOWERED.c.text)).scalars().all()
@@ -165,7 +161,7 @@ def test_what_a_statement_makes_of_a_value_is_made_of_it_in_a_bulk(engine: Engin
 
 
 class Level(int, enum.Enum):
-    """A number that shows itself in another way than it is."""
+    """A number that prints differently from its value."""
 
     TOP = 3
 
@@ -183,10 +179,10 @@ TIMES = Table(
 EAST = datetime(2026, 1, 2, 1, 30, 0, 5, tzinfo=timezone(timedelta(hours=2)))
 
 
-def test_what_is_stored_in_bulk_is_what_is_stored_alone(engine: Engine) -> None:
-    """A time of any zone, also in a column without one or in a DATE column."""
+def test_a_bulk_stores_what_a_single_row_stores(engine: Engine) -> None:
+    """A bulk stores what a single row stores: a time of any zone, also in a column without one or a DATE column."""
     values: list[dict[str, Any]] = [{"at": EAST, "zoned": EAST}, {"at": EAST.replace(tzinfo=None)}]
-    if engine.dialect.name == "postgresql":  # whose driver takes them
+    if engine.dialect.name == "postgresql":  # its driver takes them
         values += [{"day": EAST}, {"level": Level.TOP}]
     nothing = dict.fromkeys(TIMES.columns.keys())
     with connected_with(TIMES, engine) as connection:
@@ -200,4 +196,4 @@ def test_what_is_stored_in_bulk_is_what_is_stored_alone(engine: Engine) -> None:
 def test_what_is_sent_may_end_anywhere(postgres_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bulk is cut into pieces that the driver takes, however long its texts are."""
     monkeypatch.setattr(postgres_copy, "_PIECE", 7)
-    test_what_is_stored_in_bulk_comes_back_as_it_was(postgres_engine, *EXAMPLES[0])
+    test_a_bulk_comes_back_as_it_was(postgres_engine, *EXAMPLES[0])

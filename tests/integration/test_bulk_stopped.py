@@ -1,4 +1,4 @@
-"""Bulks that end before all of their rows are stored: by an error in the rows, of the database, or by an interrupt."""
+"""Bulks that stop before all rows are stored: by an error in the rows or of the database, or by an interrupt."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def plain(engine: Engine) -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize("wrong", [{"name": 5}, {"at": "today"}])
-def test_a_value_that_a_column_cannot_hold_is_refused_in_a_bulk(plain: Connection, wrong: dict[str, Any]) -> None:
-    """By one error for the caller, whatever the column's type makes of it, and whichever way the rows go."""
+def test_an_impossible_value_of_a_bulk_is_refused(plain: Connection, wrong: dict[str, Any]) -> None:
+    """A value that a column cannot hold is refused by one error, whatever its type and however the rows are sent."""
     with pytest.raises(NOT_SENT, match=r"str|int") as caught:
         insert_all(plain, PLAIN, [dict.fromkeys(PLAIN.columns.keys()) | {"order": 1, **wrong}])
     assert StorageError is type(translated(caught.value, plain.engine))
 
 
 MANY = 3000
-"""Rows of a bulk that does not end before the server is at work."""
+"""The rows of a bulk that does not end before the server is at work."""
 
 
 def rows_until(end: Callable[[], object]) -> Iterator[dict[str, Any]]:
-    """Yield many rows, and call something before the last of them."""
+    """Yield many rows, and call a function before the last of them."""
     nothing = dict.fromkeys(PLAIN.columns.keys())
     for number in range(MANY):
         yield {**nothing, "order": number, "text": "some text"}
@@ -56,8 +56,8 @@ def stop(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("in the rows"), KeyboardInterrupt()], ids=type)
-def test_what_stops_the_rows_of_a_bulk_stops_the_bulk(plain: Connection, error: BaseException) -> None:
-    """As it was raised, however many rows have been sent; none of them is stored."""
+def test_an_error_in_the_rows_stops_the_bulk(plain: Connection, error: BaseException) -> None:
+    """An error in the rows of a bulk stops it as it was raised, however many are sent. None of them is stored."""
     with pytest.raises(type(error)) as caught:
         insert_all(plain, PLAIN, rows_until(lambda: stop(error)))
     assert error is caught.value
@@ -66,12 +66,12 @@ def test_what_stops_the_rows_of_a_bulk_stops_the_bulk(plain: Connection, error: 
 
 
 class Alarm(BaseException):
-    """What a handler of a signal raises, like an interrupt."""
+    """The error of a signal handler, like an interrupt."""
 
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
-    """What lets an alarm be raised in so many seconds; in none, never."""
+    """Return a function that raises an alarm after a number of seconds. With zero, it never does."""
 
     def ring(*_: object) -> None:
         raise Alarm
@@ -94,8 +94,8 @@ LONG = Table(
 
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
-def test_an_interrupt_stops_a_bulk_while_the_driver_sends(own_engine: Engine, alarm: Callable[[float], None]) -> None:
-    """It comes when the driver waits, for a server that waits for another transaction, and is raised by itself."""
+def test_an_interrupt_stops_a_bulk(own_engine: Engine, alarm: Callable[[float], None]) -> None:
+    """An interrupt stops a bulk while the driver waits for a blocked server. It is raised itself."""
     rows = [{"order": number, "text": "x" * 100_000} for number in range(300)]  # more than any socket holds
     with own_engine.connect() as holder, own_engine.connect() as connection:
         LONG.create(holder)
@@ -111,23 +111,23 @@ def test_an_interrupt_stops_a_bulk_while_the_driver_sends(own_engine: Engine, al
         assert [] == connection.execute(select(LONG.c.order)).all()
 
 
-def test_a_value_that_comes_late_in_a_bulk_is_refused_like_any_other(plain: Connection) -> None:
-    """With its cause, and not by what the database says of a bulk that ends too early."""
+def test_a_late_value_of_a_bulk_is_refused(plain: Connection) -> None:
+    """A late value of a bulk is refused like any other, with its cause, not as a bulk that ends too early."""
     wrong = {**dict.fromkeys(PLAIN.columns.keys()), "order": MANY + 1, "at": "today"}
     with pytest.raises(NOT_SENT, match="str") as caught:
         insert_all(plain, PLAIN, [*rows_until(lambda: None), wrong])
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
-def test_a_broken_constraint_of_a_long_bulk_is_told(plain: Connection) -> None:
-    """Though the database finds it while more is on its way."""
+def test_a_broken_constraint_of_a_bulk_is_named(plain: Connection) -> None:
+    """A broken constraint of a long bulk is named, though the database finds it while more rows are sent."""
     again = {**dict.fromkeys(PLAIN.columns.keys()), "order": 0}
     with pytest.raises(IntegrityError):
         insert_all(plain, PLAIN, [again, *rows_until(lambda: None)])
 
 
 def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
-    """In the middle of it: what was sent before is not stored."""
+    """A bulk whose connection ends in the middle fails, and what was sent before is not stored."""
     with connected_with(PLAIN, postgres_engine) as other, postgres_engine.connect() as connection:
         own = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         end = text("SELECT pg_terminate_backend(:own, 5000)")
@@ -138,12 +138,12 @@ def test_a_bulk_whose_connection_ends_fails(postgres_engine: Engine) -> None:
 
 
 def test_a_bulk_holds_few_of_its_rows_at_a_time(plain: Connection) -> None:
-    """They are made as they are sent."""
+    """A bulk holds few of its rows at a time: they are made as they are sent."""
     alive = [0]
     most = [0]
 
     class Row(dict[str, Any]):
-        """A row that counts those that are there."""
+        """A row that counts the living rows."""
 
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)

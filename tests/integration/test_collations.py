@@ -1,4 +1,4 @@
-"""Lists that are ordered by a text, where a column has the order of a language, as PostgreSQL's have by default."""
+"""Lists that are ordered by a text in a column with the collation of a language, PostgreSQL's default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLLATE = "ALTER TABLE batches MODIFY reference VARCHAR(40) COLLATE utf8mb4_gene
 
 
 def test_a_list_is_ordered_by_code_point(mariadb_database: str) -> None:
-    """As it is in the fake; read by a query, and by an undone savepoint."""
+    """A list is ordered by code point, as in the fake, when a query or an undone savepoint reads it."""
     with shop_engine(mariadb_database) as engine:
         with engine.begin() as connection:
             connection.execute(text(COLLATE))
@@ -40,7 +40,7 @@ def test_a_list_is_ordered_by_code_point(mariadb_database: str) -> None:
 
 @pytest.mark.parametrize(("after", "order_by", "sorts"), [(None, "id", 0), (Sku("a"), "-id", 0), (None, "name", 1)])
 def test_text_ids_are_paged_by_their_index(postgres_engine: Engine, after: Any, order_by: str, sorts: int) -> None:
-    """Nothing is sorted; another text would be, as its index is in the order of the database."""
+    """Text ids are paged by their index and not sorted. The index of other texts has the database's order."""
     query = Query(limit=2, after=after, order_by=order_by)
     statement = str(statement_of(Ware, query).compile(postgres_engine))
     with postgres_engine.connect() as connection:

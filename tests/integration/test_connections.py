@@ -1,4 +1,4 @@
-"""Promises 14 and 15: servers that go away, come back, or do not answer; and the same engine all the time."""
+"""Promises 14 and 15: servers that go away, come back or do not answer, seen by one engine all the time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.storages import members_engine, sql_storage
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where everybody is accepted and nobody is answered."""
+    """A port that accepts every client and answers none."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -47,10 +47,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[FaultyServer]:
 @pytest.mark.parametrize(
     ("kind", "match"), [("postgresql", "timeout expired"), ("mysql", "did not answer within 1 seconds")]
 )
-def test_a_server_that_accepts_and_says_nothing_is_unavailable_after_the_time_limit(
-    silent_port: int, kind: str, match: str
-) -> None:
-    """Not waited for without end."""
+def test_a_silent_server_is_unavailable(silent_port: int, kind: str, match: str) -> None:
+    """A server that accepts and says nothing is unavailable after the time limit."""
     engine = make_engine(f"{kind}://user:secret@127.0.0.1:{silent_port}/database", timeout=0.1)
     with pytest.raises(StorageUnavailable, match=match) as caught:
         get_member("ann", SqlShop(engine))
@@ -59,8 +57,8 @@ def test_a_server_that_accepts_and_says_nothing_is_unavailable_after_the_time_li
 
 
 @pytest.mark.promise(14)
-def test_a_server_that_falls_silent_while_one_logs_in_is_unavailable(server_engine: Engine) -> None:
-    """The limit holds until the connection can be used."""
+def test_a_server_silent_at_the_log_in(server_engine: Engine) -> None:
+    """A server that falls silent during the log-in is unavailable: the limit holds until the connection is usable."""
     url = server_engine.url.render_as_string(hide_password=False)
     with faulty_server(url, timeout=0.1) as server:
         server.plan(1, HOLD)
@@ -71,8 +69,8 @@ def test_a_server_that_falls_silent_while_one_logs_in_is_unavailable(server_engi
 
 
 @pytest.mark.promise(14)
-def test_a_commit_that_is_not_answered_ends_at_the_limit_in_the_url(mariadb_engine: Engine) -> None:
-    """MariaDB's driver takes one for every answer; what has become of the commit, nobody can know."""
+def test_an_unanswered_commit_ends_at_the_limit(mariadb_engine: Engine) -> None:
+    """A commit without an answer ends at the URL's limit for MariaDB. Its outcome is unknown."""
     url = mariadb_engine.url.update_query_dict({"read_timeout": "1"})
     with faulty_server(url.render_as_string(hide_password=False)) as server:
         server.faults.plan(1, HOLD, only_commits=True)
@@ -83,13 +81,13 @@ def test_a_commit_that_is_not_answered_ends_at_the_limit_in_the_url(mariadb_engi
 
 
 def hang_up(listener: socket.socket) -> None:
-    """Accept one client, and let it go at once."""
+    """Accept one client, and close its connection immediately."""
     listener.accept()[0].close()
 
 
 @pytest.mark.promise(14)
-def test_a_socket_file_can_stand_in_the_place_of_a_host(tmp_path: Path) -> None:
-    """MariaDB's driver connects to it; here nobody is found behind it who speaks its language."""
+def test_a_socket_file_can_replace_a_host(tmp_path: Path) -> None:
+    """A socket file can replace a host for MariaDB's driver. Here no server answers behind it."""
     path = f"{tmp_path}/socket"
     with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as pool:
         listener.bind(path)
@@ -102,7 +100,7 @@ def test_a_socket_file_can_stand_in_the_place_of_a_host(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def restartable(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Engine]]:
-    """A server of the test's own, of each kind in turn, and an engine on it."""
+    """A separate server, of each kind in turn, and an engine on it."""
     own, missing, new_database = {
         "postgres": (postgres_programs.own_postgres, postgres_programs.PostgresMissing, postgres_programs.new_database),
         "mariadb": (mariadb_programs.own_mariadb, mariadb_programs.MariadbMissing, mariadb_programs.new_database),
@@ -112,10 +110,14 @@ def restartable(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Engine
 
 
 @pytest.mark.promise(14, 15)
-def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_engine_afterwards(
+def test_an_engine_survives_a_restart(
     restartable: tuple[Server, Engine],
 ) -> None:
-    """Units that run then, and those that meet a connection from before, fail, may be tried again, and left nothing."""
+    """A server that restarts is unavailable for a while, and then serves the same engine.
+
+    Units that run at that time, and those that get an old connection, fail. They may be tried again, and stored
+    nothing.
+    """
     server, engine = restartable
     uow = SqlShop(engine)
     create_member("ann", "ann@example.com", uow)
@@ -143,8 +145,8 @@ def test_a_server_that_restarts_is_unavailable_meanwhile_and_serves_the_same_eng
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("wrong", [{"password": "sesame"}, {"username": "nobody"}, {"database": "no_such_database"}])
-def test_a_log_in_that_is_refused_is_told_without_the_password(server: FaultyServer, wrong: dict[str, Any]) -> None:
-    """But with the server's own words, and the address that was used."""
+def test_a_refused_log_in_hides_the_password(server: FaultyServer, wrong: dict[str, Any]) -> None:
+    """The error of a refused log-in has the server's own words and the address, but not the password."""
     url = server.engine.url.set(**wrong)
     with pytest.raises(StorageUnavailable, match=r"(?i)fail|denied|unknown") as caught:
         get_member("ann", SqlShop(make_engine(url.render_as_string(hide_password=False))))
@@ -154,8 +156,8 @@ def test_a_log_in_that_is_refused_is_told_without_the_password(server: FaultySer
 
 @pytest.mark.promise(14)
 @pytest.mark.usefixtures("migrations")
-def test_a_database_that_is_made_later_serves_the_same_engine(server: FaultyServer) -> None:
-    """First it is missing, then its tables are, and then it can be used."""
+def test_a_database_made_later_serves_the_engine(server: FaultyServer) -> None:
+    """A database that is made later serves the same engine: first it is missing, then its tables are."""
     name = f"plumbline_test_{secrets.token_hex(8)}"
     engine = make_engine(server.engine.url.set(database=name).render_as_string(hide_password=False))
     with pytest.raises(StorageUnavailable, match=name):

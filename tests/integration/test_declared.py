@@ -1,4 +1,4 @@
-"""What a port declares is compared with the tables when its SQL repository is declared, and refused if they differ."""
+"""A SQL repository compares what its port declares with the tables, and refuses a difference."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def declare(kind: type[Any], *declared: Any) -> type[SqlRepository[Any]]:
 
 
 def a_kind(*columns: Any, change: Callable[[Table], object] = lambda _: None) -> type[Any]:
-    """Map a class with a name and a number to a table with these columns and constraints, and return it."""
+    """Map a class with a name and a number to a table with these columns and constraints. Return the class."""
     kind = a_root(
         name=field(default="", type=str, metadata=SHORT),
         n=field(default=0, type=int),
@@ -81,7 +81,7 @@ def to(kind: type[Any], name: str = "other_id") -> Reference:
 
 
 def an_other() -> tuple[type[Any], Table]:
-    """Map another class to refer to, and return it with its table."""
+    """Map another class to refer to. Return it with its table."""
     table = a_table(Column("number", Uuid, unique=True), name="others")
     kind = a_root("Other", number=field(default=None, type=AN_ID))
     map_aggregate(kind, table)
@@ -89,12 +89,12 @@ def an_other() -> tuple[type[Any], Table]:
 
 
 def no_parts_there() -> None:
-    """Declare a unique value of parts inside parts that have none."""
+    """Declare a unique value of parts inside parts that have no parts."""
     declare(map_parts(), NAME_OF_PART, NO_NAME)
 
 
 def no_parts_for_a_reference() -> None:
-    """Declare a reference of parts inside parts that have none."""
+    """Declare a reference of parts inside parts that have no parts."""
     kind = map_parts()
     declare(kind, NAME_OF_PART, to(kind, "parts.more.other_id"))
 
@@ -105,7 +105,7 @@ def no_constraint() -> None:
 
 
 def no_constraint_for_several() -> None:
-    """Declare values that are unique together where each is unique alone."""
+    """Declare values that are unique together where each is unique by itself."""
     declare(a_kind(UniqueConstraint("name"), UniqueConstraint("n")), BOTH)
 
 
@@ -124,7 +124,7 @@ def no_constraint_with_a_condition() -> None:
 
 
 def another_condition() -> None:
-    """Declare another condition than that of the table."""
+    """Declare a condition that differs from that of the table."""
     declare(a_kind(change=lambda table: unique_where(table, "name", where={"n": 2})), NAMED_HERE)
 
 
@@ -173,19 +173,19 @@ def no_foreign_key() -> None:
 
 
 def another_target() -> None:
-    """Declare a reference to another class than that of the foreign key."""
+    """Declare a reference to a class that differs from that of the foreign key."""
     _, table = an_other()
     declare(kind := a_kind(Column("other_id", ForeignKey(table.c.id))), to(kind))
 
 
 def no_id() -> None:
-    """Let a foreign key refer to another column than the id."""
+    """Let a foreign key refer to a column other than the id."""
     other, table = an_other()
     declare(a_kind(Column("other_id", ForeignKey(table.c.number))), to(other))
 
 
 def a_deferrable_key() -> None:
-    """Let a reference be checked at the commit."""
+    """Let a reference be checked only at the commit."""
     other, table = an_other()
     declare(a_kind(Column("other_id", ForeignKey(table.c.id, deferrable=True, initially="DEFERRED"))), to(other))
 
@@ -241,12 +241,12 @@ WRONG: dict[Callable[[], None], str] = {
     " add Reference('parts.other_id', to=..., missing=..., in_use=...)",
     a_key_of_several_columns: "roots has a foreign key of other_id, second_id: refer to an id alone",
 }
-"""What each refusal says, after the name of the repository; REFERENCE stands for the declared one."""
+"""The text of each refusal after the name of the repository. REFERENCE stands for the declared one."""
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__)
 def test_what_differs_from_the_table_is_refused(wrong: Callable[[], None]) -> None:
-    """With a message that names what differs, and says what to write."""
+    """A port that differs from the table is refused. The message names the difference and says what to write."""
     with pytest.raises(TypeError) as caught:
         wrong()
     said = re.sub(r"Reference\(name=[^)]+\)", "REFERENCE", str(caught.value))
@@ -254,20 +254,23 @@ def test_what_differs_from_the_table_is_refused(wrong: Callable[[], None]) -> No
 
 
 def test_a_deferrable_unique_value_is_refused() -> None:
-    """It would be checked at the commit."""
+    """A deferrable unique value is refused, since it would be checked at the commit."""
     with pytest.raises(TypeError, match=r"uq_roots_name is deferrable, partial or special: leave that out, or use"):
         declare(a_kind(UniqueConstraint("name", deferrable=True)), NAME)
 
 
 def test_a_class_that_is_not_mapped_is_refused() -> None:
-    """A table is needed to compare with."""
+    """A class that is not mapped is refused: the comparison needs a table."""
     with pytest.raises(TypeError) as caught:
         declare(a_root())
     assert "Roots needs its class mapped first: call map_aggregate before it" == str(caught.value)
 
 
 def test_what_does_not_differ_is_accepted() -> None:
-    """Whatever makes a column unique, in whatever order; a value may be unique with and without a condition."""
+    """A port without a difference is accepted, however and in whatever order columns are unique.
+
+    A value may be unique with and without a condition.
+    """
     other, others = an_other()
     declare(other, Unique("number", error=ValueTaken))
 
@@ -286,7 +289,7 @@ def test_what_does_not_differ_is_accepted() -> None:
 
 @pytest.mark.parametrize("names", [("root_id", "text"), ("text",)], ids=["with the parent", "alone"])
 def test_parts_may_be_unique_where_they_count(names: tuple[str, ...]) -> None:
-    """In each parent: the name of its key comes first."""
+    """Parts may be unique where they count, in each parent. The name of its key comes first."""
     root = a_table()
     parts = a_part_table(root, Column("text", String(9)), Column("n", BigInteger))
     unique_where(parts, *names, where={"n": None})

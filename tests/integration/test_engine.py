@@ -1,4 +1,4 @@
-"""Engines: URLs as people write them, what each database is set to, and passwords that appear nowhere."""
+"""Engines: URLs as people write them, the settings of each database, and passwords that appear nowhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.storages import engine_of
     ],
 )
 def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> None:
-    """With the driver that this project uses, whatever SQLAlchemy's own default is."""
+    """URLs work as people write them, with the project's driver, whatever SQLAlchemy's own default is."""
     if driver == "pymysql":
         pytest.importorskip("pymysql")
     engine = make_engine(url)
@@ -79,16 +79,16 @@ def test_urls_work_as_people_write_them(url: str, dialect: str, driver: str) -> 
         ("postgresql:///user:secret@localhost/database", "write it as %40"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused_without_the_password(url: str, reason: str) -> None:
-    """And with what would be right."""
+def test_an_unusable_url_is_refused(url: str, reason: str) -> None:
+    """A URL that cannot be used is refused without the password, and with what would be right."""
     with pytest.raises(ConfigurationError, match=reason) as caught:
         make_engine(url)
     assert "secret" not in str(caught.value)
     assert "cret@" not in str(caught.value)
 
 
-def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drivers of MariaDB and MySQL are an extra."""
+def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing driver is named with the command that installs it: the drivers of MariaDB and MySQL are an extra."""
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.delitem(sys.modules, "pymysql", raising=False)
     with pytest.raises(ConfigurationError, match="pip install pymysql"):
@@ -96,7 +96,7 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch
 
 
 def told_to_the_driver(engine: Engine) -> dict[str, Any]:
-    """Return the options that the driver of an engine is given, without connecting."""
+    """Return the options that the driver of an engine gets, without connecting."""
     told: dict[str, Any] = {}
 
     @event.listens_for(engine, "do_connect")
@@ -112,31 +112,34 @@ def told_to_the_driver(engine: Engine) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("url", "timeout", "seconds"),
     [
-        ("postgresql://localhost/database", 0.1, 2),  # it takes no less
+        ("postgresql://localhost/database", 0.1, 2),  # its least value
         ("postgresql://localhost/database", 7.4, 7),
         ("postgresql://localhost/database?connect_timeout=5", 7.4, 5),
-        ("mysql://localhost/database", 0.1, 1),  # likewise
+        ("mysql://localhost/database", 0.1, 1),  # its least value
         ("mysql://localhost/database", 7.4, 7),
         ("mysql://localhost/database?connect_timeout=5", 7.4, 5),
     ],
 )
 def test_a_server_is_waited_for_in_whole_seconds(url: str, timeout: float, seconds: int) -> None:
-    """As many as its driver can be told; the URL has precedence. A free connection is waited for to the fraction."""
+    """A server is waited for in whole seconds, as its driver takes them. The URL has precedence.
+
+    A free connection is waited for to the fraction.
+    """
     engine = make_engine(url, timeout)
     told = told_to_the_driver(engine)
     assert isinstance(engine.pool, QueuePool)
     assert (seconds, timeout) == (int(told["connect_timeout"]), engine.pool.timeout())
 
 
-def test_an_engine_waits_ten_seconds_unless_told_otherwise() -> None:
-    """For a free connection, and so for everything else."""
+def test_an_engine_waits_ten_seconds_by_default() -> None:
+    """By default an engine waits ten seconds for a free connection, and so for everything else."""
     engine = make_engine("postgresql://localhost/database")
     assert isinstance(engine.pool, QueuePool)
     assert engine.pool.timeout() == 10
 
 
 def test_an_engine_is_named_without_its_password() -> None:
-    """Nor with its options, which can hold one too."""
+    """An engine is named without its password and options, which can also hold one."""
     engine = make_engine("postgresql://user:secret@localhost/database?password=secret")
     assert "postgresql+psycopg2://user:***@localhost/database" == name_of(engine)
 
@@ -150,8 +153,8 @@ def test_an_engine_is_named_without_its_password() -> None:
         ("mysql://ann@localhost/database?ssl_key_password=secret", {"ssl": {"password": "secret"}}),
     ],
 )
-def test_a_password_that_is_given_as_an_option_reaches_the_driver_alone(url: str, secret: dict[str, Any]) -> None:
-    """What an engine shows of itself ends in logs: by its application, too."""
+def test_a_password_option_reaches_only_the_driver(url: str, secret: dict[str, Any]) -> None:
+    """A password given as an option reaches the driver alone: applications log what an engine shows of itself."""
     if url.startswith("mysql"):
         pytest.importorskip("pymysql")
     engine = make_engine(url)
@@ -162,19 +165,19 @@ def test_a_password_that_is_given_as_an_option_reaches_the_driver_alone(url: str
 
 
 def written(url: URL, as_option: bool) -> str:
-    """Return a URL as text, with the password before the @, or among the options alone."""
+    """Return a URL as text, with the password before the @ or only among the options."""
     text = url.render_as_string(hide_password=False)
     return f"{text.replace(f':{url.password}@', '@')}?password={url.password}" if as_option else text
 
 
 @pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
 @pytest.mark.parametrize("as_option", [False, True], ids=["before the @", "as an option"])
-def test_logs_hold_neither_the_password_nor_the_values(
+def test_logs_hold_no_password_and_no_values(
     request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, server: str, as_option: bool
 ) -> None:
-    """With all that SQLAlchemy can log of statements and connections, one that fails among them.
+    """Logs hold neither the password nor the values, with all that SQLAlchemy can log, a failure included.
 
-    Its traceback has no password either; it may have values, since PostgreSQL shows a part of the statement.
+    Its traceback has no password either. It may have values, since PostgreSQL shows a part of the statement.
     """
     good = make_url(request.getfixturevalue(server))
     password = str(good.password)
@@ -211,7 +214,10 @@ def test_logs_hold_neither_the_password_nor_the_values(
 def test_no_error_of_a_driver_holds_the_password(
     request: pytest.FixtureRequest, server: str, as_option: bool, wrong: dict[str, Any]
 ) -> None:
-    """Nor does its traceback, with all causes: a wrong one, a server that refuses or is not found, no such database."""
+    """No error of a driver holds the password, and no traceback with its causes does.
+
+    The password is wrong, a server refuses or is not found, or the database does not exist.
+    """
     url = make_url(request.getfixturevalue(server)).set(**wrong)
     with pytest.raises(StorageUnavailable) as caught:
         bootstrap(written(url, as_option))
@@ -226,16 +232,16 @@ def test_no_error_of_a_driver_holds_the_password(
         "postgresql://127.0.0.1:1/database?user=user&password=secret",
     ],
 )
-def test_a_server_that_cannot_be_reached_is_named_without_the_password(url: str) -> None:
-    """In one error that may be tried again."""
+def test_an_unreachable_server_is_named(url: str) -> None:
+    """A server that cannot be reached is named without the password, in one error that may be tried again."""
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught:
         bootstrap(url)
     assert caught.value.retryable
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_logged_of_a_server_that_cannot_be_reached_holds_no_password(caplog: pytest.LogCaptureFixture) -> None:
-    """Each time that a use case is tried again."""
+def test_retries_log_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    """The log of each retry on a server that cannot be reached holds no password."""
     engine = make_engine("postgresql://user:secret@127.0.0.1:1/database?password=secret")
     with pytest.raises(StorageUnavailable):
         Retrying(attempts=3)(get_member, "ann", SqlShop(engine))
@@ -245,13 +251,13 @@ def test_what_is_logged_of_a_server_that_cannot_be_reached_holds_no_password(cap
 
 
 def test_a_missing_database_is_named(postgres_server: str) -> None:
-    """With the server's own words."""
+    """A missing database is named in the server's own words."""
     with pytest.raises(StorageUnavailable, match="no_such_database"):
         bootstrap(postgres_server.rpartition("/")[0] + "/no_such_database")
 
 
-def test_an_sqlite_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    """A folder that is missing, and a file that is something else."""
+def test_an_unusable_sqlite_file_is_named(tmp_path: Path) -> None:
+    """An SQLite file that cannot be opened is named: its folder is missing, or it is something else."""
     with pytest.raises(StorageUnavailable, match=r"missing/app\.db cannot be used: unable to open"):
         bootstrap(f"sqlite:///{tmp_path / 'missing' / 'app.db'}")
     other = tmp_path / "letter.txt"
@@ -261,7 +267,7 @@ def test_an_sqlite_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 
 
 def test_sqlite_is_set_up_for_concurrent_writers(tmp_path: Path) -> None:
-    """Write-ahead log, foreign keys, and the time that a writer waits."""
+    """SQLite is set up for concurrent writers: a write-ahead log, foreign keys, and the waiting time of a writer."""
     engine = make_engine(f"sqlite:///{tmp_path / 'app.db'}", timeout=1.5)
     with engine.connect() as connection:
         pragmas = [
@@ -272,8 +278,8 @@ def test_sqlite_is_set_up_for_concurrent_writers(tmp_path: Path) -> None:
     assert ["wal", 1, 1500, 2] == pragmas
 
 
-def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgres_database: str) -> None:
-    """Unless the URL itself says otherwise."""
+def test_a_postgres_writer_waits_up_to_the_limit(postgres_database: str) -> None:
+    """A writer on PostgreSQL waits for a lock up to the limit, unless the URL says otherwise."""
     found = []
     for url in (postgres_database, f"{postgres_database}?options=-c%20lock_timeout%3D7s"):
         engine = make_engine(url, timeout=1.5)
@@ -283,8 +289,11 @@ def test_a_writer_on_postgres_waits_for_a_lock_no_longer_than_it_is_told(postgre
     assert ["1500ms", "7s"] == found
 
 
-def test_a_time_comes_back_from_postgres_whatever_the_time_zone_of_the_database(postgres_database: str) -> None:
-    """In one that is ahead of UTC, the driver could not read the last hours that there are."""
+def test_times_ignore_the_zone_of_postgres(postgres_database: str) -> None:
+    """A time comes back from PostgreSQL whatever the database's zone.
+
+    In a zone ahead of UTC, the driver could not read the last hours.
+    """
     last = datetime.max.replace(tzinfo=UTC)
     engine = make_engine(postgres_database)
     with engine.begin() as connection:
@@ -299,10 +308,10 @@ def test_a_time_comes_back_from_postgres_whatever_the_time_zone_of_the_database(
 
 
 @pytest.mark.parametrize("option", ["", "?client_encoding=latin1"])
-def test_names_of_all_scripts_reach_postgres_whatever_the_clients_encoding(
+def test_names_of_all_scripts_reach_postgres(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch, option: str
 ) -> None:
-    """Neither the environment nor the URL can make the driver unable to send them."""
+    """Names of all scripts reach PostgreSQL: neither the environment nor the URL can stop the driver."""
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     with open_schema(postgres_database + option) as schema:
         schema.upgrade()
@@ -313,8 +322,8 @@ def test_names_of_all_scripts_reach_postgres_whatever_the_clients_encoding(
         assert get_member("мир", SqlShop(engine)).email == "ü@example.com"
 
 
-def test_another_programs_lock_on_an_sqlite_file_is_waited_for(tmp_path: Path) -> None:
-    """And a lock that is held for too long is a conflict that may be tried again."""
+def test_another_programs_sqlite_lock(tmp_path: Path) -> None:
+    """Another program's lock on an SQLite file is waited for. Held too long, it is a conflict that can be retried."""
     path = tmp_path / "app.db"
     with bootstrap(f"sqlite:///{path}") as application:
         members_metadata.create_all(engine_of(application))

@@ -1,4 +1,4 @@
-"""Promises 7 and 14: what the errors of databases and drivers mean in the words of domain.errors."""
+"""Promises 7 and 14: the meaning of database and driver errors in the words of domain.errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def mariadb(code: object) -> Exception:
 
 
 def short(parameter: object) -> str:
-    """Return what stands for a parameter in the name of a test."""
+    """Return the text for a parameter in the name of a test."""
     return getattr(parameter, "__name__", str(parameter))
 
 
@@ -70,7 +70,7 @@ def short(parameter: object) -> str:
         (mariadb, 1205, ConcurrentChange),  # ER_LOCK_WAIT_TIMEOUT
         (mariadb, 1206, ConcurrentChange),  # ER_LOCK_TABLE_FULL
         (mariadb, 1213, ConcurrentChange),  # ER_LOCK_DEADLOCK
-        (mariadb, 0, StorageUnavailable),  # the driver's own, for a connection that is closed
+        (mariadb, 0, StorageUnavailable),  # the driver's own, for a closed connection
         (mariadb, 1040, StorageUnavailable),  # ER_CON_COUNT_ERROR
         (mariadb, 1044, StorageUnavailable),  # ER_DBACCESS_DENIED_ERROR
         (mariadb, 1045, StorageUnavailable),  # ER_ACCESS_DENIED_ERROR
@@ -85,14 +85,17 @@ def short(parameter: object) -> str:
         (mariadb, 2013, StorageUnavailable),  # CR_SERVER_LOST
         (mariadb, 1146, StorageError),  # ER_NO_SUCH_TABLE
         (mariadb, 1406, StorageError),  # ER_DATA_TOO_LONG
-        (mariadb, 3000, StorageError),  # the first behind the driver's own
+        (mariadb, 3000, StorageError),  # the first after the driver's own
     ],
     ids=short,
 )
-def test_an_error_code_means_what_the_database_documents(
+def test_an_error_code_means_what_is_documented(
     sqlite_engine: Engine, said_by: Callable[[object], Exception], code: object, expected: type[Exception]
 ) -> None:
-    """Conflicts and absences may be tried again, the rest not; a lost connection is an absence whatever its code."""
+    """An error code means what the database documents. Conflicts and absences may be tried again, the rest not.
+
+    A lost connection is an absence, whatever its code.
+    """
     error = OperationalError("SELECT 1", None, said_by(code))
     assert type(translated(error, sqlite_engine)) is expected
     lost = OperationalError("SELECT 1", None, said_by(code), connection_invalidated=True)
@@ -102,10 +105,8 @@ def test_an_error_code_means_what_the_database_documents(
 
 
 @pytest.mark.parametrize("code", [3819, 4025])
-def test_a_broken_check_is_an_integrity_violation_whatever_the_driver_takes_it_for(
-    sqlite_engine: Engine, code: int
-) -> None:
-    """MySQL's number and MariaDB's."""
+def test_a_broken_check_is_a_violation_everywhere(sqlite_engine: Engine, code: int) -> None:
+    """A broken check is an integrity violation whatever the driver calls it, for MySQL's number and MariaDB's."""
     error = OperationalError("INSERT INTO members", None, mariadb(code))
     assert type(translated(error, sqlite_engine)) is IntegrityViolation
 
@@ -136,10 +137,13 @@ def test_a_broken_check_is_an_integrity_violation_whatever_the_driver_takes_it_f
     ],
     ids=short,
 )
-def test_a_commit_that_fails_is_unknown_unless_the_database_says_that_nothing_was_written(
+def test_a_failed_commit_is_unknown(
     sqlite_engine: Engine, said_by: Callable[[object], Exception], code: object, expected: type[Exception]
 ) -> None:
-    """SQLite says so when it is busy or full, PostgreSQL by any code of its own, and MariaDB of a lost race alone."""
+    """A failed commit is unknown unless the database says that nothing was written.
+
+    SQLite says so when it is busy or full, PostgreSQL by any code, and MariaDB only of a lost race.
+    """
     error = OperationalError("COMMIT", None, said_by(code))
     meant = translated_at_commit(error, sqlite_engine)
     assert type(meant) is expected
@@ -150,7 +154,7 @@ def test_a_commit_that_fails_is_unknown_unless_the_database_says_that_nothing_wa
 @pytest.mark.parametrize(
     ("said_by", "code", "expected"),
     [
-        (sqlite, sqlite3.SQLITE_ERROR, StorageError),  # such as a table that is missing
+        (sqlite, sqlite3.SQLITE_ERROR, StorageError),  # such as a missing table
         (sqlite, sqlite3.SQLITE_READONLY, StorageError),
         (sqlite, sqlite3.SQLITE_CANTOPEN, StorageUnavailable),
         (sqlite, sqlite3.SQLITE_PROTOCOL, StorageError),
@@ -170,36 +174,40 @@ def test_a_commit_that_fails_is_unknown_unless_the_database_says_that_nothing_wa
     ],
     ids=short,
 )
-def test_a_statement_that_commits_by_itself_is_unknown_unless_the_database_says_that_it_was_not_run(
+def test_a_failed_single_statement_is_unknown(
     sqlite_engine: Engine, said_by: Callable[[object], Exception], code: object, expected: type[Exception]
 ) -> None:
-    """Or that it was undone; which nobody knows when the connection was lost with it."""
+    """A statement that commits by itself is unknown unless the database says that it was not run or was undone.
+
+    If the connection was lost with it, the outcome is unknown.
+    """
     meant = translated_alone(OperationalError("INSERT", None, said_by(code)), sqlite_engine)
     assert type(meant) is expected
     assert str(sqlite_engine.url) in str(meant)
 
 
 @pytest.mark.promise(14)
-def test_a_statement_that_was_lost_with_its_connection_is_unknown_whatever_the_server_lacked(
+def test_a_statement_lost_with_its_connection(
     sqlite_engine: Engine,
 ) -> None:
-    """Had it stayed, it would have undone the statement."""
+    """A statement lost with its connection is unknown, whatever the server lacked. Otherwise it was undone."""
     lost = OperationalError("INSERT", None, postgres("53100"), connection_invalidated=True)
     assert type(translated_alone(lost, sqlite_engine)) is CommitOutcomeUnknown
 
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("kind", [ProgrammingError, DataError])
-def test_a_statement_that_the_driver_does_not_send_has_stored_nothing(
-    sqlite_engine: Engine, kind: type[DBAPIError]
-) -> None:
-    """As a value of a type that it does not know, or one that is too long for it: it has no code then."""
+def test_an_unsent_statement_has_stored_nothing(sqlite_engine: Engine, kind: type[DBAPIError]) -> None:
+    """A statement that the driver does not send has stored nothing and has no code.
+
+    Its value is of an unknown type or too long.
+    """
     assert type(translated_alone(kind("INSERT", None, postgres(None)), sqlite_engine)) is StorageError
 
 
 @pytest.mark.promise(7)
-def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(own_engine: Engine) -> None:
-    """It is named, with what to write; the driver's own error is the cause."""
+def test_an_undeclared_constraint_is_never_another(own_engine: Engine) -> None:
+    """A constraint without a domain error is named, with what to write. The driver's error is the cause."""
     with own_engine.begin() as connection:
         connection.execute(text("CREATE UNIQUE INDEX ux_members_active ON members (active)"))
     storage = sql_storage(own_engine)
@@ -220,8 +228,8 @@ def test_a_constraint_without_a_domain_error_is_never_reported_as_another_one(ow
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-def test_a_taken_value_of_a_bulk_is_told_where_a_trigger_writes_too(own_engine: Engine) -> None:
-    """SQLite counts what a trigger has stored among the rows of the bulk."""
+def test_a_bulk_beside_a_trigger_names_the_error(own_engine: Engine) -> None:
+    """A taken value of a bulk gets its error where a trigger writes too. SQLite counts the trigger's rows."""
     storage = sql_storage(own_engine)
     stored_member(storage, "bob")
     with own_engine.begin() as connection:
@@ -234,8 +242,8 @@ def test_a_taken_value_of_a_bulk_is_told_where_a_trigger_writes_too(own_engine: 
 
 
 @pytest.mark.promise(7)
-def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
-    """Of a statement of one's own, since no repository breaks one; the rest of the unit is gone with it."""
+def test_a_broken_foreign_key_is_a_violation(engine: Engine) -> None:
+    """A foreign key that the caller's own statement breaks is an integrity violation. The unit is lost."""
     line = {"order_id": new_id(), "id": new_id(), "sku": "tea", "quantity": 1}
     match = r"(?i)(foreign key|fk_order_lines_order_id_order).* was broken"
     with pytest.raises(IntegrityViolation, match=match) as caught, SqlShop(engine) as uow:
@@ -249,8 +257,8 @@ def test_a_broken_foreign_key_is_an_integrity_violation(engine: Engine) -> None:
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("engine", ["postgres", "mariadb"], indirect=True)
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_broken_check_constraint_is_an_integrity_violation(own_engine: Engine, bulk: bool) -> None:
-    """With the constraint's name; left out is SQLite, which cannot add one to a table."""
+def test_a_broken_check_is_named(own_engine: Engine, bulk: bool) -> None:
+    """A broken check constraint is an integrity violation with its name. SQLite cannot add one to a table."""
     with own_engine.begin() as connection:
         connection.execute(text("ALTER TABLE members ADD CONSTRAINT ck_members_name_known CHECK (name <> 'bob')"))
     storage = sql_storage(own_engine)

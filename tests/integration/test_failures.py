@@ -53,7 +53,7 @@ def leave_after_a_single_statement(uow: SqlShop) -> None:
 
 
 def leave_by_an_error(uow: SqlShop) -> None:
-    """Leave by an error of the caller's."""
+    """Leave by an error of the caller."""
     with pytest.raises(ZeroDivisionError), uow:
         uow.members.add(new_member("eve"))
         written(uow)
@@ -61,21 +61,21 @@ def leave_by_an_error(uow: SqlShop) -> None:
 
 
 def leave_by_a_conflict(uow: SqlShop) -> None:
-    """Leave by an error of the database's, in a transaction."""
+    """Leave by an error of the database, in a transaction."""
     with pytest.raises(NameTaken), uow:
         uow.members.add(new_member("ann"))
         written(uow)
 
 
 def leave_by_a_conflict_of_a_single_statement(uow: SqlShop) -> None:
-    """Leave by an error of the database's, at the commit."""
+    """Leave by an error of the database, at the commit."""
     with pytest.raises(NameTaken), uow:
         uow.members.add(new_member("ann"))
         uow.commit()
 
 
 def leave_a_stream_unfinished(uow: SqlShop) -> None:
-    """Begin to read a stream, and go."""
+    """Begin to read a stream, and leave."""
     with uow:
         next(uow.members.stream())
 
@@ -103,13 +103,13 @@ WAYS = [
 @pytest.mark.every_case
 @pytest.mark.promise(15)
 @pytest.mark.parametrize("leave", WAYS, ids=lambda way: way.__name__)
-def test_however_a_unit_is_left_its_connection_comes_back(engine: Engine, leave: Callable[[SqlShop], None]) -> None:
-    """And carries no transaction over to the next one."""
+def test_the_connection_comes_back(engine: Engine, leave: Callable[[SqlShop], None]) -> None:
+    """However a unit is left, its connection comes back and carries no transaction over to the next one."""
     stored_member(sql_storage(engine), "ann")
     leave(SqlShop(engine))
     assert checked_out(engine) == 0
     assert get_member("ann", SqlShop(engine)).email == "ann@example.com"
-    with SqlShop(engine) as uow:  # which would be stored in part if it began no transaction of its own
+    with SqlShop(engine) as uow:  # without its own transaction it would be stored in part
         uow.members.add(new_member("bob"))
         written(uow)
         uow.rollback()
@@ -119,8 +119,8 @@ def test_however_a_unit_is_left_its_connection_comes_back(engine: Engine, leave:
 
 @pytest.mark.promise(15)
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
-def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: type[SqlShop]) -> None:
-    """What a block does after its commit keeps no connection from others."""
+def test_the_commit_returns_the_connection(engine: Engine, unit: type[SqlShop]) -> None:
+    """The commit returns the connection: what a block does afterwards keeps none from others."""
     with unit(engine) as uow:
         uow.members.add(new_member())
         uow.commit()
@@ -128,8 +128,8 @@ def test_the_connection_comes_back_at_the_commit_already(engine: Engine, unit: t
 
 
 @pytest.mark.promise(15)
-def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) -> None:
-    """Not a hang; and the next unit works as soon as a connection is back."""
+def test_a_full_pool_is_a_clear_error(own_engine: Engine) -> None:
+    """A full pool is a clear error within the time limit. The next unit works as soon as a connection is back."""
     engine = make_engine(own_engine.url.render_as_string(hide_password=False), timeout=0.1)
     open_units = [SqlShop(engine) for _ in range(15)]
     for uow in open_units:
@@ -147,8 +147,11 @@ def test_a_full_pool_is_a_clear_error_within_the_time_limit(own_engine: Engine) 
 
 
 @pytest.mark.promise(14)
-def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(server_engine: Engine) -> None:
-    """The error may be tried again; the next unit gets a new connection; objects stay readable."""
+def test_a_connection_lost_before_the_commit(server_engine: Engine) -> None:
+    """A connection that dies before the commit stores nothing. The error may be tried again.
+
+    The next unit gets a new connection, and objects stay readable.
+    """
     ann = stored_member(sql_storage(server_engine), "ann")
     uow = SqlShop(server_engine)
     with pytest.raises(StorageUnavailable, match="cannot be used") as caught, uow:
@@ -165,8 +168,8 @@ def test_a_connection_that_dies_before_the_commit_leaves_nothing_and_says_so(ser
 
 
 @pytest.mark.promise(14)
-def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_engine: Engine) -> None:
-    """Neither success nor failure may be claimed, and it must not be tried again blindly."""
+def test_a_connection_lost_while_committing(server_engine: Engine) -> None:
+    """A connection that dies while committing is an unknown outcome. It must not be tried again blindly."""
     uow = SqlShop(server_engine)
     with uow:
         uow.members.add(new_member())
@@ -182,8 +185,8 @@ def test_a_connection_that_dies_while_committing_is_an_unknown_outcome(server_en
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
-def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_database: str, unit: type[SqlShop]) -> None:
-    """Here by a check that the database makes only at the end of the transaction."""
+def test_a_refused_commit_did_not_happen(postgres_database: str, unit: type[SqlShop]) -> None:
+    """A commit that the database refuses did not happen, here by a check at the end of the transaction."""
     with members_engine(postgres_database) as engine:
         with engine.begin() as connection:
             connection.execute(
@@ -205,8 +208,8 @@ def test_a_commit_that_the_database_refuses_surely_did_not_happen(postgres_datab
 
 
 @pytest.mark.promise(14)
-def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_engine: Engine) -> None:
-    """PostgreSQL would answer it with a rollback, and the driver would not say so."""
+def test_a_commit_after_a_swallowed_error(postgres_engine: Engine) -> None:
+    """A commit after a swallowed error is refused. PostgreSQL would roll back, and its driver would not say so."""
     with SqlShop(postgres_engine) as uow:
         uow.members.add(new_member())
         with pytest.raises(DBAPIError):
@@ -218,10 +221,8 @@ def test_a_commit_after_an_error_that_somebody_swallowed_is_refused(postgres_eng
 
 @pytest.mark.promise(15)
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
-def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
-    engine: Engine, unit: type[SqlShop], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The interrupt itself goes on; what was committed stays so."""
+def test_an_interrupt_after_the_commit(engine: Engine, unit: type[SqlShop], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt just after the commit leaves the unit usable. It goes on, and the work stays committed."""
     uow = unit(engine)
 
     def interrupt(commit: Callable[[], object]) -> None:
@@ -239,8 +240,8 @@ def test_an_interrupt_just_after_the_commit_leaves_the_unit_usable(
 
 
 @pytest.mark.promise(1)
-def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> None:
-    """Also those that are plain text."""
+def test_the_callers_statements_join_the_transaction(engine: Engine) -> None:
+    """The caller's own statements belong to the transaction, plain texts too."""
     stored_member(sql_storage(engine), "ann")
     with SqlShop(engine) as uow:
         with uow.writing:
@@ -251,10 +252,8 @@ def test_statements_of_ones_own_belong_to_the_transaction(engine: Engine) -> Non
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("next_step", [written, SqlShop.commit], ids=["a query", "a commit"])
-def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
-    server_engine: Engine, next_step: Callable[[SqlShop], None]
-) -> None:
-    """In the domain's words; what was done before is not stored."""
+def test_an_overlooked_lost_connection(server_engine: Engine, next_step: Callable[[SqlShop], None]) -> None:
+    """A lost connection that the caller overlooked is an error of the next step. Earlier work is not stored."""
     with SqlShop(server_engine) as uow:
         uow.members.add(new_member("ann"))
         end_connection_of(uow, server_engine)
@@ -267,8 +266,8 @@ def test_a_lost_connection_that_somebody_overlooked_is_told_at_the_next_step(
 
 
 @pytest.mark.promise(1)
-def test_the_callers_error_goes_on_when_the_rollback_fails(server_engine: Engine) -> None:
-    """The connection is gone, and with it the transaction: there is nothing more to say."""
+def test_the_callers_error_survives_a_rollback(server_engine: Engine) -> None:
+    """The caller's error goes on when the rollback fails: the transaction is gone with its connection."""
     uow = SqlShop(server_engine)
     with pytest.raises(ZeroDivisionError), uow:
         uow.members.add(new_member())
@@ -279,8 +278,8 @@ def test_the_callers_error_goes_on_when_the_rollback_fails(server_engine: Engine
 
 
 @pytest.mark.promise(1)
-def test_an_interrupt_while_rolling_back_goes_on_and_leaves_no_connection_behind(engine: Engine) -> None:
-    """What has not been rolled back then is rolled back with the connection's return."""
+def test_an_interrupt_while_rolling_back(engine: Engine) -> None:
+    """An interrupt while rolling back goes on and leaves no connection behind. Its return rolls the rest back."""
 
     def interrupt(_connection: object) -> None:
         raise KeyboardInterrupt
@@ -296,8 +295,8 @@ def test_an_interrupt_while_rolling_back_goes_on_and_leaves_no_connection_behind
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_whose_connection_dies_ends_the_unit(server_engine: Engine) -> None:
-    """There is no transaction left to go on with."""
+def test_a_savepoint_with_a_lost_connection(server_engine: Engine) -> None:
+    """A savepoint whose connection dies ends the unit: no transaction is left."""
     with SqlShop(server_engine) as uow:
         with pytest.raises(StorageUnavailable), uow.savepoint():
             uow.members.add(new_member())

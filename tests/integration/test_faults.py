@@ -1,4 +1,4 @@
-"""Promises 1, 2, 14 and 15: each call to a storage is made to fail, one at a time, and the caller is told the truth."""
+"""Promises 1, 2, 14 and 15: each storage call fails, one at a time, and the caller gets the truth."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.storages import InATransaction
 
 
 def store_two(uow: Shop) -> None:
-    """Store two members in one transaction, which their only statement could not be."""
+    """Store two members in one transaction, which one statement could not do."""
     with uow:
         uow.members.add(new_member("new"))
         uow.members.add(new_member("newer"))
@@ -49,7 +49,7 @@ def store_two(uow: Shop) -> None:
 
 
 def store_with_a_savepoint(uow: Shop) -> None:
-    """Store one member, some in a savepoint, some by a bulk; change one, and remove one."""
+    """Store one member, some in a savepoint, and some by a bulk. Change one and remove one."""
     with uow:
         uow.members.add(new_member("new"))
         with uow.savepoint():
@@ -60,7 +60,7 @@ def store_with_a_savepoint(uow: Shop) -> None:
 
 
 def store_what_can_be_stored(uow: Shop) -> bool:
-    """Store some members, and go on without another one if the storage refuses that one; tell whether it is stored."""
+    """Store some members, and go on without one that the storage refuses. Return whether it is stored."""
     with_optional = True
     with uow:
         uow.members.add(new_member("new"))
@@ -110,12 +110,12 @@ CASES = {
 
 
 UNITS = [SqlShop, InATransaction]
-"""Units whose commit may be their only statement, and those whose commit is a COMMIT."""
+"""Units whose commit may be their only statement, and units whose commit is a COMMIT."""
 
 
 @pytest.fixture
 def storage(faulty: FaultyStorage) -> FaultyStorage:
-    """Each storage in turn, behind something that fails, with two members."""
+    """Each storage in turn, behind a layer that fails, with two members."""
     uow = faulty.unit()
     members.create_member("ann", "ann@example.com", uow)
     members.create_member("bob", "bob@example.com", uow)
@@ -126,18 +126,19 @@ def storage(faulty: FaultyStorage) -> FaultyStorage:
 
 @pytest.mark.promise(1, 2, 14, 15)
 @pytest.mark.parametrize("name", CASES)
-def test_whichever_call_fails_the_caller_is_told_what_is_stored(storage: FaultyStorage, name: str) -> None:
-    """All or nothing; in one error of the domain, or none; and the next call works, on a connection that is free."""
+def test_each_failing_call_tells_the_truth(storage: FaultyStorage, name: str) -> None:
+    """Whichever call fails, all or nothing is stored, and the error says which. The next call works.
+
+    The error is one of the domain, or the call raises none. The connection is free.
+    """
     check_each_fault(CASES[name], storage)
 
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("faulty", ["sqlite", "postgres", "mariadb"], indirect=True)
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_commit_that_fails_keeps_nobody_waiting_while_its_block_is_open(
-    storage: FaultyDatabase, unit: type[SqlShop]
-) -> None:
-    """Whether or not the database has ended the transaction by itself."""
+def test_a_failed_commit_blocks_no_other_unit(storage: FaultyDatabase, unit: type[SqlShop]) -> None:
+    """A failed commit blocks no other unit while its block is open, whether or not the transaction ended."""
     storage.unit_of_work = unit
     storage.faults.plan(1, ERROR, only_commits=True)
     with storage.unit() as uow:
@@ -149,7 +150,7 @@ def test_a_commit_that_fails_keeps_nobody_waiting_while_its_block_is_open(
 
 
 def begin_to_commit(storage: FaultyServer, pool: ThreadPoolExecutor) -> Future[Member]:
-    """Let another thread create a member, and hold the answer to its commit back; return what will come of it."""
+    """Let another thread create a member, and hold back the answer to its commit. Return the future outcome."""
     storage.faults.plan(1, HOLD, only_commits=True)
     outcome = pool.submit(members.create_member, "new", "new@example.com", storage.unit())
     assert storage.proxy.held.wait(SECONDS)
@@ -161,8 +162,8 @@ def begin_to_commit(storage: FaultyServer, pool: ThreadPoolExecutor) -> Future[M
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("faulty", ["postgres", "mariadb"], indirect=True)
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_commit_waits_for_the_answer_that_it_has_happened(storage: FaultyServer, unit: type[SqlShop]) -> None:
-    """However late that comes: meanwhile others see the work already."""
+def test_a_commit_waits_for_its_answer(storage: FaultyServer, unit: type[SqlShop]) -> None:
+    """A commit waits for its answer, however late that comes. Others see the work by then."""
     storage.unit_of_work = unit
     with ThreadPoolExecutor(1) as pool:
         outcome = begin_to_commit(storage, pool)
@@ -173,10 +174,8 @@ def test_a_commit_waits_for_the_answer_that_it_has_happened(storage: FaultyServe
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("faulty", ["postgres", "mariadb"], indirect=True)
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_commit_that_waits_for_its_answer_in_vain_is_an_unknown_outcome(
-    storage: FaultyServer, unit: type[SqlShop]
-) -> None:
-    """It ends when the connection does, and the work stays stored."""
+def test_a_commit_without_an_answer_is_unknown(storage: FaultyServer, unit: type[SqlShop]) -> None:
+    """A commit that waits in vain is an unknown outcome. It ends with the connection, and the work stays stored."""
     storage.unit_of_work = unit
     with ThreadPoolExecutor(1) as pool:
         outcome = begin_to_commit(storage, pool)
@@ -218,11 +217,11 @@ class StoresStepByStep(SqlShop):
     def _flush(self) -> None:
         super()._flush()
         self.session.commit()
-        self.session.used = None  # or its own commit would find that the transaction has ended
+        self.session.used = None  # otherwise its own commit would find that the transaction has ended
 
 
 class KeepsItsConnection(SqlShop):
-    """A unit that does not give its connection back when it has failed."""
+    """A unit that keeps its connection after a failure."""
 
     def _failed(self, error: BaseException) -> BaseException:
         self._kept, self.session = self.session, new_session(bind=self._engine, run=self._run)
@@ -235,12 +234,12 @@ LIARS = [SwallowsErrors, TakesUnknownForFailure, TakesFailureForUnknown, StoresS
 @pytest.mark.parametrize("faulty", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("unit_of_work", "name"),
-    # What stores each step is no liar where there is one step alone.
+    # A unit that stores each step tells the truth if it has only one step.
     [(kind, "two additions") for kind in LIARS]
     + [(kind, "create_member") for kind in LIARS if kind != StoresStepByStep],
 )
 def test_a_unit_that_lies_is_caught(storage: FaultyDatabase, unit_of_work: type[SqlShop], name: str) -> None:
-    """The law above can fail, for a transaction and for a statement that is one by itself."""
+    """A unit that lies is caught: the law above can fail, for a transaction and for a single statement."""
     storage.unit_of_work = unit_of_work
     with pytest.raises(AssertionError):
         for kind in storage.kinds:

@@ -1,4 +1,4 @@
-"""Aggregates that are mapped with ``flat=True``: written as rows, and refused where they are more than a row."""
+"""Aggregates that are mapped with ``flat=True``: written as rows, and refused if they are more than a row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.integration.mappings import SORTED, a_part, a_part_table, a_root, a_t
 
 @pytest.mark.usefixtures("unmapped")
 def test_flat_is_refused_with_parts() -> None:
-    """And nothing is mapped then."""
+    """Flat is refused with parts, and nothing is mapped."""
     root = a_table()
     parts = a_part_table(root)
     map_part(part := a_part(), parts)
@@ -28,7 +28,7 @@ def test_flat_is_refused_with_parts() -> None:
 
 @pytest.mark.usefixtures("unmapped")
 def test_flat_is_refused_with_listeners() -> None:
-    """To what SQLAlchemy does with each object of any class."""
+    """Flat is refused with listeners to what SQLAlchemy does with each object of any class."""
 
     def audit(*_: object) -> None:
         pass
@@ -41,8 +41,8 @@ def test_flat_is_refused_with_listeners() -> None:
         event.remove(Mapper, "before_update", audit)
 
 
-def test_a_flat_object_is_tracked_after_it_was_written(engine: Engine) -> None:
-    """It can be changed and written again in the same unit, and its changes are those of columns alone."""
+def test_a_written_flat_object_is_tracked(engine: Engine) -> None:
+    """A written flat object can be changed and written again in the same unit. Updates hold only changed columns."""
     assert Member in flat_classes
     sent: list[str] = []
     ann = new_member("ann")

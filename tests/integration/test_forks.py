@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from tests.contract.members import stored_names
 from tests.storages import sql_storage
 
-# In a process of its own, because the tests have threads, which a fork does not take along.
+# In a separate process, because the tests have threads, which a fork does not copy.
 PROGRAM = """
 import os, sys
 from entrypoints.bootstrap import bootstrap
@@ -41,7 +41,7 @@ sys.exit(any(ended))
 
 @pytest.mark.promise(2, 14)
 def test_each_process_has_connections_of_its_own(engine: Engine) -> None:
-    """On a shared one, each would take the answers of the other for its own."""
+    """Each process has its own connections. On a shared one, each would get the answers of the other."""
     url = engine.url.render_as_string(hide_password=False)
     subprocess.run([sys.executable, "-c", PROGRAM, url], check=True, timeout=60)
     names = ["bob", "cid", *(f"ann{child}{number}" for child in range(2) for number in range(4))]

@@ -1,4 +1,4 @@
-"""Promise 15 on servers: a connection that the server has ended while nobody used it, and what a ping does about it."""
+"""Promise 15 on servers: an idle connection that the server has ended, and the effect of a ping."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.storages import LOCK_TIMEOUT, engine_of
 
 @pytest.fixture
 def pinged(request: pytest.FixtureRequest, server_engine: Engine) -> Iterator[SqlShop]:
-    """A unit of work on an engine of its own, which tries connections or not, and whose only one has been ended."""
+    """A unit of work on a separate engine with or without a ping. Its only connection has been ended."""
     url = server_engine.url.render_as_string(hide_password=False)
     own = make_engine(url, LOCK_TIMEOUT, ping=request.param)
     uow = SqlShop(own)
@@ -37,16 +37,16 @@ without_ping = pytest.mark.parametrize("pinged", [False], indirect=True)
 
 
 @with_ping
-def test_with_a_ping_nobody_notices_that_an_idle_connection_was_ended(pinged: SqlShop) -> None:
-    """It is replaced before the unit gets it."""
+def test_a_ping_replaces_an_ended_connection(pinged: SqlShop) -> None:
+    """A ping replaces an idle connection that was ended before the unit gets it."""
     assert "ann@example.com" == get_member("ann", pinged).email
 
 
 @pytest.mark.promise(15)
 @without_ping
 @pytest.mark.parametrize("use", ["reading", "writing"])
-def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_other(pinged: SqlShop, use: str) -> None:
-    """By an error that may be tried again."""
+def test_an_ended_connection_fails_one_unit(pinged: SqlShop, use: str) -> None:
+    """An idle connection that was ended fails the unit that gets it and no other. The error may be tried again."""
     with pytest.raises(StorageUnavailable) as caught, pinged:
         if use == "reading":
             pinged.members.page()
@@ -59,16 +59,16 @@ def test_an_idle_connection_that_was_ended_fails_the_unit_that_meets_it_and_no_o
 
 
 @without_ping
-def test_retrying_gets_over_an_idle_connection_that_was_ended(pinged: SqlShop) -> None:
-    """Which costs nothing as long as none was."""
+def test_retrying_survives_an_ended_connection(pinged: SqlShop) -> None:
+    """Retrying gets over an idle connection that was ended. Without one it costs nothing."""
     assert 1 == retrying(create_member, "bob", "bob@example.com", pinged).version
 
 
 @pytest.mark.parametrize(("setting", "notices"), [("", True), ("0", True), ("1", False)])
-def test_the_environment_chooses_whether_connections_are_tried(
+def test_the_environment_chooses_the_ping(
     server_engine: Engine, monkeypatch: pytest.MonkeyPatch, setting: str, notices: bool
 ) -> None:
-    """By DATABASE_PING; without it they are not."""
+    """DATABASE_PING chooses whether connections are tried. Without it they are not."""
     monkeypatch.setenv("DATABASE_PING", setting)
     with bootstrap(server_engine.url.render_as_string(hide_password=False)) as application:
         uow = SqlShop(engine_of(application))

@@ -1,4 +1,4 @@
-"""What can be mapped, beside what is refused, and what mapping a class does."""
+"""What can be mapped, and what mapping a class does."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ RIGHT: dict[str, Callable[[], type[Any]]] = {
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_what_can_be_mapped_is_accepted(case: str) -> None:
-    """Beside what is refused."""
+    """Mappings that are close to refused ones are accepted."""
     kind = RIGHT[case]()
     assert ["parts"] == inspect(kind).relationships.keys()
     assert {"roots", "parts"} <= {table.name for table in mapped_tables()}
 
 
 @pytest.mark.parametrize("target", [lambda _: "Part", lambda part: lambda: part], ids=["name", "function"])
-def test_parts_can_be_given_by_name_or_by_a_function(target: Callable[[type], Any]) -> None:
-    """As SQLAlchemy has it."""
+def test_parts_can_be_given_by_name(target: Callable[[type], Any]) -> None:
+    """Parts can be given by name or by a function, as in SQLAlchemy."""
     parts = a_part_table(root := a_table())
     map_part(part := a_part(), parts)
     kind = a_root(parts=SORTED)
@@ -78,7 +78,7 @@ def test_parts_can_be_given_by_name_or_by_a_function(target: Callable[[type], An
 
 
 def test_what_sqlalchemy_refuses_leaves_nothing() -> None:
-    """Parts without a foreign key, for example, or of an unknown name."""
+    """A mapping that SQLAlchemy refuses leaves nothing: parts without a foreign key, or of an unknown name."""
     parts = Table("parts", MetaData(), Column("number", Integer, primary_key=True), Column("name", String(9)))
     map_part(part := a_part(), parts)
     for target, error in ((part, NoForeignKeysError), ("Nothing", InvalidRequestError)):
@@ -89,8 +89,8 @@ def test_what_sqlalchemy_refuses_leaves_nothing() -> None:
         configure_mappers()
 
 
-def test_a_class_that_was_refused_can_be_mapped_rightly() -> None:
-    """SQLAlchemy has let it go."""
+def test_a_refused_class_can_be_mapped_rightly() -> None:
+    """A class that was refused can be mapped rightly: SQLAlchemy keeps nothing of it."""
     kind, table = a_root(n=field()), a_table(Column("n", BigInteger))
     with pytest.raises(ValueError, match="leave out deferred"):
         map_aggregate(kind, table, properties={"n": deferred(table.c.n)})
@@ -101,7 +101,7 @@ def test_a_class_that_was_refused_can_be_mapped_rightly() -> None:
 
 
 def test_mapping_a_class_again_changes_nothing() -> None:
-    """Importing is enough, and mapping once more does no harm."""
+    """Mapping a class again changes nothing: importing is enough, and a second call does no harm."""
     root = map_parts()
     before = inspect(root)
     map_aggregate(root, a_table(), properties={"wrong": owns("Nothing")})
@@ -109,21 +109,21 @@ def test_mapping_a_class_again_changes_nothing() -> None:
     assert makers[root]().__class__ is root
 
 
-def test_an_object_that_was_made_before_its_class_was_mapped_is_refused(sqlite_engine: Engine) -> None:
-    """It has none of SQLAlchemy's state, so its changes could not be noticed."""
+def test_an_object_made_before_mapping_is_refused(sqlite_engine: Engine) -> None:
+    """An object that was made before its class was mapped is refused: its changes could not be noticed."""
     early = (kind := a_root())()
     map_aggregate(kind, a_table())
     with SqlShop(sqlite_engine) as uow, pytest.raises(UnitOfWorkMisuse, match="was made before its class was mapped"):
         uow.register_new(early)
 
 
-def test_the_members_of_a_mapped_class_can_be_listed() -> None:
-    """As help() and many tools do."""
+def test_members_of_a_mapped_class_can_be_listed() -> None:
+    """The members of a mapped class can be listed, as help() and many tools do."""
     assert {"change_email", "email"} < dict(getmembers(Member)).keys()
 
 
 def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:
-    """On the class and on its attributes, as SQLAlchemy has them."""
+    """A project's listeners to the class and its attributes still run, as in SQLAlchemy."""
     seen: list[str] = []
     listeners: list[tuple[Any, str, Any]] = [
         (Order, "before_insert", lambda *_: seen.append("insert")),
@@ -148,8 +148,8 @@ def test_listeners_of_a_project_still_run(sqlite_engine: Engine) -> None:
             event.remove(*listener)
 
 
-def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: Engine) -> None:
-    """In bulk too, and when a row is changed; reading what it has computed then leaves the rest of the object alone."""
+def test_unmapped_columns_belong_to_the_database(sqlite_engine: Engine) -> None:
+    """The database fills columns without an attribute, in bulk and on change. Reading them touches nothing else."""
     table = a_table(
         Column("a", Integer, server_default="5", nullable=False), Column("b", Integer, Computed("version * 2"))
     )
@@ -174,7 +174,7 @@ def test_columns_without_an_attribute_are_left_to_the_database(sqlite_engine: En
 
 
 def test_a_reference_to_a_text_needs_its_type() -> None:
-    """PostgreSQL could not compare the two in a join."""
+    """A reference to a text needs its type: PostgreSQL could not compare the two in a join."""
     table = a_table(Column("sku", String(60), ForeignKey(wares.c.id), nullable=False), meta=MetaData())
     kind = a_root(sku=field(type=str, metadata={"max_length": 60}))
     map_aggregate(kind, table)
@@ -185,7 +185,7 @@ def test_a_reference_to_a_text_needs_its_type() -> None:
 
 
 def test_a_list_is_never_read_later(sqlite_engine: Engine) -> None:
-    """Not even if a repository lets SQLAlchemy forget it: it could be of another version than its root."""
+    """A list is never read later, even if a repository expires it: it could be of another version than its root."""
     with SqlShop(sqlite_engine) as uow:
         uow.products.add(product := new_product())
         uow.flush()

@@ -1,4 +1,4 @@
-"""What cannot be mapped is refused when it is mapped, in words that say what to write instead."""
+"""A mapping that is not possible is refused when it is made, in words that say what to write instead."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ ROWS = (
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_cannot_be_mapped_is_refused(case: str) -> None:
-    """With a message that names it and says what to write; it can be mapped rightly then."""
+    """A wrong mapping is refused. The message names it and says what to write. Then it can be mapped rightly."""
     wrong, name, advice = CASES[case]
     tables, kinds = mapped_tables(), set(makers)
     with pytest.raises(ValueError, match="cannot be mapped") as caught:
         wrong()
     assert f"{name} cannot be mapped: {advice}" == str(caught.value)
-    mapped = {kind.__name__ for kind in set(makers) - kinds}  # such as parts that were right
+    mapped = {kind.__name__ for kind in set(makers) - kinds}  # such as valid parts
     assert name.partition(".")[0] not in mapped
     assert len(tables) + len(mapped) == len(mapped_tables())
     configure_mappers()
 
 
 def test_each_row_of_the_tables_has_a_case() -> None:
-    """And each case meets one."""
+    """Each row of the tables has a case, and each case meets a row."""
     assert sorted(advice for _, advice in ROWS) == sorted({advice for _, _, advice in CASES.values()})

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL: what a connection and a table are set to, and how a broken constraint is recognized."""
+"""MariaDB and MySQL: the settings of a connection and a table, and how a broken constraint is recognized."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ODD_SETTINGS = [
 
 @pytest.fixture(scope="module")
 def odd_server() -> Iterator[str]:
-    """The URL of a server that is set up otherwise than the program needs, in everything that it may rely on."""
+    """The URL of a server with other settings than the program needs, in everything that it may rely on."""
     if "TEST_MARIADB_URL" in os.environ:
         pytest.skip("the settings of somebody else's server cannot be changed")
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +76,7 @@ def odd_engine(odd_server: str) -> Iterator[Engine]:
 
 
 def settings(url: str, timeout: float, names: list[str]) -> dict[str, object]:
-    """Return what a connection of an engine is set to."""
+    """Return the settings of an engine's connection."""
     engine = make_engine(url, timeout)
     with engine.connect() as connection:
         found = {name: connection.exec_driver_sql(f"SELECT @@SESSION.{name}").scalar() for name in names}
@@ -85,19 +85,15 @@ def settings(url: str, timeout: float, names: list[str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("timeout", "seconds"), [(0.1, 1), (1.4, 1), (1.6, 2), (30.0, 30)])
-def test_a_writer_waits_for_a_lock_no_longer_than_it_is_told(
-    mariadb_database: str, timeout: float, seconds: int
-) -> None:
-    """In whole seconds, and one at the least, because the server knows no fractions; for rows and for tables."""
+def test_a_writer_waits_up_to_the_limit(mariadb_database: str, timeout: float, seconds: int) -> None:
+    """A writer waits for a row or a table up to the limit: in whole seconds, at least one, as the server counts."""
     expected = {"innodb_lock_wait_timeout": seconds, "lock_wait_timeout": seconds}
     assert expected == settings(mariadb_database, timeout, list(expected))
 
 
 @pytest.mark.parametrize(("option", "seconds"), [("", 2), ("?connect_timeout=7", 7)])
-def test_the_driver_waits_for_a_connection_no_longer_than_it_is_told(
-    mariadb_server: str, option: str, seconds: int
-) -> None:
-    """Unless the URL itself says otherwise."""
+def test_the_driver_connects_within_the_limit(mariadb_server: str, option: str, seconds: int) -> None:
+    """The driver waits for a connection up to the limit, unless the URL says otherwise."""
     engine = make_engine(mariadb_server + option, timeout=1.6)
     told: dict[str, Any] = {}
     event.listen(engine, "do_connect", lambda _dialect, _record, _arguments, options: told.update(options))
@@ -106,8 +102,8 @@ def test_the_driver_waits_for_a_connection_no_longer_than_it_is_told(
     assert seconds == told["connect_timeout"]
 
 
-def test_a_connection_is_set_up_alike_on_every_server(mariadb_server: str, odd_server: str) -> None:
-    """READ COMMITTED, strict, and able to send every character."""
+def test_a_connection_is_alike_on_every_server(mariadb_server: str, odd_server: str) -> None:
+    """A connection is alike on every server: READ COMMITTED, strict, and able to send every character."""
     expected = {
         "character_set_client": "utf8mb4",
         "character_set_connection": "utf8mb4",
@@ -121,7 +117,7 @@ def test_a_connection_is_set_up_alike_on_every_server(mariadb_server: str, odd_s
 
 
 def test_what_the_url_sets_has_precedence(mariadb_server: str) -> None:
-    """Its own init_command is all that a connection is told; its sql_mode is taken instead of ours."""
+    """The URL has precedence: its init_command is the only one, and its sql_mode replaces ours."""
     init = quote("SET SESSION innodb_lock_wait_timeout = 7, tx_isolation = 'REPEATABLE-READ'", safe="")
     names = ["innodb_lock_wait_timeout", "tx_isolation", "sql_mode"]
     assert [7, "REPEATABLE-READ", "ANSI_QUOTES"] == list(
@@ -129,8 +125,8 @@ def test_what_the_url_sets_has_precedence(mariadb_server: str) -> None:
     )
 
 
-def test_tables_are_made_alike_whatever_the_defaults_of_server_and_database_are(odd_engine: Engine) -> None:
-    """With transactions, with texts that are compared to the last character, and with times to the microsecond."""
+def test_tables_are_alike_on_every_server(odd_engine: Engine) -> None:
+    """Tables are alike whatever the defaults: with transactions, exact texts, and times to the microsecond."""
     tables = "SELECT table_name, engine, table_collation FROM information_schema.tables WHERE table_schema = schema()"
     columns = (
         "SELECT DISTINCT coalesce(collation_name, column_type) FROM information_schema.columns"
@@ -145,8 +141,8 @@ def test_tables_are_made_alike_whatever_the_defaults_of_server_and_database_are(
     assert {"utf8mb4_nopad_bin", "utf8mb4_bin", "datetime(6)", "time(6)"} == types  # utf8mb4_bin is that of JSON
 
 
-def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine: Engine) -> None:
-    """Names of all scripts, times in UTC to the microsecond; and a name is refused as taken."""
+def test_a_server_with_odd_settings_works(odd_engine: Engine) -> None:
+    """A server with odd settings stores names of all scripts and times to the microsecond, and refuses a taken name."""
     storage = sql_storage(odd_engine)
     member = Member(name="мир", email="ü@example.com", created_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
     with storage.unit() as uow:
@@ -160,8 +156,8 @@ def test_a_server_with_odd_settings_stores_what_every_other_one_does(odd_engine:
 
 
 @pytest.mark.promise(7)
-def test_a_taken_value_is_recognized_in_every_language_of_the_server(odd_server: str, odd_engine: Engine) -> None:
-    """Not in all of them does the key's name come last."""
+def test_a_taken_value_in_every_server_language(odd_server: str, odd_engine: Engine) -> None:
+    """A taken value is recognized in every language of the server. In some, the key's name does not come last."""
     storage = sql_storage(odd_engine)
     stored_member(storage, "ann")
     refused = {}
@@ -177,7 +173,7 @@ def test_a_taken_value_is_recognized_in_every_language_of_the_server(odd_server:
 
 
 def refuse_rows(engine: Engine, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the driver refuse every new row with a message of the server's for a duplicate."""
+    """Let the driver refuse every new row with the server's message for a duplicate."""
     execute = engine.dialect.do_execute
 
     def refuse(cursor: Any, statement: str, *arguments: Any) -> None:
@@ -203,7 +199,7 @@ def refuse_rows(engine: Engine, message: str, monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 @pytest.mark.parametrize("value", ["x", "x' for key 'uq_members_email", "x' for key 'members.PRIMARY", "", "'", "\n"])
-def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
+def test_the_key_is_at_the_end_of_the_message(
     mariadb_engine: Engine,
     monkeypatch: pytest.MonkeyPatch,
     value: str,
@@ -211,7 +207,10 @@ def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
     expected: type[Exception],
     says: str,
 ) -> None:
-    """Behind the value, which the caller may have chosen; MySQL writes the table's name before it."""
+    """The broken constraint is at the end of the message, after the value, which the caller may have chosen.
+
+    MySQL writes the table's name before it.
+    """
     refuse_rows(mariadb_engine, f"Duplicate entry '{value}' for key '{key}'", monkeypatch)
     with pytest.raises(expected, match=says), SqlShop(mariadb_engine) as uow:
         uow.members.add(new_member("ann"))
@@ -219,10 +218,8 @@ def test_the_broken_constraint_is_the_one_at_the_end_of_the_message(
 
 
 @pytest.mark.promise(7)
-def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_lines(
-    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its name is what one must know to declare the error."""
+def test_an_undeclared_key_is_named(mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key without a domain error is named, also after a value of several lines: its name is needed to declare it."""
     refuse_rows(mariadb_engine, "Duplicate entry 'one\ntwo' for key 'ux_members_active'", monkeypatch)
     with pytest.raises(IntegrityViolation, match="ux_members_active"), SqlShop(mariadb_engine) as uow:
         uow.members.add(new_member("ann"))
@@ -242,10 +239,13 @@ def test_a_key_without_a_domain_error_is_named_also_behind_a_value_of_several_li
         ("INSERT INTO other_members (id) VALUES (1)", "Duplicate entry 'x' for key 'PRIMARY'", "PRIMARY"),
     ],
 )
-def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
+def test_a_duplicate_of_another_table(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, statement: str, message: str, constraint: str
 ) -> None:
-    """Named as the server names it: here about rows that a statement of one's own writes to a table of one's own."""
+    """A duplicate in a table that is not mapped is an integrity violation, named as the server names it.
+
+    Here the caller's own statement writes to the caller's own table.
+    """
     refuse_rows(mariadb_engine, message, monkeypatch)
     with pytest.raises(IntegrityViolation) as caught, SqlShop(mariadb_engine) as uow, uow.writing:
         uow.connection.execute(text(statement))
@@ -253,8 +253,8 @@ def test_a_duplicate_that_is_none_of_a_mapped_table_is_an_integrity_violation(
 
 
 @pytest.mark.promise(16)
-def test_ids_of_every_kind_are_in_the_order_of_their_values(mariadb_engine: Engine) -> None:
-    """The server's own type for them would sort some by another order than Python and the other databases."""
+def test_ids_of_every_kind_are_sorted_by_value(mariadb_engine: Engine) -> None:
+    """Ids of every kind are sorted by value. The server's own type would sort some in another order."""
     time_based, random = "d41f27d6-e7d3-11f1-b725-02fc00000001", "121ecb31-3922-4a2f-a3fe-7e0dfc4f6ee6"
     smallest, greatest = UUID(int=0), UUID(int=2**128 - 1)
     ids = [greatest, UUID(random), UUID(time_based), new_id(), UUID(int=3 << 96), UUID(int=2 << 96 | 1 << 76), smallest]
@@ -265,8 +265,8 @@ def test_ids_of_every_kind_are_in_the_order_of_their_values(mariadb_engine: Engi
     assert sorted(ids) == [row["id"] for row in stored_values(sql_storage(mariadb_engine))]
 
 
-def test_a_value_that_does_not_fit_is_refused_and_not_cut(odd_engine: Engine) -> None:
-    """Even by a server that would cut it by default."""
+def test_a_value_that_does_not_fit_is_refused(odd_engine: Engine) -> None:
+    """A value that does not fit is refused and not cut, even by a server that would cut it by default."""
     row = {"id": new_id(), "reference": "x" * 101, "version": 1}
     with pytest.raises(StorageError, match="Data too long for column 'reference'"), SqlShop(odd_engine) as uow:
         uow.session.execute(insert(orders), row)
@@ -274,8 +274,11 @@ def test_a_value_that_does_not_fit_is_refused_and_not_cut(odd_engine: Engine) ->
 
 
 @pytest.mark.promise(7)
-def test_a_lock_waited_for_in_vain_ends_the_whole_unit_where_the_server_is_told_to(odd_engine: Engine) -> None:
-    """Then not even a savepoint can go on: what the unit did before it is gone, and that is said."""
+def test_a_lock_timeout_may_end_the_whole_unit(odd_engine: Engine) -> None:
+    """A lock timeout ends the unit where the server is set up so. Not even a savepoint can go on.
+
+    The error says that the earlier work is gone.
+    """
     storage = sql_storage(odd_engine)
     ann = stored_member(storage, "ann")
     with odd_engine.begin() as other, storage.unit() as uow:
@@ -299,10 +302,11 @@ def test_a_lock_waited_for_in_vain_ends_the_whole_unit_where_the_server_is_told_
     ],
     ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
 )
-def test_a_server_that_cannot_be_used_is_named_without_the_password(
-    mariadb_server: str, change: dict[str, Any], match: str
-) -> None:
-    """In the server's or the driver's own words; it may be tried again."""
+def test_an_unusable_server_is_named(mariadb_server: str, change: dict[str, Any], match: str) -> None:
+    """A server that cannot be used is named without the password, in the server's or the driver's words.
+
+    The error may be tried again.
+    """
     url = make_url(mariadb_server).set(**{"password": "secret", **change})
     if "database" in change:
         url = url.set(password=make_url(mariadb_server).password)
@@ -313,14 +317,12 @@ def test_a_server_that_cannot_be_used_is_named_without_the_password(
 
 
 class TimeIsUp(Exception):
-    """What a handler of a signal may raise, at any moment."""
+    """The error of a signal handler, which may come at any moment."""
 
 
 @pytest.mark.promise(7, 14, 15)
-def test_a_connection_whose_answer_was_not_read_is_given_up(
-    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next unit would take that answer for one of its own, and be told that it has stored what it has not."""
+def test_an_unread_answer_ends_the_connection(mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose answer was not read is given up. The next unit would take that answer for its own."""
     stored_member(sql_storage(mariadb_engine), "ann")
     driver: Any = pymysql.connections.Connection
     read = driver._read_query_result  # noqa: SLF001  # a moment that no signal can be made to meet

@@ -1,4 +1,4 @@
-"""Promises 7, 8, 10 and 14 on MariaDB: deadlocks, and locks that are waited for in vain."""
+"""Promises 7, 8, 10 and 14 on MariaDB: deadlocks and lock timeouts."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ pymysql = pytest.importorskip("pymysql")
 
 @pytest.fixture
 def ann(mariadb_engine: Engine) -> Member:
-    """A member who is stored, and whose row the rivals below wait for."""
+    """A stored member, whose row the rivals below wait for."""
     return stored_member(sql_storage(mariadb_engine), "ann")
 
 
 @pytest.fixture
 def bob(ann: Member, mariadb_engine: Engine) -> Member:  # noqa: ARG001  # stored after her
-    """A member who is stored, and whose row the rivals below hold."""
+    """A stored member, whose row the rivals below hold."""
     return stored_member(sql_storage(mariadb_engine), "bob")
 
 
 def somebody() -> Member:
-    """Return a member of a name that no test has had, because one that was given up before can lock its neighbours."""
+    """Return a member with a new name: one that was given up before can lock its neighbours."""
     return new_member(f"member-{new_id()}")
 
 
@@ -52,9 +52,9 @@ def deactivate(connection: Connection, member: Member) -> None:
 
 @contextmanager
 def rival(engine: Engine, *, holds: Member, wants: Member) -> Iterator[None]:
-    """Let another transaction hold the row of one member and wait for that of another one; at the end it rolls back.
+    """Let another transaction hold the row of one member and wait for that of another. At the end it rolls back.
 
-    When a deadlock comes of it, this is the one that goes on: the server gives up the one that has written less.
+    In a deadlock this one goes on: the server gives up the one that has written less.
     """
     with engine.connect() as connection, ThreadPoolExecutor(1) as pool:
         rows = [{**values(somebody()), "version": 1} for _ in range(50)]
@@ -67,8 +67,8 @@ def rival(engine: Engine, *, holds: Member, wants: Member) -> Iterator[None]:
 
 
 @pytest.mark.promise(8)
-def test_after_a_deadlock_a_unit_can_be_used_again(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
-    """For the same work in its next block; the objects of the first one can be read, and hold what was done to them."""
+def test_a_unit_is_usable_after_a_deadlock(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
+    """After a deadlock the unit can do the same work in its next block. The first block's objects keep their values."""
     storage = sql_storage(mariadb_engine)
     uow = storage.unit()
     with pytest.raises(TransactionLost), uow:
@@ -91,10 +91,8 @@ def test_after_a_deadlock_a_unit_can_be_used_again(mariadb_engine: Engine, ann: 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("how", ["a change", "a removal"])
-def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
-    mariadb_engine: Engine, ann: Member, bob: Member, how: str
-) -> None:
-    """The server has undone what was done before the savepoint, too, so there is nothing to go on with."""
+def test_a_deadlock_in_a_savepoint_ends_the_unit(mariadb_engine: Engine, ann: Member, bob: Member, how: str) -> None:
+    """A deadlock inside a savepoint ends the unit: the server has also undone the work before the savepoint."""
     storage = sql_storage(mariadb_engine)
     uow = storage.unit()
     with uow:
@@ -105,7 +103,7 @@ def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
             if how == "a change":
                 mine[1].deactivate()
             else:
-                uow.members.remove(mine[1])  # which is written by this call
+                uow.members.remove(mine[1])  # this call writes it
             written(uow)
         for use in (uow.members.page, uow.commit, uow.savepoint().__enter__):
             with pytest.raises(UnitOfWorkMisuse, match="ended this unit of work"):
@@ -120,10 +118,8 @@ def test_a_deadlock_inside_a_savepoint_ends_the_whole_unit(
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("how", ["by the caller's error", "by a rollback"])
-def test_after_a_deadlock_inside_a_savepoint_the_unit_can_be_left_in_every_way(
-    mariadb_engine: Engine, ann: Member, bob: Member, how: str
-) -> None:
-    """The rollback has nothing to do any more: it hides no error, and raises none."""
+def test_leaving_after_a_deadlock_in_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member, how: str) -> None:
+    """After a deadlock inside a savepoint the unit can be left in every way. The rollback hides and raises nothing."""
     uow = SqlShop(mariadb_engine)
     with pytest.raises(ZeroDivisionError), uow:
         mine = [uow.members.get(member.id) for member in (ann, bob)]
@@ -137,7 +133,7 @@ def test_after_a_deadlock_inside_a_savepoint_the_unit_can_be_left_in_every_way(
 
 
 def swallow_a_deadlock(uow: SqlShop, engine: Engine, ann: Member, bob: Member) -> None:
-    """Lose the transaction, and the error that says so, by a statement of one's own."""
+    """Lose the transaction, and swallow the error that says so, by the caller's own statement."""
     uow.members.get(ann.id).deactivate()
     uow.members.page()
     with rival(engine, holds=bob, wants=ann), suppress(TransactionLost):
@@ -147,10 +143,11 @@ def swallow_a_deadlock(uow: SqlShop, engine: Engine, ann: Member, bob: Member) -
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("then", ["nothing", "a query", "an addition", "a statement", "a savepoint"])
-def test_a_commit_after_a_deadlock_that_somebody_swallowed_is_refused(
-    mariadb_engine: Engine, ann: Member, bob: Member, then: str
-) -> None:
-    """The server would store what came after the deadlock alone; the unit's next block works."""
+def test_a_commit_after_a_swallowed_deadlock(mariadb_engine: Engine, ann: Member, bob: Member, then: str) -> None:
+    """A commit after a swallowed deadlock is refused. The server would store only the later work.
+
+    The unit's next block works.
+    """
     storage = sql_storage(mariadb_engine)
     uow = SqlShop(mariadb_engine)
     with uow:
@@ -189,10 +186,8 @@ def test_a_deadlock_swallowed_on_a_raw_cursor(mariadb_engine: Engine, ann: Membe
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("left", ["normally", "by an error"])
-def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end(
-    mariadb_engine: Engine, ann: Member, bob: Member, left: str
-) -> None:
-    """The savepoint has gone with the transaction, so that it can be neither kept nor undone."""
+def test_a_deadlock_swallowed_in_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member, left: str) -> None:
+    """A deadlock swallowed inside a savepoint is raised at its end: the savepoint is gone with its transaction."""
     storage = sql_storage(mariadb_engine)
     with SqlShop(mariadb_engine) as uow:
         uow.members.add(somebody())
@@ -206,10 +201,8 @@ def test_a_deadlock_that_somebody_swallowed_inside_a_savepoint_is_met_at_its_end
 
 
 @pytest.mark.promise(14)
-def test_a_rollback_after_a_deadlock_that_somebody_swallowed_leaves_nothing(
-    mariadb_engine: Engine, ann: Member, bob: Member
-) -> None:
-    """Nor does it keep the unit's next block from its commit."""
+def test_a_rollback_after_a_swallowed_deadlock(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
+    """A rollback after a swallowed deadlock leaves nothing. The unit's next block can commit."""
     storage = sql_storage(mariadb_engine)
     uow = SqlShop(mariadb_engine)
     with uow:
@@ -225,10 +218,8 @@ def test_a_rollback_after_a_deadlock_that_somebody_swallowed_leaves_nothing(
 
 
 @pytest.mark.promise(14)
-def test_a_race_that_is_lost_at_the_commit_itself_surely_left_nothing(
-    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a cluster says it, whose nodes compare their transactions at the end."""
+def test_a_race_lost_at_the_commit_left_nothing(mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A race that is lost at the commit certainly stored nothing. A cluster compares its transactions at the end."""
     storage = sql_storage(mariadb_engine)
 
     def lose(connection: Any) -> None:
@@ -245,10 +236,11 @@ def test_a_race_that_is_lost_at_the_commit_itself_surely_left_nothing(
 
 
 @pytest.mark.promise(10)
-def test_a_lock_waited_for_in_vain_inside_a_savepoint_leaves_the_unit_usable(
-    mariadb_engine: Engine, ann: Member, bob: Member
-) -> None:
-    """By default the server undoes the statement alone: the error may be tried again, and the rest is stored."""
+def test_a_lock_timeout_in_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
+    """A lock timeout inside a savepoint leaves the unit usable. By default only the statement is undone.
+
+    The error may be tried again, and the rest is stored.
+    """
     storage = sql_storage(mariadb_engine)
     with mariadb_engine.connect() as other, storage.unit() as uow:
         deactivate(other, bob)
@@ -266,10 +258,8 @@ def test_a_lock_waited_for_in_vain_inside_a_savepoint_leaves_the_unit_usable(
 
 
 @pytest.mark.promise(7)
-def test_a_lock_waited_for_in_vain_outside_of_a_savepoint_ends_the_unit(
-    mariadb_engine: Engine, ann: Member, bob: Member
-) -> None:
-    """Nothing of it is stored, although the server would go on."""
+def test_a_lock_timeout_outside_of_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
+    """A lock timeout outside of a savepoint ends the unit. Nothing is stored, although the server would go on."""
     storage = sql_storage(mariadb_engine)
     with mariadb_engine.connect() as other, storage.unit() as uow:
         deactivate(other, bob)

@@ -19,7 +19,7 @@ pymysql = pytest.importorskip("pymysql")
 
 
 def give_up_at_updates(engine: Engine, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server roll the whole transaction back at every UPDATE, and answer with an error."""
+    """Let the server roll back the whole transaction at every UPDATE and answer with an error."""
     execute = engine.dialect.do_execute
 
     def give_up(cursor: Any, statement: str, *arguments: Any) -> None:
@@ -31,18 +31,18 @@ def give_up_at_updates(engine: Engine, number: int, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(engine.dialect, "do_execute", give_up)
 
 
-# The errors for which InnoDB rolls back the whole transaction and not the statement alone: a changed row where
-# innodb_snapshot_isolation is on, too many locks, and a deadlock.
+# The errors for which InnoDB rolls back the whole transaction, not the statement alone: a changed row with
+# innodb_snapshot_isolation, too many locks, and a deadlock.
 GIVEN_UP = [1020, 1206, 1213]
 
 
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("number", GIVEN_UP)
 @pytest.mark.parametrize("by", ["a change", "a statement"])
-def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_unit(
+def test_a_transaction_lost_in_a_savepoint(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int, by: str
 ) -> None:
-    """Otherwise its commit would store what came after the savepoint alone."""
+    """A transaction lost in a savepoint, for any reason, ends the unit. Its commit would store only later work."""
     storage = sql_storage(mariadb_engine)
     ann = stored_member(storage)
     give_up_at_updates(mariadb_engine, number, monkeypatch)
@@ -62,10 +62,10 @@ def test_whatever_made_the_server_give_a_transaction_up_in_a_savepoint_ends_the_
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("number", GIVEN_UP)
-def test_a_commit_is_refused_after_whatever_made_the_server_give_the_transaction_up(
+def test_a_commit_of_a_lost_transaction_is_refused(
     mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Also if somebody swallowed the error."""
+    """A commit is refused after the server gave up the transaction, for any reason, also if the error was swallowed."""
     storage = sql_storage(mariadb_engine)
     ann = stored_member(storage)
     give_up_at_updates(mariadb_engine, number, monkeypatch)
@@ -80,8 +80,11 @@ def test_a_commit_is_refused_after_whatever_made_the_server_give_the_transaction
 
 
 @pytest.mark.promise(10)
-def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine: Engine) -> None:
-    """At a higher level of isolation, which a URL can choose, the server refuses to overwrite what it does not see."""
+def test_an_old_snapshot_in_a_savepoint(mariadb_engine: Engine) -> None:
+    """A snapshot that is too old in a savepoint ends the unit.
+
+    At a higher isolation level, which a URL can choose, the server refuses to overwrite what it does not see.
+    """
     with mariadb_engine.connect() as connection:
         if not connection.exec_driver_sql("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'").first():
             pytest.skip("this server does not know such snapshots")
@@ -93,7 +96,7 @@ def test_a_snapshot_that_is_too_old_in_a_savepoint_ends_the_unit(mariadb_engine:
     try:
         with SqlShop(engine) as uow:
             mine = uow.members.get(ann.id)
-            # A name that no test has had, because one that was given up before can lock its neighbours.
+            # A new name, because one that was given up before can lock its neighbours.
             uow.members.add(new_member(f"cid{new_id()}"))
             with storage.unit() as other:
                 other.members.get(ann.id).deactivate()
@@ -138,11 +141,9 @@ def test_a_taken_name_that_hides_a_lost_transaction_ends_the_unit(
 
 
 @pytest.mark.promise(14)
-def test_the_connection_of_a_lost_transaction_serves_the_next_one(
-    mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was lost is lost once: a commit on the same connection is not refused for it."""
-    mariadb_engine.dispose()  # so that there is one connection alone
+def test_the_connection_of_a_lost_transaction(mariadb_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection of a lost transaction serves the next one. Its commit is not refused."""
+    mariadb_engine.dispose()  # so there is only one connection
     storage = sql_storage(mariadb_engine)
     with monkeypatch.context() as patch, SqlShop(mariadb_engine) as uow:
         give_up_at_updates(mariadb_engine, 1213, patch)

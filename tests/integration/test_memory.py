@@ -27,8 +27,8 @@ COUNT = 10 * STREAM_BATCH
 def no_collector() -> Iterator[None]:
     """Let reference counts alone decide what is alive.
 
-    When the garbage collector runs differs between versions of Python. It closes generators that other tests have left,
-    and a traceback of that holds the frames of this test.
+    Versions of Python run the garbage collector at different times. It closes generators of other tests, and such a
+    traceback holds the frames of this test.
     """
     gc.collect()
     gc.disable()
@@ -38,8 +38,8 @@ def no_collector() -> Iterator[None]:
 
 @pytest.mark.promise(16)
 @pytest.mark.usefixtures("no_collector")
-def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None:
-    """Of what the caller lets go, the unit keeps nothing."""
+def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine) -> None:
+    """A stream and a bulk hold few objects at a time: the unit keeps none that the caller has dropped."""
     alive: WeakSet[Member] = WeakSet()
 
     def watched(members: Iterable[Member]) -> Iterator[Member]:
@@ -54,18 +54,18 @@ def test_a_stream_and_a_bulk_addition_hold_few_at_a_time(engine: Engine) -> None
         held += [len(alive) for _ in watched(uow.members.stream())]
         uow.commit()
     assert COUNT + 1 == len(held)
-    assert max(held) <= STREAM_BATCH + 1  # and the one at hand
+    assert max(held) <= STREAM_BATCH + 1  # and the current one
 
 
 @pytest.mark.promise(16)
-def test_a_stream_of_aggregates_with_parts_holds_few(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The parts keep their root alive, and not longer than the caller keeps a part."""
+def test_a_stream_with_parts_holds_few(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of aggregates with parts holds few: parts keep their root alive only while the caller keeps a part."""
     monkeypatch.setattr("domain.repository.STREAM_BATCH", 10)
     storage = sql_storage(engine)
     stored(storage, *[f"sku-{number:02}" for number in range(50)])
     alive: WeakSet[Product] = WeakSet()
     held = []
-    gc.freeze()  # so that the many collections look only at what follows
+    gc.freeze()  # so the many collections look only at what follows
     with storage.unit() as uow:
         for product in products(uow).stream():
             alive.add(product)
@@ -77,8 +77,8 @@ def test_a_stream_of_aggregates_with_parts_holds_few(engine: Engine, monkeypatch
 
 
 @pytest.mark.promise(16)
-def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) -> None:
-    """Not even the few bytes that say that an object was there."""
+def test_a_long_stream_leaves_nothing_more_behind(engine: Engine) -> None:
+    """A long stream leaves no more behind than a short one, not even a few bytes for each object."""
     with SqlShop(engine) as uow:
         uow.members.add_many(new_member(f"member{number}") for number in range(COUNT))
         before = dead_references()
@@ -89,15 +89,15 @@ def test_a_long_stream_leaves_no_more_behind_than_a_short_one(engine: Engine) ->
 
 
 def made_while_collecting() -> ref[Member]:
-    """Return a reference to a member that this function holds while the garbage collector runs, and no longer."""
+    """Return a reference to a member that this function holds only while the garbage collector runs."""
     member = new_member("ann")
     gc.collect()
     return ref(member)
 
 
 @pytest.mark.promise(16)
-def test_a_bulk_leaves_nothing_that_holds_later_frames(engine: Engine) -> None:
-    """The garbage collector may close what is left of it in the middle of other work, and must keep nothing of that."""
+def test_a_bulk_leaves_no_frames(engine: Engine) -> None:
+    """A bulk leaves nothing that holds later frames. The garbage collector may close its rest during other work."""
     with SqlShop(engine) as uow:
         uow.members.add_many([new_member("bob")])
         assert made_while_collecting()() is None
@@ -105,5 +105,5 @@ def test_a_bulk_leaves_nothing_that_holds_later_frames(engine: Engine) -> None:
 
 
 def dead_references() -> int:
-    """Return how many references there are to objects that are gone."""
+    """Return how many references to dead objects exist."""
     return sum(type(one) is ref and one() is None for one in gc.get_objects())

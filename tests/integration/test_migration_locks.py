@@ -26,10 +26,8 @@ def impatient(empty_url: str) -> Iterator[Schema]:
 
 
 @pytest.mark.parametrize("change", ["upgrade", "downgrade", "stamp"])
-def test_a_program_that_upgrades_for_too_long_is_not_waited_for(
-    empty_engine: Engine, impatient: Schema, change: str
-) -> None:
-    """The second one says who is in the way, and that it may be tried again."""
+def test_a_long_upgrade_is_not_waited_for(empty_engine: Engine, impatient: Schema, change: str) -> None:
+    """A program does not wait for a long upgrade. It names the other one, and the error may be tried again."""
     arguments = () if change == "upgrade" else ("base",)
     with migrating(empty_engine), pytest.raises(StorageUnavailable) as caught:
         getattr(impatient, change)(*arguments)
@@ -40,7 +38,7 @@ def test_a_program_that_upgrades_for_too_long_is_not_waited_for(
 
 
 def test_a_table_that_is_in_use_is_not_waited_for(server_engine: Engine) -> None:
-    """Such as one that a transaction reads: the words are the same."""
+    """A table in use, such as one that a transaction reads, is not waited for. The words are the same."""
     with server_engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE held (id INTEGER)")
     impatient = make_engine(server_engine.url.render_as_string(hide_password=False), 0.1)
@@ -58,13 +56,13 @@ def test_a_table_that_is_in_use_is_not_waited_for(server_engine: Engine) -> None
 
 @pytest.fixture
 def cluster_url(mariadb_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a database on a MariaDB that is taken for a node of a Galera cluster."""
+    """The URL of a database on a MariaDB that counts as a node of a Galera cluster."""
     monkeypatch.setattr(adapters.sql.migrating, "_GALERA", "SELECT 1")
     return mariadb_database
 
 
 def test_a_cluster_is_locked_by_a_table(cluster_url: str) -> None:
-    """The second program waits in vain; when the first has ended, nothing is left of the lock."""
+    """A cluster is locked by a table. The second program waits in vain. After the first, the lock is gone."""
     first, second = make_engine(cluster_url), make_engine(cluster_url, 0.5)
     with migrating(first), pytest.raises(StorageUnavailable, match="try again when it has ended"):
         Schema(second).upgrade()
@@ -74,8 +72,8 @@ def test_a_cluster_is_locked_by_a_table(cluster_url: str) -> None:
     second.dispose()
 
 
-def test_a_killed_program_leaves_the_lock_of_a_cluster(cluster_url: str) -> None:
-    """The next one says what to do, literally."""
+def test_a_killed_program_leaves_a_clusters_lock(cluster_url: str) -> None:
+    """A killed program leaves the lock of a cluster. The next one says literally what to do."""
     program = (
         "import os, sys; import adapters.sql.migrating as locks; from adapters.sql.engine import make_engine;"
         " locks._GALERA = 'SELECT 1'; lock = locks.migrating(make_engine(sys.argv[1])); lock.__enter__(); os._exit(9)"
@@ -93,7 +91,7 @@ def test_a_killed_program_leaves_the_lock_of_a_cluster(cluster_url: str) -> None
 
 
 def test_a_lock_that_cannot_be_made_is_an_error(cluster_url: str) -> None:
-    """A race is tried again, and nothing else is."""
+    """A lock that cannot be made is an error. Only a race is tried again."""
     engine = make_engine(cluster_url)
     with engine.connect() as reader:
         reader.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
@@ -102,10 +100,8 @@ def test_a_lock_that_cannot_be_made_is_an_error(cluster_url: str) -> None:
     engine.dispose()
 
 
-def test_a_lock_that_another_program_made_just_now_is_waited_for(
-    cluster_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the look and the statement."""
+def test_a_lock_made_in_between_is_waited_for(cluster_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that another program makes between the look and the statement is waited for."""
     engine = make_engine(cluster_url, 0.1)
     with migrating(engine):
         monkeypatch.setattr("sqlalchemy.engine.reflection.Inspector.has_table", lambda *_: False)

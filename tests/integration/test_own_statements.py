@@ -1,4 +1,4 @@
-"""Statements of one's own, on the connection of a unit of work: they belong to its transaction."""
+"""The caller's own statements on the connection of a unit of work belong to its transaction."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.storages import impatient, sql_storage
 
 
 @pytest.mark.promise(1)
-def test_a_statement_sees_what_the_unit_has_written_and_is_undone_with_it(engine: Engine) -> None:
-    """It changes no object of the unit, of which there is one for each identity."""
+def test_a_statement_belongs_to_its_unit(engine: Engine) -> None:
+    """A statement sees what the unit has written and is undone with it. It changes no object of the unit."""
     with SqlShop(engine) as uow:
         uow.members.add(new_member("ann"))
         assert ["ann"] == uow.connection.execute(select(members.c.name)).scalars().all()
@@ -29,8 +29,8 @@ def test_a_statement_sees_what_the_unit_has_written_and_is_undone_with_it(engine
 
 
 @pytest.mark.promise(6)
-def test_a_statement_sees_every_kind_of_write_that_the_unit_has_been_told(engine: Engine) -> None:
-    """An addition, a removal and a change, though none of them had to be written yet."""
+def test_a_statement_sees_every_kind_of_write(engine: Engine) -> None:
+    """A statement sees pending additions, removals and changes, though none had to be written yet."""
     storage = sql_storage(engine)
     ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     with SqlShop(engine) as uow:
@@ -45,8 +45,8 @@ def test_a_statement_sees_every_kind_of_write_that_the_unit_has_been_told(engine
 
 @pytest.mark.promise(1, 2)
 @pytest.mark.parametrize("name", ["ann", "bob"])
-def test_a_statement_is_stored_with_the_only_addition_of_its_unit_or_not_at_all(engine: Engine, name: str) -> None:
-    """Here neither is if the name is taken."""
+def test_a_statement_shares_the_units_commit(engine: Engine, name: str) -> None:
+    """A statement is stored with the only addition of its unit or not at all. Here the name is taken."""
     stored_member(sql_storage(engine), "ann")
     with SqlShop(engine) as uow:
         uow.connection.execute(update(members).values(active=False))
@@ -59,8 +59,8 @@ def test_a_statement_is_stored_with_the_only_addition_of_its_unit_or_not_at_all(
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("before", ["", "/* a comment */ ", "-- a comment\n", "\n  "])
-def test_a_text_that_writes_is_undone_whatever_it_begins_with(engine: Engine, before: str) -> None:
-    """As tools begin statements with a comment that says where they come from."""
+def test_a_text_that_writes_is_undone(engine: Engine, before: str) -> None:
+    """A text that writes is undone however it begins. Tools begin statements with a comment about their origin."""
     stored_member(sql_storage(engine), "ann")
     with SqlShop(engine) as uow:
         uow.connection.execute(
@@ -71,8 +71,8 @@ def test_a_text_that_writes_is_undone_whatever_it_begins_with(engine: Engine, be
 
 
 @pytest.mark.promise(1)
-def test_a_statement_that_goes_to_the_driver_without_parameters_is_undone_with_the_unit(engine: Engine) -> None:
-    """SQLAlchemy has a way of its own for these."""
+def test_a_statement_without_parameters_is_undone(engine: Engine) -> None:
+    """A statement without parameters, which SQLAlchemy treats differently, is undone with the unit."""
     stored_member(sql_storage(engine), "ann")
     with SqlShop(engine) as uow:
         uow.connection.execution_options(no_parameters=True).exec_driver_sql("DELETE FROM members")
@@ -82,8 +82,8 @@ def test_a_statement_that_goes_to_the_driver_without_parameters_is_undone_with_t
 
 @pytest.mark.promise(2, 14)
 @pytest.mark.parametrize("before_the_end", [True, False])
-def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Engine, before_the_end: bool) -> None:
-    """It could store but a part of what the unit has done."""
+def test_a_commit_of_an_ended_transaction(engine: Engine, before_the_end: bool) -> None:
+    """A commit is refused when the caller has ended the transaction: it could store only a part of the work."""
     with SqlShop(engine) as uow:
         uow.members.add(new_member("ann"))
         uow.connection.rollback()
@@ -96,10 +96,8 @@ def test_a_commit_is_refused_when_somebody_has_ended_the_transaction(engine: Eng
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("end", ["rollback", "commit"])
-def test_a_commit_is_refused_when_somebody_has_ended_the_transaction_before_it_was_needed(
-    engine: Engine, end: str
-) -> None:
-    """Also where it would be one statement, which needs none."""
+def test_a_commit_of_a_transaction_ended_early(engine: Engine, end: str) -> None:
+    """A commit is refused even if the transaction was ended before it was needed, for a single statement too."""
     with SqlShop(engine) as uow:
         getattr(uow.connection, end)()
         uow.members.add(new_member("ann"))
@@ -111,10 +109,11 @@ def test_a_commit_is_refused_when_somebody_has_ended_the_transaction_before_it_w
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("goes_on", [False, True])
 @pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT", "commit; "])
-def test_a_commit_is_refused_when_a_statement_has_ended_the_transaction(
-    engine: Engine, end: str, goes_on: bool
-) -> None:
-    """What comes after it would be stored alone; SQLAlchemy and its transaction know nothing of it."""
+def test_a_commit_after_an_ending_statement(engine: Engine, end: str, goes_on: bool) -> None:
+    """A commit is refused when a statement has ended the transaction. Only later work would be stored.
+
+    SQLAlchemy and its transaction do not notice such a statement.
+    """
     with SqlShop(engine) as uow:
         uow.members.add(new_member("ann"))
         uow.connection.exec_driver_sql(end)
@@ -128,8 +127,8 @@ def test_a_commit_is_refused_when_a_statement_has_ended_the_transaction(
     assert "cid" in stored_names(sql_storage(engine))
 
 
-def test_a_table_that_is_changed_in_a_unit_on_mariadb_makes_its_commit_fail(mariadb_engine: Engine) -> None:
-    """The database stores what was done before, at once."""
+def test_a_table_changed_on_mariadb(mariadb_engine: Engine) -> None:
+    """Changing a table in a unit on MariaDB makes its commit fail: the database stores earlier work immediately."""
     with SqlShop(mariadb_engine) as uow:
         uow.members.add(new_member("ann"))
         uow.connection.exec_driver_sql("ALTER TABLE members COMMENT = 'people'")
@@ -139,8 +138,8 @@ def test_a_table_that_is_changed_in_a_unit_on_mariadb_makes_its_commit_fail(mari
 
 
 @pytest.mark.promise(10, 11)
-def test_a_unit_that_has_failed_lends_its_connection_to_nobody(engine: Engine) -> None:
-    """In a savepoint, its statement would be outside of it."""
+def test_a_failed_unit_lends_no_connection(engine: Engine) -> None:
+    """A failed unit lends its connection to no caller. In a savepoint, the statement would be outside of it."""
     stored_member(sql_storage(engine), "ann")
     with SqlShop(engine) as uow:
         with pytest.raises(UnitOfWorkMisuse, match="has failed"), uow.savepoint():
@@ -153,14 +152,14 @@ def test_a_unit_that_has_failed_lends_its_connection_to_nobody(engine: Engine) -
 
 
 @pytest.mark.promise(11)
-def test_outside_of_a_block_there_is_no_connection(engine: Engine) -> None:
-    """Nothing would give it back."""
+def test_no_connection_outside_of_a_block(engine: Engine) -> None:
+    """Outside of a block a unit gives no connection: nothing would return it."""
     with pytest.raises(UnitOfWorkMisuse, match="is not open"):
         _ = SqlShop(engine).connection
 
 
-def test_a_long_result_can_be_read_little_by_little(engine: Engine) -> None:
-    """By SQLAlchemy's own means."""
+def test_a_long_result_can_be_read_in_batches(engine: Engine) -> None:
+    """A long result can be read in batches by SQLAlchemy's own means."""
     stored_member(sql_storage(engine), "ann")
     statement = select(members.c.name)
     with SqlShop(engine) as uow:
@@ -169,8 +168,8 @@ def test_a_long_result_can_be_read_little_by_little(engine: Engine) -> None:
             assert ["ann"] == found.scalars().all()
 
 
-def test_a_connection_without_transactions_can_be_had(engine: Engine) -> None:
-    """Some statements run on no other one; what is written is stored at once."""
+def test_a_connection_without_transactions(engine: Engine) -> None:
+    """A connection without transactions can be had: some statements need it. Its writes are stored immediately."""
     stored_member(sql_storage(engine), "ann")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if engine.dialect.name == "postgresql":
@@ -184,8 +183,8 @@ each_level = pytest.mark.parametrize("level", ["AUTOCOMMIT", "SERIALIZABLE"])
 
 @pytest.mark.promise(14)
 @each_level
-def test_what_a_unit_commits_on_a_connection_whose_level_was_set_before_is_stored(engine: Engine, level: str) -> None:
-    """There is no other one in the pool, and SQLAlchemy has set its level back in its own way."""
+def test_a_commit_after_an_isolation_level_was_set(engine: Engine, level: str) -> None:
+    """A unit's commit on a connection whose level was set earlier is stored: SQLAlchemy has reset it in its own way."""
     with impatient(engine) as own:
         own.connect().execution_options(isolation_level=level).close()
         stored_member(sql_storage(own), "ann")
@@ -193,10 +192,8 @@ def test_what_a_unit_commits_on_a_connection_whose_level_was_set_before_is_store
 
 
 @each_level
-def test_a_connection_to_sqlite_whose_level_was_set_before_is_like_any_other_one(
-    sqlite_engine: Engine, level: str
-) -> None:
-    """Its driver begins no transaction by itself."""
+def test_an_sqlite_connection_with_a_reset_level(sqlite_engine: Engine, level: str) -> None:
+    """An SQLite connection whose level was set earlier is like any other: its driver begins no transaction."""
     levels = []
     with impatient(sqlite_engine) as own:
         for options in ({}, {"isolation_level": level}, {}):
@@ -207,16 +204,16 @@ def test_a_connection_to_sqlite_whose_level_was_set_before_is_like_any_other_one
 
 
 @pytest.mark.promise(14)
-def test_what_a_unit_commits_at_a_level_of_its_own_is_stored(engine: Engine) -> None:
-    """As SQLAlchemy sets it for all connections of a unit."""
+def test_a_commit_at_a_chosen_level_is_stored(engine: Engine) -> None:
+    """A unit's commit is stored at a level that SQLAlchemy sets for all connections of the unit."""
     stored_member(sql_storage(engine.execution_options(isolation_level="SERIALIZABLE")), "ann")
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool) -> None:
-    """The domain refuses it before it is sent."""
+def test_an_unsendable_text_is_a_clear_error(engine: Engine, bulk: bool) -> None:
+    """The domain refuses a text that cannot be sent with a clear error before it is sent."""
     with SqlShop(engine) as uow, pytest.raises(InvalidValue, match=r"Order\.reference must not have a lone surrogate"):
         order = new_order("\ud800")
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
@@ -225,8 +222,8 @@ def test_a_text_that_cannot_be_sent_is_a_clear_error(engine: Engine, bulk: bool)
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool) -> None:
-    """Likewise."""
+def test_a_number_too_large_is_a_clear_error(engine: Engine, bulk: bool) -> None:
+    """The domain refuses a number that is too large with a clear error before it is sent."""
     order = Order(reference="first", lines={OrderLine(sku="tea", quantity=2**64)})
     with SqlShop(engine) as uow, pytest.raises(InvalidValue, match=r"OrderLine\.quantity must fit into 64 bits"):
         uow.orders.add_many([order]) if bulk else uow.orders.add(order)
@@ -235,10 +232,8 @@ def test_a_number_that_is_too_large_is_a_clear_error(engine: Engine, bulk: bool)
 
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("goes_on", [(), ("BEGIN",)])
-def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(
-    sqlite_engine: Engine, goes_on: tuple[str, ...]
-) -> None:
-    """Its COMMIT has stored a part of the unit's work, and nobody can take that back."""
+def test_a_callers_transaction_on_sqlite(sqlite_engine: Engine, goes_on: tuple[str, ...]) -> None:
+    """The caller's own transaction on SQLite makes the commit fail: its COMMIT has stored a part of the work."""
     with SqlShop(sqlite_engine) as uow:
         for statement in ("begin", "DELETE FROM members", "COMMIT", *goes_on):
             uow.connection.exec_driver_sql(statement)
@@ -249,8 +244,11 @@ def test_a_transaction_of_ones_own_on_sqlite_makes_the_commit_fail(
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_taken_value_of_a_statement_by_position_on_sqlite_is_told(sqlite_engine: Engine, many: bool) -> None:
-    """Without the value: which column a parameter is for, its text alone says."""
+def test_a_taken_value_by_position_on_sqlite(sqlite_engine: Engine, many: bool) -> None:
+    """A taken value of a statement by position on SQLite gets its error without the value.
+
+    Only the text says which column a parameter is for.
+    """
     stored_member(sql_storage(sqlite_engine), "ann")
     statement = "INSERT INTO members (id, name, email, created_at, active, version) VALUES (?, 'ann', ?, '', 1, 1)"
     row = (new_id().hex, "bob@example.com")
@@ -260,8 +258,8 @@ def test_a_taken_value_of_a_statement_by_position_on_sqlite_is_told(sqlite_engin
 
 
 @pytest.mark.promise(11)
-def test_a_unit_whose_connection_somebody_has_closed_says_so(engine: Engine) -> None:
-    """By the error itself, and by every later call."""
+def test_a_closed_connection_says_so(engine: Engine) -> None:
+    """A unit whose connection was closed says so, by the error itself and by every later call."""
     with SqlShop(engine) as uow:
         uow.connection.close()
         with pytest.raises(StorageError, match="This Connection is closed"):
@@ -270,7 +268,7 @@ def test_a_unit_whose_connection_somebody_has_closed_says_so(engine: Engine) -> 
             uow.members.page()
 
 
-def test_an_engine_that_translates_schemas_is_refused(engine: Engine) -> None:
-    """Not all of a unit's statements would go where its queries look."""
+def test_a_schema_translating_engine_is_refused(engine: Engine) -> None:
+    """An engine that translates schemas is refused: some statements would go elsewhere than the queries."""
     with pytest.raises(ConfigurationError, match="search_path"):
         SqlShop(engine.execution_options(schema_translate_map={None: "tenant"}))

@@ -1,4 +1,4 @@
-"""Parts on real databases: a root is never stored without them, however few statements its commit has left."""
+"""Parts on real databases: a root is never stored without them, however few statements its commit has."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.storages import sql_storage
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("how", ["added", "changed"])
-def test_a_root_whose_parts_are_refused_is_not_stored_without_them(engine: Engine, how: str) -> None:
-    """Though it could be: it is written before them, and what they take is not its own."""
+def test_a_root_is_not_stored_without_its_parts(engine: Engine, how: str) -> None:
+    """A root whose parts are refused is not stored, though it is written before them."""
     kit: Kit[Any] = Kit(sql_storage(engine), ORDERS)
     ann = kit.stored("ann")
     taken = next(iter(kit.stored("cid").lines)).id
@@ -35,8 +35,8 @@ def test_a_root_whose_parts_are_refused_is_not_stored_without_them(engine: Engin
 
 
 @pytest.mark.promise(2)
-def test_a_list_whose_stored_numbers_have_gaps_is_no_change(engine: Engine) -> None:
-    """As another program may leave them: a unit that reads it has nothing to write, and can put parts between."""
+def test_a_list_with_gaps_is_no_change(engine: Engine) -> None:
+    """A list whose stored numbers have gaps, as from another program, is no change. Parts can be put in between."""
     storage = sql_storage(engine)
     stored(storage, "lamp")
     with engine.begin() as connection:

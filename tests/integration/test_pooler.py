@@ -1,4 +1,4 @@
-"""PostgreSQL behind PgBouncer in transaction mode, which refuses options when connecting, or drops them."""
+"""PostgreSQL behind PgBouncer in transaction mode. It refuses or drops options when connecting."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def pooled(request: pytest.FixtureRequest, postgres_database: str) -> Iterator[s
 
 
 def settings_of(engine: Engine) -> list[str]:
-    """Return what a transaction is set to."""
+    """Return the settings of a transaction."""
     with engine.begin() as connection:
         return [str(connection.execute(text(f"SHOW {name}")).scalar()) for name in ASKED]
 
 
 def test_each_transaction_has_what_was_asked_for(pooled: str) -> None:
-    """The product's own limits, and what the URL asks for, which has precedence."""
+    """Each transaction has the product's own limits and the URL's settings, which have precedence."""
     engine = make_engine(pooled, timeout=1.5)
     assert ["1500ms", "UTC", '"$user", public', "read committed"] == settings_of(engine)
     engine.dispose()
@@ -53,7 +53,7 @@ def test_each_transaction_has_what_was_asked_for(pooled: str) -> None:
 
 
 def test_nothing_leaks_to_other_clients(pooled: str) -> None:
-    """They get the same connection to the server next."""
+    """Nothing leaks to other clients, which get the same server connection next."""
     engine = make_engine(f"{pooled}?options=-csearch_path%3Dtenant")
     members_metadata.create_all(make_engine(pooled))
     with SqlShop(make_engine(pooled)) as uow:
@@ -67,7 +67,7 @@ def test_nothing_leaks_to_other_clients(pooled: str) -> None:
 
 
 def test_a_lock_is_not_waited_for_without_end(postgres_database: str) -> None:
-    """Nor by what would be a transaction by itself elsewhere."""
+    """A lock is not waited for without end, not even by a statement that is elsewhere its own transaction."""
     with required(pgbouncer(postgres_database), PgbouncerMissing) as pooled:
         engine = make_engine(pooled, timeout=0.3)
         members_metadata.create_all(engine)
@@ -90,14 +90,14 @@ def test_a_lock_is_not_waited_for_without_end(postgres_database: str) -> None:
     ],
 )
 def test_what_cannot_be_set_later_is_refused(pooled: str, options: str, reason: str) -> None:
-    """When connecting, and not by silence."""
+    """A setting that cannot be made later is refused when connecting, and not silently dropped."""
     engine = make_engine(f"{pooled}?options={options}")
     with pytest.raises(ConfigurationError, match=f"^DATABASE_URL asks for {reason}"):
         engine.connect()
 
 
 def test_the_contract_holds_through_a_pooler(postgres_server: str) -> None:
-    """Every law of tests/contract, on PostgreSQL."""
+    """Every law of tests/contract holds through a pooler on PostgreSQL."""
     with required(pgbouncer(postgres_server), PgbouncerMissing) as url:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-k", "postgres", "-p", "no:cacheprovider", "tests/contract"],

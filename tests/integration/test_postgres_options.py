@@ -1,4 +1,4 @@
-"""What a connection to PostgreSQL is set to where no options arrive at its start, as behind a pooler."""
+"""The settings of a connection to PostgreSQL where no options arrive at its start, as behind a pooler."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ connect = psycopg2.connect
 
 
 def drop(*_: object, **named: Any) -> Any:
-    """Connect, and drop the options in silence."""
+    """Connect, and silently drop the options."""
     return connect(**{name: value for name, value in named.items() if name != "options"})
 
 
 def refuse(*_: object, **named: Any) -> Any:
-    """Connect, but not with options."""
+    """Connect, but refuse options."""
     if "options" in named:
         raise psycopg2.OperationalError("FATAL:  unsupported startup parameter: options")
     return connect(**named)
@@ -34,7 +34,7 @@ def refuse(*_: object, **named: Any) -> Any:
 def pooled(
     request: pytest.FixtureRequest, postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Engine]:
-    """Make an engine on a database, to which no options arrive."""
+    """Make an engine on a database at which no options arrive."""
     monkeypatch.setattr(psycopg2, "connect", request.param)
 
     def make(options: str = "", timeout: float = 10.0) -> Engine:
@@ -52,7 +52,7 @@ def pooled(
     ],
 )
 def test_each_transaction_sets_them(pooled: Callable[..., Engine], options: str, expected: list[str]) -> None:
-    """And no longer than it lasts; the driver begins it at the isolation level."""
+    """Each transaction makes its settings for itself alone. The driver begins it at the isolation level."""
     engine = pooled(options, 1.5)
     names = ("lock_timeout", "TimeZone", "search_path", "transaction_isolation")
     for _ in range(2):
@@ -64,7 +64,7 @@ def test_each_transaction_sets_them(pooled: Callable[..., Engine], options: str,
 
 
 def test_a_unit_works_as_elsewhere(pooled: Callable[..., Engine]) -> None:
-    """It waits for a lock no longer than it may, on its own connection as well."""
+    """A unit works as elsewhere: it waits for a lock up to the limit, on its own connection too."""
     engine = pooled(timeout=0.3)
     members_metadata.create_all(engine)
     with SqlShop(engine) as uow:
@@ -88,13 +88,13 @@ def test_a_unit_works_as_elsewhere(pooled: Callable[..., Engine]) -> None:
     ],
 )
 def test_what_no_transaction_can_set_is_refused(pooled: Callable[..., Engine], options: str, reason: str) -> None:
-    """When connecting, and not by silence."""
+    """A setting that no transaction can make is refused when connecting, and not silently dropped."""
     with pytest.raises(ConfigurationError, match=f"^DATABASE_URL {reason}"):
         pooled(options).connect()
 
 
-def test_options_are_left_out_once_they_were_refused(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is refused then is something else."""
+def test_refused_options_are_left_out(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options are left out once they were refused. A later refusal is about something else."""
 
     def refuse_all(*_: object, **_named: Any) -> Any:
         raise psycopg2.OperationalError("FATAL:  unsupported startup parameter: another")

@@ -17,13 +17,13 @@ from tests.storages import impatient, sql_storage
 
 
 def has_begun(uow: SqlShop) -> bool:
-    """Tell whether the server has a transaction open for the unit."""
+    """Return whether the server has an open transaction for the unit."""
     driver: Any = uow.connection.connection.driver_connection
     return {TRANSACTION_STATUS_IDLE: False, TRANSACTION_STATUS_INTRANS: True}[driver.info.transaction_status]
 
 
-def test_a_unit_that_only_reads_has_no_transaction(postgres_engine: Engine) -> None:
-    """Nor has the block after one that wrote, on the same connection."""
+def test_a_reading_unit_has_no_transaction(postgres_engine: Engine) -> None:
+    """A unit that only reads has no transaction, nor has a block after one that wrote on the same connection."""
     uow = SqlShop(postgres_engine)
     for _ in range(2):
         with uow:
@@ -48,24 +48,24 @@ def test_a_unit_that_only_reads_has_no_transaction(postgres_engine: Engine) -> N
         "UPDATE members SET active = true",
     ],
 )
-def test_a_statement_that_locks_or_writes_begins_a_transaction(postgres_engine: Engine, statement: str) -> None:
-    """What it locks must stay locked until the unit ends."""
+def test_locks_and_writes_begin_a_transaction(postgres_engine: Engine, statement: str) -> None:
+    """A statement that locks or writes begins a transaction: its locks must last until the unit ends."""
     with SqlShop(postgres_engine) as uow:
         uow.members.page()
         uow.connection.execute(text(statement))
         assert has_begun(uow)
 
 
-def test_a_lock_by_sqlalchemys_own_means_begins_a_transaction_too(postgres_engine: Engine) -> None:
-    """As a repository may take one."""
+def test_a_sqlalchemy_lock_begins_a_transaction(postgres_engine: Engine) -> None:
+    """A lock by SQLAlchemy's own means, as a repository may take it, begins a transaction."""
     with SqlShop(postgres_engine) as uow:
         uow.connection.execute(select(members).with_for_update(skip_locked=True))
         assert has_begun(uow)
 
 
 @pytest.mark.promise(1)
-def test_what_the_driver_itself_is_told_is_undone_with_the_unit(postgres_engine: Engine) -> None:
-    """As for what SQLAlchemy has no way to say; the unit has not written before."""
+def test_the_drivers_own_statements_are_undone(postgres_engine: Engine) -> None:
+    """Statements on the driver itself are undone with the unit, even if the unit has not written before."""
     stored_member(sql_storage(postgres_engine), "ann")
     with SqlShop(postgres_engine) as uow:
         cursor = uow.connection.connection.cursor()
@@ -76,14 +76,14 @@ def test_what_the_driver_itself_is_told_is_undone_with_the_unit(postgres_engine:
 
 
 def test_a_savepoint_begins_a_transaction(postgres_engine: Engine) -> None:
-    """It is a part of one."""
+    """A savepoint begins a transaction, since it is a part of one."""
     with SqlShop(postgres_engine) as uow, uow.savepoint():
         assert has_begun(uow)
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
-def test_at_a_higher_level_a_transaction_begins_with_the_first_query(postgres_engine: Engine, level: str) -> None:
-    """All that a unit reads must be of one moment then."""
+def test_a_higher_level_begins_with_a_query(postgres_engine: Engine, level: str) -> None:
+    """At a higher level a transaction begins with the first query: all that a unit reads must be of one moment."""
     option = f"-c default_transaction_isolation={level}".replace(" read", "\\ read")
     url = postgres_engine.url.update_query_dict({"options": option})
     engine = make_engine(url.render_as_string(hide_password=False).replace("+psycopg2", ""))
@@ -109,8 +109,8 @@ LOCKS: dict[str, Callable[[SqlShop], object]] = {
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("lock", LOCKS)
-def test_what_a_query_locks_is_locked_until_the_unit_ends(postgres_engine: Engine, lock: str) -> None:
-    """Another unit waits for it, in vain while the first is open."""
+def test_a_querys_lock_lasts_until_the_end(postgres_engine: Engine, lock: str) -> None:
+    """A row that a query locks is locked until the unit ends. Another unit waits for it in vain."""
     stored_member(sql_storage(postgres_engine), "ann")
     with impatient(postgres_engine) as quick, SqlShop(postgres_engine) as uow, SqlShop(quick) as other:
         with uow.reading:
@@ -123,7 +123,7 @@ def test_what_a_query_locks_is_locked_until_the_unit_ends(postgres_engine: Engin
 
 @pytest.mark.promise(10)
 def test_a_savepoint_can_be_the_first_of_a_unit(postgres_engine: Engine) -> None:
-    """Before any write, and after a query."""
+    """A savepoint can be the first action of a unit, before any write, and after a query."""
     stored_member(sql_storage(postgres_engine), "ann")
     with SqlShop(postgres_engine) as uow:
         ann = uow.members.get_by_name("ann")

@@ -1,4 +1,4 @@
-"""The files of users that the program writes are for its owner alone, since names and addresses are in them."""
+"""The files of users that the program writes are private to their owner, since they hold names and addresses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from entrypoints import user_files
 
 
 @pytest.mark.parametrize("name", ["open_target", "open_rejects"])
-def test_a_new_file_of_users_is_for_its_owner_and_an_old_one_keeps_its_rights(tmp_path: Path, name: str) -> None:
-    """An export, and the rows that an import refused. The process itself takes no rights away."""
+def test_a_new_file_of_users_is_private(tmp_path: Path, name: str) -> None:
+    """A new export or file of refused rows is private, and an old one keeps its rights, without any umask."""
     (tmp_path / "old.csv").write_text("of yesterday")
     (tmp_path / "old.csv").chmod(0o640)
     before = os.umask(0)

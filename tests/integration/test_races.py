@@ -1,4 +1,4 @@
-"""Promises 7 and 8 where several threads meet: at each isolation level of the servers, and at SQLite's only writer."""
+"""Promises 7 and 8 with several threads, at each isolation level of the servers and with SQLite's only writer."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.storages import InATransaction, members_engine, sql_storage, without_
 LEVELS = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 RACERS = 6
 UNITS = [SqlShop, InATransaction]
-"""Units whose commit may be their only statement, and others: they meet in each race."""
+"""Units whose commit may be their only statement, and others. They meet in each race."""
 PATIENCE = 10
-"""Seconds that a writer waits for another one: nobody here shall wait in vain, however busy the machine is."""
+"""Seconds that a writer waits for another one: none should wait in vain, however busy the machine is."""
 
 
 @pytest.fixture
 def engine_at(server_engine: Engine, level: str) -> Iterator[Engine]:
-    """An engine on each kind of server in turn, by whose URL the transactions have a level."""
+    """An engine on each kind of server in turn. Its URL sets the level of the transactions."""
     asked = {
         "postgresql": {
             "options": f"-c default_transaction_isolation={level.lower().replace(' ', chr(92) + ' ')}"
@@ -56,10 +56,11 @@ def engine_at(server_engine: Engine, level: str) -> Iterator[Engine]:
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("level", LEVELS)
-def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is_taken(
-    engine_at: Engine, level: str
-) -> None:
-    """At once on PostgreSQL below SERIALIZABLE; elsewhere perhaps after a conflict, when they try again."""
+def test_one_of_many_wins_a_name(engine_at: Engine, level: str) -> None:
+    """Of many who race for a name one wins. All others learn that it is taken.
+
+    They learn it immediately on PostgreSQL below SERIALIZABLE. Elsewhere they may first meet a conflict and try again.
+    """
     start = Barrier(RACERS, timeout=PATIENCE)
     conflicts: list[ConcurrentChange] = []
 
@@ -87,8 +88,11 @@ def test_of_many_who_race_for_a_name_one_wins_and_all_others_are_told_that_it_is
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("level", LEVELS)
-def test_of_many_who_change_one_member_at_the_same_time_one_wins_at_each_level(engine_at: Engine) -> None:
-    """All have read the same version; the others get an error that may be tried again, and nothing else."""
+def test_one_of_many_changes_a_member(engine_at: Engine) -> None:
+    """Of many who change one member at the same time one wins at each level. The others can try again.
+
+    All have read the same version, and get no other error.
+    """
     ann = stored_member(sql_storage(engine_at), "ann")
     all_have_read = Barrier(RACERS, timeout=PATIENCE)
 
@@ -111,8 +115,8 @@ def test_of_many_who_change_one_member_at_the_same_time_one_wins_at_each_level(e
 
 
 @pytest.mark.promise(8)
-def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine: Engine) -> None:
-    """The other one gets an error that may be tried again, and leaves nothing; no update is lost."""
+def test_one_of_two_waiting_units_goes_on(server_engine: Engine) -> None:
+    """Of two units that wait for each other one goes on. The other may be tried again, and no update is lost."""
     storage = sql_storage(server_engine)
     ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
     both_hold_one = Barrier(2, timeout=PATIENCE)
@@ -138,10 +142,10 @@ def test_of_two_units_that_wait_for_each_other_exactly_one_goes_on(server_engine
 
 
 @pytest.mark.promise(8)
-def test_writers_on_sqlite_queue_up_and_none_fails(sqlite_database: str) -> None:
-    """Eight threads, of which each writes twenty times: ten members are stored, and then changed.
+def test_writers_on_sqlite_queue_up(sqlite_database: str) -> None:
+    """Writers on SQLite queue up: each of eight threads writes twenty times. Ten members are stored and changed.
 
-    Half of the threads write by statements that are transactions by themselves.
+    Half of the threads write by single statements that are transactions.
     """
 
     def write(thread: int) -> None:

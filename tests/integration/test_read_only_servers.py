@@ -1,4 +1,4 @@
-"""A server that was the primary, and is none any more: nothing is stored there, and the pool gives it up."""
+"""A server that is no longer the primary: nothing is stored there, and the pool gives it up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Demotion = tuple[str, Callable[[bool], None]]
 
 @pytest.fixture
 def postgres(postgres_database: str) -> Iterator[Demotion]:
-    """The URL of a database, and what lets the connections that were made so far be to a server that does not write."""
+    """The URL of a database, and a function that makes the connections so far refuse to write."""
     made = []
 
     @event.listens_for(Pool, "connect")
@@ -50,7 +50,7 @@ def mariadb_of_our_own() -> Iterator[str]:
 
 @pytest.fixture
 def mariadb(mariadb_of_our_own: str) -> Iterator[Demotion]:
-    """The URL of an ordinary user, whom a server that is read-only refuses to write, and what makes it so."""
+    """The URL of an ordinary user, whom a read-only server refuses to write, and a function that makes it read-only."""
     with programs.new_database(mariadb_of_our_own) as url:
         admin = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
         name = make_url(url).database
@@ -70,7 +70,7 @@ def mariadb(mariadb_of_our_own: str) -> Iterator[Demotion]:
 
 @pytest.fixture(params=["postgres", "mariadb"])
 def demotion(request: pytest.FixtureRequest) -> Demotion:
-    """Either of them."""
+    """Each of the two in turn."""
     found: Demotion = request.getfixturevalue(request.param)
     return found
 
@@ -85,14 +85,14 @@ def two_writes(uow: SqlShop) -> None:
 
 
 def one_write(uow: SqlShop) -> None:
-    """Write by one statement, which may be a transaction by itself."""
+    """Write by one statement, which may be its own transaction."""
     create_member("bob", "bob@example.com", uow)
 
 
 @pytest.mark.parametrize("write", [one_write, two_writes])
 @pytest.mark.parametrize("ping", [False, True])
 def test_a_demoted_primary_is_given_up(demotion: Demotion, write: Callable[[SqlShop], None], ping: bool) -> None:
-    """A write is surely not stored; the next unit has a new connection, which is to the new primary."""
+    """A demoted primary is given up: a write is not stored, and the next unit connects to the new primary."""
     url, demote = demotion
     engine = make_engine(url, ping=ping)
     members_metadata.create_all(engine)
@@ -108,8 +108,8 @@ def test_a_demoted_primary_is_given_up(demotion: Demotion, write: Callable[[SqlS
     engine.dispose()
 
 
-def test_a_commit_on_a_demoted_primary_stores_nothing(mariadb: Demotion) -> None:
-    """MariaDB refuses COMMIT as well, and its outcome is known."""
+def test_a_commit_on_a_demoted_primary(mariadb: Demotion) -> None:
+    """A commit on a demoted primary stores nothing. MariaDB refuses COMMIT as well, and its outcome is known."""
     url, demote = mariadb
     engine = make_engine(url)
     members_metadata.create_all(engine)

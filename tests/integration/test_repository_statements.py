@@ -1,4 +1,4 @@
-"""Promises 12, 13 and 14 for the statements that a repository runs by itself, on its session or past it."""
+"""Promises 12, 13 and 14 for the statements that a repository runs itself, on its session or past it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.storages import sql_storage
 
 
 class OpenRepository(SqlMemberRepository):
-    """Members, and whatever a test wants to run."""
+    """Members, and a way to run any statement of a test."""
 
     def run(self, statement: Executable, parameters: dict[str, Any] | None = None) -> None:
         """Run a statement on the session."""
@@ -49,8 +49,8 @@ BROKEN = "SELECT * FROM nowhere"
 
 
 @pytest.mark.promise(14, 15)
-def test_a_broken_statement_of_a_repository_is_translated(engine: Engine) -> None:
-    """By the call itself, and the unit has failed; the database's own error is the cause."""
+def test_a_repositorys_error_is_translated(engine: Engine) -> None:
+    """The call itself translates an error of a repository's statement. The unit has failed, and the cause is kept."""
     with OpenUnit(engine) as uow:
         with pytest.raises(StorageError, match="nowhere") as caught:
             uow.open.run(text(BROKEN))
@@ -61,8 +61,8 @@ def test_a_broken_statement_of_a_repository_is_translated(engine: Engine) -> Non
 
 
 @pytest.mark.promise(14, 15)
-def test_a_broken_statement_past_the_session_leaves_the_block_translated(engine: Engine) -> None:
-    """There at the latest, so that no caller has to know what a repository is made of."""
+def test_an_error_past_the_session_is_translated(engine: Engine) -> None:
+    """An error past the session leaves the block translated, so no caller must know the insides of a repository."""
     with pytest.raises(StorageError, match="nowhere") as caught, OpenUnit(engine) as uow:
         uow.open.run_past_the_session(BROKEN)
     assert isinstance(caught.value.__cause__, SQLAlchemyError)
@@ -71,8 +71,8 @@ def test_a_broken_statement_past_the_session_leaves_the_block_translated(engine:
 
 @pytest.mark.promise(10, 14)
 @pytest.mark.parametrize("past_the_session", [False, True])
-def test_a_broken_statement_in_a_savepoint_is_undone_with_it(engine: Engine, past_the_session: bool) -> None:
-    """And the unit goes on, also on a database that would refuse all that follows."""
+def test_a_savepoint_undoes_a_broken_statement(engine: Engine, past_the_session: bool) -> None:
+    """A savepoint undoes a broken statement, and the unit goes on, also where the database would refuse the rest."""
     with OpenUnit(engine) as uow:
         uow.members.add(new_member("ann"))
         with pytest.raises((StorageError, SQLAlchemyError)), uow.savepoint():
@@ -86,8 +86,8 @@ def test_a_broken_statement_in_a_savepoint_is_undone_with_it(engine: Engine, pas
 
 
 @pytest.mark.promise(7)
-def test_a_value_taken_by_a_statement_of_a_repository_is_told(engine: Engine) -> None:
-    """By the error that the constraint declares."""
+def test_a_statements_taken_value_is_declared(engine: Engine) -> None:
+    """A value taken by a statement of a repository raises the error that the constraint declares."""
     stored_member(sql_storage(engine), "ann")
     with pytest.raises(NameTaken), OpenUnit(engine) as uow:
         uow.open.run(insert(members), {**values(new_member("ann")), "version": 1})
@@ -106,7 +106,7 @@ WRITES: dict[str, Executable] = {
 @pytest.mark.promise(12)
 @pytest.mark.parametrize("name", WRITES)
 def test_a_forgotten_commit_of_a_statement_warns(engine: Engine, name: str) -> None:
-    """As that of an object does; nothing is stored."""
+    """A forgotten commit of a statement warns like that of an object, and nothing is stored."""
     ann = stored_member(sql_storage(engine), "ann")
     with pytest.warns(UncommittedChanges), OpenUnit(engine) as uow:
         uow.open.run(WRITES[name])
@@ -115,8 +115,8 @@ def test_a_forgotten_commit_of_a_statement_warns(engine: Engine, name: str) -> N
 
 @pytest.mark.promise(13)
 @pytest.mark.parametrize("name", WRITES)
-def test_a_read_only_unit_refuses_a_statement_that_writes(engine: Engine, name: str) -> None:
-    """Before it is sent."""
+def test_a_read_only_unit_refuses_a_statement(engine: Engine, name: str) -> None:
+    """A read-only unit refuses a statement that writes before it is sent."""
     ann = stored_member(sql_storage(engine), "ann")
     with OpenUnit(engine, read_only=True) as uow:
         with pytest.raises(UnitOfWorkMisuse, match="read-only"):
@@ -128,15 +128,15 @@ def test_a_read_only_unit_refuses_a_statement_that_writes(engine: Engine, name: 
 @pytest.mark.promise(13)
 @pytest.mark.parametrize("statement", READS)
 def test_a_read_only_unit_runs_a_text_that_reads(engine: Engine, statement: str) -> None:
-    """And does not take it for a write, whose commit was forgotten."""
+    """A read-only unit runs a text that reads, and does not count it as an uncommitted write."""
     for read_only in (True, False):
         with OpenUnit(engine, read_only=read_only) as uow:
             uow.open.run(text(statement))
 
 
 @pytest.mark.promise(2, 9)
-def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> None:
-    """It meets the addition, and is stored by the commit."""
+def test_a_statement_follows_an_addition(engine: Engine) -> None:
+    """A statement follows the addition before it: it sees that, and the commit stores it."""
     with OpenUnit(engine) as uow:
         uow.members.add(new_member("ann"))
         uow.open.run(update(Member).values(active=False).execution_options(synchronize_session=False))
@@ -147,7 +147,7 @@ def test_a_statement_comes_after_what_was_added_before_it(engine: Engine) -> Non
 @pytest.mark.promise(5, 6, 12, 13)
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_query_that_is_a_text_is_no_write(engine: Engine, read_only: bool) -> None:
-    """It needs no commit, is allowed in a read-only unit, and finds the objects that the unit holds."""
+    """A text that queries is no write: it needs no commit, is allowed in a read-only unit, and finds held objects."""
     stored_member(sql_storage(engine), "ann")
     query = text("SELECT * FROM members")
     with OpenUnit(engine, read_only=read_only) as uow:

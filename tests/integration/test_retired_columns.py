@@ -1,4 +1,4 @@
-"""A column that no program uses any more can be dropped while programs run that still declare it."""
+"""A column that no program uses any more can be dropped while running programs still declare it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from domain.repository import Repository
 @pytest.mark.usefixtures("unmapped")
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_retired_column_can_be_dropped(own_engine: Engine, flat: bool) -> None:
-    """Reading, adding, changing and storing many go on."""
+    """A retired column can be dropped: reading, adding, changing and bulk storing go on."""
 
     @define(slots=False, eq=False, kw_only=True)
     class Card(Aggregate):

@@ -1,4 +1,4 @@
-"""Promises 3, 10, 14 and 15 where the connection is lost just when something is to be undone on it."""
+"""Promises 3, 10, 14 and 15 if the connection is lost just when something is to be undone on it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def end_of(uow: SqlShop, engine: Engine) -> Callable[[], None]:
-    """Return what ends the connection of a unit of work: its server, or for a file whoever closes it."""
+    """Return a function that ends the connection of a unit: by its server, or by closing a file."""
     if engine.dialect.name == "sqlite":
         driver: Any = uow.connection.connection.dbapi_connection
 
         def close() -> None:
-            driver.rollback()  # or it would keep its lock until its last statement is gone
+            driver.rollback()  # otherwise its lock stays until its last statement is gone
             driver.close()
 
         return close
@@ -36,7 +36,7 @@ def end_of(uow: SqlShop, engine: Engine) -> Callable[[], None]:
 
 @contextmanager
 def ended_at(name: str, engine: Engine, end: Callable[[], None]) -> Iterator[None]:
-    """End a connection at the first event of this name that has to do with a write, before the unit hears of it."""
+    """End a connection at the first event of this name about a write, before the unit hears of it."""
     waiting = [end]
 
     def listen(*told: Any) -> None:
@@ -52,14 +52,14 @@ def ended_at(name: str, engine: Engine, end: Callable[[], None]) -> Iterator[Non
 
 @pytest.fixture
 def ann(engine: Engine) -> Member:
-    """A member who is stored."""
+    """A stored member."""
     return stored_member(sql_storage(engine), "ann")
 
 
 @pytest.mark.promise(14, 15)
 @pytest.mark.parametrize("flushed", [False, True])
-def test_a_commit_on_a_closed_connection_is_translated(sqlite_engine: Engine, flushed: bool) -> None:
-    """Whoever closed it: nothing is stored."""
+def test_a_commit_on_a_closed_connection(sqlite_engine: Engine, flushed: bool) -> None:
+    """A commit on a closed connection is translated, however it was closed. Nothing is stored."""
     with pytest.raises(StorageError), SqlShop(sqlite_engine) as uow:
         uow.members.add(new_member("ann"))
         if flushed:
@@ -71,8 +71,8 @@ def test_a_commit_on_a_closed_connection_is_translated(sqlite_engine: Engine, fl
 
 
 @pytest.mark.promise(10, 15)
-def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: Member) -> None:
-    """And not the taken value that it was undone for: the unit is lost as a whole, and can only be left."""
+def test_an_unreadable_savepoint_raises_why(engine: Engine, ann: Member) -> None:
+    """A savepoint that cannot be read again raises why, and not the taken value. The unit can only be left."""
     with SqlShop(engine) as uow:
         mine = uow.members.get(ann.id)
         end = end_of(uow, engine)
@@ -94,8 +94,8 @@ def test_a_savepoint_that_cannot_be_read_again_raises_why(engine: Engine, ann: M
 
 @pytest.mark.promise(10, 15)
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: Member, depth: int) -> None:
-    """And not the error of the caller's that it was undone for; nor does the one around it."""
+def test_a_savepoint_that_cannot_roll_back(engine: Engine, ann: Member, depth: int) -> None:
+    """A savepoint whose rollback fails raises why, and not the caller's error. So does the one around it."""
     with SqlShop(engine) as uow:
         mine = uow.members.get(ann.id)
         end = end_of(uow, engine)
@@ -114,8 +114,8 @@ def test_a_savepoint_whose_rollback_fails_raises_why(engine: Engine, ann: Member
 @pytest.mark.promise(3, 14, 15)
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
 @pytest.mark.parametrize("refused", ["a taken value", "a stale version"])
-def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: Member, refused: str, inside: bool) -> None:
-    """The connection is lost after a write was refused, before SQLAlchemy rolls back: with all parts, as they are."""
+def test_objects_survive_a_failed_rollback(engine: Engine, ann: Member, refused: str, inside: bool) -> None:
+    """Objects stay readable with all parts when the rollback fails: the connection dies after a refused write."""
     with SqlShop(engine) as uow:
         uow.orders.add(new_order("lamp"))
         uow.commit()
@@ -126,7 +126,7 @@ def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: Memb
         order.set_quantity("cup", 5)
         uow.flush()
         end = end_of(uow, engine)
-        # A single row is not written by SQLAlchemy's flush, so nothing rolls back before the error leaves the block.
+        # SQLAlchemy's flush does not write a single row, so nothing rolls back before the error leaves the block.
         errors = (StorageUnavailable,) if inside else (StorageUnavailable, NameTaken, ConcurrentChange)
         with pytest.raises(errors), uow.savepoint() if inside else nullcontext():
             if refused == "a taken value":
@@ -144,13 +144,13 @@ def test_objects_stay_readable_when_the_rollback_fails(engine: Engine, ann: Memb
 
 
 def quantities(order: Order) -> dict[str, int]:
-    """Return how many of each thing are ordered."""
+    """Return the ordered quantity of each thing."""
     return {line.sku: line.quantity for line in order.lines}
 
 
 @pytest.mark.promise(10, 14)
-def test_a_refused_statement_whose_savepoint_is_gone_ends_the_unit(sqlite_engine: Engine) -> None:
-    """The savepoint raises why it could not be undone, and not the refusal."""
+def test_a_refused_statement_without_a_savepoint(sqlite_engine: Engine) -> None:
+    """A refused statement whose savepoint is gone ends the unit. The error says why it could not be undone."""
     ann = stored_member(sql_storage(sqlite_engine), "ann")
     with SqlShop(sqlite_engine) as uow:
         mine = uow.members.get(ann.id)

@@ -1,6 +1,6 @@
-"""How often a use case waits for an answer of PostgreSQL: a budget, so that a change that adds a query is noticed.
+"""How often a use case waits for PostgreSQL: a budget, so that a change that adds a query is noticed.
 
-Each wait is a round trip over the network, and most of what a use case costs. They are counted on the wire.
+Each wait is a round trip over the network, and most of the cost of a use case. They are counted on the wire.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from tests.contract.shop import Shop
 
 READING = 1
-ALONE = 1  # a statement that is a transaction by itself
+ALONE = 1  # a statement that is its own transaction
 WRITING = 3  # the beginning, the writing, and the commit
 
 
 def some_members(count: int) -> list[Member]:
-    """Return so many new members."""
+    """Return a number of new members."""
     return [new_member(f"new{number}") for number in range(count)]
 
 
@@ -53,7 +53,7 @@ def store(new: Iterable[Member], uow: Shop) -> None:
 
 
 def store_one_by_one(count: int, uow: Shop) -> None:
-    """Store so many members, each by a statement of its own."""
+    """Store members one by one, each by one statement."""
     with uow:
         for number in range(count):
             uow.members.add(new_member(f"new{number}"))
@@ -113,7 +113,7 @@ BUDGETS: dict[str, tuple[Callable[[Shop], object], int]] = {
 
 @pytest.fixture
 def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlShop]]:
-    """A unit of work with a stored member, and what counts its round trips; the parameter is whether it pings."""
+    """A unit of work with a stored member, and the count of its round trips. The parameter is whether it pings."""
     with proxy_to(postgres_engine.url.render_as_string(hide_password=False), Proxy) as (proxy, url):
         engine = make_engine(url, ping=getattr(request, "param", False))
         uow = SqlShop(engine)
@@ -125,22 +125,23 @@ def counted(request: pytest.FixtureRequest, postgres_engine: Engine) -> Iterator
 
 @pytest.mark.parametrize("name", BUDGETS)
 def test_a_use_case_keeps_to_its_round_trips(counted: tuple[Proxy, SqlShop], name: str) -> None:
-    """Neither more, nor fewer: one that needs fewer has a new budget."""
+    """A use case keeps to its round trips. One that needs fewer has a new budget."""
     (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
     before = proxy.trips
     use_case(uow)
     assert budget == proxy.trips - before
 
 
-# By repository: the sample of its aggregates, and how many collections its parts are in, at all levels.
+# By repository: the sample of its aggregates, and how many collections hold its parts, at all levels.
 COLLECTIONS = {"orders": (ORDERS, 1), "products": (PRODUCTS, 3)}
 
 
 @pytest.mark.parametrize("name", COLLECTIONS)
-def test_an_aggregate_with_parts_is_read_by_a_statement_for_each_collection(
-    counted: tuple[Proxy, SqlShop], name: str
-) -> None:
-    """And by one for the roots, and one that compares their versions at the end; however many there are."""
+def test_an_aggregate_costs_one_statement_a_part(counted: tuple[Proxy, SqlShop], name: str) -> None:
+    """An aggregate is read by one statement for the roots, one for each collection, and one for the versions.
+
+    The number of aggregates does not matter.
+    """
     (proxy, unit), (sample, collections) = counted, COLLECTIONS[name]
     engine = unit.session.get_bind()
     assert isinstance(engine, Engine)
@@ -156,7 +157,7 @@ def test_an_aggregate_with_parts_is_read_by_a_statement_for_each_collection(
 @pytest.mark.parametrize("counted", [True], indirect=True)
 @pytest.mark.parametrize("name", ["get_member", "create_member"])
 def test_a_ping_is_one_round_trip_more(counted: tuple[Proxy, SqlShop], name: str) -> None:
-    """For each unit that uses a connection."""
+    """A ping is one round trip more for each unit that uses a connection."""
     (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
     before = proxy.trips
     use_case(uow)

@@ -1,4 +1,4 @@
-"""The tables: migrations up and down, that they agree with the mapping, and what a program does with a wrong schema."""
+"""The tables: migrations up and down, their agreement with the mapping, and the effect of a wrong schema."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.storages import engine_of, sql_storage
 
 
 def shape(engine: Engine) -> dict[str, object]:
-    """Return what an engine's database says of its tables."""
+    """Return what an engine's database says about its tables."""
     found = inspect(engine)
     return {
         name: (
@@ -46,8 +46,8 @@ def shape(engine: Engine) -> dict[str, object]:
     }
 
 
-def test_every_migration_can_be_taken_back_and_made_again(empty_engine: Engine, migrations: list[str]) -> None:
-    """Step by step: up, down and up once more give the same tables each time."""
+def test_every_migration_goes_down_and_up_again(empty_engine: Engine, migrations: list[str]) -> None:
+    """Every migration can be taken back and made again: up, down and up give the same tables."""
     schema = Schema(empty_engine)
     for revision in migrations:
         before = shape(empty_engine)
@@ -62,23 +62,29 @@ def test_every_migration_can_be_taken_back_and_made_again(empty_engine: Engine, 
     assert schema.current == schema.head
 
 
-def test_the_files_of_the_migrations_begin_with_their_revisions() -> None:
-    """So that a program knows the newest revision without loading Alembic: name a new one 0002_what_it_does.py."""
+def test_migration_files_begin_with_their_revision() -> None:
+    """Migration files begin with their revision, so a program knows the newest without loading Alembic.
+
+    Name a new file 0002_what_it_does.py.
+    """
     scripts = ScriptDirectory.from_config(alembic_config())
     assert [script.revision for script in scripts.walk_revisions()][::-1] == known_revisions()
     assert scripts.get_heads() == known_revisions()[-1:]
 
 
 def test_migrations_and_mapping_agree(empty_engine: Engine) -> None:
-    """Alembic finds nothing to change between the migrated tables and those that the code declares."""
+    """Migrations and mapping agree: Alembic finds no change between the migrated and the declared tables."""
     schema = Schema(empty_engine)
     schema.upgrade()
     with schema._locked() as config:  # noqa: SLF001  # the check is Alembic's, and no program's need
         command.check(config)
 
 
-def test_postgres_checks_unique_values_in_the_order_of_the_port(postgres_engine: Engine) -> None:
-    """That is the order of their creation, so the migrations must make them in it; the fake and SQLite do likewise."""
+def test_postgres_checks_values_in_port_order(postgres_engine: Engine) -> None:
+    """PostgreSQL checks unique values in the order of their creation, so migrations make them in port order.
+
+    The fake and SQLite do the same.
+    """
     query = (
         "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
         " WHERE indrelid = to_regclass(:name) AND indisunique ORDER BY indexrelid"
@@ -90,9 +96,9 @@ def test_postgres_checks_unique_values_in_the_order_of_the_port(postgres_engine:
         assert not declared or declared == found  # a table of a subclass has nothing but its key
 
 
-def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: str) -> None:
-    """One of them does the work; none fails."""
-    # Alembic keeps its context in a global variable, so programs are imitated by processes, not by threads.
+def test_programs_that_upgrade_wait_for_each_other(empty_url: str) -> None:
+    """Programs that upgrade at the same time wait for each other. One does the work, and none fails."""
+    # Alembic keeps its context in a global variable, so processes stand for programs, not threads.
     program = (
         "import sys; from adapters.sql.engine import make_engine; from adapters.sql.schema import Schema;"
         " Schema(make_engine(sys.argv[1], 10)).upgrade()"
@@ -103,8 +109,8 @@ def test_programs_that_upgrade_at_the_same_time_wait_for_each_other(empty_url: s
         assert schema.current == schema.head
 
 
-def test_a_migration_that_alters_a_table_keeps_the_children_of_its_rows(engine: Engine) -> None:
-    """SQLite cannot alter most of a table: a new one takes the place of the old, whose removal must not cascade."""
+def test_a_migration_keeps_the_children_of_rows(engine: Engine) -> None:
+    """Altering a table on SQLite keeps the children of its rows: removing the old table must not cascade."""
     kit = Kit(sql_storage(engine), ORDERS)
     kit.stored("ann")
     before = kit.all_values()
@@ -117,8 +123,8 @@ def test_a_migration_that_alters_a_table_keeps_the_children_of_its_rows(engine: 
         assert before == kit.all_values()
 
 
-def test_what_a_migration_notes_between_its_steps_lasts_as_they_do(engine: Engine) -> None:
-    """All of it is taken back with a failed one; on MariaDB, whose tables stay changed, none of it."""
+def test_a_failed_migration_takes_its_notes_back(engine: Engine) -> None:
+    """The notes of a migration last as its steps do. A failed one takes all back, on MariaDB none."""
     with pytest.raises(ZeroDivisionError), migrating(engine) as connection:
         connection.execute(text("CREATE TABLE noted (step INTEGER)"))
         connection.execute(text("INSERT INTO noted VALUES (1)"))
@@ -132,8 +138,8 @@ def test_what_a_migration_notes_between_its_steps_lasts_as_they_do(engine: Engin
             assert engine.dialect.name != "mysql"
 
 
-def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path) -> None:
-    """The first start makes it, the next ones find it; a per cent sign in its path does no harm."""
+def test_an_sqlite_file_makes_itself(tmp_path: Path) -> None:
+    """The first start makes an SQLite file, and later ones upgrade it. A per cent sign in its path does no harm."""
     url = f"sqlite:///{tmp_path / '100%.db'}"
     for expected in ("ann", "bob"):
         with bootstrap(url) as application:
@@ -144,10 +150,8 @@ def test_an_sqlite_file_is_made_and_brought_up_to_date_by_itself(tmp_path: Path)
         assert get_member("ann", SqlShop(engine_of(application))).email == "ann@example.com"
 
 
-def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_makes_them(
-    postgres_database: str, migrations: list[str]
-) -> None:
-    """And is served after that command."""
+def test_a_server_without_tables_is_refused(postgres_database: str, migrations: list[str]) -> None:
+    """A server without tables is refused with the command that makes them, and is served after it."""
     state = f"has no tables of this program yet, and this program needs revision {migrations[-1]}"
     with pytest.raises(SchemaMismatch, match=rf"^postgresql\+psycopg2://.+ {state}: run `app db upgrade`$"):
         bootstrap(postgres_database)
@@ -162,7 +166,7 @@ def test_a_server_whose_tables_are_missing_is_refused_with_the_command_that_make
 
 
 def test_tables_of_a_newer_program_are_refused(empty_url: str, migrations: list[str]) -> None:
-    """They are not taken back, and not written to."""
+    """Tables of a newer program are refused. They are neither taken back nor written to."""
     with open_schema(empty_url) as schema:
         schema.upgrade()
     engine = make_engine(empty_url)
@@ -183,7 +187,7 @@ def test_tables_of_a_newer_program_are_refused(empty_url: str, migrations: list[
 @pytest.mark.usefixtures("migrations")
 @pytest.mark.parametrize("revision", ["nonsense", "", "-1x", "-0", "+1", "head"])
 def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine, revision: str) -> None:
-    """With its name, and where to look; nothing is taken back."""
+    """An unknown revision is refused with its name and where to look. Nothing is taken back."""
     schema = Schema(empty_engine)
     schema.upgrade()
     with pytest.raises(InvalidRevision, match=f"{re.escape(repr(revision))}.*app db status"):
@@ -193,7 +197,7 @@ def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine, revision:
 
 @pytest.mark.usefixtures("migrations")
 def test_all_tables_can_be_taken_away(empty_engine: Engine) -> None:
-    """By the name that Alembic has for it; and then there is nothing left to take back."""
+    """All tables can be taken away by Alembic's name for that. Then nothing is left to take back."""
     schema = Schema(empty_engine)
     schema.upgrade()
     schema.downgrade("base")
@@ -202,21 +206,24 @@ def test_all_tables_can_be_taken_away(empty_engine: Engine) -> None:
         schema.downgrade("-1")
 
 
-def test_a_project_may_lie_in_a_folder_with_a_per_cent_sign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Alembic's settings that sign has a meaning of its own."""
+def test_a_folder_with_a_per_cent_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project may lie in a folder with a per cent sign, which has a meaning in Alembic's settings."""
     monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", Path("/100%/migrations"))
     assert alembic_config().get_main_option("script_location") == "/100%/migrations"
 
 
 def test_the_fake_has_no_tables_to_upgrade() -> None:
-    """That is said, rather than done silently."""
+    """The fake has no tables to upgrade, and says so."""
     with pytest.raises(ConfigurationError, match="memory:// has no tables"), open_schema("memory://"):
         pytest.fail("there is nothing to open")
 
 
 @pytest.mark.parametrize("database_url", [True, False])
-def test_the_plain_alembic_command_works_on_database_url(tmp_path: Path, database_url: bool) -> None:
-    """With the settings in pyproject.toml; without DATABASE_URL it says what to set."""
+def test_the_plain_alembic_command_works(tmp_path: Path, database_url: bool) -> None:
+    """The plain alembic command works on DATABASE_URL with the settings in pyproject.toml.
+
+    Without DATABASE_URL it says what to set.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     if database_url:
         environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'alembic.db'}"
@@ -237,8 +244,8 @@ def test_the_plain_alembic_command_works_on_database_url(tmp_path: Path, databas
         assert "set DATABASE_URL to the database to work on" in done.stdout + done.stderr
 
 
-def test_an_application_can_wait_for_a_database_that_is_not_there_yet(tmp_path: Path) -> None:
-    """The service is up first, and what holds its data comes later."""
+def test_an_application_waits_for_its_database(tmp_path: Path) -> None:
+    """An application can wait for a database that is not there yet: the service may start first."""
     folder = tmp_path / "mounted later"
     runs = []
 

@@ -84,7 +84,7 @@ def place(repository: Any) -> Any:
 def test_each_schema_has_its_own_values(
     engine: Engine, places: type[SqlRepository[Any]], error: type[Exception]
 ) -> None:
-    """A value that is taken in one schema is free in the other."""
+    """Each schema has its own values: one that is taken in one schema is free in the other."""
     with SqlShop(engine) as uow:
         for repository in (EAST(uow, uow.session), WEST(uow, uow.session)):
             repository.add(place(repository))

@@ -1,4 +1,4 @@
-"""Promises 7, 14 and 15 for a commit that is one statement, and a transaction by itself: what its errors say."""
+"""Promises 7, 14 and 15 for the errors of a commit that is one statement and its own transaction."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ UNITS = [SqlShop, InATransaction]
 
 ANN = ("ann", "ann@example.com", True, 1)
 
-# What each use case leaves of the only member that there is, and of the one that it may create. (A removal is none of
-# them: it writes in a transaction.)
+# What each use case leaves of the only member and of the one that it may create. (Not a removal: it writes in a
+# transaction.)
 USE_CASES: dict[str, tuple[Callable[[Shop], object], list[tuple[Any, ...]]]] = {
     "create_member": (
         lambda uow: create_member("bob", "bob@example.com", uow),
@@ -53,7 +53,7 @@ def check_tidy(engine: Engine) -> None:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyDatabase]:
-    """Each database that lets a statement go alone, behind something that fails, with one member."""
+    """Each database that lets a statement go alone, behind a layer that fails, with one member."""
     with ExitStack() as stack:
         found: FaultyDatabase
         if request.param == "sqlite":
@@ -69,10 +69,11 @@ def faulty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FaultyDat
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("name", USE_CASES)
-def test_a_connection_that_dies_during_the_statement_is_an_unknown_outcome_and_it_is_not_repeated(
-    faulty: FaultyDatabase, name: str, stored: bool
-) -> None:
-    """Whether the database has run it or not."""
+def test_a_connection_lost_during_the_statement(faulty: FaultyDatabase, name: str, stored: bool) -> None:
+    """A connection that dies during the statement is an unknown outcome. The statement is not repeated.
+
+    The database may or may not have run it.
+    """
     use_case, after = USE_CASES[name]
     is_server = isinstance(faulty, FaultyServer)
     faulty.faults.plan(1, AFTER if stored else BEFORE if is_server else ERROR, only_commits=True)
@@ -90,10 +91,13 @@ def test_a_connection_that_dies_during_the_statement_is_an_unknown_outcome_and_i
 @pytest.mark.parametrize("by", ["the server", "something between"])
 @pytest.mark.parametrize("before", ["the unit", "its commit"])
 @pytest.mark.parametrize("name", USE_CASES)
-def test_a_connection_that_has_ended_before_the_statement_is_unavailable_and_may_be_tried_again(
+def test_a_connection_lost_before_the_statement(
     faulty: FaultyServer, postgres_engine: Engine, name: str, by: str, before: str
 ) -> None:
-    """Nobody has sent the statement then: nobody used the connection, or the unit was at work elsewhere."""
+    """A connection that has ended before the statement is unavailable and may be tried again.
+
+    The statement was not sent: the connection was idle, or the unit was at work elsewhere.
+    """
     use_case, after = USE_CASES[name]
     with SqlShop(faulty.engine) as uow:
         number = number_of(uow, faulty.engine)

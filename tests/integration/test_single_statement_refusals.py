@@ -1,4 +1,4 @@
-"""Promises 7 and 14 for a commit that is one statement which the database refuses: it says what it says of others."""
+"""Promises 7 and 14 for a commit of one refused statement: its error is the same as in a transaction."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNITS = [SqlShop, InATransaction]
 
 @contextmanager
 def altered(engine: Engine, before: Sequence[str], after: Sequence[str]) -> Iterator[Engine]:
-    """Run some statements before and others after, which undo them."""
+    """Run some statements before, and others after, which undo them."""
     try:
         with engine.begin() as connection:
             for statement in before:
@@ -49,13 +49,13 @@ def altered(engine: Engine, before: Sequence[str], after: Sequence[str]) -> Iter
 
 
 def without_the_table(engine: Engine) -> AbstractContextManager[Engine]:
-    """Give the table another name meanwhile."""
+    """Give the table another name during the block."""
     return altered(engine, ["ALTER TABLE members RENAME TO people"], ["ALTER TABLE people RENAME TO members"])
 
 
 @contextmanager
 def without_writing(engine: Engine) -> Iterator[Engine]:
-    """Let nobody write."""
+    """Refuse every write."""
     if engine.dialect.name == "sqlite":
         other = make_engine(str(engine.url))
         event.listen(other, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
@@ -77,7 +77,7 @@ def with_options(engine: Engine, option: str) -> Iterator[Engine]:
 
 @contextmanager
 def behind_another_writer(engine: Engine) -> Iterator[Engine]:
-    """Let another unit have written the same name, so that all wait for it in vain."""
+    """Let another unit have written the same name, so all wait for it in vain."""
     with impatient(engine) as other, SqlShop(engine) as uow:
         uow.members.add(new_member("bob"))
         written(uow)
@@ -105,7 +105,7 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 def triggered(engine: Engine, code: str = "P0001") -> AbstractContextManager[Engine]:
-    """Let a trigger refuse whatever is written, on PostgreSQL with this SQLSTATE."""
+    """Let a trigger refuse all writes, on PostgreSQL with this SQLSTATE."""
     if engine.dialect.name == "sqlite":
         refuse = "BEGIN SELECT RAISE(ABORT, 'not today'); END"
         return altered(
@@ -131,13 +131,13 @@ def as_it_is(engine: Engine) -> Iterator[Engine]:
 
 
 def holding(attribute: str, value: object) -> Member:
-    """Return a member with a value that the domain would not let pass."""
+    """Return a member with a value that the domain would refuse."""
     member = new_member("bob")
     vars(member)[attribute] = value
     return member
 
 
-# The way that a database refuses a member, the member, and on which databases: SQLite takes more values.
+# How a database refuses a member, the member, and on which databases: SQLite takes more values.
 REFUSALS: dict[str, tuple[Callable[[Engine], AbstractContextManager[Engine]], Callable[[], Member], str]] = {
     "no table": (without_the_table, lambda: new_member("bob"), "both"),
     "read-only": (without_writing, lambda: new_member("bob"), "both"),
@@ -152,14 +152,14 @@ REFUSALS: dict[str, tuple[Callable[[Engine], AbstractContextManager[Engine]], Ca
 
 
 def told(work: Callable[[], object]) -> tuple[type[Exception], str, object]:
-    """Return the error that work ends in: its type, its words, and whether it may be tried again."""
+    """Return the error of some work: its type, its words, and whether it may be tried again."""
     with pytest.raises((StorageError, Conflict)) as caught:
         work()
     return caught.type, str(caught.value), getattr(caught.value, "retryable", None)
 
 
 def check_refused(alone: tuple[type[Exception], str, object], within: tuple[type[Exception], str, object]) -> None:
-    """The error must be the one that it would be within a transaction, whose outcome is known."""
+    """Check that the error is the one within a transaction, with a known outcome."""
     assert within == alone
     assert not issubclass(alone[0], CommitOutcomeUnknown)
 
@@ -175,8 +175,8 @@ def check_refused(alone: tuple[type[Exception], str, object], within: tuple[type
     ],
     indirect=["engine"],
 )
-def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction(engine: Engine, name: str) -> None:
-    """It has surely stored nothing, so its outcome is not unknown."""
+def test_a_refused_addition_alone(engine: Engine, name: str) -> None:
+    """A refused addition alone says what it says within a transaction: it has certainly stored nothing."""
     refusing, member, _ = REFUSALS[name]
     stored_member(sql_storage(engine), "ann")
 
@@ -198,10 +198,8 @@ def test_an_addition_that_is_refused_says_what_it_would_say_within_a_transaction
     [partial(change_email, "ann", "new@example.com"), partial(delete_member, "ann")],
     ids=["change", "removal"],
 )
-def test_a_change_that_is_refused_says_what_it_would_say_within_a_transaction(
-    engine: Engine, use_case: Callable[[Shop], object]
-) -> None:
-    """Or a removal."""
+def test_a_refused_change_alone(engine: Engine, use_case: Callable[[Shop], object]) -> None:
+    """A refused change or removal alone says what it says within a transaction."""
     stored_member(sql_storage(engine), "ann")
     with triggered(engine):
         check_refused(*(told(partial(use_case, unit(engine))) for unit in UNITS))
@@ -210,10 +208,13 @@ def test_a_change_that_is_refused_says_what_it_would_say_within_a_transaction(
 
 
 @pytest.mark.promise(7, 14)
-def test_a_statement_that_a_deadlock_has_ended_has_stored_nothing_and_may_be_tried_again(
+def test_a_statement_ended_by_a_deadlock(
     postgres_engine: Engine,
 ) -> None:
-    """It holds a name and waits for an address; who holds that waits for the name, and looks for a deadlock later."""
+    """A statement that a deadlock has ended has stored nothing and may be tried again.
+
+    It holds a name and waits for an address. The holder of that waits for the name, and looks for a deadlock later.
+    """
     with (
         with_options(postgres_engine, "deadlock_timeout=1s") as soon,
         with_options(postgres_engine, "deadlock_timeout=1min") as late,

@@ -1,4 +1,4 @@
-"""When a commit is one statement that is a transaction by itself: heard on the wire, and from SQLite itself."""
+"""When a commit is one statement and its own transaction, seen on the wire and from SQLite itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORD = re.compile(rb"[A-Z]+")
 
 
 class Listener(Proxy):
-    """A proxy that notes the first word of each statement; in either protocol it comes behind five bytes."""
+    """A proxy that notes the first word of each statement. In either protocol it comes after five bytes."""
 
     def __init__(self, host: str, port: int) -> None:
         self.heard: list[str] = []
@@ -38,15 +38,15 @@ class Listener(Proxy):
 
 @frozen
 class Wire:
-    """An engine on a database with the members ann and bob and the order "tea", and what this is told by the engine."""
+    """An engine on a database with the members ann and bob and the order "tea", and the statements it sends."""
 
     engine: Engine
     heard: list[str]
 
     def hear(self, work: Callable[[SqlShop], object]) -> list[str]:
-        """Return the statements of a unit that does this work and commits it, but for the reset of its connection."""
+        """Return the statements of a unit that does this work and commits it, without the reset of its connection."""
         with SqlShop(self.engine) as uow:
-            uow.members.page()  # so that there is a connection
+            uow.members.page()  # so a connection exists
         self.heard.clear()
         with SqlShop(self.engine) as uow:
             work(uow)
@@ -56,7 +56,7 @@ class Wire:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
-    """Each database in turn; the parameter of a server may have options for its URL."""
+    """Each database in turn. The parameter of a server may have options for its URL."""
     kind, _, options = request.param.partition("?")
     plain: Engine = request.getfixturevalue(f"{kind}_engine")
     url = plain.url.render_as_string(hide_password=False)
@@ -89,7 +89,7 @@ def change_an_addition(uow: SqlShop) -> None:
 
 
 def change_and_take_it_back(uow: SqlShop) -> None:
-    """Change two members, and one of them back."""
+    """Change two members, and change one of them back."""
     ann, bob = uow.members.page().items
     ann.deactivate()
     bob.deactivate()
@@ -117,8 +117,8 @@ ALONE: dict[str, tuple[Callable[[SqlShop], object], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", ALONE)
-def test_the_only_statement_of_a_commit_is_a_transaction_by_itself(wire: Wire, name: str) -> None:
-    """Without a BEGIN, a COMMIT or a ROLLBACK."""
+def test_an_only_statement_is_its_own_transaction(wire: Wire, name: str) -> None:
+    """The only statement of a commit is its own transaction, without a BEGIN, a COMMIT or a ROLLBACK."""
     work, expected = ALONE[name]
     assert expected == wire.hear(work)
     assert "ROLLBACK" not in wire.heard
@@ -204,7 +204,7 @@ TOGETHER: dict[str, Callable[[SqlShop], object]] = {
 
 
 def check_transaction(heard: list[str]) -> None:
-    """What writes must stand between a BEGIN and a COMMIT."""
+    """Check that writes stand between a BEGIN and a COMMIT."""
     writing = [place for place, word in enumerate(heard) if word in ("INSERT", "UPDATE", "DELETE", "COPY")]
     assert writing
     assert (1, 1) == (heard.count("BEGIN"), heard.count("COMMIT"))
@@ -213,13 +213,13 @@ def check_transaction(heard: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", TOGETHER)
-def test_whatever_takes_more_than_one_statement_is_done_in_a_transaction(wire: Wire, name: str) -> None:
-    """So is an aggregate with children, whose rows take statements of their own, and all after the first write."""
+def test_several_statements_need_a_transaction(wire: Wire, name: str) -> None:
+    """Several statements need a transaction: so do an aggregate with children, and all after the first write."""
     check_transaction(wire.hear(TOGETHER[name]))
 
 
 def ask_for_the_connection(uow: SqlShop) -> None:
-    """Get the connection of a unit, for statements of one's own."""
+    """Get the connection of a unit, for the caller's own statements."""
     _ = uow.connection
 
 
@@ -230,10 +230,8 @@ def lock_rows(uow: SqlShop) -> None:
 
 @pytest.mark.parametrize("wire", ["postgres"], indirect=True)
 @pytest.mark.parametrize("before", [ask_for_the_connection, lock_rows])
-def test_what_may_hold_locks_until_the_end_keeps_them_for_the_commit(
-    wire: Wire, before: Callable[[SqlShop], None]
-) -> None:
-    """A statement that goes alone would be beside the transaction that holds them."""
+def test_possible_locks_last_until_the_commit(wire: Wire, before: Callable[[SqlShop], None]) -> None:
+    """A statement that may hold locks keeps them for the commit. One alone would be beside its transaction."""
 
     def work(uow: SqlShop) -> None:
         before(uow)
@@ -252,23 +250,23 @@ def test_what_may_hold_locks_until_the_end_keeps_them_for_the_commit(
     ids=["REPEATABLE READ", "SERIALIZABLE"],
 )
 @pytest.mark.parametrize("name", ALONE)
-def test_at_a_higher_level_of_isolation_every_statement_is_in_a_transaction(wire: Wire, name: str) -> None:
-    """All that a unit reads and writes must be of one moment there."""
+def test_a_higher_level_needs_a_transaction(wire: Wire, name: str) -> None:
+    """At a higher isolation level every statement is in a transaction: reads and writes must be of one moment."""
     check_transaction(wire.hear(ALONE[name][0]))
 
 
 @pytest.mark.parametrize("wire", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("name", ALONE)
-def test_on_mariadb_every_statement_is_in_a_transaction(wire: Wire, name: str) -> None:
-    """It begins one by itself, and to tell it not to would take a round trip."""
+def test_mariadb_needs_a_transaction(wire: Wire, name: str) -> None:
+    """On MariaDB every statement is in a transaction. Turning that off costs a round trip."""
     _, expected = ALONE[name]
     assert [*expected, "COMMIT"] == wire.hear(ALONE[name][0])
 
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize("name", ALONE)
-def test_what_is_given_up_before_the_commit_writes_nothing(wire: Wire, name: str) -> None:
-    """Neither a statement nor its undoing."""
+def test_an_addition_given_up_writes_nothing(wire: Wire, name: str) -> None:
+    """An addition that is given up before the commit sends neither a statement nor its undoing."""
     work, expected = ALONE[name]
     with SqlShop(wire.engine) as uow:
         uow.members.page()
@@ -280,8 +278,8 @@ def test_what_is_given_up_before_the_commit_writes_nothing(wire: Wire, name: str
 
 
 @pytest.mark.promise(8)
-def test_a_conflict_of_a_statement_that_goes_alone_stores_nothing(wire: Wire) -> None:
-    """It meets no row of the version that the unit has read, and that is no error of the database."""
+def test_a_conflict_of_a_statement_alone(wire: Wire) -> None:
+    """A conflict of a statement alone stores nothing: it meets no row of the version read, without a database error."""
     with pytest.raises(ConcurrentChange), SqlShop(wire.engine) as uow:
         ann_of(uow).deactivate()
         with SqlShop(wire.engine) as other:

@@ -1,4 +1,4 @@
-"""The situations of a database: each is told from the others, and its advice works when it is followed literally."""
+"""The situations of a database: each differs from the others, and its advice works when followed literally."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def two_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(engine: Engine, *statements: str) -> None:
-    """Run statements, as another program does."""
+    """Run statements as another program does."""
     with engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
 
 
 def note(engine: Engine, revision: str) -> None:
-    """Write a revision into the table of versions, as another program does."""
+    """Write a revision into the table of versions as another program does."""
     run(engine, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
@@ -62,7 +62,7 @@ def tables(engine: Engine) -> set[str]:
 
 
 def refused(engine: Engine, kind: str) -> str:
-    """Check that a situation is told, and that neither a start nor an upgrade changes a table; return the message."""
+    """Check that a start and an upgrade report a situation and change no table. Return the message."""
     schema, before = Schema(engine), tables(engine)
     assert kind == schema.situation.kind
     with pytest.raises(SchemaMismatch) as start:
@@ -76,7 +76,7 @@ def refused(engine: Engine, kind: str) -> str:
 
 
 def test_a_new_database_is_upgraded(empty_engine: Engine) -> None:
-    """Once more changes nothing; and so with one that is behind."""
+    """A new database is upgraded, and so is one that is behind. A second upgrade changes nothing."""
     schema = Schema(empty_engine)
     assert ("new", ADVICE["new"]) == (schema.situation.kind, schema.situation.advice.removeprefix("run "))
     schema.upgrade()
@@ -89,10 +89,10 @@ def test_a_new_database_is_upgraded(empty_engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("revision", ["a1b2c3d4", "9999"])
-def test_the_revision_of_another_program_is_refused(
+def test_another_programs_revision_is_refused(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
-    """A greater number is no newer version if there is no table of this program."""
+    """The revision of another program is refused: a greater number is no newer version without our tables."""
     note(empty_engine, revision)
     if empty_engine.dialect.name == "sqlite":
         assert "is a file of another program (alembic_version)" in refused(empty_engine, "other file")
@@ -109,7 +109,7 @@ def test_the_revision_of_another_program_is_refused(
 def test_the_number_of_a_sibling_is_refused(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, revision: str
 ) -> None:
-    """Two services of the skeleton count alike; with a table of versions for each both work."""
+    """The number of a sibling is refused: two services count alike. With a version table each, both work."""
     note(empty_engine, revision)
     run(empty_engine, "CREATE TABLE jars (id INTEGER)")
     if empty_engine.dialect.name == "sqlite":
@@ -132,7 +132,7 @@ def _choose_a_version_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tables_without_a_revision_are_stamped(empty_engine: Engine) -> None:
-    """By the revision that they match; the rest is an ordinary upgrade."""
+    """Tables without a revision are stamped by the revision that they match. The rest is an ordinary upgrade."""
     run(empty_engine, "CREATE TABLE boxes (id INTEGER)")
     assert "has tables named as this program's (boxes), but no revision" in refused(empty_engine, "unversioned")
     schema = Schema(empty_engine)
@@ -143,7 +143,7 @@ def test_tables_without_a_revision_are_stamped(empty_engine: Engine) -> None:
 
 
 def test_a_lost_table_is_noticed(empty_engine: Engine) -> None:
-    """Though the number is right; stamping the revision before it makes it again."""
+    """A lost table is noticed though the number is right. Stamping the revision before it makes it again."""
     schema = Schema(empty_engine)
     schema.upgrade()
     run(empty_engine, "DROP TABLE lids")
@@ -154,7 +154,7 @@ def test_a_lost_table_is_noticed(empty_engine: Engine) -> None:
 
 
 def test_a_version_without_its_tables_is_noticed(empty_engine: Engine) -> None:
-    """Stamping the base makes all of them again."""
+    """A version without its tables is noticed. Stamping the base makes all of them again."""
     schema = Schema(empty_engine)
     schema.upgrade()
     run(empty_engine, "DROP TABLE lids", "DROP TABLE boxes")
@@ -167,7 +167,7 @@ def test_a_version_without_its_tables_is_noticed(empty_engine: Engine) -> None:
 def test_tables_that_have_a_new_name_are_ours(
     empty_engine: Engine, two_migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A migration may rename every table: the older ones are named in the migrations."""
+    """Renamed tables are ours: the migrations name the older ones."""
     Schema(empty_engine).upgrade()
     write_migration(two_migrations, "0003", "0002", "crates")
     metadata = MetaData()
@@ -179,7 +179,7 @@ def test_tables_that_have_a_new_name_are_ours(
 
 
 def test_migrations_of_two_branches_are_refused(empty_engine: Engine, two_migrations: Path) -> None:
-    """As a merge can leave them: nothing is run."""
+    """Migrations of two branches, as after a merge, are refused, and nothing is run."""
     write_migration(two_migrations, "0003", "0001", "crates")
     with pytest.raises(ConfigurationError, match="the migrations cannot be run: Multiple head revisions"):
         Schema(empty_engine).upgrade()
@@ -188,8 +188,8 @@ def test_migrations_of_two_branches_are_refused(empty_engine: Engine, two_migrat
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 @pytest.mark.parametrize("revision", [None, "a1b2c3d4", "0001", "0002"])
-def test_the_file_of_another_program_stays_as_it_is(tmp_path: Path, mode: str, revision: str | None) -> None:
-    """To the byte, and in its journal mode, whatever was tried."""
+def test_another_programs_file_stays_as_it_is(tmp_path: Path, mode: str, revision: str | None) -> None:
+    """The file of another program stays as it is, to the byte and in its journal mode, whatever was tried."""
     path = tmp_path / "places.db"
     with closing(sqlite3.connect(path)) as other:
         other.execute(f"PRAGMA journal_mode = {mode}")
@@ -211,7 +211,7 @@ def test_the_file_of_another_program_stays_as_it_is(tmp_path: Path, mode: str, r
 
 
 def test_an_own_file_is_switched_to_wal(tmp_path: Path) -> None:
-    """A new one, an empty one, and one that a tool has written anew in another mode."""
+    """An own file is switched to WAL: a new one, an empty one, and one that a tool wrote in another mode."""
     (tmp_path / "own.db").touch()
     with migrated_engine(f"sqlite:///{tmp_path}/own.db"), closing(sqlite3.connect(tmp_path / "own.db")) as tool:
         assert ("wal",) == tool.execute("PRAGMA journal_mode").fetchone()
@@ -224,14 +224,14 @@ def test_an_own_file_is_switched_to_wal(tmp_path: Path) -> None:
 
 
 def newer(engine: Engine, *changes: str) -> Schema:
-    """Return a program that accepts newer tables, in a database that a newer one has changed."""
+    """Return a program that accepts newer tables, in a database that a newer program has changed."""
     Schema(engine).upgrade()
     run(engine, *changes, "UPDATE alembic_version SET version_num = '0003'")
     return Schema(engine, accept_newer=True)
 
 
 def test_tables_that_were_extended_are_accepted(empty_engine: Engine) -> None:
-    """If the setting says so: an old program starts again, and its `db upgrade` has nothing to do."""
+    """Extended tables are accepted if the setting says so: an old program starts, and `db upgrade` does nothing."""
     adding = (
         "ALTER TABLE boxes ADD COLUMN note VARCHAR(9)",
         "ALTER TABLE lids ADD COLUMN size INTEGER DEFAULT 1 NOT NULL",
@@ -247,7 +247,7 @@ def test_tables_that_were_extended_are_accepted(empty_engine: Engine) -> None:
 
 
 def test_a_retired_column_may_be_gone(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that has retired it goes on after the migration that drops it."""
+    """A retired column may be gone: a program that retired it goes on after the migration that drops it."""
     metadata, old = MetaData(), Column("old", Uuid, info={RETIRED: True})
     Table("boxes", metadata, Column("id", Uuid, primary_key=True), old)
     monkeypatch.setattr("adapters.sql.situation.metadata", metadata)
@@ -262,7 +262,7 @@ def test_a_retired_column_may_be_gone(empty_engine: Engine, monkeypatch: pytest.
     ],
 )
 def test_tables_that_were_contracted_are_refused(empty_engine: Engine, change: str, lack: str) -> None:
-    """Whatever the setting says."""
+    """Contracted tables are refused whatever the setting says."""
     schema = newer(empty_engine, change)
     with pytest.raises(SchemaMismatch) as caught:
         schema.make_ready()
@@ -271,7 +271,7 @@ def test_tables_that_were_contracted_are_refused(empty_engine: Engine, change: s
 
 
 def test_a_revision_is_shown_escaped(empty_engine: Engine) -> None:
-    """Another program has chosen it."""
+    """A revision is shown escaped, since another program has chosen it."""
     run(empty_engine, "CREATE TABLE boxes (id INTEGER)")
     note(empty_engine, "a\nb")
     assert "has revision a\\nb in alembic_version" in refused(empty_engine, "foreign")
@@ -280,7 +280,7 @@ def test_a_revision_is_shown_escaped(empty_engine: Engine) -> None:
 def test_a_program_without_a_migration_works(
     empty_engine: Engine, two_migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever else is in the database, as long as it maps no table."""
+    """A program without a migration works whatever else is in the database, as long as it maps no table."""
     run(empty_engine, "CREATE TABLE jars (id INTEGER)")
     for path in (two_migrations / "versions").glob("0*"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""Promises 7, 10 and 14 on a full disk, at which SQLite rolls back the whole transaction, whatever was asked of it."""
+"""Promises 7, 10 and 14 on a full disk, at which SQLite rolls back the whole transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.storages import InATransaction, members_engine, sql_storage
 
 @pytest.fixture
 def engine(sqlite_database: str) -> Iterator[Engine]:
-    """An engine on an SQLite file of the test's own, which has one member."""
+    """An engine on a new SQLite file with one member."""
     with members_engine(sqlite_database) as engine:
         stored_member(sql_storage(engine), "ann")
         yield engine
@@ -25,7 +25,7 @@ def engine(sqlite_database: str) -> Iterator[Engine]:
 
 @contextmanager
 def full_disk(uow: SqlShop) -> Iterator[None]:
-    """Let the file of a unit not grow, by a limit on its size."""
+    """Keep the file of a unit from growing by a limit on its size."""
     pages = uow.connection.execute(text("PRAGMA page_count")).scalar()
     uow.connection.execute(text(f"PRAGMA max_page_count = {pages}"))
     driver = uow.connection.connection.dbapi_connection
@@ -43,8 +43,8 @@ def fill(uow: SqlShop) -> None:
 
 
 @pytest.mark.promise(7)
-def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(engine: Engine) -> None:
-    """One that may not be tried again at once."""
+def test_a_full_disk_stores_nothing(engine: Engine) -> None:
+    """A full disk is a clear error, and nothing is stored. It may not be tried again immediately."""
     uow = SqlShop(engine)
     with pytest.raises(StorageError, match="database or disk is full") as caught, uow, full_disk(uow):
         uow.members.add_many(new_member(f"member{number}") for number in range(1000))
@@ -54,10 +54,11 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_stored(engine: Engine) -> N
 
 @pytest.mark.promise(7, 14)
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
-def test_a_full_disk_at_a_commit_is_a_clear_error_and_that_commit_alone_has_stored_nothing(
-    engine: Engine, unit: type[SqlShop]
-) -> None:
-    """Whether it is met by its only statement or by one before; when there is space again, the connection goes on."""
+def test_a_full_disk_at_a_commit(engine: Engine, unit: type[SqlShop]) -> None:
+    """A full disk at a commit is a clear error, and only that commit stores nothing.
+
+    Its only statement or an earlier one meets the full disk. When there is space again, the connection goes on.
+    """
     stored = ["ann"]
     with SqlShop(engine) as uow, full_disk(uow):
         uow.rollback()
@@ -76,8 +77,8 @@ def test_a_full_disk_at_a_commit_is_a_clear_error_and_that_commit_alone_has_stor
 
 
 @pytest.mark.promise(10, 14)
-def test_a_full_disk_inside_a_savepoint_ends_the_unit(engine: Engine) -> None:
-    """What was done before the savepoint is gone, too, so that what comes after it must not be stored alone."""
+def test_a_full_disk_in_a_savepoint_ends_the_unit(engine: Engine) -> None:
+    """A full disk inside a savepoint ends the unit: the earlier work is gone, so later work must not be stored."""
     uow = SqlShop(engine)
     with uow:
         uow.members.add(new_member("bob"))
@@ -90,8 +91,8 @@ def test_a_full_disk_inside_a_savepoint_ends_the_unit(engine: Engine) -> None:
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_a_full_disk_has_ended_says_so(engine: Engine) -> None:
-    """Whatever error leaves it: that one would say that the unit can go on."""
+def test_a_savepoint_ended_by_a_full_disk(engine: Engine) -> None:
+    """A savepoint that a full disk has ended says so, whatever error leaves it: the unit cannot go on."""
     uow = SqlShop(engine)
     with uow, full_disk(uow), pytest.raises(StorageError, match="database or disk is full"), uow.savepoint():
         with suppress(StorageError):
@@ -99,13 +100,13 @@ def test_a_savepoint_that_a_full_disk_has_ended_says_so(engine: Engine) -> None:
         raise ZeroDivisionError
 
 
-# Of a single row: where a statement stores several, SQLite is prepared to take that statement alone back.
+# Of a single row: where a statement stores several, SQLite is prepared to undo that statement alone.
 _LARGE = "INSERT INTO members VALUES ('x', randomblob(1000000), 'x', 1, 'x', 1)"
 
 
 @pytest.mark.promise(14)
-def test_a_commit_after_a_full_disk_that_somebody_swallowed_is_refused(engine: Engine) -> None:
-    """SQLite would store what came after it alone; the unit's next block works."""
+def test_a_commit_after_a_swallowed_full_disk(engine: Engine) -> None:
+    """A commit after a swallowed full disk is refused: SQLite would store only later work. The next block works."""
     uow = SqlShop(engine)
     with uow:
         uow.members.add(new_member("bob"))

@@ -1,4 +1,4 @@
-"""Promises 7 and 8 on SQLite for a commit that is one statement: it waits as a transaction does, and says the same."""
+"""Promises 7 and 8 on SQLite for a commit of one statement: it waits and fails as a transaction does."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ WRITES: dict[str, Callable[[SqlShop], object]] = {
 }
 
 PATIENCE = 10
-"""Seconds that a writer waits for another one: nobody here shall wait in vain, however busy the machine is."""
+"""Seconds that a writer waits for another one: none should wait in vain, however busy the machine is."""
 
 
 @pytest.fixture
 def engine(sqlite_database: str) -> Iterator[Engine]:
-    """An engine on an SQLite file of the test's own, which holds the member ann."""
+    """An engine on a new SQLite file with the member ann."""
     with members_engine(sqlite_database, PATIENCE) as engine:
         stored_member(sql_storage(engine), "ann")
         yield engine
@@ -64,7 +64,7 @@ def another_writer(engine: Engine) -> Iterator[SqlShop]:
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", WRITES)
 def test_a_commit_waits_for_another_writer(engine: Engine, name: str, unit: type[SqlShop]) -> None:
-    """And is done when that one has ended."""
+    """A commit waits for another writer, and succeeds when that one has ended."""
     with ThreadPoolExecutor(1) as pool, another_writer(engine) as other:
         outcome = pool.submit(WRITES[name], unit(engine))
         with pytest.raises(TimeoutError):
@@ -78,8 +78,8 @@ def test_a_commit_waits_for_another_writer(engine: Engine, name: str, unit: type
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", WRITES)
-def test_a_commit_that_waits_in_vain_is_a_conflict(engine: Engine, name: str, unit: type[SqlShop]) -> None:
-    """Which may be tried again, and has stored nothing."""
+def test_a_commit_that_waits_in_vain(engine: Engine, name: str, unit: type[SqlShop]) -> None:
+    """A commit that waits in vain is a conflict. It may be tried again, and has stored nothing."""
     with impatient(engine) as quick:
         with another_writer(engine) as other:
             with pytest.raises(ConcurrentChange, match="database is locked") as caught:
@@ -92,7 +92,7 @@ def test_a_commit_that_waits_in_vain_is_a_conflict(engine: Engine, name: str, un
 
 @pytest.fixture
 def _gone_when_looked_for(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the member ann be removed by another unit as soon as a statement has failed."""
+    """Let another unit remove the member ann as soon as a statement has failed."""
     execute = engine.dialect.do_execute
     with closing(plain_driver.connect(str(engine.url))) as other:
 
@@ -132,10 +132,13 @@ TAKEN: list[tuple[Callable[[Member, SqlShop], None], type[Exception]]] = [
 @pytest.mark.promise(7)
 @pytest.mark.usefixtures("_gone_when_looked_for")
 @pytest.mark.parametrize(("add", "expected"), TAKEN)
-def test_the_constraint_is_named_even_if_who_held_the_value_has_gone_since(
+def test_a_constraint_is_named_without_its_holder(
     engine: Engine, add: Callable[[Member, SqlShop], None], expected: type[Conflict]
 ) -> None:
-    """SQLite has said which one it was; outside of a transaction the rows may be others a moment later."""
+    """The constraint is named even if the holder of the value has gone since: SQLite has said which one it was.
+
+    Outside of a transaction the rows may change a moment later.
+    """
     with SqlShop(engine) as uow:
         ann = uow.members.get_by_name("ann")
     with pytest.raises(expected) as caught, SqlShop(engine) as uow:
@@ -149,7 +152,7 @@ def test_the_constraint_is_named_even_if_who_held_the_value_has_gone_since(
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_change_names_the_value_that_is_taken(engine: Engine, unit: type[SqlShop]) -> None:
-    """By the row that it would make, of which the statement holds what is different alone."""
+    """A change names the taken value, from the row that it would make: its statement holds only the differences."""
     stored_member(sql_storage(engine), "bob")
     with pytest.raises(EmailTaken, match=r"'ann@example\.com' is taken"):
         change_email("bob", "ann@example.com", unit(engine))
@@ -157,8 +160,8 @@ def test_a_change_names_the_value_that_is_taken(engine: Engine, unit: type[SqlSh
 
 @pytest.mark.promise(7)
 @pytest.mark.usefixtures("_gone_when_looked_for")
-def test_a_change_names_the_value_even_if_who_held_it_has_gone_since(engine: Engine) -> None:
-    """Likewise."""
+def test_a_change_names_the_value_without_a_holder(engine: Engine) -> None:
+    """A change names the value even if its holder has gone since."""
     stored_member(sql_storage(engine), "bob")
     with pytest.raises(EmailTaken, match=r"'ann@example\.com' is taken"):
         change_email("bob", "ann@example.com", SqlShop(engine))
@@ -167,8 +170,8 @@ def test_a_change_names_the_value_even_if_who_held_it_has_gone_since(engine: Eng
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("unit", UNITS)
-def test_of_several_broken_constraints_the_first_is_named(engine: Engine, unit: type[SqlShop]) -> None:
-    """The id before the name, the name before the address, whichever SQLite has met first."""
+def test_the_first_of_several_constraints_is_named(engine: Engine, unit: type[SqlShop]) -> None:
+    """Of several broken constraints the first is named: the id, the name, the address, whichever SQLite met first."""
     with SqlShop(engine) as uow:
         ann = uow.members.get_by_name("ann")
     for member, expected in (

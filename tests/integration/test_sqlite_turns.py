@@ -1,4 +1,4 @@
-"""Promise 8 on SQLite: the writers of a process take turns, so that one alone is in SQLite, and none is left out."""
+"""Promise 8 on SQLite: the writers of a process take turns. Only one is in SQLite, and none is left out."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.storages import InATransaction, members_engine, sql_storage, without_
 UNITS = [SqlShop, InATransaction]
 THREADS = 4
 SHORT = 0.1
-"""Seconds that a writer waits, where somebody is to wait in vain."""
+"""Seconds that a writer waits if it is to wait in vain."""
 
 
 @define
 class Watch:
-    """Counts who is in SQLite to write at the same time, and calls ``meanwhile`` whenever somebody comes in."""
+    """Counts the writers in SQLite at the same time, and calls ``meanwhile`` whenever one comes in."""
 
     meanwhile: Callable[[], object] = field(default=lambda: None)
     most: int = field(default=0, init=False)
@@ -36,21 +36,21 @@ class Watch:
     _lock: Lock = field(factory=Lock, init=False)
 
     def come(self) -> None:
-        """Count one who begins to write."""
+        """Count a writer that begins."""
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
         self.meanwhile()
 
     def go(self) -> None:
-        """Count one who has ended."""
+        """Count a writer that has ended."""
         with self._lock:
             self._now -= 1
 
 
 @contextmanager
 def watched_engine(url: str, timeout: float, watch: Watch) -> Iterator[Engine]:
-    """Yield an engine on a new database, whose connections tell ``watch`` what they do."""
+    """Yield an engine on a new database, whose connections report to ``watch``."""
 
     class Cursor(sqlite3.Cursor):
         def execute(self, statement: str, *rest: Any) -> Any:
@@ -93,8 +93,8 @@ def create(engine: Engine, name: str, unit: type[SqlShop] = SqlShop) -> None:
 
 
 @pytest.mark.promise(8)
-def test_one_writer_of_a_process_alone_is_in_sqlite(sqlite_database: str) -> None:
-    """Until it has ended, be it a transaction or one statement; and all of them come to their turns."""
+def test_one_writer_of_a_process_is_in_sqlite(sqlite_database: str) -> None:
+    """Only one writer of a process is in SQLite until it ends, by a transaction or a statement. All get turns."""
     watch = Watch(lambda: time.sleep(0.002))
 
     def write(engine: Engine, thread: int) -> None:
@@ -111,8 +111,11 @@ def test_one_writer_of_a_process_alone_is_in_sqlite(sqlite_database: str) -> Non
 
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("unit", UNITS)
-def test_all_who_wait_in_vain_for_another_process_are_told_so(sqlite_database: str, unit: type[SqlShop]) -> None:
-    """Each meets a conflict, and may try again; and nobody waits for the others' limits, one after another."""
+def test_writers_wait_in_vain_together(sqlite_database: str, unit: type[SqlShop]) -> None:
+    """Writers that wait in vain for another process all meet a conflict and may try again.
+
+    None waits for the limits of the others, one after another.
+    """
     many, limit = 12, 0.25
     with watched_engine(sqlite_database, limit, Watch()) as engine, ThreadPoolExecutor(many) as pool:
         with closing(plain_driver.connect(str(engine.url))) as other:
@@ -141,7 +144,7 @@ def is_refused(uow: SqlShop) -> None:
 
 
 def rolls_back(uow: SqlShop) -> None:
-    """Write, and take it back."""
+    """Write, and roll back."""
     uow.members.add(new_member("bob"))
     written(uow)
     uow.rollback()
@@ -155,7 +158,7 @@ def fails(uow: SqlShop) -> None:
 
 
 def loses_the_connection(uow: SqlShop) -> None:
-    """Write, and find the connection gone."""
+    """Write, and lose the connection."""
     uow.members.add(new_member("bob"))
     uow.connection.invalidate()
     uow.commit()
@@ -164,10 +167,8 @@ def loses_the_connection(uow: SqlShop) -> None:
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("work", [commits, is_refused, rolls_back, fails, loses_the_connection])
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_turn_ends_with_its_unit_however_that_ends(
-    sqlite_database: str, work: Callable[[SqlShop], None], unit: type[SqlShop]
-) -> None:
-    """Those who come after it do not wait."""
+def test_a_turn_ends_with_its_unit(sqlite_database: str, work: Callable[[SqlShop], None], unit: type[SqlShop]) -> None:
+    """A turn ends with its unit, however that ends. Later writers do not wait."""
     with watched_engine(sqlite_database, 10, Watch()) as engine:
         create(engine, "ann")
         start = time.monotonic()
@@ -180,7 +181,7 @@ def test_a_turn_ends_with_its_unit_however_that_ends(
 
 @pytest.mark.promise(8)
 def test_nobody_waits_for_a_unit_that_has_failed(sqlite_database: str) -> None:
-    """Its transaction has ended, though its block has not."""
+    """A failed unit keeps no writer waiting: its transaction has ended, though its block has not."""
     with watched_engine(sqlite_database, 10, Watch()) as engine, ThreadPoolExecutor(1) as pool:
         create(engine, "ann")
         with SqlShop(engine) as uow:
@@ -196,8 +197,8 @@ def test_nobody_waits_for_a_unit_that_has_failed(sqlite_database: str) -> None:
 
 
 @pytest.mark.promise(8)
-def test_a_block_that_another_thread_leaves_ends_without_its_turn(sqlite_database: str) -> None:
-    """That is waited for once, as one that nobody ends."""
+def test_another_thread_leaves_a_block_and_its_turn(sqlite_database: str) -> None:
+    """A block that another thread leaves ends without its turn. That is waited for once."""
     with watched_engine(sqlite_database, SHORT, Watch()) as engine, ThreadPoolExecutor(1) as pool:
 
         def block() -> Iterator[None]:
@@ -215,8 +216,8 @@ def test_a_block_that_another_thread_leaves_ends_without_its_turn(sqlite_databas
 
 
 @pytest.mark.promise(8)
-def test_a_turn_that_nobody_gives_back_is_waited_for_once(sqlite_database: str) -> None:
-    """Who has waited for it long enough writes without it, and those who come later wait no longer."""
+def test_a_lost_turn_is_waited_for_once(sqlite_database: str) -> None:
+    """A turn that is never given back is waited for once. Then that writer and later ones go on."""
     stuck, released = Event(), Event()
     watch = Watch()
 

@@ -21,10 +21,8 @@ def store_many(engine: Engine, count: int) -> None:
 
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("options", [{}, {"stream_results": True}, {"yield_per": 10}])
-def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(
-    engine: Engine, options: dict[str, object], small_batches: int
-) -> None:
-    """Also where somebody has the driver read the results of all queries little by little."""
+def test_a_stream_is_whole_beside_other_reads(engine: Engine, options: dict[str, object], small_batches: int) -> None:
+    """A stream is whole whatever else its loop reads, also if the driver reads all results in batches."""
     store_many(engine, small_batches + 1)
     with SqlShop(engine.execution_options(**options)) as uow:
         met = [uow.members.get(member.id) for member in uow.members.stream()]
@@ -34,10 +32,8 @@ def test_a_stream_is_whole_whatever_else_is_read_in_its_loop(
 
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("reads_on", [True, False])
-def test_a_stored_value_that_cannot_be_read_fails_a_stream_that_comes_to_it(
-    postgres_engine: Engine, reads_on: bool, small_batches: int
-) -> None:
-    """And nobody else: a stream that is left in a batch before ends as any other does."""
+def test_an_unreadable_value_fails_its_stream(postgres_engine: Engine, reads_on: bool, small_batches: int) -> None:
+    """A stored value that cannot be read fails a stream that comes to it, and no stream that ends before it."""
     store_many(postgres_engine, small_batches + 1)
     with postgres_engine.begin() as connection:
         last = "(SELECT id FROM members ORDER BY id DESC LIMIT 1)"

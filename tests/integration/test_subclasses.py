@@ -1,4 +1,4 @@
-"""Subclasses of aggregates, where a database is needed to show what holds for them."""
+"""Laws of subclasses of aggregates that need a database."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def everyone(engine: Engine) -> list[Any]:
 
 
 def test_a_row_of_an_unknown_class_is_an_error(engine: Engine, everyone: list[Any]) -> None:
-    """As an older program may have left it; the error says which class."""
+    """A row of an unknown class, as of an older program, is an error that names the class."""
     with engine.begin() as connection:
         connection.execute(vehicles.update().where(vehicles.c.kind == "car").values(kind="bike"))
     with (
@@ -59,7 +59,7 @@ def test_a_row_of_an_unknown_class_is_an_error(engine: Engine, everyone: list[An
 
 
 def test_subclasses_are_read_by_one_query(engine: Engine, everyone: list[Any]) -> None:
-    """And by one more for the parts of each class; none comes later."""
+    """Subclasses are read by one query and one more for the parts of each class. None comes later."""
     with SqlShop(engine) as uow, statements(engine) as sent:
         found = items_of(uow, everyone[0]).list_where()
         assert 1 == len([one for one in sent if "FROM staff" in one and "JOIN" in one])
@@ -71,7 +71,7 @@ def test_subclasses_are_read_by_one_query(engine: Engine, everyone: list[Any]) -
 
 
 def test_a_query_of_a_subclass_finds_that_alone(engine: Engine, everyone: list[Any]) -> None:
-    """As SQLAlchemy's users write it; the objects are those of the unit, and whole."""
+    """A query of a subclass, as SQLAlchemy's users write it, finds only its objects: those of the unit, whole."""
     with SqlShop(engine) as uow:
         found = uow.session.scalars(select(Manager).order_by(staff.c.id)).all()
         assert [Manager, Director] == [type(one) for one in found]
@@ -82,7 +82,7 @@ def test_a_query_of_a_subclass_finds_that_alone(engine: Engine, everyone: list[A
 
 
 def test_a_new_row_names_its_class(engine: Engine, everyone: list[Any]) -> None:
-    """Also of a copy and in bulk, where ``__init__`` has not run."""
+    """A new row names its class, also for a copy and in bulk, where ``__init__`` has not run."""
     with SqlShop(engine) as uow:
         found = uow.session.execute(select(staff.c.kind).order_by(staff.c.id)).scalars().all()
     assert ["employee", "manager", "director", "engineer"] == list(found)
@@ -90,8 +90,8 @@ def test_a_new_row_names_its_class(engine: Engine, everyone: list[Any]) -> None:
 
 
 @pytest.mark.usefixtures("unmapped")
-def test_subclasses_with_parts_are_not_read_in_pieces(sqlite_engine: Engine) -> None:
-    """Though the base class has none."""
+def test_a_subclass_with_parts_is_read_whole(sqlite_engine: Engine) -> None:
+    """Subclasses with parts are not read in pieces, even if the base class has no parts."""
     base, table = a_base()
     _with_parts(base, table, "a")
     with SqlShop(sqlite_engine) as uow, pytest.raises(UnitOfWorkMisuse, match="Base has parts, which cannot be read"):
@@ -116,7 +116,7 @@ def not_named() -> None:
 
 
 def with_a_unique_value() -> None:
-    """Declare a repository of a subclass with a unique value of its own."""
+    """Declare a repository of a subclass with a unique value that the base class lacks."""
     base, _ = a_base(UniqueConstraint("n"))
     a_repository(base, subclasses=(_mapped(base),))
 
@@ -160,8 +160,8 @@ DECLARED: dict[str, tuple[Callable[[], None], str]] = {
 
 @pytest.mark.usefixtures("unmapped")
 @pytest.mark.parametrize("case", DECLARED)
-def test_what_a_port_says_of_subclasses_is_compared(case: str) -> None:
-    """With what is mapped."""
+def test_a_port_is_compared_with_subclasses(case: str) -> None:
+    """A port's statements about subclasses are compared with the mapping."""
     declare, advice = DECLARED[case]
     with pytest.raises(TypeError) as caught:
         declare()
@@ -174,7 +174,7 @@ def a_port(kind: type[Aggregate], *subclasses: type[Aggregate], **declared: Any)
 
 
 def test_an_object_is_in_one_repository() -> None:
-    """So a subclass has none of its own; and only subclasses can be named as such."""
+    """An object is in one repository: a subclass has no separate one, and only subclasses can be named as such."""
     base = a_root("Base")
     kind, other = a_subclass(base, n=field(type=int)), a_root("Other")
     a_port(base, kind)

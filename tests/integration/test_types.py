@@ -1,4 +1,4 @@
-"""The column types: what goes into a column comes out of it, of the same type."""
+"""The column types: a stored value comes back as it was, of the same type."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES = Table(
     ids=["usual", "earliest", "latest", "nothing"],
 )
 def test_a_value_comes_back_as_it_was_stored(engine: Engine, name: MemberName | None, at: datetime | None) -> None:
-    """Text to the character and the type, time to the microsecond and in UTC; nothing stays nothing."""
+    """A value comes back as stored: text to the character, time to the microsecond in UTC, None as None."""
     with engine.connect() as connection:
         VALUES.create(connection)
         connection.execute(
@@ -44,8 +44,8 @@ def test_a_value_comes_back_as_it_was_stored(engine: Engine, name: MemberName | 
     assert (type(name), at and UTC) == (type(stored.name), at and stored.at.tzinfo)
 
 
-def test_what_is_stored_is_read_even_if_it_would_not_be_accepted_today(engine: Engine) -> None:
-    """Rules can become stricter; old data must stay readable."""
+def test_an_outdated_value_stays_readable(engine: Engine) -> None:
+    """A stored value is read even if it would be refused today: rules can become stricter."""
     with engine.connect() as connection:
         VALUES.create(connection)
         connection.execute(insert(VALUES), {"name": "not a name"})
@@ -55,14 +55,14 @@ def test_what_is_stored_is_read_even_if_it_would_not_be_accepted_today(engine: E
     assert ("not a name", MemberName) == (stored, type(stored))
 
 
-def test_a_text_column_is_as_long_as_its_value_object_may_be() -> None:
-    """And knows which class its values are of."""
+def test_a_text_column_fits_its_value_object() -> None:
+    """A text column is as long as its value object may be, and knows the class of its values."""
     text = Text(MemberName, 64)
     assert (64, MemberName) == (text.length, type(text.result_processor(DefaultDialect(), None)("ann")))
 
 
 def test_a_time_is_given_to_the_driver_in_utc() -> None:
-    """Whatever its own zone is, and that of the machine."""
+    """A time is given to the driver in UTC, whatever its zone and that of the machine."""
     given = datetime(2026, 1, 2, 12, tzinfo=BERLIN)
     sent = UtcDateTime().bind_processor(DefaultDialect())(given)
     assert given == sent
@@ -71,8 +71,8 @@ def test_a_time_is_given_to_the_driver_in_utc() -> None:
 
 
 @pytest.mark.parametrize("given", [datetime(2026, 1, 2, 12, tzinfo=BERLIN), datetime(1, 1, 1, 1, 1, 1, 1, tzinfo=UTC)])
-def test_a_time_is_stored_on_sqlite_as_sqlalchemy_itself_would_store_it_in_utc(given: datetime) -> None:
-    """So other programs that use SQLAlchemy can read it."""
+def test_sqlite_stores_times_as_sqlalchemy_does(given: datetime) -> None:
+    """SQLite stores a time as SQLAlchemy would in UTC, so other programs with SQLAlchemy can read it."""
     dialect = SQLiteDialect()
     ours, theirs = (one.dialect_impl(dialect).bind_processor(dialect) for one in (UtcDateTime(), DateTime()))
     assert theirs is not None
@@ -80,20 +80,20 @@ def test_a_time_is_stored_on_sqlite_as_sqlalchemy_itself_would_store_it_in_utc(g
     assert theirs(given.astimezone(UTC)) == ours(given)
 
 
-def test_a_time_that_a_driver_gives_in_another_zone_is_turned_into_utc() -> None:
-    """It stays the same point in time; a time without a zone was stored as UTC."""
+def test_a_time_of_another_zone_becomes_utc() -> None:
+    """A time that a driver gives in another zone becomes the same time in UTC. One without a zone was UTC."""
     read_by, noon = UtcDateTime().result_processor(DefaultDialect(), None), datetime(2026, 1, 2, 12)  # noqa: DTZ001  # that is the point
     for given in (noon, noon.replace(tzinfo=UTC).astimezone(BERLIN)):
         read = read_by(given)
         assert read == noon.replace(tzinfo=UTC)
-        assert read.tzinfo is UTC  # and not the machine's own zone, which may happen to be equal
+        assert read.tzinfo is UTC  # not the machine's own zone, which may happen to be equal
 
 
 AMOUNTS = Table("some_amounts", MetaData(), Column("amount", Exact(18, 2)), Column("lasts", Duration))
 
 
-def test_exact_numbers_and_intervals_are_sorted_compared_and_summed(engine: Engine) -> None:
-    """As numbers, and without rounding, whatever precision the caller computes with."""
+def test_exact_numbers_are_compared_exactly(engine: Engine) -> None:
+    """Exact numbers and intervals are sorted, compared and summed without rounding, at any precision of the caller."""
     amounts = [Decimal("9999999999999999.99"), Decimal("-0.10"), None, Decimal("0.20"), Decimal("10.00")]
     amount, lasts = AMOUNTS.c.amount, AMOUNTS.c.lasts
     with connected_with(AMOUNTS, engine) as connection, localcontext(prec=3):
@@ -108,6 +108,6 @@ def test_exact_numbers_and_intervals_are_sorted_compared_and_summed(engine: Engi
 
 @pytest.mark.parametrize(("digits", "places"), [(19, 2), (2, 3), (2, -1)])
 def test_exact_numbers_have_at_most_18_digits(digits: int, places: int) -> None:
-    """As many as every whole number of SQLite has."""
+    """Exact numbers have at most 18 digits, as every whole number of SQLite can."""
     with pytest.raises(ValueError, match="at most 18 digits"):
         Exact(digits, places)

@@ -15,10 +15,10 @@ from tests.storages import InATransaction, sql_storage
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
-def test_an_error_of_the_driver_while_committing_is_an_unknown_outcome(
+def test_a_driver_error_while_committing_is_unknown(
     engine: Engine, unit: type[SqlShop], stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it comes before the database has done its part or after it: nobody can tell."""
+    """An error of the driver while committing is an unknown outcome, before or after the database's part."""
     with unit(engine) as uow:
         uow.members.add(new_member("ann"))
         with (

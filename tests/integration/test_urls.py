@@ -1,4 +1,4 @@
-"""URLs of databases as people write them: what is understood, and what is refused before anything is connected."""
+"""URLs of databases as people write them: how they are understood, and which are refused before connecting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from entrypoints.config import Settings
 
 
 def told(url: str) -> dict[str, Any]:
-    """Return what the driver would be told, without connecting."""
+    """Return what the driver would get, without connecting."""
     engine, arguments = make_engine(url), {}
 
     @event.listens_for(engine, "do_connect")
@@ -43,7 +43,7 @@ def told(url: str) -> dict[str, Any]:
     ],
 )
 def test_libpqs_own_forms_are_understood(url: str, host: str, port: object, name: str) -> None:
-    """Several hosts, and the folder of a socket; messages name them all."""
+    """The forms of libpq are understood: several hosts, and the folder of a socket. Messages name all hosts."""
     arguments = told(url)
     assert (host, port) == (arguments["host"], arguments["port"])
     assert f"postgresql+psycopg2://{name}" == name_of(make_engine(url))
@@ -51,7 +51,7 @@ def test_libpqs_own_forms_are_understood(url: str, host: str, port: object, name
 
 @pytest.mark.parametrize("space", ["\n", "\r\n", " ", "\t"])
 def test_white_space_around_a_url_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: str) -> None:
-    """A file with a secret ends with it; no file of another name is made."""
+    """White space around a URL is ignored: a file with a secret ends with it. No file of another name is made."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", f"{space}sqlite:///people.db{space}")
     with bootstrap():
@@ -95,7 +95,7 @@ def test_white_space_around_a_url_is_left_out(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_a_url_is_refused_with_what_is_meant(url: str, reason: str) -> None:
-    """Without the password, and before anything is sent."""
+    """A wrong URL is refused with the right form, without the password, before anything is sent."""
     with pytest.raises(ConfigurationError, match=f"DATABASE_URL .*{reason}") as caught:
         make_engine(url)
     assert "secret" not in str(caught.value)
@@ -113,7 +113,7 @@ def test_a_url_is_refused_with_what_is_meant(url: str, reason: str) -> None:
     ],
 )
 def test_options_of_mariadb_mean_what_they_say(options: str, expected: dict[str, Any]) -> None:
-    """False is false; a certificate of the authority has the server's verified."""
+    """Options of MariaDB mean what they say: false is false, and a certificate authority verifies the server."""
     pytest.importorskip("pymysql")
     url = f"mysql://u@h/db?{options}".replace("{file}", __file__)
     wanted = eval(repr(expected).replace("{file}", __file__))  # noqa: S307  # of the cases above
@@ -131,7 +131,7 @@ def test_options_of_mariadb_mean_what_they_say(options: str, expected: dict[str,
     ],
 )
 def test_a_value_that_postgres_refuses_is_named(postgres_server: str, option: str, reason: str) -> None:
-    """It is an error of the URL, and no reason to try again."""
+    """A value that PostgreSQL refuses is named. It is an error of the URL and no reason to try again."""
     engine = make_engine(f"{postgres_server}?{option}")
     with pytest.raises(ConfigurationError, match=f"^DATABASE_URL has an option that cannot be used: {reason}"):
         engine.connect()

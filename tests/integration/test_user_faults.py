@@ -1,4 +1,4 @@
-"""Promises 1, 2, 14 and 15 for what only users can do: an import, of which each call is made to fail."""
+"""Promises 1, 2, 14 and 15 for what only users can do: an import whose calls fail one at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.fault_laws import ANN, BOB, NEW, NEWER, Case, check_each_
 
 
 def import_some(uow: UnitOfWork) -> None:
-    """Import two users who are new, one who is stored, and a row that is refused."""
+    """Import two new users, a stored one, and a row that is refused."""
     names = ["new", "newer", "ann", "not a name"]
     rows = [users.UserRow(line, name, f"{name}@example.com") for line, name in enumerate(names)]
     summary = users.import_users(rows, lambda _row, _reason: None, uow)
@@ -26,7 +26,7 @@ CASES = {
 
 @pytest.fixture
 def storage(faulty: FaultyStorage) -> FaultyStorage:
-    """Each storage in turn, behind something that fails, with two users."""
+    """Each storage in turn, behind a layer that fails, with two users."""
     faulty.table, faulty.name = "users", "username"
     uow = faulty.unit()
     users.create_user("ann", "ann@example.com", uow)
@@ -38,6 +38,9 @@ def storage(faulty: FaultyStorage) -> FaultyStorage:
 
 @pytest.mark.promise(1, 2, 14, 15)
 @pytest.mark.parametrize("name", CASES)
-def test_whichever_call_fails_the_caller_is_told_what_is_stored_of_users(storage: FaultyStorage, name: str) -> None:
-    """All or nothing; in one error of the domain, or none; and the next call works, on a connection that is free."""
+def test_each_failing_call_of_an_import(storage: FaultyStorage, name: str) -> None:
+    """Whichever call of an import fails, all or nothing is stored, and the error says which. The next call works.
+
+    The error is one of the domain, or the call raises none. The connection is free.
+    """
     check_each_fault(CASES[name], storage)

@@ -1,4 +1,4 @@
-"""How often a use case of users waits for an answer of PostgreSQL; see test_round_trips.py."""
+"""How often a use case of users waits for an answer of PostgreSQL. See test_round_trips.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service_layer.unit_of_work import UnitOfWork
 from tests.counting_proxy import Proxy, proxy_to
 
 READING = 1
-ALONE = 1  # a statement that is a transaction by itself
+ALONE = 1  # a statement that is its own transaction
 WRITING = 3  # the beginning, the writing, and the commit
 ANN = new_id()
 
@@ -34,7 +34,7 @@ BUDGETS: dict[str, tuple[Callable[[UnitOfWork], object], int]] = {
 
 @pytest.fixture
 def counted(postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
-    """A unit of work with a stored user, and what counts its round trips."""
+    """A unit of work with a stored user, and the count of its round trips."""
     with proxy_to(postgres_engine.url.render_as_string(hide_password=False), Proxy) as (proxy, url):
         engine = make_engine(url)
         uow = SqlUnitOfWork(engine)
@@ -45,8 +45,8 @@ def counted(postgres_engine: Engine) -> Iterator[tuple[Proxy, SqlUnitOfWork]]:
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_a_use_case_of_users_keeps_to_its_round_trips(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
-    """Neither more, nor fewer: one that needs fewer has a new budget."""
+def test_user_use_cases_keep_to_their_round_trips(counted: tuple[Proxy, SqlUnitOfWork], name: str) -> None:
+    """A use case of users keeps to its round trips. One that needs fewer has a new budget."""
     (proxy, uow), (use_case, budget) = counted, BUDGETS[name]
     before = proxy.trips
     use_case(uow)

@@ -1,4 +1,4 @@
-"""Promise 14 on real databases: what use cases of users do after a commit of unknown outcome."""
+"""Promise 14 on real databases: use cases of users after a commit of unknown outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.storages import InATransaction, sql_storage
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every row is stored once, and counted once."""
+    """An import finds out and goes on: every row is stored once and counted once."""
     rows = [UserRow(number, f"user{number}", f"user{number}@example.com") for number in range(IMPORT_BATCH + 5)]
     with failing_commit(engine, stored, monkeypatch):
         summary = import_users(rows, lambda *_: None, SqlUnitOfWork(engine))
@@ -29,10 +29,10 @@ def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypat
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
-def test_creating_a_user_again_by_its_id_finds_out(
+def test_creating_a_user_again_finds_out(
     engine: Engine, unit: type[SqlUnitOfWork], stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Afterwards it is stored, once; whether the INSERT was a transaction by itself, or a part of one."""
+    """Creating a user again by its id stores it once, whether the INSERT was its own transaction or part of one."""
     uow, id = unit(engine), new_id()
     with failing_commit(engine, stored, monkeypatch), pytest.raises(CommitOutcomeUnknown):
         create_user("ann", "ann@example.com", uow, id)

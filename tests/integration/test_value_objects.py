@@ -1,4 +1,4 @@
-"""Value objects in several columns, where a database is needed to show what holds for them."""
+"""Laws of value objects in several columns that need a database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def a_repository(kind: type[Any], **declared: Any) -> type[Any]:
 
 
 def with_parts(order: str = "name") -> type[Any]:
-    """Map an aggregate whose parts have a value object ``m``, and are sorted by some attribute."""
+    """Map an aggregate whose parts have a value object ``m`` and are sorted by an attribute."""
     parts = a_part_table(
         root := a_table(), Column("a", BigInteger, nullable=False), Column("b", String(3), nullable=False)
     )
@@ -48,7 +48,7 @@ DECLARED: dict[str, tuple[Callable[[], type[Any]], Any]] = {
 @pytest.mark.usefixtures("unmapped")
 @pytest.mark.parametrize("case", DECLARED)
 def test_nothing_is_declared_of_a_value_object(case: str) -> None:
-    """No unique value, and no reference."""
+    """A port declares neither a unique value nor a reference of a value object."""
     mapped, one = DECLARED[case]
     declared = {"references" if isinstance(one, Reference) else "unique": (one,)}
     with pytest.raises(TypeError) as caught:
@@ -60,13 +60,13 @@ def test_nothing_is_declared_of_a_value_object(case: str) -> None:
 @pytest.mark.usefixtures("unmapped")
 @pytest.mark.parametrize("order", ["m", "a"], ids=["value object", "column"])
 def test_no_list_is_sorted_by_a_value_object(order: str) -> None:
-    """Nor by one of its columns: it has no order that all storages know."""
+    """No list is sorted by a value object or one of its columns: they have no common order."""
     with pytest.raises(ValueError, match="say its order"):
         with_parts(order)
 
 
-def test_reading_a_value_object_takes_no_statement(sqlite_engine: Engine) -> None:
-    """After it was read, written, and written again."""
+def test_reading_a_value_object_costs_no_statement(sqlite_engine: Engine) -> None:
+    """Reading a value object takes no statement, after a read, a write, and another write."""
     with SqlShop(sqlite_engine) as uow:
         uow.goods.add(ann := new_article())  # type: ignore[attr-defined]  # set by name
         uow.commit()
@@ -88,7 +88,7 @@ def test_reading_a_value_object_takes_no_statement(sqlite_engine: Engine) -> Non
 
 
 def test_a_query_reads_what_is_in_a_value_object(engine: Engine) -> None:
-    """As SQLAlchemy's users write it: by the column, or by the composite."""
+    """A query, as SQLAlchemy's users write it, reads inside a value object by the column or the composite."""
     with SqlShop(engine) as uow:
         uow.stamps.add_many([Stamp(name=name, price=euros(price)) for name, price in (("a", 1), ("b", 2))])  # type: ignore[attr-defined]  # likewise
         prices: Any = Stamp
@@ -100,7 +100,7 @@ def test_a_query_reads_what_is_in_a_value_object(engine: Engine) -> None:
 
 
 def test_the_columns_of_a_value_object_are_plain(engine: Engine) -> None:
-    """``None`` is NULL in each of them."""
+    """The columns of a value object are plain: ``None`` is NULL in each of them."""
     with SqlShop(engine) as uow:
         uow.goods.add(new_article())  # type: ignore[attr-defined]  # likewise
         columns = articles.c.price_currency, articles.c.old_price_amount, articles.c.old_price_currency

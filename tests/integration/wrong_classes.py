@@ -1,4 +1,4 @@
-"""Classes, columns and attributes that cannot be mapped: how to meet each refusal, and what it says."""
+"""Classes, columns and attributes that cannot be mapped: how to cause each refusal, and its text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.integration.wrong_parts import FROZEN
 
 
 class OfJson(TypeDecorator[Any]):
-    """A type of a project, which stores JSON."""
+    """A project's type that stores JSON."""
 
     impl = JSON
     cache_ok = True

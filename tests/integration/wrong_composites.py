@@ -1,4 +1,4 @@
-"""Value objects in several columns that cannot be mapped: how to meet each refusal, and what it says."""
+"""Value objects in several columns that cannot be mapped: how to cause each refusal, and its text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Money:
 
 @attrs.define
 class Changing:
-    """What compares by its values, which can change."""
+    """A class that compares by values that can change."""
 
     amount: int
     currency: str = field(metadata={"max_length": 3})
@@ -33,7 +33,7 @@ class Changing:
 
 @attrs.define(slots=False, on_setattr=setters.frozen, eq=False)
 class Unequal:
-    """What cannot change, but compares by its identity."""
+    """A class that cannot change but compares by identity."""
 
     amount: int
     currency: str = field(metadata={"max_length": 3})
@@ -41,7 +41,7 @@ class Unequal:
 
 @attrs.define(unsafe_hash=True)
 class Hashed:
-    """What can change, though it has a hash."""
+    """A class that can change though it has a hash."""
 
     amount: int
     currency: str = field(on_setattr=setters.frozen)
@@ -85,7 +85,7 @@ def with_value(
 
 
 def bare() -> None:
-    """Map a composite of SQLAlchemy's."""
+    """Map a composite of SQLAlchemy."""
     table = a_table(Column("a", BigInteger), Column("b", String(3)))
     map_aggregate(a_root(m=field()), table, properties={"m": composite(Money, table.c.a, table.c.b)})
 
@@ -98,7 +98,7 @@ def of_another_table() -> None:
 
 
 def sharing_a_column() -> None:
-    """Map two value objects of which each has the same currency."""
+    """Map two value objects that share a currency column."""
     table = a_table(*(Column(name, Integer, nullable=False) for name in ("a", "b", "c")))
     values = {"m": value_object(Money, table.c.a, table.c.c), "n": value_object(Money, table.c.b, table.c.c)}
     map_aggregate(a_root(m=field(type=Money), n=field(type=Money)), table, properties=values)

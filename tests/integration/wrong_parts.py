@@ -1,4 +1,4 @@
-"""Relationships that cannot be mapped: how to meet each refusal, and what it says."""
+"""Relationships that cannot be mapped: how to cause each refusal, and its text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Kind(PythonEnum):
 
 
 def two_lists() -> None:
-    """Map a root with two lists of one class of parts, each by its own foreign key."""
+    """Map a root with two lists of one class of parts, each by a separate foreign key."""
     root = a_table()
     parts = a_part_table(root, Column("done_id", ForeignKey(root.c.id)))
     map_part(part := a_part(), parts)
@@ -71,7 +71,7 @@ def two_roots() -> None:
 
 
 def tree() -> None:
-    """Map a part with parts of its own class."""
+    """Map a part with parts of the same class."""
     parts = a_part_table(a_table(), Column("above", ForeignKey("parts.number")))
     map_part(part := a_part(parts=SORTED), parts, properties={"parts": owns(lambda: part, order_by=parts.c.name)})
 
@@ -94,7 +94,7 @@ def aggregate() -> None:
 
 
 def many_to_many() -> None:
-    """Map a root with parts that others have too."""
+    """Map a root with parts that others also have."""
     root = a_table()
     parts = Table("parts", root.metadata, Column("number", Integer, primary_key=True), Column("name", String(9)))
     columns: Any = [Column("root_id", ForeignKey(root.c.id)), Column("part", ForeignKey(parts.c.number))]

@@ -1,4 +1,4 @@
-"""Subclasses of aggregates that cannot be mapped: how to meet each refusal, and what it says."""
+"""Subclasses of aggregates that cannot be mapped: how to cause each refusal, and its text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.mappings import a_part, a_part_table, a_root, a_table
 
 
 def a_base(*columns: Any, **options: Any) -> tuple[type[Any], Table]:
-    """Map an aggregate that can have subclasses, and return its class and its table."""
+    """Map an aggregate that can have subclasses. Return its class and its table."""
     table = a_table(Column("kind", String(9), nullable=False), Column("n", BigInteger), *columns, name="bases")
     base = a_root("Base")
     map_aggregate(base, table, **{"polymorphic_on": table.c.kind, "polymorphic_identity": "base", **options})
@@ -38,7 +38,7 @@ def single(**options: Any) -> type[Any]:
 
 
 def joined(*columns: Any, **options: Any) -> type[Any]:
-    """Map a subclass to a table of its own with these columns, and return it."""
+    """Map a subclass to a separate table with these columns, and return it."""
     base, table = a_base()
     key: Column[Any] = Column("id", ForeignKey(table.c.id), primary_key=True)
     kind = a_subclass(base, m=field())

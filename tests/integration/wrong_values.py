@@ -1,4 +1,4 @@
-"""Attributes whose columns would not keep their values alike: how to meet each refusal, and what it says."""
+"""Attributes whose columns would not keep their values alike: how to cause each refusal, and its text."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from tests.integration.wrong_parts import Kind
 
 
 class Lowered(TypeDecorator[str]):
-    """A type of a project, which stores texts."""
+    """A project's type that stores texts."""
 
     impl = String
     cache_ok = True
 
 
 def with_value(kind: Any, column: Any, /, *, nullable: bool = True, **metadata: Any) -> None:
-    """Map an aggregate that has an attribute ``n`` of a kind, with this metadata, in a column of a type."""
+    """Map an aggregate with an attribute ``n`` of a kind, with this metadata, in a column of a type."""
     map_aggregate(a_root(n=field(type=kind, metadata=metadata)), a_table(Column("n", column, nullable=nullable)))
 
 
