@@ -1,1 +1,1 @@
-"""The tests, from the fastest to the furthest: unit, contract, integration, e2e, architecture."""
+"""The tests, from the fastest to the most remote: unit, contract, integration, e2e, architecture."""

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one of each storage, started once and emptied for each test; and which cases run."""
+"""Fixtures for all tests: one of each storage, started once and emptied for each test. And the choice of cases."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SERVERS = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start each server once for all processes of a parallel run, if its tests are not left out."""
+    """Start each server once for all processes of a parallel run, unless its tests are left out."""
     if not getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
         return
     config.stash[_SERVERS] = {}
@@ -57,13 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Let a process of a parallel run know the servers."""
+    """Give a process of a parallel run the addresses of the servers."""
     node.workerinput |= node.config.stash[_SERVERS]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out cases of the tests that run on each storage, as CASES has it."""
+    """Leave out cases of the tests that run on each storage, as CASES says."""
     if CASES == "all" or any("::" in one for one in config.args):
         return
     cases: dict[str, dict[str, list[pytest.Item]]] = defaultdict(lambda: defaultdict(list))
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         else:
             cases[item.nodeid.partition("[")[0]][storage].append(item)
     for test, by_storage in cases.items():
-        first = crc32(test.encode())  # so that the choice is the same whichever files run
+        first = crc32(test.encode())  # so the choice is the same whichever files run
         for place, some in enumerate(by_storage.values(), first):
             step = len(some) if CASES == "one" else len(by_storage)
             kept |= {*some[place % step :: step], some[place % len(some)]}
@@ -85,14 +85,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what the run keeps anyway; otherwise each collection takes 0.3 seconds."""
+    """Exclude what the run keeps anyway from garbage collection. Otherwise each collection takes 0.3 seconds."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def _without_pauses() -> Iterator[None]:
-    """What is tried again is tried again at once, as often as it says itself."""
+    """Retry without pauses, as many times as the use case asks for."""
     with stamina.set_testing(True, attempts=100, cap=True):
         yield
 
@@ -112,7 +112,7 @@ def sqlite_engine(_sqlite_engine: Engine) -> Iterator[Engine]:
 
 @contextmanager
 def required(server: AbstractContextManager[Found], missing: type[Exception]) -> Iterator[Found]:
-    """Yield a real server, or its URL. Without one its tests are skipped, but fail in continuous integration."""
+    """Yield a real server or its URL. Without one its tests are skipped, but fail in continuous integration."""
     with ExitStack() as stack:
         try:
             found = stack.enter_context(server)
@@ -124,7 +124,7 @@ def required(server: AbstractContextManager[Found], missing: type[Exception]) ->
 
 
 def shared(request: pytest.FixtureRequest, name: str) -> AbstractContextManager[str] | None:
-    """Return the server that was started for all processes of this run, if there is one."""
+    """Return the server that was started for all processes of this run, if any."""
     url = getattr(request.config, "workerinput", {}).get(name)
     return None if url is None else nullcontext(url)
 
@@ -139,7 +139,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_database(postgres_server: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database of the test's own, without any table."""
+    """The URL of a separate PostgreSQL database without any table."""
     with postgres_programs.new_database(postgres_server) as url:
         yield url
 
@@ -167,7 +167,7 @@ def mariadb_server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def mariadb_database(mariadb_server: str) -> Iterator[str]:
-    """The URL of a MariaDB database of the test's own, without any table."""
+    """The URL of a separate MariaDB database without any table."""
     with mariadb_programs.new_database(mariadb_server) as url:
         yield url
 
@@ -208,7 +208,7 @@ def uow(storage: Storage) -> Shop:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let streams and bulks take a few at a time, and return how many: so that a test meets the ends of several."""
+    """Let streams and bulks take a few at a time, and return how many. So a test meets the ends of several batches."""
     count = 20
     monkeypatch.setattr(repositories, "STREAM_BATCH", count)
     monkeypatch.setattr(repositories, "BULK_BATCH", count)

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 @define(eq=False)
 class Link:
-    """The connection of one client, and the proxy's own to the server for it."""
+    """The connection of one client, and the proxy's own connection to the server for it."""
 
     client: socket.socket
     server: socket.socket
     waiting: bool = False
     said: bytes = b""
-    """How that which the server has said last ends."""
+    """The end of the server's last message."""
     over: threading.Event = field(factory=threading.Event)
-    """Set when the client has been told that nothing more will come."""
+    """Set when the client knows that nothing more will come."""
 
     def cut(self) -> None:
-        """End both, for either side to see."""
+        """End both connections, visibly for either side."""
         for one in (self.client, self.server):
             with suppress(OSError):  # it has ended already
                 one.shutdown(socket.SHUT_RDWR)
 
 
 class Proxy:
-    """Passes everything on. What a client sends after the server has spoken begins another round trip."""
+    """Passes everything on. Each message of a client after one of the server begins a round trip."""
 
     def __init__(self, host: str, port: int) -> None:
         self.trips = 0
@@ -44,12 +44,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def request(self, _link: Link, data: bytes) -> bytes:
-        """Count the beginning of a round trip, and return what the server shall get of it."""
+        """Count the beginning of a round trip. Return the data for the server."""
         self.trips += 1
         return data
 
     def answer(self, _link: Link, data: bytes) -> bytes:
-        """Return what the client shall get of what the server says."""
+        """Return the data for the client, from a message of the server."""
         return data
 
     def _accept(self) -> None:
@@ -100,5 +100,5 @@ def proxy_to(url: str, kind: type[AnyProxy]) -> Iterator[tuple[AnyProxy, str]]:
     try:
         yield proxy, real.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
     finally:
-        proxy.listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread that waits for clients
+        proxy.listener.shutdown(socket.SHUT_RDWR)  # this wakes the thread that waits for clients
         proxy.listener.close()

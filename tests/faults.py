@@ -1,4 +1,4 @@
-"""Faults that tests put in the way of a storage: at which of its calls, and what happens there."""
+"""Faults that tests put into a storage: at which of its calls, and what happens there."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ERROR = "error"
-"""The database answers with an error, instead of doing what it was asked."""
+"""The database answers with an error instead of doing the work."""
 
 CONFLICT = "conflict"
-"""The same, with the error by which it ends a transaction in favour of another one."""
+"""The same, with the error of a transaction that was ended in favour of another one."""
 
 BEFORE = "disconnect before"
-"""The connection is lost before the database gets what it was asked."""
+"""The connection is lost before the database gets the request."""
 
 AFTER = "disconnect after"
-"""The connection is lost when the database has done it, and before it can say so."""
+"""The connection is lost when the database has done the work, before it can say so."""
 
 COMMIT = "commit"
-"""What makes the work of a transaction last."""
+"""The call that makes the work of a transaction last."""
 
 ALONE = "alone"
-"""A statement that writes outside of a transaction, and so is one by itself."""
+"""A statement that writes outside of a transaction, so it is its own transaction."""
 
 HOLD = "hold"
-"""The database does it, and its answer is held back until it is let go, or the connection cut."""
+"""The database does the work. Its answer is held back until it is released or the connection is cut."""
 
 
 @define
@@ -43,7 +43,7 @@ class Faults:
     kind: str = ""
     met: bool = False
     lasting: str = ""
-    """Whether the call that failed was :data:`COMMIT` or :data:`ALONE`, which make work last; empty if neither."""
+    """Whether the failed call was :data:`COMMIT` or :data:`ALONE`, which make work last. Empty if neither."""
     _left: int = 0
     _only_commits: bool = False
 
@@ -53,7 +53,7 @@ class Faults:
         self._only_commits = only_commits
 
     def next(self, lasting: str = "") -> str:
-        """Count a call, which may be a COMMIT or go ALONE, and return how it is to fail; empty if it is not."""
+        """Count a call, which may be a COMMIT or go ALONE. Return how it is to fail, or an empty text."""
         if self._only_commits and not lasting:
             return ""
         self._left -= 1
@@ -64,7 +64,7 @@ class Faults:
 
 
 class FaultyProxy(Proxy):
-    """A proxy before PostgreSQL or MariaDB that lets a call fail: what a client sends after the server has spoken."""
+    """A proxy before PostgreSQL or MariaDB that lets a call fail: a client's message after one of the server."""
 
     def __init__(self, host: str, port: int) -> None:
         self.faults = Faults()
@@ -77,7 +77,7 @@ class FaultyProxy(Proxy):
         super().__init__(host, port)
 
     def request(self, link: Link, data: bytes) -> bytes:
-        """Let the call fail if it is its turn; that a client leaves is no call."""
+        """Let the call fail if it is its turn. A leaving client makes no call."""
         if data in _FAREWELLS:
             return data
         fault = self.faults.next(lasting(data, link.said))
@@ -101,13 +101,13 @@ class FaultyProxy(Proxy):
         return super().answer(link, data)
 
     def cut_idle(self) -> None:
-        """Cut every connection, none of which waits for an answer."""
+        """Cut every connection. None of them waits for an answer."""
         for link in list(self._links):
             assert not link.waiting
             link.cut()
 
     def wait_for_ends(self) -> None:
-        """Wait until every client has been told that its connection has ended."""
+        """Wait until every client knows that its connection has ended."""
         assert all(link.over.wait(10) for link in list(self._links))
 
     def let_go(self) -> None:
@@ -132,7 +132,7 @@ class FaultyProxy(Proxy):
 
 _FAREWELLS = (b"X\0\0\0\4", b"\1\0\0\0\1")  # of PostgreSQL's clients and of MariaDB's
 
-# What the servers are asked instead of what they should do: each raises an error of its own by that.
+# The requests that replace those of the client. Each makes the server raise its own error.
 _REFUSALS = {
     ERROR: (
         b"DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = 'XX000'; END $$",
@@ -150,20 +150,20 @@ _COMMITS = (b"Q\0\0\0\x0bCOMMIT\0", b"\7\0\0\0\3COMMIT")
 
 
 def is_commit(data: bytes) -> bool:
-    """Tell whether a call is a COMMIT, as either driver sends it."""
+    """Return whether a call is a COMMIT, as either driver sends it."""
     return data in _COMMITS
 
 
-# How the answer to a query ends that has left PostgreSQL's client outside of a transaction (*ReadyForQuery*).
+# The end of an answer that leaves PostgreSQL's client outside of a transaction (*ReadyForQuery*).
 _IDLE = b"Z\0\0\0\5I"
 
 _WRITES = (b"INSERT ", b"UPDATE ", b"DELETE ")
 
 
 def lasting(data: bytes, said: bytes) -> str:
-    """Return whether a call is a COMMIT or goes ALONE, by what the server has said before it; empty if neither.
+    """Return whether a call is a COMMIT or goes ALONE, by the server's last message. Empty if neither.
 
-    No statement goes alone on MariaDB, whose driver has told it that none shall.
+    No statement goes alone on MariaDB: its driver has turned that off.
     """
     if is_commit(data):
         return COMMIT
@@ -172,7 +172,7 @@ def lasting(data: bytes, said: bytes) -> str:
 
 
 def refusal(data: bytes, kind: str) -> bytes:
-    """Return what a server answers with an error, to be sent in the place of a call; a log-in stays what it is.
+    """Return a request that the server answers with an error, in place of a call. A log-in stays unchanged.
 
     The messages are those of a simple query and of a COPY (PostgreSQL manual, *Message Formats*), and of a COM_QUERY
     (MariaDB manual, *Client/Server Protocol*).
@@ -200,7 +200,7 @@ def _lasting_on_sqlite(connection: sqlite3.Connection, statement: str) -> str:
 
 
 def faulty_connections(faults: Faults) -> type[sqlite3.Connection]:
-    """Return a class of SQLite's connections whose calls fail as planned: statements, commits and rollbacks."""
+    """Return a class of SQLite connections whose calls fail as planned: statements, commits and rollbacks."""
 
     def call(connection: sqlite3.Connection, work: Callable[[], Any], lasting: str = "") -> Any:
         fault = faults.next(lasting)

@@ -1,4 +1,4 @@
-"""Storages whose calls can be made to fail, and what an independent look at them says."""
+"""Storages whose calls can fail on purpose, and an independent look at them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tests.contract.shop import Shop
 
 Rows = list[tuple[Any, ...]]
-"""What is stored of each member, or user: name, address, whether active, version; sorted."""
+"""The stored data of each member or user, sorted: name, address, whether active, version."""
 
 SECONDS = 10
-"""How long a server may take to notice that a connection was lost."""
+"""How long a server may take to notice a lost connection."""
 
 
 class FaultyStorage(ABC):
@@ -44,7 +44,7 @@ class FaultyStorage(ABC):
     """The table that is looked at, and its column of names."""
 
     refusals: tuple[str, ...]
-    """The kinds of failures by which it says that it has surely not done what it was asked, a commit among it."""
+    """The kinds of failures that say that the storage has certainly not done the work, a commit included."""
 
     @abstractmethod
     def plan(self, call: int, kind: str) -> None:
@@ -58,7 +58,7 @@ class FaultyStorage(ABC):
     @property
     @abstractmethod
     def at_commit(self) -> bool:
-        """Whether it would have made work last: a COMMIT, or a statement that is a transaction by itself."""
+        """Whether it would have made work last: a COMMIT, or a statement that is its own transaction."""
 
     @abstractmethod
     def unit(self) -> Shop:
@@ -70,22 +70,22 @@ class FaultyStorage(ABC):
 
     @abstractmethod
     def rows(self) -> Rows:
-        """Return what is stored, as somebody else sees it."""
+        """Return what is stored, as an outsider sees it."""
 
     @abstractmethod
     def keep(self) -> None:
-        """Take what is stored for what :meth:`restore` brings back."""
+        """Keep the present data for :meth:`restore`."""
 
     @abstractmethod
     def restore(self) -> None:
-        """Store again what was kept, and nothing else."""
+        """Store the kept data again, and nothing else."""
 
     @abstractmethod
     def check_tidy(self) -> None:
-        """Fail if a connection is in use, or in a transaction; one that was cut has some time to end."""
+        """Fail if a connection is in use or in a transaction. A cut connection gets some time to end."""
 
 
-# What the fake is told to raise, by the kind of the call and what happens there.
+# The errors for the fake to raise, by the kind of the call and what happens there.
 _FAKE_ERRORS: dict[str, Callable[[], Exception]] = {
     "read": lambda: StorageUnavailable("the server is away"),
     "write": lambda: StorageUnavailable("the server is away"),
@@ -97,7 +97,7 @@ _FAKE_ERRORS: dict[str, Callable[[], Exception]] = {
 
 
 class FaultyFake(FaultyStorage):
-    """The fake, which raises what it is told to."""
+    """The fake, which raises planned errors."""
 
     kinds = tuple(_FAKE_ERRORS)
     refusals = tuple(kind for kind in _FAKE_ERRORS if kind not in ("commit", "commit stored"))
@@ -121,7 +121,7 @@ class FaultyFake(FaultyStorage):
         return self._kind.partition(" ")[0]
 
     def _forget_plan(self) -> None:
-        """Use up a failure that no call has met, by counting as many calls as it was planned for."""
+        """Use up a failure that no call has met, by as many calls as it was planned for."""
         for _ in range(0 if self.met else self._calls):
             self._database.failure(self._at)
 
@@ -137,7 +137,7 @@ class FaultyFake(FaultyStorage):
         return FakeShop(self._database)
 
     def forget_connections(self) -> None:
-        """The fake has none."""
+        """Do nothing: the fake has no connections."""
 
     def rows(self) -> Rows:
         of = self._database.rows.values()
@@ -162,7 +162,7 @@ class FaultyFake(FaultyStorage):
 
 
 class FaultyDatabase(FaultyStorage):
-    """A database behind a driver, or a wire, that fails; the observer is a plain connection that does not."""
+    """A database behind a driver or a wire that fails. The observer is a plain connection that does not."""
 
     def __init__(self, engine: Engine, observer: Any, faults: Faults) -> None:
         self.engine = engine
@@ -189,7 +189,7 @@ class FaultyDatabase(FaultyStorage):
         self.engine.dispose()
 
     def ask(self, query: str) -> list[Any]:
-        """Return what the observer is answered."""
+        """Return the observer's answer."""
         with closing(self.observer.cursor()) as cursor:
             cursor.execute(query)
             return list(cursor.fetchall())
@@ -218,7 +218,7 @@ class FaultyDatabase(FaultyStorage):
 
     @abstractmethod
     def is_busy(self) -> bool:
-        """Tell whether a connection is in a transaction, or one that was cut is still there."""
+        """Return whether a connection is in a transaction, or a cut one is still there."""
 
 
 class FaultySqlite(FaultyDatabase):
@@ -228,7 +228,7 @@ class FaultySqlite(FaultyDatabase):
     refusals = (CONFLICT,)
 
     def is_busy(self) -> bool:
-        # What was written can be moved into the file, and the log be emptied, only while nobody reads or writes.
+        # Written data can be moved into the file, and the log be emptied, only while no connection reads or writes.
         [(busy, _, _)] = self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
         return bool(busy)
 
@@ -261,7 +261,7 @@ def _pymysql_is_in_transaction(engine: Engine) -> bool:
         connection.close()
 
 
-# The ports of the clients on the server, and whether they are in a transaction; MariaDB tells this to themselves only.
+# The ports of the server's clients, and whether they are in a transaction. On MariaDB only the client itself knows.
 _SESSIONS: dict[str, tuple[str, Callable[[Engine], bool]]] = {
     "postgresql": (
         "SELECT client_port, state <> 'idle' FROM pg_stat_activity WHERE datid > 0 AND pid <> pg_backend_pid()",
@@ -276,7 +276,7 @@ _SESSIONS: dict[str, tuple[str, Callable[[Engine], bool]]] = {
 
 @contextmanager
 def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
-    """Yield an SQLite file, whose tables are there, with faults."""
+    """Yield an SQLite file with its tables and with faults."""
     engine, faults = make_engine(f"sqlite:///{path}", SECONDS), Faults()
     factory = faulty_connections(faults)
 
@@ -297,7 +297,7 @@ def faulty_sqlite(path: str) -> Iterator[FaultyDatabase]:
 
 @contextmanager
 def faulty_server(url: str, timeout: float = SECONDS) -> Iterator[FaultyServer]:
-    """Yield the database of a server, whose tables are there, behind a proxy; ``timeout`` is that of the engine."""
+    """Yield the database of a server with its tables, behind a proxy. ``timeout`` is that of the engine."""
     with ExitStack() as stack:
         proxy, through = stack.enter_context(proxy_to(url, FaultyProxy))
         engine = make_engine(through, timeout)

@@ -1,8 +1,8 @@
 """A real MariaDB for the tests, on Linux and macOS: no service, no container, nothing left behind.
 
-`mariadb()` starts a throw-away server from the programs of the installed MariaDB, whose own server and settings it
-leaves alone, or uses the server that the environment variable TEST_MARIADB_URL names; `new_database()` makes a database
-there that is dropped at the end.
+`mariadb()` starts a throw-away server from the programs of the installed MariaDB, without touching its own server and
+settings. Or it uses the server in the environment variable TEST_MARIADB_URL. `new_database()` makes a database there
+and drops it at the end.
 """
 
 import os
@@ -19,15 +19,15 @@ from tests.servers import Server, administrator, named_server, sandbox, temporar
 
 DRIVER = "mysql+pymysql"
 
-# Character set and collation stay what they are: the application must not rely on them.
+# Character set and collation keep their defaults: the application must not rely on them.
 SETTINGS = [
     "--bind-address=127.0.0.1",
     # No socket file: its path may have about 100 bytes, and temporary folders can be deeper.
     "--socket=",
-    # Otherwise a client on 127.0.0.1 may be taken for one on localhost, which is another account.
+    # Otherwise a client on 127.0.0.1 may count as one on localhost, which is another account.
     "--skip-name-resolve",
-    # These three guard against a crash of the machine, and nobody wants these data after one. With 2, each commit is
-    # still written before it is acknowledged, and so survives a crash of the server alone, here as in production.
+    # These three guard against a crash of the machine, after which these data are worthless. With 2, each commit is
+    # still written before it is acknowledged. So it survives a crash of the server alone, here as in production.
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=off",
     "--debug-no-sync",
@@ -39,12 +39,12 @@ SETTINGS = [
 
 
 class MariadbMissing(Exception):
-    """There are no MariaDB programs to start a server with; the message says what to do."""
+    """The MariaDB programs to start a server are missing. The message says what to do."""
 
 
 @contextmanager
 def new_database(server: str) -> Iterator[str]:
-    """Yield the URL of a new, empty database on a server, with the character set it has there, and drop it at the end.
+    """Yield the URL of a new, empty database with the server's own character set, and drop it at the end.
 
     The user in the server's URL needs all rights on databases whose names begin with ``plumbline_test_``.
     """
@@ -57,7 +57,7 @@ def new_database(server: str) -> Iterator[str]:
 
 @contextmanager
 def mariadb() -> Iterator[str]:
-    """Yield the URL of the server that TEST_MARIADB_URL names, or else of one of our own, as `mariadb_server()`."""
+    """Yield the URL of the server in TEST_MARIADB_URL, or else of a new one, as `mariadb_server()`."""
     with named_server("TEST_MARIADB_URL", mariadb_server) as server:
         yield server
 
@@ -71,30 +71,33 @@ def mariadb_server() -> Iterator[str]:
 
 @contextmanager
 def own_mariadb() -> Iterator[tuple[str, Server]]:
-    """Run a MariaDB of our own on a free port of 127.0.0.1 and yield its superuser's URL, and what can restart it.
+    """Run a new MariaDB on a free port of 127.0.0.1. Yield its superuser's URL, and what can restart it.
 
-    Server and files go at the end of the block, or soon after this process, however it died. Raises MariadbMissing
-    without the programs, RuntimeError with the end of the log if the server does not start.
+    Server and files are removed at the end of the block, or soon after this process, however it died.
+
+    Raises:
+        MariadbMissing: The programs are missing.
+        RuntimeError: The server does not start. The message has the end of the log.
     """
     install, program = _find("mariadb-install-db"), _find("mariadbd")
-    _find("my_print_defaults")  # which the installation calls, and which Debian has in another package
+    _find("my_print_defaults")  # the installation calls it, and Debian has it in another package
     with sandbox("mariadb") as box:
         # A password, because every user of this machine can reach the port, and a superuser can read and write files.
-        # The accounts that the installation makes can be used through a socket file only, and there is none.
+        # The accounts that the installation makes work only through a socket file, which the server does not have.
         password = secrets.token_hex(16)
         account = box.folder / "account.sql"
         account.write_text(f"GRANT ALL ON *.* TO 'root'@'127.0.0.1' IDENTIFIED BY '{password}' WITH GRANT OPTION;\n")
         settings = ["--no-defaults", f"--datadir={box.folder}/data", *SETTINGS]
-        # --force: without looking up the name of this machine, which may take long or fail.
+        # --force: do not look up the name of this machine, which may take long or fail.
         box.run([install, *settings, "--auth-root-authentication-method=socket", "--skip-test-db", "--force"])
         command = [program, *settings, f"--init-file={account}"]
-        # SIGKILL, because its files are thrown away, and it may hang when it is told to end while it starts.
+        # SIGKILL, because its files are thrown away, and it may hang when it gets a signal while it starts.
         server = box.start(command, "ready for connections", "Bind on TCP/IP port", end=signal.SIGKILL)
         yield f"mysql://root:{password}@127.0.0.1:{server.port}/mysql", server
 
 
 def _find(program: str) -> str:
-    """Return the path of a program, which may be where only root looks for programs, or where nobody does."""
+    """Return the path of a program, which may be outside of the search path, such as where root looks."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/libexec")
     if path is None:
         raise MariadbMissing(

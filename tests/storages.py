@@ -1,4 +1,4 @@
-"""The storages that a test can run on, all offering the same: units of work on one database, empty at the start."""
+"""The storages that a test can run on. All offer the same: units of work on one database, empty at the start."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ LOCK_TIMEOUT = 0.5
 
 @frozen
 class Storage:
-    """A database of one kind: ``unit(read_only=False)`` opens another unit of work on it."""
+    """A database of one kind. ``unit(read_only=False)`` opens another unit of work on it."""
 
     kind: str
     unit: Callable[..., Shop]
 
 
 class InATransaction(SqlShop):
-    """A unit that has written everything before it commits: that is a COMMIT, and never the only statement itself."""
+    """A unit that writes everything before it commits. So its commit is a COMMIT and never the only statement."""
 
     def commit(self) -> None:
         """Write what is pending, then commit."""
@@ -58,7 +58,7 @@ def sql_storage(engine: Engine) -> Storage:
 
 
 def engine_of(application: Application) -> Engine:
-    """Return the engine of an application on a database, on which tests make tables and units of their own."""
+    """Return the engine of an application on a database. Tests make tables and units on it."""
     uow = application.unit_of_work()
     assert isinstance(uow, SqlUnitOfWork)
     engine = uow.session.get_bind()
@@ -71,7 +71,7 @@ _FILLED = union_all(*[select(literal(one.name)).where(exists(literal(1)).select_
 
 
 def empty(engine: Engine) -> None:
-    """Delete all rows: cheaper than new tables for each test. Most tables have none, so they are asked first."""
+    """Delete all rows: cheaper than new tables for each test. Most tables are empty, so they are checked first."""
     with engine.begin() as connection:
         filled = {*connection.execute(_FILLED).scalars()}
         for table in (one for one in _TABLES if one.name in filled):
@@ -94,7 +94,7 @@ def migrated_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]
 
 @contextmanager
 def members_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]:
-    """Yield an engine with the table of members too, and no other one of the tests' own aggregates."""
+    """Yield an engine with the table of members too, and no other table of the tests' aggregates."""
     with migrated_engine(url, timeout) as engine:
         members_metadata.create_all(engine)
         yield engine
@@ -102,7 +102,7 @@ def members_engine(url: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Engine]:
 
 @contextmanager
 def shop_engine(url: str) -> Iterator[Engine]:
-    """Yield an engine with the tables of the tests' own aggregates too."""
+    """Yield an engine with the tables of all aggregates of the tests."""
     with migrated_engine(url) as engine:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", without_the_disk)
@@ -113,7 +113,7 @@ def shop_engine(url: str) -> Iterator[Engine]:
 
 @contextmanager
 def impatient(engine: Engine, seconds: float = 0.02) -> Iterator[Engine]:
-    """Yield an engine on the same database whose writers wait so long for each other, by default hardly at all."""
+    """Yield an engine on the same database whose writers wait this long for each other, by default hardly at all."""
     other = make_engine(engine.url.render_as_string(hide_password=False), seconds)
     if engine.dialect.name == "sqlite":
         event.listen(other, "connect", without_the_disk)
@@ -125,5 +125,5 @@ def impatient(engine: Engine, seconds: float = 0.02) -> Iterator[Engine]:
 
 def without_the_disk(connection: DBAPIConnection, _: object) -> None:
     """Let a new connection to SQLite not wait for the disk."""
-    # No test cuts the power, and waiting for the disk is most of what a small transaction costs.
+    # No test cuts the power, and waiting for the disk is most of the cost of a small transaction.
     connection.execute("PRAGMA synchronous = OFF")

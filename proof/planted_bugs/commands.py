@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @bug(
     "sql",
     entry="create-user",
-    caught_by="e2e/test_user_cli_retries.py::test_a_creation_of_unknown_outcome_says_how_to_be_sure",
+    caught_by="e2e/test_user_cli_retries.py::test_an_unknown_creation_says_what_to_do",
 )
 def the_given_id_is_ignored() -> None:
     """``create-user --id`` makes another id."""
@@ -83,7 +83,7 @@ def a_refusal_has_the_code_of_the_storage() -> None:
 @bug(
     "sql",
     entry="import-users",
-    caught_by="e2e/test_user_cli_files.py::test_refused_rows_are_told_and_all_others_stored",
+    caught_by="e2e/test_user_cli_files.py::test_refused_rows_are_reported",
 )
 def an_import_with_refused_rows_succeeds() -> None:
     """``import-users`` exits with 0 although it has refused rows."""
@@ -101,7 +101,7 @@ def an_import_with_refused_rows_succeeds() -> None:
     "fake",
     "sql",
     entry="import-users",
-    caught_by="unit/test_use_cases.py::test_a_row_that_could_not_be_read_is_refused_for_that_reason",
+    caught_by="unit/test_use_cases.py::test_an_unreadable_row_is_refused_for_that",
 )
 def a_row_that_cannot_be_read_is_passed_over() -> None:
     """An import counts a row that cannot be read as stored before."""
@@ -116,7 +116,7 @@ def a_row_that_cannot_be_read_is_passed_over() -> None:
     "fake",
     "sql",
     entry="import-users",
-    caught_by="unit/test_use_cases.py::test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must",
+    caught_by="unit/test_use_cases.py::test_an_import_stores_batch_by_batch",
 )
 def the_first_row_of_a_further_batch_is_lost() -> None:
     """An import reads a row behind each full batch, to see whether there is one, and loses it."""
@@ -131,7 +131,7 @@ def the_first_row_of_a_further_batch_is_lost() -> None:
     "fake",
     "sql",
     entry="import-users",
-    caught_by="unit/test_use_cases.py::test_an_import_run_again_stores_nothing_twice_and_finishes_the_rest",
+    caught_by="unit/test_use_cases.py::test_a_second_import_stores_nothing_twice",
 )
 def a_user_stored_before_is_refused() -> None:
     """An import refuses a row whose user is stored already, so that it cannot be finished by a second run."""
@@ -146,7 +146,7 @@ def a_user_stored_before_is_refused() -> None:
     around(service_layer.users, "_divide", divide)
 
 
-@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_bytes_that_are_not_utf_8_cost_one_json_line")
+@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_bad_bytes_cost_one_json_line")
 def lines_of_json_are_counted_from_zero() -> None:
     """The rejects of JSON Lines name the line before."""
     around(
@@ -156,7 +156,7 @@ def lines_of_json_are_counted_from_zero() -> None:
     )
 
 
-@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_a_json_line_has_the_values_of_its_two_keys")
+@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_a_json_line_has_two_values")
 def a_byte_order_mark_is_kept() -> None:
     """A byte-order mark is taken for a part of the first column's name."""
     around(entrypoints.sources, "_codec", lambda original, *given: original(*given).removesuffix("-sig"))
@@ -197,7 +197,7 @@ def an_export_is_readable_by_all() -> None:
     "fake",
     "sql",
     entry="export-users",
-    caught_by="e2e/test_user_cli_files.py::test_what_is_exported_can_be_imported_elsewhere",
+    caught_by="e2e/test_user_cli_files.py::test_an_export_can_be_imported_elsewhere",
 )
 def an_export_leaves_out_who_is_switched_off() -> None:
     """An export has only the active users."""

@@ -24,7 +24,7 @@ from service_layer.retrying import Retrying
 from service_layer.unit_of_work import UnitOfWork
 
 
-@bug("fake", "sql", promise=14, caught_by="unit/test_retrying.py::test_any_other_error_goes_on_at_once")
+@bug("fake", "sql", promise=14, caught_by="unit/test_retrying.py::test_any_other_error_goes_on_immediately")
 def every_storage_error_is_retried() -> None:
     """``retrying`` runs a use case again after every error of the storage."""
     instead(
@@ -38,7 +38,7 @@ def every_storage_error_is_retried() -> None:
     "fake",
     "sql",
     promise=14,
-    caught_by="unit/test_retrying.py::test_a_use_case_that_keeps_failing_ends_in_its_own_last_error",
+    caught_by="unit/test_retrying.py::test_a_failing_use_case_raises_its_last_error",
 )
 def a_use_case_is_run_once_too_often() -> None:
     """``retrying`` runs a use case seven times."""
@@ -62,7 +62,7 @@ def a_lost_commit_is_surely_not_stored() -> None:
 @bug(
     "fake",
     promise=14,
-    caught_by="unit/test_user_unknown_outcomes.py::test_a_user_who_was_changed_meanwhile_is_the_one_that_the_import_has_stored",
+    caught_by="unit/test_user_unknown_outcomes.py::test_a_changed_user_is_the_imported_one",
 )
 def a_commit_of_unknown_outcome_stores_nothing() -> None:
     """The fake never stores the work of a commit whose outcome is unknown."""

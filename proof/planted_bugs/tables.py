@@ -63,7 +63,7 @@ def an_upgrade_takes_the_parts_along() -> None:
     around(adapters.sql.migrating, "migrating", migrating)
 
 
-@bug("sql", entry="db", caught_by="e2e/test_cli_db.py::test_the_tables_can_be_taken_back_and_brought_up_again")
+@bug("sql", entry="db", caught_by="e2e/test_cli_db.py::test_the_tables_go_down_and_up_again")
 def status_names_the_wrong_revision() -> None:
     """The JSON of ``db status`` has the two revisions the wrong way round."""
     around(

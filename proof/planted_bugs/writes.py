@@ -239,7 +239,7 @@ def an_undone_savepoint_leaks_in_the_database() -> None:
     around(SqlSavepoint, "roll_back", roll_back)
 
 
-@bug("fake", "sql", promise=10, caught_by="unit/test_fake_failures.py::test_a_savepoint_that_cannot_be_undone_says_why")
+@bug("fake", "sql", promise=10, caught_by="unit/test_fake_failures.py::test_a_savepoint_not_undone_says_why")
 def a_lost_savepoint_raises_the_first_error() -> None:
     """If the transaction is gone, a savepoint raises the error in its block, which says that the unit can go on."""
 

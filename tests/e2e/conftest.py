@@ -1,4 +1,4 @@
-"""Two ways to run the command line on a new SQLite file: as a process of its own and, ten times faster, in this one."""
+"""Two ways to run the command line on a new SQLite file: as a separate process and, ten times faster, in this one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMAND = (sys.executable, "-m", "entrypoints.cli")
 PEOPLE = b"username,email\nann,ann@example.com\nbob,bob@example.com\n"
 """A small file to import."""
 
-# What would change the output, if whoever runs the tests has set it.
+# Variables that would change the output if they are set where the tests run.
 _UNWANTED = (
     "COLUMNS",
     "DATABASE_ACCEPT_NEWER",
@@ -40,7 +40,7 @@ _UNWANTED = (
 
 @frozen
 class Result:
-    """How a command ended: its exit code, and what it wrote."""
+    """The end of a command: its exit code and its output."""
 
     code: int
     out: str
@@ -56,12 +56,12 @@ Run = Callable[..., Result]
 
 
 def names(run: Run) -> list[str]:
-    """Return the names of all users, the oldest first."""
+    """Return the names of all users, oldest first."""
     return [user["username"] for user in run("list-users", "--limit", "1000", "--json").json["users"]]
 
 
 def people(count: int) -> bytes:
-    """Return a CSV file of so many users."""
+    """Return a CSV file with a number of users."""
     rows = "".join(f"user{number},user{number}@example.com\n" for number in range(count))
     return f"username,email\n{rows}".encode()
 
@@ -71,13 +71,13 @@ def stored(folder: Path) -> int:
     try:
         with closing(sqlite3.connect(f"file:{folder / 'people.db'}?mode=ro", uri=True)) as connection:
             return int(connection.execute("SELECT count(*) FROM users").fetchone()[0])
-    except sqlite3.OperationalError:  # there is no file yet, or no table
+    except sqlite3.OperationalError:  # the file or its table does not exist yet
         return 0
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder: empty, and the environment set for an SQLite file in it."""
+    """The current folder: empty, with the environment set for an SQLite file in it."""
     for name in _UNWANTED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATABASE_URL", "sqlite:///people.db")
@@ -89,7 +89,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def on_fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run on the fake, which takes half the time to start."""
+    """Commands run on the fake, which starts in half the time."""
     monkeypatch.setenv("DATABASE_URL", "memory://")
 
 

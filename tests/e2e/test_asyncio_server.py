@@ -1,4 +1,4 @@
-"""A server of asyncio works with units of work: no client waits for ever, and each one gets an answer."""
+"""A server of asyncio works with units of work: no client waits forever, and each one gets an answer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Answer = Callable[[str], Awaitable[str]]
 
 
 def bounded(program: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """Run a program in a loop of its own and return its result; fail when it takes too long, frozen or not."""
+    """Run a program in a new loop and return its result. Fail when it takes too long, frozen or not."""
     results: list[list[str]] = []
-    # No pool, since the end of one would wait for a thread that is frozen.
+    # No pool: its end would wait for a frozen thread.
     thread = threading.Thread(target=lambda: results.append(asyncio.run(program)), daemon=True)
     thread.start()
     thread.join(SECONDS)
@@ -33,7 +33,7 @@ def bounded(program: Coroutine[Any, Any, list[str]]) -> list[str]:
 
 
 async def answers(answer: Answer, asked: list[str]) -> list[str]:
-    """Start a server that answers lines, and return what it answers to clients that all ask at the same time."""
+    """Start a server that answers lines. Return its answers to clients that all ask at the same time."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = (await reader.readline()).decode().strip()
@@ -56,7 +56,10 @@ async def answers(answer: Answer, asked: list[str]) -> list[str]:
 
 @pytest.mark.promise(11)
 def test_an_await_inside_a_unit_freezes_no_server(storage: Storage) -> None:
-    """All clients want one name. The first awaits in its block until the others are answered, by a clear error."""
+    """An await inside a unit freezes no server: all clients want one name, and each gets an answer.
+
+    The first awaits in its block until the others have a clear error.
+    """
 
     async def program() -> list[str]:
         refused: list[str] = []
@@ -86,11 +89,11 @@ def test_an_await_inside_a_unit_freezes_no_server(storage: Storage) -> None:
 
 @pytest.mark.promise(11)
 def test_use_cases_in_threads_answer_every_client(storage: Storage) -> None:
-    """With a unit of work for each of them."""
+    """Use cases in threads answer every client, with a unit of work for each of them."""
 
     async def answer(name: str) -> str:
         uow = storage.unit()
-        # Tried again, since a thread that is kept waiting by a busy machine may lose its turn.
+        # Retried, since a thread on a busy machine may lose its turn.
         member = await asyncio.to_thread(retrying, create_member, name, f"{name}@example.com", uow)
         return f"{member.name} {member.email}"
 

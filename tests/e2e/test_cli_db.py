@@ -1,4 +1,4 @@
-"""The commands that look after the tables, and what every command does with wrong settings and mistakes."""
+"""The commands that manage the tables, and the effect of wrong settings and mistakes on every command."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.e2e.conftest import Run
 UPGRADE = "run `app db upgrade`"
 
 
-def test_the_tables_can_be_taken_back_and_brought_up_again(call: Run) -> None:
-    """The status says where they stand, for people and for programs."""
+def test_the_tables_go_down_and_up_again(call: Run) -> None:
+    """The tables can be taken back and brought up again. The status says where they are, for people and programs."""
     head = call("db", "status", "--json").json["head"]
     earlier = ["base", *known_revisions()][-2]
     steps = [
@@ -36,8 +36,8 @@ def _status(situation: str, current: str | None, head: str, problem: str, advice
     return {"current": current, "head": head, "situation": situation, "problem": problem, "advice": advice}
 
 
-def test_the_status_is_a_sentence_and_the_next_step(call: Run) -> None:
-    """For people, in two or three lines."""
+def test_the_status_is_a_sentence_and_an_advice(call: Run) -> None:
+    """The status is a sentence and the next step for people, in two or three lines."""
     head = known_revisions()[-1]
     before, _, after = (call("db", one).out.splitlines() for one in ("status", "upgrade", "status"))
     assert [
@@ -52,7 +52,7 @@ def test_the_status_is_a_sentence_and_the_next_step(call: Run) -> None:
 
 
 def test_a_revision_can_be_noted(call: Run) -> None:
-    """And the tables stay as they are."""
+    """A revision can be noted, and the tables stay as they are."""
     call("db", "upgrade")
     assert "the tables stand at revision base\n" == call("db", "stamp", "base").out
     assert "unversioned" == call("db", "status", "--json").json["situation"]
@@ -65,7 +65,7 @@ def test_a_revision_can_be_noted(call: Run) -> None:
     "command", [("downgrade", "nope"), ("downgrade", "-9"), ("downgrade", ""), ("stamp", "nope"), ("stamp", "-1")]
 )
 def test_a_revision_that_there_is_not_is_refused(call: Run, command: tuple[str, str]) -> None:
-    """In one line, and with the code for a value that cannot be used."""
+    """An unknown revision is refused in one line, with the exit code for an invalid value."""
     call("db", "upgrade")
     result = call("db", *command)
     assert f"error: {command[1]!r} is not a valid revision" in result.err
@@ -85,7 +85,7 @@ def test_a_revision_that_there_is_not_is_refused(call: Run, command: tuple[str, 
 def test_an_unusable_storage_is_exit_code_3(
     call: Run, monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str], message: str
 ) -> None:
-    """It is told in one line."""
+    """An unusable storage is exit code 3 and one line."""
     monkeypatch.setenv(*setting)
     result = call("db", "status", stdin=b"no database")
     assert (3, "", 1) == (result.code, result.out, len(result.err.splitlines()))
@@ -95,14 +95,14 @@ def test_an_unusable_storage_is_exit_code_3(
 
 @pytest.mark.parametrize("arguments", [["frobnicate"], ["db", "frobnicate"], ["db", "downgrade"]])
 def test_an_unknown_command_is_exit_code_2(call: Run, arguments: list[str]) -> None:
-    """The usage is shown."""
+    """An unknown command is exit code 2 and shows the usage."""
     result = call(*arguments)
     assert (2, "", "Usage: ") == (result.code, result.out, result.err[:7])
 
 
 @pytest.mark.parametrize("command", [[], ["db", "upgrade"]])
 def test_help_shows_no_password(call: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
-    """The URL can hold one."""
+    """Help shows no password, which the URL can hold."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@localhost/database")
     result = call(*command, "--help")
     assert (0, "Usage: ") == (result.code, result.out[:7])

@@ -1,4 +1,4 @@
-"""Each command, its errors and its edges: run in this process, because a process of its own costs half a second."""
+"""Each command, its errors and its edge cases, run in this process: a separate one costs half a second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.conftest import PEOPLE, Run, names
 
 
 def test_a_created_user_is_shown_and_stored(call: Run) -> None:
-    """As one JSON object, the same one that get-user shows afterwards."""
+    """A created user is stored and shown as one JSON object, the same that get-user shows afterwards."""
     created = call("create-user", "ANN", "ann@Example.COM", "--json")
     found = call("get-user", "ann", "--json").json
     assert (0, "", found) == (created.code, created.err, created.json)
@@ -38,7 +38,7 @@ def test_a_created_user_is_shown_and_stored(call: Run) -> None:
     ],
 )
 def test_a_change_is_shown_and_stored(call: Run, arguments: list[str], changed: dict[str, object]) -> None:
-    """And nothing else of the user changes, but for the version."""
+    """A change is shown and stored. Nothing else of the user changes but the version."""
     call("create-user", "ann", "ann@example.com")
     if changed == {"active": True}:
         call("deactivate-user", "ann")
@@ -50,7 +50,7 @@ def test_a_change_is_shown_and_stored(call: Run, arguments: list[str], changed: 
 
 
 def test_a_deleted_user_is_gone(call: Run) -> None:
-    """And whoever deletes is told."""
+    """A deleted user is gone, and the command says so."""
     call("create-user", "ann", "ann@example.com")
     result = call("delete-user", "ANN")
     assert (0, "deleted: ANN\n", "") == (result.code, result.out, result.err)
@@ -61,7 +61,7 @@ def test_a_deleted_user_is_gone(call: Run) -> None:
 
 
 def test_a_table_has_a_line_for_each_user(call: Run) -> None:
-    """Below one with headings, with the values that people look for."""
+    """A table has a line with the main values for each user, below one with headings."""
     user = call("create-user", "ann", "ann@example.com", "--json").json
     headings, row = call("list-users").out.splitlines()
     assert ["username", "email", "active", "created", "(UTC)", "id"] == headings.split()
@@ -70,7 +70,7 @@ def test_a_table_has_a_line_for_each_user(call: Run) -> None:
 
 
 def test_a_table_in_a_pipe_shows_values_whole(call: Run) -> None:
-    """However long they are: a pipe has no width."""
+    """A table in a pipe shows values whole, however long they are: a pipe has no width."""
     username, email = "x" * 64, f"{'y' * 60}@{'z' * 63}.{'w' * 60}.example.com"
     call("create-user", username, email)
     call("deactivate-user", username)
@@ -80,16 +80,16 @@ def test_a_table_in_a_pipe_shows_values_whole(call: Run) -> None:
 
 @pytest.mark.parametrize("username", ["[red]", "[/]", "[link=https://example.com]x"])
 def test_what_looks_like_markup_is_shown_as_it_is(call: Run, username: str) -> None:
-    """A user's name must not colour, break or hide anything."""
+    """Text that looks like markup is shown as it is: a user's name must not colour, break or hide anything."""
     call("create-user", username, '"[bold] :smile:"@example.com')
     [_, row] = call("list-users").out.splitlines()
     assert [username, '"[bold]', ':smile:"@example.com', "yes"] == row.split()[:4]
 
 
 def test_a_narrow_terminal_shows_values_whole(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folded within their columns."""
+    """A narrow terminal shows values whole, folded within their columns."""
     user = call("create-user", "ann", "a.rather.long.address@some.where.example.com", "--json").json
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's way to take any output for a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # it makes rich take any output for a terminal
     monkeypatch.setenv("COLUMNS", "60")
     lines = re.sub(r"\x1b\[[0-9;]*m", "", call("list-users").out).splitlines()
     headings = next(line for line in lines if "email" in line)
@@ -100,13 +100,13 @@ def test_a_narrow_terminal_shows_values_whole(call: Run, monkeypatch: pytest.Mon
 
 
 def test_no_users_are_an_empty_table(call: Run) -> None:
-    """And no error."""
+    """No users are an empty table and no error."""
     result = call("list-users")
     assert (0, 1, "") == (result.code, len(result.out.splitlines()), result.err)
 
 
 def test_a_closed_standard_output_is_no_error(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever closes it does not want to read."""
+    """A closed standard output is no error: its reader has gone."""
     monkeypatch.setattr(sys, "stdout", None)
     assert (0, "", "") == ((result := call("create-user", "ann", "ann@example.com")).code, result.out, result.err)
 
@@ -115,7 +115,7 @@ def test_a_closed_standard_output_is_no_error(call: Run, monkeypatch: pytest.Mon
 
 
 def test_pages_follow_each_other(call: Run) -> None:
-    """By the id that stands under next in JSON, and on standard error below a table."""
+    """Pages follow each other by the id under next in JSON, and on standard error below a table."""
     created = [call("create-user", f"user{n}", f"user{n}@example.com", "--json").json for n in range(3)]
     first = call("list-users", "--limit", "2", "--json").json
     second = call("list-users", "--limit", "2", "--after", first["next"], "--json").json
@@ -160,7 +160,7 @@ def test_pages_follow_each_other(call: Run) -> None:
     ],
 )
 def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, arguments: list[str], message: str) -> None:
-    """On standard error, with the reason, and nothing on standard output."""
+    """A refusal is one line with the reason on standard error, exit code 1, and nothing on standard output."""
     (folder / "ok.csv").write_bytes(PEOPLE)
     (folder / "array.json").write_bytes(b'\n[{"username": "bob"}]')
     (folder / "json").write_bytes(b'{"username": "bob"}')
@@ -189,7 +189,7 @@ def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, argument
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(call: Run, folder: Path, arguments: list[str]) -> None:
-    """And nothing is read, stored or overwritten."""
+    """A wrong command line is exit code 2, and nothing is read, stored or overwritten."""
     (folder / "people.csv").write_bytes(PEOPLE)
     (folder / "link.csv").symlink_to("people.csv")
     result = call(*arguments)
@@ -209,10 +209,10 @@ def test_a_wrong_command_line_is_exit_code_2(call: Run, folder: Path, arguments:
         (("DATABASE_TIMEOUT", "soon"), "DATABASE_TIMEOUT is 'soon'"),
     ],
 )
-def test_storage_that_cannot_be_used_is_one_line_and_exit_code_3(
+def test_an_unusable_storage_is_one_line(
     call: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], setting: tuple[str, str], message: str
 ) -> None:
-    """Whatever was to be done with it."""
+    """A storage that cannot be used is one line and exit code 3, for any command."""
     monkeypatch.setenv(*setting)
     result = call(*arguments, stdin=PEOPLE)
     assert (3, "", 1) == (result.code, result.out, len(result.err.splitlines()))
@@ -220,8 +220,8 @@ def test_storage_that_cannot_be_used_is_one_line_and_exit_code_3(
     assert message in result.err
 
 
-def test_a_mistake_in_the_program_is_not_disguised(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on with its traceback, for whoever must mend it."""
+def test_a_mistake_in_the_program_is_shown(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in the program goes on with its traceback, for the developer who must repair it."""
 
     def use_wrongly(*_: object) -> None:
         raise UnitOfWorkMisuse("commit() comes before the end of the block")
@@ -235,7 +235,7 @@ def test_a_mistake_in_the_program_is_not_disguised(call: Run, monkeypatch: pytes
 def test_help_does_not_show_what_the_settings_are(
     call: Run, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    """The URL can hold a password."""
+    """Help does not show the settings: the URL can hold a password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@localhost/database")
     result = call(*command, "--help")
     assert 0 == result.code
@@ -247,14 +247,14 @@ def test_help_does_not_show_what_the_settings_are(
 
 
 def test_every_command_of_users_runs_on_the_fake(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which forgets everything when the command ends."""
+    """Every command of users runs on the fake, which forgets everything when the command ends."""
     monkeypatch.setenv("DATABASE_URL", "memory://")
     assert "stored: 2, stored before: 0, refused: 0\n" == call("import-users", "-", stdin=PEOPLE).out
     assert [] == names(call)
 
 
 def test_a_wrong_header_keeps_earlier_rejects(call: Run, folder: Path) -> None:
-    """The file of rejects is begun when the header was read."""
+    """A wrong header keeps earlier rejects: their file is begun when the header was read."""
     (folder / "import.rejects.csv").write_text("of an earlier run")
     assert 1 == call("import-users", "-", stdin=b"no header\n").code
     assert "of an earlier run" == (folder / "import.rejects.csv").read_text()

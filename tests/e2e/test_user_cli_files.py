@@ -13,15 +13,15 @@ from tests.e2e.conftest import PEOPLE, ROOT, Run, names, stored
 
 
 def test_an_import_stores_every_row(call: Run, folder: Path) -> None:
-    """And says how many."""
+    """An import stores every row and says how many."""
     (folder / "people.csv").write_bytes(PEOPLE)
     result = call("import-users", "people.csv")
     assert (0, "stored: 2, stored before: 0, refused: 0\n", "") == (result.code, result.out, result.err)
     assert ["ann", "bob"] == names(call)
 
 
-def test_an_import_that_is_run_again_changes_nothing(call: Run) -> None:
-    """Neither is a row stored twice, nor is it an error."""
+def test_a_repeated_import_changes_nothing(call: Run) -> None:
+    """A repeated import changes nothing: no row is stored twice, and it is no error."""
     call("import-users", "-", stdin=PEOPLE)
     before = call("list-users", "--json").json
     result = call("import-users", "-", "--json", stdin=PEOPLE)
@@ -30,8 +30,8 @@ def test_an_import_that_is_run_again_changes_nothing(call: Run) -> None:
     assert before == call("list-users", "--json").json
 
 
-def test_refused_rows_are_told_and_all_others_stored(call: Run, folder: Path) -> None:
-    """Those that the domain refuses and those that cannot be read, with exit code 1."""
+def test_refused_rows_are_reported(call: Run, folder: Path) -> None:
+    """Rows that the domain refuses or that cannot be read are reported with exit code 1. All others are stored."""
     (folder / "people.csv").write_bytes(PEOPLE + b"carol\nANN,second@example.com\ndave,dave@example.com\n")
     result = call("import-users", "people.csv")
     assert (1, "stored: 3, stored before: 0, refused: 2\n") == (result.code, result.out)
@@ -43,7 +43,7 @@ def test_refused_rows_are_told_and_all_others_stored(call: Run, folder: Path) ->
 
 
 def test_mended_rejects_can_be_imported(call: Run, folder: Path) -> None:
-    """Their file is itself a CSV file of users."""
+    """Corrected rejects can be imported: their file is itself a CSV file of users."""
     call("import-users", "-", "--rejects", "bad.csv", stdin=PEOPLE + b"c d,c@example.com\n")
     rejects = folder / "bad.csv"
     rejects.write_text(rejects.read_text().replace('4,"c d"', '4,"cd"'))
@@ -51,8 +51,8 @@ def test_mended_rejects_can_be_imported(call: Run, folder: Path) -> None:
     assert ["ann", "bob", "cd"] == names(call)
 
 
-def test_json_lines_are_imported_by_their_ending_or_on_demand(call: Run, folder: Path) -> None:
-    """And so is CSV from a file with a misleading name."""
+def test_json_lines_are_imported(call: Run, folder: Path) -> None:
+    """JSON Lines are imported by their ending or on demand, and so is CSV from a file with a misleading name."""
     (folder / "people.jsonl").write_bytes(b'{"username": "ann", "email": "ann@example.com"}\n')
     (folder / "misnamed.jsonl").write_bytes(b"username,email\nbob,bob@example.com\n")
     line = b'{"username": "carol", "email": "carol@example.com"}'
@@ -64,15 +64,15 @@ def test_json_lines_are_imported_by_their_ending_or_on_demand(call: Run, folder:
     assert ([0, 0, 0], ["ann", "bob", "carol"]) == (codes, names(call))
 
 
-def test_an_import_of_more_than_one_batch_stores_every_row(call: Run, folder: Path) -> None:
-    """A batch is a transaction; the last one is seldom full."""
+def test_an_import_of_several_batches(call: Run, folder: Path) -> None:
+    """An import of several batches stores every row. A batch is a transaction, and the last one is seldom full."""
     rows = [f"user{number},user{number}@example.com\n" for number in range(2_345)]
     (folder / "people.csv").write_text("username,email\n" + "".join(rows))
     assert 2_345 == call("import-users", "people.csv", "--json").json["stored"]
 
 
-def test_an_interrupted_import_says_how_to_finish_it(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one line and the exit code of a program that Ctrl-C has ended."""
+def test_an_interrupted_import_says_what_to_do(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted import says in one line how to finish it, with the exit code of a program ended by Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -83,16 +83,16 @@ def test_an_interrupted_import_says_how_to_finish_it(call: Run, monkeypatch: pyt
     assert (130, "", message) == (result.code, result.out, result.err)
 
 
-def test_the_sample_file_shows_good_rows_and_bad_ones(call: Run) -> None:
-    """It is what a demonstration imports."""
+def test_the_sample_file_has_good_and_bad_rows(call: Run) -> None:
+    """The sample file, which a demonstration imports, has good rows and bad ones."""
     result = call("import-users", str(ROOT / "samples" / "people.csv"), "--rejects", "rejects.csv", "--json")
     assert {"stored": 31, "present": 0, "refused": 8, "rejects": "rejects.csv"} == result.json
     assert "ann" == names(call)[0]
 
 
 @pytest.mark.parametrize("name", ["people.csv", "people.jsonl"])
-def test_what_is_exported_can_be_imported_elsewhere(call: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """With every name and address, in either format."""
+def test_an_export_can_be_imported_elsewhere(call: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """An export can be imported elsewhere with every name and address, in either format."""
     call("import-users", str(ROOT / "samples" / "people.csv"), "--rejects", "rejects.csv")
     call("deactivate-user", "ann")
     exported = call("export-users", "--output", name)
@@ -105,8 +105,8 @@ def test_what_is_exported_can_be_imported_elsewhere(call: Run, monkeypatch: pyte
     assert sorted((u["username"], u["email"]) for u in before) == sorted((u["username"], u["email"]) for u in after)
 
 
-def test_an_export_goes_to_standard_output_unless_told_otherwise(call: Run) -> None:
-    """As CSV."""
+def test_an_export_is_csv_on_standard_output(call: Run) -> None:
+    """By default an export goes to standard output as CSV."""
     call("import-users", "-", stdin=PEOPLE)
     lines = call("export-users").out.splitlines()
     assert ["id,username,email,created_at,active,version", "ann", "bob"] == [
@@ -119,7 +119,7 @@ def test_an_export_goes_to_standard_output_unless_told_otherwise(call: Run) -> N
 
 
 def test_what_was_recognised_is_said(call: Run, folder: Path) -> None:
-    """In one line on standard error, with the name of the file."""
+    """The recognised form is reported in one line on standard error, with the name of the file."""
     (folder / "people.csv").write_bytes(PEOPLE.replace(b",", b";").decode().encode("utf-16"))
     result = call("import-users", "people.csv")
     said = "reading people.csv as UTF-16, separated by semicolons\n"
@@ -127,14 +127,17 @@ def test_what_was_recognised_is_said(call: Run, folder: Path) -> None:
 
 
 def test_json_is_recognised_by_its_beginning(call: Run) -> None:
-    """Without a name that ends in .jsonl, and said."""
+    """JSON is recognised by its beginning without a name that ends in .jsonl, and this is reported."""
     result = call("import-users", "-", stdin=b'{"username": "ann", "email": "ann@example.com"}\n')
     assert (0, "reading standard input as UTF-8, JSON Lines\n") == (result.code, result.err)
     assert ["ann"] == names(call)
 
 
-def test_another_encoding_is_named_and_never_assumed(call: Run, folder: Path) -> None:
-    """Each row that is not UTF-8 is refused with what to say; when it is said, the row is stored."""
+def test_another_encoding_is_named_never_assumed(call: Run, folder: Path) -> None:
+    """Another encoding is named and never assumed: a row that is not UTF-8 is refused with the option to give.
+
+    With the option, the row is stored.
+    """
     (folder / "people.csv").write_bytes("username,email\njosé,jose@example.com\n".encode("cp1252"))
     refused = call("import-users", "people.csv", "--rejects", "bad.csv")
     told = "rows refused: 1; bad.csv says which, and why\n"
@@ -153,7 +156,7 @@ def test_another_encoding_is_named_and_never_assumed(call: Run, folder: Path) ->
     ],
 )
 def test_rejects_are_refused_again(call: Run, folder: Path, name: str, content: bytes) -> None:
-    """As they are: nothing that could not be read is ever stored."""
+    """Unchanged rejects are refused again: nothing that could not be read is ever stored."""
     (folder / name).write_bytes(content)
     results = [
         call("import-users", name, "--rejects", "bad.csv"),
@@ -169,7 +172,7 @@ def test_rejects_are_refused_again(call: Run, folder: Path, name: str, content: 
     [(";", "utf-8-sig", "UTF-8, separated by semicolons"), ("\t", "utf-16", "UTF-16, separated by tabs")],
 )
 def test_an_export_survives_a_spreadsheet(call: Run, folder: Path, delimiter: str, encoding: str, said: str) -> None:
-    """Which reads it by its mark, and saves it in its own way; no user is new, and none is refused."""
+    """An export survives a spreadsheet, which saves it in another form. No user is new or refused."""
     call("import-users", str(ROOT / "samples" / "people.csv"), "--rejects", "rejects.csv")
     call("create-user", "=1+1", "=1+1@example.com")
     exported = call("export-users", "--bom", "--output", "users.csv")
@@ -183,14 +186,14 @@ def test_an_export_survives_a_spreadsheet(call: Run, folder: Path, delimiter: st
 
 
 def test_an_export_has_the_delimiter_that_is_said(call: Run) -> None:
-    """So that a spreadsheet of any country shows columns."""
+    """An export has the given delimiter, so a spreadsheet of any country shows columns."""
     call("import-users", "-", stdin=PEOPLE)
     result = call("export-users", "--delimiter", "tab")
     assert (0, "", "id\tusername\temail") == (result.code, result.err, result.out[:17])
 
 
-def test_an_input_without_a_folder_needs_a_name_for_rejects(call: Run, folder: Path) -> None:
-    """Such as a pipe of the shell; the message says so, and nothing was read."""
+def test_an_input_without_a_folder_needs_rejects(call: Run, folder: Path) -> None:
+    """An input without a folder, such as a pipe of the shell, needs a name for rejects. Nothing is read."""
     reading, writing = os.pipe()
     os.write(writing, PEOPLE + b"no name\n")
     os.close(writing)
@@ -203,8 +206,8 @@ def test_an_input_without_a_folder_needs_a_name_for_rejects(call: Run, folder: P
     assert 2 == stored(folder)
 
 
-def test_rejects_that_cannot_be_written_say_what_to_name(call: Run, folder: Path) -> None:
-    """Before anything is stored."""
+def test_unwritable_rejects_say_what_to_name(call: Run, folder: Path) -> None:
+    """Rejects that cannot be written say what to name before anything is stored."""
     (folder / "people.csv").write_bytes(PEOPLE)
     (folder / "people.csv.rejects.csv").mkdir()
     result = call("import-users", "people.csv")

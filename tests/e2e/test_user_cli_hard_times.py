@@ -1,4 +1,4 @@
-"""Imports that meet a full disk or nothing but bad rows."""
+"""Imports that meet a full disk or only bad rows."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ import pytest
 
 from tests.e2e.conftest import Run, people, stored
 
-# A file that would grow beyond so many bytes fails as on a full disk, with another message of the system.
+# A file that would grow beyond this many bytes fails as on a full disk, with another message of the system.
 LIMITED = (
     "import resource, sys; limit = int(sys.argv.pop(1)); resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit));"
     "from entrypoints.cli import main; main()"
 )
-# The most memory that the process had, on the last line of what it writes.
+# The peak memory of the process, on the last line of its output.
 MEASURED = (
     "import atexit, resource; from entrypoints.cli import main;"
     "atexit.register(lambda: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)); main()"
 )
 
 
-def test_an_import_that_a_full_disk_has_ended_is_finished_by_running_it_again(call: Run, folder: Path) -> None:
-    """It ends in an error and what to do next; when there is space again, no row is missing and none is there twice."""
+def test_an_import_after_a_full_disk_is_finished(call: Run, folder: Path) -> None:
+    """An import that a full disk has ended is finished by running it again. No row is missing or doubled.
+
+    It ends in an error that says what to do next.
+    """
     (folder / "people.csv").write_bytes(people(5_000))
     command = [sys.executable, "-c", LIMITED, "600000", "import-users", "people.csv"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -41,8 +44,11 @@ def test_an_import_that_a_full_disk_has_ended_is_finished_by_running_it_again(ca
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_an_import_whose_rejects_found_no_space_is_finished_by_running_it_again(call: Run, folder: Path) -> None:
-    """Every refused row is then in the file, those too whose batch was stored before."""
+def test_an_import_without_space_for_rejects(call: Run, folder: Path) -> None:
+    """An import whose rejects found no space is finished by running it again. Every refused row is in the file.
+
+    That includes rows whose batch was stored before.
+    """
     rows = "".join(
         f"user{number},user{number}@example.com\nno name {number},x@example.com\n" for number in range(1_200)
     )
@@ -58,8 +64,8 @@ def test_an_import_whose_rejects_found_no_space_is_finished_by_running_it_again(
 
 
 @pytest.mark.slow
-def test_an_import_of_bad_rows_alone_takes_no_more_memory_the_longer_it_is(folder: Path) -> None:
-    """Every row is in the file of rejects, in the order of the lines, and the exit code is 1."""
+def test_bad_rows_take_no_more_memory(folder: Path) -> None:
+    """A longer import of bad rows takes no more memory. The rejects have every row in order. The exit code is 1."""
     kinds = (
         "no name {},a@example.com",
         "user{},no address",

@@ -1,4 +1,4 @@
-"""What only a process of its own can show: pipes, terminals, signals, and what it imports."""
+"""What only a separate process can show: pipes, terminals, signals, and what it imports."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 from tests.e2e.conftest import COMMAND, PEOPLE, Run, people, stored
 
 SECONDS = 20
-"""How long to wait, at the most, for what should happen at once."""
+"""The longest wait for what should happen immediately."""
 
 
 def on_terminal(*arguments: str) -> str:
-    """Run a command on a terminal; return all that it writes there."""
+    """Run a command on a terminal. Return all that it writes there."""
     controller, terminal = pty.openpty()
     environment = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
     with subprocess.Popen([*COMMAND, *arguments], stdout=terminal, stderr=terminal, env=environment):
@@ -29,24 +29,22 @@ def on_terminal(*arguments: str) -> str:
         try:
             while piece := os.read(controller, 65_536):
                 written += piece
-        except OSError:  # how Linux says that nobody has the terminal open any more
+        except OSError:  # Linux reports in this way that the terminal is closed on the other side
             pass
         os.close(controller)
     return written.decode()
 
 
-def test_what_one_process_stores_the_next_one_finds(run: Run) -> None:
-    """In a file of the current folder, which is made when it is missing."""
+def test_the_next_process_finds_stored_users(run: Run) -> None:
+    """The next process finds what one has stored in a file of the current folder, made when it is missing."""
     created = run("create-user", "зоя", "ü@example.com", "--json")
     found = run("get-user", "ЗОЯ", "--json")
     assert (0, "", 0, "") == (created.code, created.err, found.code, found.err)
     assert created.json == found.json
 
 
-def test_users_can_be_piped_from_one_database_into_another(
-    run: Run, call: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By an export to standard output, always in UTF-8, and an import from standard input."""
+def test_users_can_be_piped_between_databases(run: Run, call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users can be piped from one database into another, by export and import in UTF-8."""
     call("import-users", "-", stdin="username,email\nзоя,ü@example.com\n".encode())
     exported = run("export-users", "--format", "jsonl", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     monkeypatch.setenv("DATABASE_URL", "sqlite:///elsewhere.db")
@@ -57,12 +55,12 @@ def test_users_can_be_piped_from_one_database_into_another(
 
 
 @pytest.mark.parametrize(("ended_by", "code", "lines"), [(signal.SIGKILL, -9, 0), (signal.SIGINT, 130, 1)])
-def test_an_import_that_was_cut_short_is_finished_by_running_it_again(
+def test_a_cut_import_is_finished_by_another_run(
     call: Run, folder: Path, ended_by: signal.Signals, code: int, lines: int
 ) -> None:
-    """No row is missing, and none is there twice, wherever it was ended: by Ctrl-C, or by kill -9."""
+    """An import that Ctrl-C or kill -9 has ended is finished by running it again. No row is missing or doubled."""
     whole = people(2_500)
-    # Whoever starts the tests in the background lets them, and their children, ignore Ctrl-C: this one shall not.
+    # Tests started in the background, and their children, ignore Ctrl-C. This process must not.
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from entrypoints.cli import main; main()"
@@ -90,7 +88,7 @@ def test_an_import_that_was_cut_short_is_finished_by_running_it_again(
 @pytest.mark.usefixtures("on_fake")
 @pytest.mark.parametrize("arguments", [["list-users"], ["list-users", "--json"], ["export-users"], ["--help"]])
 def test_a_reader_that_has_gone_away_is_no_news(arguments: list[str]) -> None:
-    """As when the output is piped into head, which reads the first lines and leaves."""
+    """A reader that has gone is no error, as when the output is piped into head."""
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -101,8 +99,8 @@ def test_a_reader_that_has_gone_away_is_no_news(arguments: list[str]) -> None:
 @pytest.mark.usefixtures("on_fake")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("arguments", [["list-users"], ["export-users"]])
-def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(arguments: list[str]) -> None:
-    """A full disk must not pass for success."""
+def test_unwritable_output_is_exit_code_1(arguments: list[str]) -> None:
+    """Output that cannot be written is one line and exit code 1: a full disk must not pass for success."""
     with Path("/dev/full").open("wb") as full:
         process = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (1, b"error: No space left on device\n") == (process.returncode, process.stderr)
@@ -116,15 +114,15 @@ def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(arguments: li
 )
 @pytest.mark.parametrize("bad_rows", [1, 500], ids=["noticed at the end", "noticed meanwhile"])
 def test_a_file_that_cannot_be_written_is_named(call: Run, folder: Path, arguments: list[str], bad_rows: int) -> None:
-    """So that whoever reads the message knows which disk is full, whenever that is noticed."""
+    """A file that cannot be written is named, so the message says which disk is full, whenever that is noticed."""
     (folder / "people.csv").write_bytes(PEOPLE + b"no name\n" * bad_rows)
     result = call(*arguments)
     assert (1, "", "error: /dev/full: No space left on device\n") == (result.code, result.out, result.err)
 
 
 @pytest.mark.usefixtures("on_fake")
-def test_a_terminal_that_cannot_show_a_character_shows_its_code(run: Run) -> None:
-    """In tables and in messages."""
+def test_a_terminal_shows_the_code_of_a_character(run: Run) -> None:
+    """A terminal that cannot show a character shows its code, in tables and in messages."""
     ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     shown = run("create-user", "зоя", "zoya@example.com", **ascii_only)
     refused = run("get-user", "зоя", **ascii_only)
@@ -133,9 +131,9 @@ def test_a_terminal_that_cannot_show_a_character_shows_its_code(run: Run) -> Non
     assert r"error: no user has the username '\u0437\u043e\u044f'" in refused.err
 
 
-def test_a_server_that_cannot_be_reached_is_one_line_without_the_password(run: Run) -> None:
-    """And exit code 3."""
-    with socket.socket() as taken:  # bound and not listening, so nobody else answers there
+def test_an_unreachable_server_is_one_line(run: Run) -> None:
+    """A server that cannot be reached is one line without the password, and exit code 3."""
+    with socket.socket() as taken:  # bound and not listening, so no other program answers there
         taken.bind(("127.0.0.1", 0))
         url = f"postgresql://user:secret@127.0.0.1:{taken.getsockname()[1]}/people"
         result = run("list-users", DATABASE_URL=url)
@@ -145,8 +143,8 @@ def test_a_server_that_cannot_be_reached_is_one_line_without_the_password(run: R
 
 
 @pytest.mark.usefixtures("on_fake")
-def test_an_import_shows_its_progress_on_a_terminal(folder: Path) -> None:
-    """On standard error, until it ends; what stays is the result."""
+def test_an_import_shows_its_progress(folder: Path) -> None:
+    """An import shows its progress on a terminal, on standard error, until it ends. The result stays."""
     (folder / "people.csv").write_bytes(people(2_000))
     written = on_terminal("import-users", "people.csv")
     assert "2,000 rows" in written
@@ -154,7 +152,7 @@ def test_an_import_shows_its_progress_on_a_terminal(folder: Path) -> None:
 
 
 def test_help_loads_no_storage_and_draws_nothing() -> None:
-    """So that it answers at once, as must the completion of a shell."""
+    """Help loads no storage and draws nothing, so it answers immediately, as the completion of a shell must."""
     program = (
         "import atexit, sys; from entrypoints.cli import main;"
         "unwanted = {'adapters', 'sqlalchemy', 'alembic', 'rich', 'stamina'};"

@@ -1,4 +1,4 @@
-"""Commands on a database that fails on purpose: what is run again, and what people are told."""
+"""Commands on a database that fails on purpose: what is run again, and what people see."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AWAY = StorageUnavailable("the server is away")
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
-    """A fake database that holds the user ann, on which all commands of the test run."""
+    """A fake database that holds the user ann. All commands of the test run on it."""
     database = FakeDatabase()
     create_user("ann", "ann@example.com", FakeUnitOfWork(database))
     monkeypatch.setattr(commands, "bootstrap", lambda: Application(partial(FakeUnitOfWork, database), lambda: None))
@@ -45,10 +45,10 @@ READING = [["get-user", "ann"], ["list-users"]]
     [("commit", command) for command in WRITING] + [("read", command) for command in READING],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_a_command_is_run_again_when_its_work_surely_did_not_happen(
+def test_a_command_is_run_again(
     call: Run, database: FakeDatabase, at: Literal["commit", "read"], arguments: list[str]
 ) -> None:
-    """On standard error there is a line for each time, so that nobody wonders what takes so long."""
+    """A command whose work did not happen is run again. Each time there is a line on standard error."""
     for call_number in (1, 2):
         database.fail(at, FASTER if call_number == 1 else AWAY, call=call_number)
     result = call(*arguments, stdin=PEOPLE)
@@ -59,8 +59,8 @@ def test_a_command_is_run_again_when_its_work_surely_did_not_happen(
     ] == result.err.splitlines()
 
 
-def test_a_command_that_fails_again_and_again_ends_with_its_error(call: Run, database: FakeDatabase) -> None:
-    """After some attempts, as it would after one."""
+def test_a_command_that_keeps_failing_ends(call: Run, database: FakeDatabase) -> None:
+    """A command that keeps failing ends with its error after some attempts, as it would after one."""
     for number in range(1, 50):
         database.fail("read", AWAY, call=number)
     result = call("get-user", "ann")
@@ -69,17 +69,17 @@ def test_a_command_that_fails_again_and_again_ends_with_its_error(call: Run, dat
 
 
 def test_an_export_is_not_run_again(call: Run, database: FakeDatabase) -> None:
-    """What it has written already would be there twice."""
+    """An export is not run again: its earlier output would be there twice."""
     database.fail("read", AWAY)
     assert (3, "error: the server is away\n") == ((result := call("export-users")).code, result.err)
 
 
 @pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize("own_id", [[], ["--id", "018f3b6e-7d3c-7000-8000-000000000001"]], ids=["made", "given"])
-def test_a_creation_of_unknown_outcome_says_how_to_be_sure(
+def test_an_unknown_creation_says_what_to_do(
     call: Run, database: FakeDatabase, own_id: list[str], stored: bool
 ) -> None:
-    """By running it again with the id, which the command has made itself if none was given."""
+    """A creation of unknown outcome says how to be sure: run it again with the id, given or made by the command."""
     database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=stored)
     command = ["create-user", "bob", "bob@example.com"]
     result = call(*command, *own_id)
@@ -96,7 +96,7 @@ def test_a_creation_of_unknown_outcome_says_how_to_be_sure(
 
 @pytest.mark.usefixtures("database")
 def test_an_id_that_another_user_has_is_refused(call: Run) -> None:
-    """In one line, which names it."""
+    """An id that another user has is refused in one line that names it."""
     id = call("get-user", "ann", "--json").json["id"]
     result = call("create-user", "bob", "bob@example.com", "--id", id)
     assert (1, 1) == (result.code, len(result.err.splitlines()))
@@ -104,8 +104,8 @@ def test_an_id_that_another_user_has_is_refused(call: Run) -> None:
     assert ["ann"] == names(call)
 
 
-def test_an_import_that_cannot_find_out_says_how_to_finish_it(call: Run, database: FakeDatabase) -> None:
-    """Nothing is doubled then."""
+def test_an_import_that_cannot_find_out_says_more(call: Run, database: FakeDatabase) -> None:
+    """An import that cannot find out says how to finish it. Nothing is doubled then."""
     database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=True)
     for number in range(3, 13):  # the first look makes two queries
         database.fail("read", AWAY, call=number)

@@ -1,1 +1,1 @@
-"""Domain and use cases on the fake: no database."""
+"""Domain and use cases on the fake, without a database."""

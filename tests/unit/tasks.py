@@ -1,4 +1,4 @@
-"""Asyncio tasks that have units of work open, and what uses a unit."""
+"""Asyncio tasks that have units of work open, and a function that uses a unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def use(uow: UnitOfWork | None = None) -> None:
 
 
 async def first_task(uow: UnitOfWork) -> asyncio.Task[None]:
-    """Start a task that opens a unit and waits inside until it is cancelled; return the task when it waits."""
+    """Start a task that opens a unit and waits inside until it is cancelled. Return the task when it waits."""
     waits = asyncio.Event()
 
     async def first() -> None:

@@ -24,7 +24,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_unique_value_is_refused(case: str) -> None:
-    """In words, with what was written."""
+    """A wrong unique value is refused in words, with what was written."""
     wrong, says = WRONG[case]
     with pytest.raises(TypeError, match=says):
         wrong()

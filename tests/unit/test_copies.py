@@ -1,4 +1,4 @@
-"""How the fake copies aggregates: alike, sharing nothing that can change, or not at all."""
+"""The fake's copies of aggregates: alike, sharing nothing that can change, or refused."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class Colour(Enum):
 
 
 class Code(str):
-    """A text with rules of its own."""
+    """A text with special rules."""
 
     __slots__ = ()
 
 
 class Amount(int):
-    """A number with rules of its own."""
+    """A number with special rules."""
 
 
 @frozen
 class Money:
-    """A value of two."""
+    """A value object of two values."""
 
     amount: int
     tags: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Tree(Aggregate):
 
 
 def again(tree: Tree, parts: list[Any] | None = None) -> tuple[Tree, Copy]:
-    """Return another object that is made of a copy, and the copy that comes with it."""
+    """Return another object made from a copy, and its own copy."""
     made = empty(Tree)
     return made, fill(made, copy_of(tree).row, parts or [])
 
@@ -96,7 +96,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("value", PLAIN, ids=lambda value: type(value).__name__)
 def test_a_plain_value_is_kept_with_its_class(value: object) -> None:
-    """It cannot change, so the copy has the very same."""
+    """A plain value keeps its class. It cannot change, so the copy has the very same value."""
     for _ in range(2):  # the second time its class is known
         assert again(Tree(value=value))[0].value is value
 
@@ -114,8 +114,8 @@ NESTED = [
 
 
 @pytest.mark.parametrize("value", NESTED, ids=str)
-def test_a_value_that_holds_others_comes_back_equal(value: object) -> None:
-    """Of the same class, at any depth."""
+def test_a_value_holding_others_comes_back_equal(value: object) -> None:
+    """A value that holds others comes back equal and of the same class, at any depth."""
     made, _ = again(Tree(value=value))
     assert value == made.value
     assert repr(value) == repr(made.value)
@@ -123,7 +123,7 @@ def test_a_value_that_holds_others_comes_back_equal(value: object) -> None:
 
 
 def test_nothing_that_can_change_is_shared() -> None:
-    """Neither when it is copied nor when it is read."""
+    """Nothing that can change is shared, neither by a copy nor by a read."""
     tree = Tree(value=[{"a": [1]}, ([2],)])
     copy = copy_of(tree)
     tree.value[0]["a"].append(3)
@@ -137,7 +137,7 @@ def test_nothing_that_can_change_is_shared() -> None:
 
 @dataclass(frozen=True)
 class Dated:
-    """A value of the standard library's making."""
+    """A value that the standard library makes."""
 
     day: date
 
@@ -162,7 +162,7 @@ UNKNOWN: list[Any] = [
 @pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "inside"])
 def test_a_value_that_is_not_known_is_refused(value: object, inside: bool) -> None:
-    """By the class and the attribute, and by what it is."""
+    """An unknown value is refused with its class and attribute and what it is."""
     leaf = Leaf("a")
     leaf.name = [{"a": value}]
     tree = Tree(branches=[Branch("a", [leaf])]) if inside else Tree(value=value)
@@ -174,7 +174,7 @@ def test_a_value_that_is_not_known_is_refused(value: object, inside: bool) -> No
 
 
 def test_another_aggregate_is_refused() -> None:
-    """It is stored by itself."""
+    """Another aggregate is refused as a value, since it is stored separately."""
     with pytest.raises(StorageError) as caught:
         copy_of(Tree(value=(Tree(),)))
     said = "the fake cannot store Tree.value, which holds a Tree, another aggregate: hold its id instead"
@@ -183,7 +183,7 @@ def test_another_aggregate_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", [Leaf, Branch], ids=["with slots", "without"])
 def test_a_deleted_attribute_is_refused(kind: type[Any]) -> None:
-    """By the fake itself, where the class is not mapped."""
+    """A deleted attribute is refused by the fake itself if the class is not mapped."""
     part = kind("a")
     del part.name
     with pytest.raises(UnitOfWorkMisuse, match="name of a part of class"):
@@ -191,14 +191,14 @@ def test_a_deleted_attribute_is_refused(kind: type[Any]) -> None:
 
 
 def test_nothing_in_place_of_a_part_is_refused() -> None:
-    """By the fake itself, where the class is not mapped."""
+    """Nothing in place of a part is refused by the fake itself if the class is not mapped."""
     tree: Any = Tree(branches=[None])  # type: ignore[list-item]  # the wrong type is the point
     with pytest.raises(UnitOfWorkMisuse, match="None stands where a part belongs"):
         copy_of(tree)
 
 
 def test_what_holds_itself_is_refused() -> None:
-    """It has no end."""
+    """A value that holds itself is refused, since it has no end."""
     branch = Branch("a")
     branch.best = branch  # type: ignore[assignment]  # that is the point
     with pytest.raises(StorageError, match=r"^the fake cannot store Tree: something in it holds itself$"):
@@ -206,7 +206,10 @@ def test_what_holds_itself_is_refused() -> None:
 
 
 def test_parts_are_listed_with_their_paths() -> None:
-    """Each before its own parts; a value that cannot change is none, unless a list or a set holds it."""
+    """Parts are listed with their paths, each before its own parts.
+
+    A value that cannot change is no part, unless a list or a set holds it.
+    """
     leaf, best, line = Leaf("a"), Leaf("b"), Line("c")
     branch = Branch("d", [leaf], best)
     copy = copy_of(Tree(branches=[branch], lines={line}, value=Money(1)))
@@ -220,14 +223,14 @@ def test_parts_are_listed_with_their_paths() -> None:
 
 
 def test_a_list_with_an_order_is_copied_in_it() -> None:
-    """As a database returns it."""
+    """A list with an order is copied in that order, as a database returns it."""
     tree = Tree(sorted=[Leaf("b"), Leaf("a")])
     assert ["a", "b"] == [leaf.name for leaf in again(tree)[0].sorted]
     assert ["b", "a"] == [leaf.name for leaf in tree.sorted]
 
 
 def test_given_objects_become_the_parts() -> None:
-    """As far as there are any of the right class, in the order of the copy."""
+    """Given objects of the right class become the parts, in the order of the copy. Missing ones are made."""
     tree = Tree(branches=[Branch("a", [Leaf("b"), Leaf("c")])], lines={Line("d")})
     branch, leaf = Branch("x"), Leaf("y")
     made, copy = again(tree, [branch, leaf])
@@ -241,7 +244,7 @@ def test_given_objects_become_the_parts() -> None:
 
 
 def test_what_is_not_stored_is_no_part_of_a_copy() -> None:
-    """It gets its default, in parts too, made anew."""
+    """An unstored attribute is no part of a copy. It gets a new default, in parts too."""
     tree = Tree(branches=[Branch("a", [Leaf("b", seen=5)])])
     tree.events.append("made")
     before = copy_of(tree)
@@ -256,7 +259,7 @@ def test_what_is_not_stored_is_no_part_of_a_copy() -> None:
 
 
 def test_attributes_are_read_by_name() -> None:
-    """Also those that a tuple would take for its own; others are not known."""
+    """Attributes are read by name, also those that tuple has itself. Others are unknown."""
     row = copy_of(Tree(value="a", branches=[Branch("b")])).row
     assert ("a", 3, "b") == (row.value, row.count, row.branches[0].name)
     for name in ("events", "index", "other"):
@@ -265,7 +268,7 @@ def test_attributes_are_read_by_name() -> None:
 
 
 def test_copies_compare_by_what_they_hold() -> None:
-    """At any depth, so that each change is noticed."""
+    """Copies compare by their values at any depth, so each change is noticed."""
     tree = Tree(branches=[Branch("a", [Leaf("b")])], lines={Line("c")}, value={"a": [1]})
     before = copy_of(tree).row
     assert before == copy_of(tree).row

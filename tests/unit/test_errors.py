@@ -1,4 +1,4 @@
-"""The errors: what they say, that they tell whether trying again can help, and that they can travel."""
+"""The errors: their messages, whether trying again can help, and that they can be pickled."""
 
 from __future__ import annotations
 
@@ -110,20 +110,23 @@ EXAMPLES: list[tuple[Exception, str]] = [
 ]
 
 
-def test_an_error_says_what_happened_with_the_value_and_what_to_do() -> None:
-    """In one sentence."""
+def test_an_error_says_what_happened() -> None:
+    """An error says in one sentence what happened, with the value, and what to do."""
     assert [message for _, message in EXAMPLES] == [str(error) for error, _ in EXAMPLES]
 
 
 def test_an_error_survives_pickling() -> None:
-    """So it can cross the border of a process, as worker pools make it do."""
+    """An error survives pickling, so it can leave a process, as worker pools need."""
     for error, message in EXAMPLES:
         copy = pickle.loads(pickle.dumps(error))  # noqa: S301  # made in this line
         assert (type(error), message) == (type(copy), str(copy))
 
 
-def test_only_what_surely_did_not_happen_and_may_succeed_later_is_retryable() -> None:
-    """Trying the others again could do the work twice, or would fail again."""
+def test_only_safe_errors_are_retryable() -> None:
+    """Only an error is retryable after which nothing was stored and the same call may succeed.
+
+    Trying others again could do the work twice or would fail again.
+    """
     retryable = {
         name
         for name, error in vars(errors).items()
@@ -143,9 +146,9 @@ def drawn(base: type[BaseException], modules: set[str], depth: int = 0) -> list[
 
 
 def test_the_drawn_tree_is_that_of_the_classes() -> None:
-    """The picture at the top of the module has every error of it, and of each module that it names, in its place.
+    """The drawn tree has every error of the module, and of each module that it names, in its place.
 
-    What it shows of an aggregate that is gone does no harm.
+    Errors of an aggregate that was removed do no harm.
     """
     rows = re.findall(r"^    ((?:│   |    )*)[├└]── (\w+)(?: +\(([\w.]+)\))?", errors.__doc__ or "", re.MULTILINE)
     modules = {name for _, _, name in rows if name and find_spec(name)}
@@ -172,10 +175,10 @@ def test_the_drawn_tree_is_that_of_the_classes() -> None:
     ],
 )
 def test_a_value_is_shown_escaped_and_cut(value: object, text: str) -> None:
-    """So that a message stays one printable line."""
+    """A value is shown escaped and cut, so a message stays one printable line."""
     assert text == shown(value)
 
 
-def test_a_value_that_cannot_be_shown_is_shown_by_its_type() -> None:
-    """A message must not fail for the value that it is about."""
+def test_an_unprintable_value_is_shown_by_its_type() -> None:
+    """A value that cannot be shown is shown by its type: a message must not fail because of it."""
     assert shown([10**5000]) == "a value of type list"

@@ -1,4 +1,4 @@
-"""The fake database on its own: what it keeps in memory, and who waits for whom."""
+"""The fake database itself: what it keeps in memory, and which unit waits for which."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.contract.shop import FakeShop
 
 
 @pytest.mark.parametrize("end", ["leave", "commit", "rollback"])
-def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
-    """However it ended: a database that lives long does not fill up with units."""
+def test_the_database_forgets_an_ended_unit(end: str) -> None:
+    """The database forgets a unit, however it ended. So a long-lived one does not fill up with units."""
     database = FakeDatabase()
     with FakeShop(database) as uow:
         assert [uow.session] == database.open_sessions()
@@ -27,8 +27,8 @@ def test_a_unit_that_has_ended_is_let_go(end: str) -> None:
     assert database.open_sessions() == []
 
 
-def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> None:
-    """Waiting could never end."""
+def test_one_thread_never_waits_for_itself() -> None:
+    """A unit that would wait for a unit of the same thread is refused immediately, since waiting would never end."""
     database = FakeDatabase(lock_timeout=0.05)
     with FakeShop(database) as uow, FakeShop(database) as other:
         uow.members.add(new_member())
@@ -39,8 +39,8 @@ def test_who_would_wait_for_a_unit_of_the_same_thread_is_refused_at_once() -> No
         uow.rollback()
 
 
-def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
-    """What is locked is a row and its unique values, not the whole."""
+def test_different_writes_do_not_wait() -> None:
+    """Units that write different things do not wait: a row and its unique values are locked, not the database."""
     database = FakeDatabase(lock_timeout=0.05)
     with FakeShop(database) as uow, FakeShop(database) as other:
         uow.members.add(new_member("ann"))
@@ -51,8 +51,8 @@ def test_units_that_write_different_things_do_not_wait_for_each_other() -> None:
     assert ["ann", "bob"] == sorted(row.name for row in database.rows.values())
 
 
-def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -> None:
-    """Not earlier, and not without end."""
+def test_a_waiting_unit_is_refused_at_the_limit() -> None:
+    """A unit that waits for one of another thread is refused at the time limit and not earlier."""
     database = FakeDatabase(lock_timeout=0.05)
 
     def add_too() -> None:
@@ -70,7 +70,7 @@ def test_who_waits_for_a_unit_of_another_thread_is_refused_at_the_time_limit() -
 
 @define(slots=False, eq=False, kw_only=True)
 class Secretive(Aggregate):
-    """An aggregate with a private attribute, which attrs takes under another name than it keeps."""
+    """An aggregate with a private attribute, which attrs names differently in ``__init__``."""
 
     _inner: str
 
@@ -82,8 +82,8 @@ class SecretiveRepository(FakeRepository[Secretive]):
     not_found = NotFound
 
 
-def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> None:
-    """Under whichever name its class takes the value."""
+def test_a_private_attribute_comes_back() -> None:
+    """An aggregate with a private attribute comes back as it was stored, however its class names the value."""
     uow = FakeShop()
     secretive = SecretiveRepository(uow, uow.session)
     stored = Secretive(inner="psst")
@@ -95,8 +95,8 @@ def test_an_aggregate_with_a_private_attribute_comes_back_as_it_was_stored() -> 
     assert vars(stored) == vars(found)
 
 
-def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> None:
-    """Others wait for it, as for what was written inside."""
+def test_earlier_writes_stay_locked() -> None:
+    """Writes before a kept savepoint stay locked after it, as do those inside of it."""
     database = FakeDatabase()
     with FakeShop(database) as uow:
         uow.members.add(new_member("ann"))
@@ -109,8 +109,8 @@ def test_what_was_written_before_a_kept_savepoint_stays_locked_after_it() -> Non
         uow.commit()
 
 
-def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
-    """Though the values of the two are different."""
+def test_an_added_id_is_locked() -> None:
+    """An id that an open unit has added is locked, even if the values of the other aggregate differ."""
     database = FakeDatabase()
     ann = new_member("ann")
     with FakeShop(database) as uow:
@@ -122,8 +122,8 @@ def test_an_id_that_an_open_unit_has_added_is_locked() -> None:
         uow.commit()
 
 
-def test_units_that_add_different_aggregates_do_not_wait_for_each_other() -> None:
-    """Neither for each other's ids nor for each other's values."""
+def test_different_additions_do_not_wait() -> None:
+    """Units that add different aggregates wait neither for each other's ids nor for each other's values."""
     database = FakeDatabase()
     with FakeShop(database) as uow, FakeShop(database) as other:
         for unit, name in ((uow, "ann"), (other, "bob")):
@@ -133,8 +133,8 @@ def test_units_that_add_different_aggregates_do_not_wait_for_each_other() -> Non
         assert [member.name for member in uow.members.stream()] == ["ann", "bob"]
 
 
-def test_all_locks_are_given_back_at_the_commit_whatever_savepoints_there_were() -> None:
-    """Those of before a kept savepoint, and those of inside."""
+def test_the_commit_releases_all_locks() -> None:
+    """The commit releases all locks, those from before a kept savepoint and those from inside it."""
     database = FakeDatabase()
     members = [new_member("ann"), new_member("bob")]
     with FakeShop(database) as uow:
@@ -148,8 +148,8 @@ def test_all_locks_are_given_back_at_the_commit_whatever_savepoints_there_were()
             uow.commit()
 
 
-def test_a_conflict_in_a_savepoint_keeps_the_locks_of_before_it() -> None:
-    """The rest of the unit goes on, so others wait for what it has written."""
+def test_a_conflict_in_a_savepoint_keeps_locks() -> None:
+    """A conflict in a savepoint keeps the earlier locks: the unit goes on, so others wait for its writes."""
     database = FakeDatabase()
     with FakeShop(database) as uow:
         uow.members.add(new_member("ann"))

@@ -23,19 +23,19 @@ UNKNOWN = CommitOutcomeUnknown("lost while committing")
 
 
 def added(uow: FakeShop) -> FakeShop:
-    """Add a member to a unit of work, and return the unit."""
+    """Add a member to a unit of work and return the unit."""
     uow.members.add(new_member("bob"))
     return uow
 
 
 def removed(uow: FakeShop, member: Member) -> FakeShop:
-    """Remove a member from a unit of work, and return the unit."""
+    """Remove a member from a unit of work and return the unit."""
     uow.members.remove(member)
     return uow
 
 
 def changed(uow: FakeShop, member: Member) -> FakeShop:
-    """Change a member of a unit of work, and return the unit."""
+    """Change a member of a unit of work and return the unit."""
     member.deactivate()
     return uow
 
@@ -67,14 +67,14 @@ def database() -> FakeDatabase:
 
 
 def stored(database: FakeDatabase) -> list[tuple[str, bool]]:
-    """Return the names of all that is stored, and whether they are active."""
+    """Return the names of all stored members, and whether they are active."""
     with FakeShop(database, read_only=True) as uow:
         return [(member.name, member.active) for member in uow.members.stream()]
 
 
 @pytest.mark.parametrize("read", READS)
 def test_every_query_is_a_read_that_can_fail(database: FakeDatabase, read: str) -> None:
-    """The unit has then failed as it would on a database."""
+    """Every query is a read that can fail. Then the unit has failed as on a database."""
     with FakeShop(database) as uow:
         ann = uow.members.get_by_name("ann")
         database.fail("read", AWAY)
@@ -85,8 +85,8 @@ def test_every_query_is_a_read_that_can_fail(database: FakeDatabase, read: str) 
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_everything_that_writes_can_fail_and_stores_nothing_then(database: FakeDatabase, write: str) -> None:
-    """Additions, removals, and what was changed."""
+def test_every_write_can_fail(database: FakeDatabase, write: str) -> None:
+    """Every write can fail and then stores nothing: additions, removals and changes."""
     with FakeShop(database) as uow:
         ann = uow.members.get_by_name("ann")
         database.fail("write", AWAY)
@@ -95,8 +95,8 @@ def test_everything_that_writes_can_fail_and_stores_nothing_then(database: FakeD
     assert [("ann", True)] == stored(database)
 
 
-def test_it_is_the_chosen_call_that_fails_and_no_other(database: FakeDatabase) -> None:
-    """Counted from now on, over all units; calls of another kind do not count."""
+def test_only_the_chosen_call_fails(database: FakeDatabase) -> None:
+    """Only the chosen call fails, counted from now on over all units. Calls of another kind do not count."""
     database.fail("write", AWAY, call=2)
     database.fail("commit", UNKNOWN, call=2)
     uow = FakeShop(database)
@@ -111,7 +111,7 @@ def test_it_is_the_chosen_call_that_fails_and_no_other(database: FakeDatabase) -
 
 @pytest.mark.parametrize("error", [AWAY, ConcurrentChange("somebody was faster"), UNKNOWN])
 def test_a_commit_that_fails_has_stored_nothing(database: FakeDatabase, error: Exception) -> None:
-    """And its objects keep what was done to them."""
+    """A failed commit has stored nothing. Its objects keep their changes."""
     database.fail("commit", error)
     with pytest.raises(type(error)), FakeShop(database) as uow:
         ann = uow.members.get_by_name("ann")
@@ -121,8 +121,8 @@ def test_a_commit_that_fails_has_stored_nothing(database: FakeDatabase, error: E
     assert not ann.active
 
 
-def test_a_commit_of_unknown_outcome_can_have_stored_the_work(database: FakeDatabase) -> None:
-    """Both happen on a real database."""
+def test_an_unknown_commit_can_have_stored_the_work(database: FakeDatabase) -> None:
+    """A commit of unknown outcome can have stored the work or not, as on a real database."""
     database.fail("commit", UNKNOWN, stored=True)
     with pytest.raises(CommitOutcomeUnknown):
         create_member("bob", "bob@example.com", FakeShop(database))
@@ -132,10 +132,8 @@ def test_a_commit_of_unknown_outcome_can_have_stored_the_work(database: FakeData
 @pytest.mark.parametrize(
     ("error", "goes_on"), [(ConcurrentChange("late"), True), (AWAY, False), (TransactionLost("late"), False)]
 )
-def test_a_savepoint_contains_a_conflict_and_not_the_loss_of_the_transaction(
-    database: FakeDatabase, error: Exception, goes_on: bool
-) -> None:
-    """As on a database."""
+def test_a_savepoint_contains_only_a_conflict(database: FakeDatabase, error: Exception, goes_on: bool) -> None:
+    """A savepoint contains a conflict, but not the loss of the transaction, as on a database."""
     with FakeShop(database) as uow:
         database.fail("write", error)
         with pytest.raises(type(error)), uow.savepoint():
@@ -149,8 +147,8 @@ def test_a_savepoint_contains_a_conflict_and_not_the_loss_of_the_transaction(
     assert (["ann", "cid"] if goes_on else ["ann"]) == [name for name, _ in stored(database)]
 
 
-def test_only_an_unknown_outcome_can_have_stored_the_work(database: FakeDatabase) -> None:
-    """Any other error with something stored would be a lie, which the fake does not tell."""
+def test_only_an_unknown_outcome_can_store(database: FakeDatabase) -> None:
+    """Only an unknown outcome can have stored the work. With any other error that would be a lie."""
     with pytest.raises(ValueError, match="only a commit whose outcome is unknown"):
         database.fail("commit", AWAY, stored=True)
     with pytest.raises(ValueError, match="only a commit whose outcome is unknown"):
@@ -159,8 +157,8 @@ def test_only_an_unknown_outcome_can_have_stored_the_work(database: FakeDatabase
         database.fail("read", AWAY, call=0)
 
 
-def test_of_failures_that_are_due_at_one_call_each_has_a_call_of_its_own(database: FakeDatabase) -> None:
-    """The next call of that kind meets the next one; calls of another kind meet none."""
+def test_each_due_failure_has_its_own_call(database: FakeDatabase) -> None:
+    """Of failures due at one call each has its own call: the next one of that kind, and no call of another kind."""
     database.fail("write", AWAY)
     database.fail("write", ConcurrentChange("late"))
     uow = FakeShop(database)
@@ -171,14 +169,14 @@ def test_of_failures_that_are_due_at_one_call_each_has_a_call_of_its_own(databas
     assert create_member("bob", "bob@example.com", uow).version == 1
 
 
-def test_a_kind_of_call_that_there_is_not_is_refused(database: FakeDatabase) -> None:
-    """Otherwise a slip would make a test that can never fail."""
+def test_an_unknown_kind_of_call_is_refused(database: FakeDatabase) -> None:
+    """An unknown kind of call is refused. Otherwise a typing mistake would make a test that can never fail."""
     with pytest.raises(ValueError, match="a 'read', a 'write' or a 'commit', not 'wirte'"):
         database.fail("wirte", AWAY)  # type: ignore[arg-type]  # the slip is the point
 
 
-def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(database: FakeDatabase) -> None:
-    """Not the savepoint's part alone: the whole transaction is gone."""
+def test_a_lost_connection_frees_all_locks(database: FakeDatabase) -> None:
+    """A lost connection in a savepoint frees all locks of the unit, because the whole transaction is gone."""
     with FakeShop(database) as uow:
         uow.members.get_by_name("ann").deactivate()
         with pytest.raises(StorageUnavailable), uow.savepoint():
@@ -192,8 +190,8 @@ def test_a_lost_connection_in_a_savepoint_frees_all_that_the_unit_had_locked(dat
 
 
 @pytest.mark.promise(10)
-def test_a_savepoint_that_cannot_be_undone_says_why(database: FakeDatabase) -> None:
-    """Whatever error leaves it: that one would say that the unit can go on."""
+def test_a_savepoint_not_undone_says_why(database: FakeDatabase) -> None:
+    """A savepoint that cannot be undone says why, whatever error leaves it: the unit cannot go on."""
     with FakeShop(database) as uow:
         with pytest.raises(StorageUnavailable) as caught, uow.savepoint():
             database.fail("write", AWAY)
@@ -204,8 +202,8 @@ def test_a_savepoint_that_cannot_be_undone_says_why(database: FakeDatabase) -> N
         assert caught.value is AWAY
 
 
-def test_an_addition_that_is_never_written_is_no_write_that_can_fail(database: FakeDatabase) -> None:
-    """The next write, of whichever unit, meets the failure."""
+def test_an_unwritten_addition_cannot_fail(database: FakeDatabase) -> None:
+    """An addition that is never written is no write that can fail. The next write of any unit fails."""
     database.fail("write", AWAY)
     with FakeShop(database) as uow:
         uow.members.add(new_member("bob"))

@@ -1,4 +1,4 @@
-"""What an attribute may hold, as the fake and every database take it from the domain."""
+"""What an attribute may hold, as the fake and every database get it from the domain."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ T = TypeVar("T")
 
 
 class Day(date):
-    """A class of a library, such as one that stops the clock."""
+    """A library's class, such as one that stops the clock."""
 
 
 class Moment(datetime):
-    """Likewise."""
+    """The same for a date and time."""
 
 
 class Clock(time):
-    """Likewise."""
+    """The same for a time."""
 
 
 class Span(timedelta):
-    """Likewise."""
+    """The same for an interval."""
 
 
 class Size(enum.IntEnum):
@@ -48,7 +48,7 @@ class Size(enum.IntEnum):
 
 
 class Label(str):
-    """A text that shows itself as another."""
+    """A text that prints differently from its value."""
 
     __slots__ = ()
 
@@ -58,7 +58,7 @@ class Label(str):
 
 @frozen
 class Money:
-    """A value of two."""
+    """A value object of two values."""
 
     amount: Decimal = field(metadata={"digits": 5, "places": 2})
     currency: str = field(metadata={"max_length": 3})
@@ -73,7 +73,7 @@ class Slotted:
 
 @define(slots=False, eq=False)
 class Box(Generic[T]):
-    """A class of classes."""
+    """A generic class."""
 
     n: T
 
@@ -101,8 +101,11 @@ class Crate(Aggregate):
     size: Size = Size.SMALL
 
 
-def test_annotations_are_read_as_python_reads_them() -> None:
-    """A usual class is known though it is imported for type checkers alone; another one is not."""
+def test_annotations_are_read_as_in_python() -> None:
+    """Annotations are read as in Python. A usual class is known if it is imported only for type checkers.
+
+    Other such classes are not known.
+    """
     limits = limits_of(Crate)
     found = {name: (one.kind, one.allows_none) for name, one in limits.items()}
     assert {
@@ -137,28 +140,28 @@ WRONG = [
 
 @pytest.mark.parametrize(("values", "reason"), WRONG, ids=[reason for _, reason in WRONG])
 def test_a_value_beyond_its_limits_is_refused(values: dict[str, Any], reason: str) -> None:
-    """With the value, and with what is allowed."""
+    """A value beyond its limits is refused with the value and what is allowed."""
     with pytest.raises(InvalidValue) as caught:
         check_values(Crate(**values))
     assert (*values.values(), reason) == (caught.value.value, caught.value.reason)
 
 
 def test_a_part_with_slots_is_checked() -> None:
-    """Though it has no dictionary of its attributes."""
+    """A part with slots is checked, though it has no dictionary of its attributes."""
     check_values(Slotted(1))
     with pytest.raises(InvalidValue, match=r"Slotted\.n must fit into 64 bits"):
         check_values(Slotted(2**63))
 
 
-def test_an_attribute_without_a_digit_limit_takes_any_number() -> None:
-    """And the precision of the caller makes no difference where there is one."""
+def test_no_digit_limit_takes_any_number() -> None:
+    """An attribute without a digit limit takes any number. The caller's precision does not change a limit."""
     check_values(Crate(whole=Decimal("1e-99")))
     with localcontext(prec=1):
         check_values(Crate(price=Money(Decimal("123.45"), "EUR")))
 
 
-def test_an_attribute_that_was_deleted_is_refused_elsewhere() -> None:
-    """By the storages, which say what was done."""
+def test_a_deleted_attribute_is_refused_elsewhere() -> None:
+    """A deleted attribute is refused by the storages, which say what was done."""
     crate = Crate()
     del crate.code
     check_values(crate)
@@ -176,7 +179,7 @@ SUBCLASSES = [
 
 
 @pytest.mark.parametrize(("name", "given", "value", "kind"), SUBCLASSES, ids=[name for name, *_ in SUBCLASSES])
-def test_a_value_of_a_subclass_becomes_a_plain_one(name: str, given: Any, value: Any, kind: type) -> None:
-    """As a database returns it."""
+def test_a_value_of_a_subclass_becomes_plain(name: str, given: Any, value: Any, kind: type) -> None:
+    """A value of a subclass becomes a plain one, as a database returns it."""
     stored = getattr(copy_of(Crate(**{name: given})).row, name)
     assert (value, kind) == (stored, type(stored))

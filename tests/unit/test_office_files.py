@@ -30,7 +30,7 @@ def source(content: bytes, encoding: str | None = None) -> Source:
 
 
 def people(rows: Rows) -> list[tuple[str, str]]:
-    """Return the names and addresses of rows, none of which may have a problem."""
+    """Return the names and addresses of rows that must have no problem."""
     found = [*rows]
     assert [None] * len(found) == [row.problem for row in found]
     return [(row.username, row.email) for row in found]
@@ -62,7 +62,7 @@ def reasons(rows: Rows) -> list[str]:
     ],
 )
 def test_the_form_of_csv_is_recognised(content: bytes, form: str) -> None:
-    """The rows are those of the plain file; what is said is its form, and nothing of the plain one."""
+    """The form of a CSV file is recognised and reported, except the plain one. Its rows are those of the plain file."""
     rows = read_csv(source(content))
     assert (PEOPLE, form) == (people(rows), rows.form)
 
@@ -78,13 +78,13 @@ def test_the_form_of_csv_is_recognised(content: bytes, form: str) -> None:
     ],
 )
 def test_the_encoding_can_be_said(content: bytes, encoding: str, form: str) -> None:
-    """In any spelling, with a mark or without."""
+    """The encoding can be given in any spelling, with a mark or without."""
     rows = read_csv(source(content, encoding))
     assert (PEOPLE, form) == (people(rows), rows.form.partition(",")[0])
 
 
 def test_the_delimiter_can_be_said() -> None:
-    """It goes before the one of a first line."""
+    """The delimiter can be given. It has precedence over the one of a first line."""
     content = f"sep=;\n{PLAIN.replace(',', '|')}".encode()
     assert PEOPLE == people(read_csv(source(content), "|"))
     with pytest.raises(InvalidHeader, match="separated by tabs"):
@@ -92,13 +92,13 @@ def test_the_delimiter_can_be_said() -> None:
 
 
 def test_rows_of_empty_cells_are_no_rows() -> None:
-    """However many cells they have, and wherever they are."""
+    """Rows of empty cells are no rows, however many cells they have and wherever they are."""
     content = PLAIN.replace("zoë", " ,\n,,,\nzoë").encode() + b",\n \n,,\n"
     assert [2, 5] == [row.line for row in read_csv(source(content))]
 
 
-def test_a_mark_and_a_beginning_may_come_byte_by_byte() -> None:
-    """As through a pipe, which cannot seek."""
+def test_a_mark_may_come_byte_by_byte() -> None:
+    """A mark and a beginning may come byte by byte, as through a pipe, which cannot seek."""
 
     class Dribble(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:  # noqa: ARG002  # however many are asked for
@@ -107,12 +107,12 @@ def test_a_mark_and_a_beginning_may_come_byte_by_byte() -> None:
     assert PEOPLE == people(read_csv(Source(Dribble(TABS.encode("utf-16")))))
 
 
-# What is not UTF-8
+# Bytes that are not UTF-8
 
 
 @pytest.mark.parametrize("count", [0, 10_000], ids=["at the beginning", "far behind it"])
-def test_a_row_that_is_not_utf_8_names_the_likely_encoding(count: int) -> None:
-    """And shows what the row would be, so that a wrong guess is noticed."""
+def test_a_bad_row_names_the_likely_encoding(count: int) -> None:
+    """A row that is not UTF-8 names the likely encoding and shows the row in it, so a wrong guess is noticed."""
     content = b"username,email\n" + b"bob,bob@b.org\n" * count + b"jos\xe9,jose@b.org\nm\xfcller,m@b.org\n"
     expected = [
         f"it is not UTF-8, and looks like cp1252 ('{name}'): say --encoding cp1252" for name in ("josé", "müller")
@@ -120,8 +120,8 @@ def test_a_row_that_is_not_utf_8_names_the_likely_encoding(count: int) -> None:
     assert expected == reasons(read_csv(source(content)))
 
 
-def test_a_row_that_looks_like_no_encoding_says_what_to_do() -> None:
-    """There is always a way out."""
+def test_a_row_in_no_encoding_says_what_to_do() -> None:
+    """A row that looks like no encoding says what to do. A way out always exists."""
     content = b"username,email\n" + b"bob,bob@b.org\n" * 10_000 + b"\x81\xff\x81\xff,a@b.org\n"
     assert ["it is not UTF-8: save the file as UTF-8, or name its encoding by --encoding"] == reasons(
         read_csv(source(content))
@@ -141,7 +141,7 @@ def test_a_row_that_looks_like_no_encoding_says_what_to_do() -> None:
     ],
 )
 def test_a_wrong_header_names_the_likely_encoding(content: bytes, hint: str) -> None:
-    """If the file is not UTF-8."""
+    """A wrong header names the likely encoding if the file is not UTF-8."""
     with pytest.raises(InvalidHeader) as refused:
         read_csv(source(content))
     assert hint == refused.value.reason.partition("commas, semicolons or tabs")[2]
@@ -151,15 +151,15 @@ def test_a_wrong_header_names_the_likely_encoding(content: bytes, hint: str) -> 
     ("content", "encoding"),
     [(b"username,email\nx\x81,a@b.org\n", "cp1252"), ("username,email\nx\ufffd,a@b.org\n".encode(), None)],
 )
-def test_a_sign_for_an_unreadable_character_is_refused(content: bytes, encoding: str | None) -> None:
-    """Whether this reading put it there, or a program before."""
+def test_a_replacement_character_is_refused(content: bytes, encoding: str | None) -> None:
+    """A sign for an unreadable character is refused, from this reading or from an earlier program."""
     expected = "'\ufffd' stands where a character could not be read: write that character instead"
     assert [expected] == reasons(read_csv(source(content, encoding)))
 
 
 @pytest.mark.parametrize("name", ["nonsense", "base64", "idna", "punycode", "undefined", "a\0b", ""])
 def test_what_is_no_encoding_of_text_is_known(name: str) -> None:
-    """So that an option is refused before anything is read."""
+    """An encoding that is not one of text is known, so an option is refused before anything is read."""
     assert not is_encoding(name)
 
 
@@ -171,20 +171,20 @@ def test_what_is_no_encoding_of_text_is_known(name: str) -> None:
     [("a.json", None, ""), ("a.csv", None, "UTF-8, JSON Lines"), ("-", None, "UTF-8, JSON Lines"), ("-", "jsonl", "")],
 )
 def test_json_lines_are_told_from_csv(name: str, file_format: str | None, form: str) -> None:
-    """By the ending, or by the first character, which is said."""
+    """JSON Lines differ from CSV by the ending or the first character. The latter is reported."""
     rows = user_files.read(source(LINES.encode()), Path(name), file_format)
     assert (PEOPLE, form) == (people(rows), rows.form)
 
 
 def test_a_format_that_is_said_is_not_guessed() -> None:
-    """Nor is the form of the usual JSON Lines worth a word, but that of others is."""
+    """A given format is not guessed. The usual form of JSON Lines is not reported, others are."""
     with pytest.raises(InvalidHeader):
         user_files.read(source(LINES.encode()), Path("-"), "csv")
     assert "UTF-16, JSON Lines" == read_jsonl(source(LINES.encode("utf-16"))).form
 
 
 def test_a_json_array_is_refused_as_one() -> None:
-    """With a way to make lines of it."""
+    """A JSON array is refused as one, with a way to make lines of it."""
     with pytest.raises(
         InvalidFile, match=r"JSON array: write one object on each line, for example with jq -c '\.\[\]'"
     ):
@@ -192,13 +192,13 @@ def test_a_json_array_is_refused_as_one() -> None:
 
 
 def test_json_has_no_delimiter() -> None:
-    """Whoever says one expects another file."""
+    """JSON has no delimiter: a caller who gives one expects another file."""
     with pytest.raises(InvalidFile, match="leave --delimiter out"):
         user_files.read(source(LINES.encode()), Path("-"), None, ";")
 
 
 def test_bytes_in_other_keys_cost_nothing() -> None:
-    """Nor does an escape there."""
+    """Bad bytes and escapes in other keys cost nothing."""
     content = b'{"username": "zo\xc3\xab", "email": "zoe@b.org", "note": "\xe9 \\ud800"}'
     assert PEOPLE[1:] == people(read_jsonl(source(content)))
 
@@ -219,7 +219,10 @@ def test_bytes_in_other_keys_cost_nothing() -> None:
     ],
 )
 def test_a_refused_row_is_refused_again(tmp_path: Path, read: type, content: bytes) -> None:
-    """When its file of rejects is imported as it is: no row of it is stored, and no line of one passes for a row."""
+    """A refused row is refused again when its file of rejects is imported unchanged.
+
+    No row of the file is stored, and no line of one counts as a row.
+    """
     uow = FakeUnitOfWork()
     header = b"username,email\n" if read is read_csv else b""
     files = [tmp_path / name for name in ("people", "1.csv", "2.csv")]
@@ -234,7 +237,7 @@ def test_a_refused_row_is_refused_again(tmp_path: Path, read: type, content: byt
 
 
 def test_an_input_that_cannot_be_read_is_named() -> None:
-    """As when its disk fails at the first byte."""
+    """An input that cannot be read is named, as when its disk fails at the first byte."""
     path = Path("/proc/self/mem")
     if not path.exists():
         pytest.skip("only Linux has this file, whose first byte cannot be read")

@@ -21,7 +21,10 @@ REFUSAL = (
 
 @pytest.mark.promise(11)
 def test_a_second_task_is_refused() -> None:
-    """While the first one awaits inside its block; the message says what to write, and a note names the place."""
+    """A second task is refused while the first awaits in its block. The message says what to write.
+
+    A note names the place.
+    """
 
     async def program() -> None:
         task = await first_task(FakeShop())
@@ -37,7 +40,7 @@ def test_a_second_task_is_refused() -> None:
 
 @pytest.mark.promise(11)
 def test_a_refused_unit_can_be_opened_later() -> None:
-    """The refusal leaves no trace in it, and the first unit keeps its work."""
+    """A refused unit can be opened later. The refusal leaves no trace in it, and the first unit keeps its work."""
 
     async def program() -> None:
         database = FakeDatabase()
@@ -64,8 +67,8 @@ def test_a_refused_unit_can_be_opened_later() -> None:
 
 
 @pytest.mark.promise(11)
-def test_one_unit_shared_by_tasks_is_refused_likewise() -> None:
-    """The task that waits inside of the block is told, and the block is not disturbed."""
+def test_a_unit_shared_by_tasks_is_refused() -> None:
+    """A unit shared by tasks is refused: the waiting task gets the error, and the block is not disturbed."""
 
     async def program() -> None:
         uow = FakeShop()
@@ -80,7 +83,7 @@ def test_one_unit_shared_by_tasks_is_refused_likewise() -> None:
 
 @pytest.mark.promise(11)
 def test_a_callback_of_the_loop_is_refused() -> None:
-    """It is no task, but it would stop the loop as well."""
+    """A callback of the loop is refused: it is no task, but it would also stop the loop."""
 
     async def program() -> None:
         task = await first_task(FakeShop())
@@ -103,7 +106,7 @@ def test_a_callback_of_the_loop_is_refused() -> None:
 
 @pytest.mark.promise(11)
 def test_a_task_group_inside_a_block_is_refused() -> None:
-    """Each of its tasks that opens a unit is; one around the block works."""
+    """Tasks of a group inside a block that open units are refused. A group around the block works."""
 
     async def use_case() -> None:
         use()
@@ -124,8 +127,8 @@ def test_a_task_group_inside_a_block_is_refused() -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_generator_holds_its_unit_between_two_members() -> None:
-    """An `await` in a loop over a use case that streams is one inside its block."""
+def test_a_generator_holds_its_unit() -> None:
+    """A generator holds its unit between two members: awaiting in a loop over it is awaiting inside its block."""
 
     async def program() -> None:
         uow = FakeShop()
@@ -147,8 +150,8 @@ def test_a_generator_holds_its_unit_between_two_members() -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_unit_left_by_another_thread_is_forgotten() -> None:
-    """Which is a misuse of its own, and closes it."""
+def test_another_threads_exit_forgets_a_unit() -> None:
+    """A unit that another thread leaves is forgotten. That is a misuse, which closes it."""
 
     async def program() -> None:
         uow = FakeShop()
@@ -165,15 +168,18 @@ def test_a_unit_left_by_another_thread_is_forgotten() -> None:
 
 
 @pytest.mark.promise(11)
-def test_a_loop_that_stands_still_counts_until_closed() -> None:
-    """Its tasks refuse those of another loop of the thread; without a loop, everything is allowed."""
+def test_a_stopped_loop_counts_until_closed() -> None:
+    """A loop that stands still counts until it is closed: its tasks refuse those of another loop of the thread.
+
+    Without a loop, everything is allowed.
+    """
 
     async def program() -> None:
         use()
 
     loop = asyncio.new_event_loop()
     uow = FakeShop()
-    loop.set_exception_handler(lambda *_: None)  # it would tell of the task that never ends
+    loop.set_exception_handler(lambda *_: None)  # it would report the task that never ends
     task = loop.run_until_complete(first_task(uow))
     use()
     with pytest.raises(UnitOfWorkMisuse, match="another asyncio task"):

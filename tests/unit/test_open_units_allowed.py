@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.promise(11)
 def test_units_of_one_task_nest() -> None:
-    """Also after it has waited for something that opens no unit."""
+    """Units of one task nest, also after it has awaited a call that opens no unit."""
 
     async def program() -> None:
         with FakeShop():
@@ -50,7 +50,7 @@ async def _raises(uow: Shop) -> None:
 @pytest.mark.promise(11)
 @pytest.mark.parametrize("end", [_returns, _raises, leaves_open])
 def test_a_task_that_has_ended_refuses_no_other(end: Callable[[Shop], Coroutine[Any, Any, None]]) -> None:
-    """Even if it left its unit open."""
+    """A task that has ended refuses no other, even if it left its unit open."""
 
     async def program() -> None:
         uow = FakeShop()
@@ -65,7 +65,7 @@ def test_a_task_that_has_ended_refuses_no_other(end: Callable[[Shop], Coroutine[
 
 @pytest.mark.promise(11)
 def test_a_collected_task_refuses_no_other() -> None:
-    """A unit does not keep the task that opened it, and its own end is not noticed."""
+    """A collected task refuses no other: a unit does not keep its task, and the task's end is not noticed."""
 
     async def program() -> None:
         told: list[str] = []
@@ -84,7 +84,7 @@ def test_a_collected_task_refuses_no_other() -> None:
 
 @pytest.mark.promise(11)
 def test_a_collected_unit_refuses_no_task() -> None:
-    """Nothing else keeps a unit that was opened and thrown away."""
+    """A collected unit refuses no task: nothing else keeps a unit that was opened and thrown away."""
 
     async def program() -> None:
         waits = asyncio.Event()
@@ -105,7 +105,7 @@ def test_a_collected_unit_refuses_no_task() -> None:
 
 @pytest.mark.promise(11)
 def test_a_notebook_may_spread_a_unit_over_cells() -> None:
-    """Its loop runs always, and each cell is a task that ends before the next begins."""
+    """A notebook may spread a unit over cells: its loop always runs, and a cell is a task that ends before the next."""
 
     async def notebook() -> None:
         uow = FakeShop()
@@ -127,8 +127,8 @@ def test_a_notebook_may_spread_a_unit_over_cells() -> None:
 
 
 @pytest.mark.promise(11)
-def test_threads_that_await_use_cases_are_not_refused() -> None:
-    """By `to_thread` or `run_in_executor`, as many as there are, and the loop itself may open units between."""
+def test_threads_with_use_cases_are_not_refused() -> None:
+    """Use cases in threads by `to_thread` or `run_in_executor` are not refused. The loop may open units between."""
 
     async def program() -> None:
         database = FakeDatabase()
@@ -146,7 +146,7 @@ def test_threads_that_await_use_cases_are_not_refused() -> None:
 
 @pytest.mark.promise(11)
 def test_loops_of_other_threads_do_not_count() -> None:
-    """Their tasks go on while this thread waits."""
+    """Loops of other threads do not count: their tasks go on while this thread waits."""
 
     async def program() -> None:
         task = await first_task(FakeShop())
@@ -163,7 +163,7 @@ def test_loops_of_other_threads_do_not_count() -> None:
 
 @pytest.mark.promise(11)
 def test_a_unit_around_the_loop_refuses_no_task() -> None:
-    """It belongs to no task: units of a synchronous program nest."""
+    """A unit around the loop refuses no task: it belongs to no task, and units of a synchronous program nest."""
 
     async def program() -> None:
         use()
@@ -179,14 +179,14 @@ def test_a_unit_around_the_loop_refuses_no_task() -> None:
 def test_a_unit_opens_where_asyncio_is_not_ready(
     asyncio_module: ModuleType | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No loop can run there."""
+    """A unit opens where asyncio is not ready: no loop can run there."""
     monkeypatch.setitem(sys.modules, "asyncio", asyncio_module)
     use()
 
 
 @pytest.mark.promise(11)
 def test_a_unit_does_not_import_asyncio() -> None:
-    """A program that does not use it starts quicker without."""
+    """A unit does not import asyncio: a program that does not use it starts quicker."""
     program = """
 import sys
 from attrs import define

@@ -1,4 +1,4 @@
-"""Running a use case again: after which errors, how often, and what is told of it."""
+"""Running a use case again: after which errors, how often, and what is logged."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ OTHERS: list[BaseException] = [
     SystemExit(1),
 ]
 PATIENCE = 20
-"""After so many runs a test takes a use case for one that would be run for ever."""
+"""After this many runs, a test takes a use case for one that would run forever."""
 
 
 class Failing:
@@ -65,7 +65,7 @@ class Failing:
         self.error, self.times, self.runs = error, times, 0
 
     def __call__(self, word: str, *, loudly: bool = False) -> str:
-        """Return the word, if this is late enough."""
+        """Return the word if this run is late enough."""
         self.runs += 1
         assert self.runs < PATIENCE
         if self.runs <= self.times:
@@ -84,16 +84,16 @@ def hooks() -> Iterator[Hooks]:
 
 
 @pytest.mark.parametrize("error", RETRYABLE, ids=lambda error: type(error).__name__)
-def test_what_surely_did_not_happen_is_run_again_until_it_succeeds(error: Exception) -> None:
-    """With the same arguments, and once only when it has succeeded."""
+def test_a_retryable_error_is_run_again(error: Exception) -> None:
+    """A use case whose work did not happen is run again with the same arguments until it succeeds once."""
     use_case = Failing(error, times=3)
     assert "ANN" == retrying(use_case, "ann", loudly=True)
     assert 4 == use_case.runs
 
 
 @pytest.mark.parametrize("error", OTHERS, ids=lambda error: type(error).__name__)
-def test_any_other_error_goes_on_at_once(error: BaseException) -> None:
-    """What may have happened, what would fail again, and what is no error of the storage's at all."""
+def test_any_other_error_goes_on_immediately(error: BaseException) -> None:
+    """Any other error goes on immediately: an unknown outcome, one that would repeat, and none of the storage."""
     use_case = Failing(error, times=1)
     with pytest.raises(type(error)) as caught:
         retrying(use_case, "ann")
@@ -102,8 +102,8 @@ def test_any_other_error_goes_on_at_once(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 6])
-def test_a_use_case_that_keeps_failing_ends_in_its_own_last_error(attempts: int) -> None:
-    """The very object, after the number of runs that was asked for."""
+def test_a_failing_use_case_raises_its_last_error(attempts: int) -> None:
+    """A use case that keeps failing ends in its very last error after the given number of runs."""
     use_case = Failing(AWAY, times=PATIENCE)
     with pytest.raises(StorageUnavailable) as caught:
         Retrying(attempts=attempts)(use_case, "ann")
@@ -111,16 +111,19 @@ def test_a_use_case_that_keeps_failing_ends_in_its_own_last_error(attempts: int)
     assert attempts == use_case.runs
 
 
-def test_a_use_case_is_run_six_times_unless_told_otherwise() -> None:
-    """Neither more, nor fewer."""
+def test_a_use_case_is_run_six_times_by_default() -> None:
+    """By default a use case is run six times, neither more nor fewer."""
     use_case = Failing(AWAY, times=PATIENCE)
     with pytest.raises(StorageUnavailable):
         retrying(use_case, "ann")
     assert 6 == use_case.runs
 
 
-def test_the_first_pause_is_short_and_partly_random(hooks: Hooks) -> None:
-    """So that two that have met do not meet again. Nobody waits here: an error takes the place of each pause."""
+def test_the_first_pause_is_short_and_random(hooks: Hooks) -> None:
+    """The first pause is short and partly random, so two that have met do not meet again.
+
+    No test waits: an error takes the place of each pause.
+    """
     pauses: list[float] = []
 
     def note(details: RetryDetails) -> None:
@@ -135,7 +138,7 @@ def test_the_first_pause_is_short_and_partly_random(hooks: Hooks) -> None:
 
 
 def test_no_more_runs_begin_when_the_time_is_up() -> None:
-    """The first one has used it all."""
+    """No more runs begin when the time is up. Here the first run has used it all."""
     use_case = Failing(AWAY, times=PATIENCE)
     with stamina.set_testing(False), pytest.raises(StorageUnavailable):
         Retrying(timeout=1e-9)(use_case, "ann")
@@ -143,8 +146,8 @@ def test_no_more_runs_begin_when_the_time_is_up() -> None:
 
 
 @pytest.mark.parametrize(("at", "call"), [("read", 1), ("write", 1), ("commit", 1), ("commit", 2)])
-def test_each_run_is_a_new_transaction_of_the_unit(at: Literal["read", "write", "commit"], call: int) -> None:
-    """Wherever the one before has failed, nothing of it is left, and its version is not counted."""
+def test_each_run_is_a_new_transaction(at: Literal["read", "write", "commit"], call: int) -> None:
+    """Each run is a new transaction of the unit: a failed run leaves nothing, and its version does not count."""
     database = FakeDatabase()
     uow = FakeShop(database)
     create_member("ann", "ann@example.com", uow)
@@ -156,8 +159,8 @@ def test_each_run_is_a_new_transaction_of_the_unit(at: Literal["read", "write", 
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_commit_of_unknown_outcome_is_not_repeated(stored: bool) -> None:
-    """It is up to the caller to look first."""
+def test_an_unknown_commit_is_not_repeated(stored: bool) -> None:
+    """A commit of unknown outcome is not repeated: the caller must look first."""
     database = FakeDatabase()
     uow = FakeShop(database)
     create_member("ann", "ann@example.com", uow)
@@ -168,7 +171,7 @@ def test_a_commit_of_unknown_outcome_is_not_repeated(stored: bool) -> None:
 
 
 def test_an_interrupt_during_a_pause_ends_it(hooks: Hooks) -> None:
-    """Ctrl-C need not wait for the next run. The hook that stamina calls before the pause stands for the signal."""
+    """An interrupt ends a pause: Ctrl-C need not wait for the next run. Here stamina's hook stands for the signal."""
 
     def interrupt(details: RetryDetails) -> None:
         raise KeyboardInterrupt(details.retry_num)
@@ -181,12 +184,12 @@ def test_an_interrupt_during_a_pause_ends_it(hooks: Hooks) -> None:
 
 
 def secretive(password: str, *, token: str) -> str:
-    """Fail, while holding what nobody else shall read."""
+    """Fail while holding a secret."""
     raise ConcurrentChange("somebody was faster") if password + token else AssertionError
 
 
-def test_each_further_run_is_logged_without_the_arguments(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
-    """By the standard logging, as warnings of stamina; they tell the use case and the error."""
+def test_each_run_is_logged_without_arguments(hooks: Hooks, caplog: pytest.LogCaptureFixture) -> None:
+    """Each further run is logged without the arguments, as a warning of stamina with the use case and the error."""
     hooks([LoggingOnRetryHook])
     with pytest.raises(ConcurrentChange):
         Retrying(attempts=3)(secretive, "hunter2", token="hunter3")  # noqa: S106  # what must not be logged
@@ -199,13 +202,13 @@ def test_each_further_run_is_logged_without_the_arguments(hooks: Hooks, caplog: 
 
 
 def exporting(uow: FakeShop) -> object:
-    """Return the iterator in another way than as a generator function."""
+    """Return the iterator without being a generator function."""
     return export_members(uow)
 
 
 @pytest.mark.parametrize("use_case", [export_members, exporting], ids=lambda one: one.__name__)
-def test_a_use_case_that_returns_an_iterator_is_refused(use_case: Callable[[FakeShop], object]) -> None:
-    """What fails in the middle of it could not be run again; nothing has been opened then."""
+def test_returning_an_iterator_is_refused(use_case: Callable[[FakeShop], object]) -> None:
+    """A use case that returns an iterator is refused before anything opens: its middle could not be run again."""
     uow = FakeShop()
     with pytest.raises(TypeError, match=r"returns an iterator, .*: call it without retrying"):
         retrying(use_case, uow)
@@ -213,15 +216,15 @@ def test_a_use_case_that_returns_an_iterator_is_refused(use_case: Callable[[Fake
 
 
 def importing(names: Iterable[str], uow: FakeShop) -> int:
-    """Store a member of each name, and return how many."""
+    """Store a member for each name and return how many."""
     with uow:
         stored = uow.members.add_many(new_member(name) for name in names)
         uow.commit()
     return stored
 
 
-def test_a_use_case_that_is_given_an_iterator_is_refused() -> None:
-    """What the first run has read from it would be missing in the next one. A list can be read again."""
+def test_taking_an_iterator_is_refused() -> None:
+    """A use case that takes an iterator is refused: the next run would miss what was read. A list can be read again."""
     uow = FakeShop()
     with pytest.raises(TypeError, match=r"importing .* is given an iterator, .* or give it a list"):
         retrying(importing, names=iter(["ann"]), uow=uow)
@@ -229,7 +232,7 @@ def test_a_use_case_that_is_given_an_iterator_is_refused() -> None:
 
 
 def test_a_coroutine_function_is_refused() -> None:
-    """What it returns has not even begun, so nothing would ever be run again."""
+    """A coroutine function is refused: its result has not even begun, so nothing would ever run again."""
 
     async def later() -> None: ...
 

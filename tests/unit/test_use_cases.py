@@ -37,16 +37,16 @@ def uow() -> UnitOfWork:
     return FakeUnitOfWork()
 
 
-def test_a_created_user_can_be_fetched_and_read_after_the_unit_has_ended(uow: UnitOfWork) -> None:
-    """In any spelling of the name."""
+def test_a_created_user_can_be_fetched(uow: UnitOfWork) -> None:
+    """A created user can be fetched in any spelling of the name, and read after the unit has ended."""
     created = create_user("Ann", "ann@example.com", uow)
     fetched = get_user("ANN", uow)
     assert created == fetched
     assert ("ann", "ann@example.com", 1) == (fetched.username, fetched.email, fetched.version)
 
 
-def test_creating_a_user_refuses_bad_and_taken_values(uow: UnitOfWork) -> None:
-    """And stores nothing then."""
+def test_creating_a_user_refuses_bad_values(uow: UnitOfWork) -> None:
+    """Creating a user refuses bad and taken values, and then stores nothing."""
     create_user("ann", "ann@example.com", uow)
     for username, email, error in [
         ("ANN", "other@example.com", UsernameTaken),
@@ -59,7 +59,7 @@ def test_creating_a_user_refuses_bad_and_taken_values(uow: UnitOfWork) -> None:
 
 
 def test_users_are_listed_page_by_page(uow: UnitOfWork) -> None:
-    """Oldest first; each page says where the next one begins."""
+    """Users are listed page by page, oldest first. Each page says where the next one begins."""
     for name in ("ann", "bob", "cid"):
         create_user(name, f"{name}@example.com", uow)
     first = list_users(None, 2, uow)
@@ -71,7 +71,7 @@ def test_users_are_listed_page_by_page(uow: UnitOfWork) -> None:
 
 
 def test_a_change_returns_the_user_and_is_stored(uow: UnitOfWork) -> None:
-    """Address, name, and being active."""
+    """A change of address, name or activity returns the user and is stored."""
     create_user("ann", "ann@example.com", uow)
     assert change_email("ann", "ann@example.org", uow).email == "ann@example.org"
     assert change_username("ann", "Anna", uow).username == "anna"
@@ -82,8 +82,8 @@ def test_a_change_returns_the_user_and_is_stored(uow: UnitOfWork) -> None:
     assert ("ann@example.org", True, 5) == (stored.email, stored.active, stored.version)
 
 
-def test_a_deleted_user_is_gone_and_leaves_the_name_free(uow: UnitOfWork) -> None:
-    """The next one of that name is somebody else."""
+def test_a_deleted_user_leaves_the_name_free(uow: UnitOfWork) -> None:
+    """A deleted user is gone and leaves the name free for another user."""
     first = create_user("ann", "ann@example.com", uow)
     delete_user("ann", uow)
     with pytest.raises(UserNotFound):
@@ -103,13 +103,16 @@ USES: dict[str, Callable[[UnitOfWork], object]] = {
 
 @pytest.mark.parametrize("use", USES)
 def test_who_is_not_stored_cannot_be_used(uow: UnitOfWork, use: str) -> None:
-    """Each use case says who was not found."""
+    """A user who is not stored cannot be used: each use case says who was not found."""
     with pytest.raises(UserNotFound, match="'ann'"):
         USES[use](uow)
 
 
-def test_an_import_stores_every_good_row_and_refuses_every_other_one(uow: UnitOfWork) -> None:
-    """With the line and the reason, in the order of lines; taken by a stored user or by an earlier row."""
+def test_an_import_stores_every_good_row(uow: UnitOfWork) -> None:
+    """An import stores every good row and refuses the others in the order of lines, with line and reason.
+
+    A value is taken by a stored user or by an earlier row.
+    """
     create_user("ann", "ann@example.com", uow)
     refused = Refusals()
     source = rows(
@@ -135,8 +138,8 @@ def test_an_import_stores_every_good_row_and_refuses_every_other_one(uow: UnitOf
     ] == refused
 
 
-def test_an_import_run_again_stores_nothing_twice_and_finishes_the_rest(uow: UnitOfWork) -> None:
-    """Rows that are stored already, in any spelling, are counted as present."""
+def test_a_second_import_stores_nothing_twice(uow: UnitOfWork) -> None:
+    """A second import stores nothing twice and finishes the rest. Stored rows in any spelling count as present."""
     refused = Refusals()
     source = rows(("ann", "ann@example.com"), ("bob", "bob@example.com"), ("ANN", "ann@EXAMPLE.com"))
     first = import_users(source[:1], refused, uow)
@@ -145,8 +148,8 @@ def test_an_import_run_again_stores_nothing_twice_and_finishes_the_rest(uow: Uni
     assert refused == []
 
 
-def test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must(uow: UnitOfWork) -> None:
-    """What fails in a later batch does not undo an earlier one."""
+def test_an_import_stores_batch_by_batch(uow: UnitOfWork) -> None:
+    """An import stores batch by batch and reads no further. A failure in a later batch does not undo an earlier one."""
 
     def source() -> Iterator[UserRow]:
         for number in range(IMPORT_BATCH):
@@ -158,8 +161,8 @@ def test_an_import_stores_batch_by_batch_and_reads_no_further_than_it_must(uow: 
     assert sum(1 for _ in export_users(uow)) == IMPORT_BATCH
 
 
-def test_an_import_lets_go_of_what_it_has_stored(uow: UnitOfWork) -> None:
-    """It holds the batch at hand, and of the one before no more than until the next has been read."""
+def test_an_import_drops_what_it_has_stored(uow: UnitOfWork) -> None:
+    """An import holds the current batch, and the one before only until the next has been read."""
     alive: WeakSet[UserRow] = WeakSet()
     held = 0
 
@@ -175,15 +178,15 @@ def test_an_import_lets_go_of_what_it_has_stored(uow: UnitOfWork) -> None:
     assert held <= 2 * IMPORT_BATCH
 
 
-def test_an_import_counts_the_rows_of_all_its_batches(uow: UnitOfWork) -> None:
-    """The summary is of the whole source, not of the last thousand."""
+def test_an_import_counts_the_rows_of_all_batches(uow: UnitOfWork) -> None:
+    """An import counts the rows of the whole source, not of the last thousand."""
     source = [UserRow(n, f"user{n}", f"user{n}@example.com") for n in range(IMPORT_BATCH)]
     summary = import_users([*source, UserRow(IMPORT_BATCH, "", ""), source[0]], Refusals(), uow)
     assert ImportSummary(stored=IMPORT_BATCH, present=1, refused=1) == summary
 
 
-def test_a_row_that_could_not_be_read_is_refused_for_that_reason(uow: UnitOfWork) -> None:
-    """Whatever its values are; the rows behind it are stored."""
+def test_an_unreadable_row_is_refused_for_that(uow: UnitOfWork) -> None:
+    """A row that could not be read is refused for that reason, whatever its values. The rows after it are stored."""
     problem = InvalidValue("a,b", "it has too many fields")
     refused: list[tuple[UserRow, DomainError]] = []
     source = [UserRow(1, "ann", "ann@example.com", problem), UserRow(2, "bob", "bob@example.com")]
@@ -192,8 +195,8 @@ def test_a_row_that_could_not_be_read_is_refused_for_that_reason(uow: UnitOfWork
     assert [(source[0], problem)] == refused
 
 
-def test_a_refused_row_of_an_import_is_told_which_value_is_taken(uow: UnitOfWork) -> None:
-    """By a stored user, and by a row before it."""
+def test_a_refused_row_names_the_taken_value(uow: UnitOfWork) -> None:
+    """A refused row of an import names the taken value, of a stored user and of an earlier row."""
     create_user("ann", "ann@example.com", uow)
     messages: list[str] = []
     source = rows(
@@ -207,8 +210,8 @@ def test_a_refused_row_of_an_import_is_told_which_value_is_taken(uow: UnitOfWork
     ] == messages
 
 
-def test_a_row_that_an_import_holds_twice_is_stored_once_and_then_present(uow: UnitOfWork) -> None:
-    """The second one is no conflict with the first, also within one batch."""
+def test_a_repeated_row_is_present(uow: UnitOfWork) -> None:
+    """A row that an import holds twice is stored once and then present. It is no conflict, even in one batch."""
     refused = Refusals()
     summary = import_users(rows(("ann", "ann@example.com"), ("ANN", "ann@example.com")), refused, uow)
     assert ImportSummary(stored=1, present=1, refused=0) == summary
@@ -216,14 +219,14 @@ def test_a_row_that_an_import_holds_twice_is_stored_once_and_then_present(uow: U
 
 
 class Raced(FakeUserRepository):
-    """A repository in which somebody else stores a user just after this unit has looked, ``times`` times."""
+    """A repository in which another client stores a user just after this unit has looked, ``times`` times."""
 
     def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase, times: int) -> None:
         super().__init__(unit, unit.session)
         self._database, self._times = database, times
 
     def list_holding(self, usernames: Iterable[Username], emails: Iterable[EmailAddress]) -> list[User]:
-        """Look, and then let the other one be faster."""
+        """Look, and then let the other client be faster."""
         found = super().list_holding(usernames, emails)
         if self._times:
             self._times -= 1
@@ -238,8 +241,8 @@ def raced_unit(database: FakeDatabase, times: int) -> FakeUnitOfWork:
     return uow
 
 
-def test_an_import_that_loses_a_race_refuses_that_row_and_stores_the_others() -> None:
-    """It looks again, and then sees what the other one has stored."""
+def test_an_import_that_loses_a_race_looks_again() -> None:
+    """An import that loses a race looks again, refuses that row and stores the others."""
     database = FakeDatabase()
     refused = Refusals()
     source = rows(*((f"user{number}", f"user{number}@example.com") for number in range(3)))
@@ -248,8 +251,8 @@ def test_an_import_that_loses_a_race_refuses_that_row_and_stores_the_others() ->
     assert [(1, "UsernameTaken"), (2, "UsernameTaken")] == refused
 
 
-def test_an_import_that_loses_every_race_gives_up_with_the_conflict() -> None:
-    """After five attempts, without storing a part of the batch."""
+def test_an_import_that_loses_every_race_gives_up() -> None:
+    """An import that loses every race gives up with the conflict after five attempts, without a part of the batch."""
     database = FakeDatabase()
     source = rows(*((f"user{number}", f"user{number}@example.com") for number in range(6)))
     with pytest.raises(UsernameTaken):

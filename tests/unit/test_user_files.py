@@ -1,4 +1,4 @@
-"""Users in files: what is read from them, what is refused with which reason, and what is written."""
+"""Users in files: what is read, what is refused with which reason, and what is written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ZOYA = User(
 
 @frozen
 class Reading:
-    """What came out of reading a file: its rows, and the refused ones with their reasons."""
+    """The result of reading a file: its rows, and the refused ones with their reasons."""
 
     rows: list[UserRow]
     refused: list[tuple[UserRow, str]]
@@ -51,7 +51,7 @@ Read = Callable[[bytes], Reading]
 
 
 def reading_with(read: Callable[[Source], Rows], path: Path) -> Read:
-    """Return a function that reads the bytes it is given from a file."""
+    """Return a function that writes the given bytes to a file and reads it."""
 
     def reading(content: bytes) -> Reading:
         path.write_bytes(content)
@@ -83,13 +83,13 @@ def read_jsonl(tmp_path: Path) -> Read:
 # Reading CSV
 
 
-def test_a_csv_row_has_the_values_of_its_two_columns(read_csv: Read) -> None:
-    """And the number of its line, the header line being the first."""
+def test_a_csv_row_has_two_values_and_a_line(read_csv: Read) -> None:
+    """A CSV row has the values of its two columns and the number of its line. The header line is the first."""
     assert Reading([UserRow(2, "ann", "ann@example.com")], []) == read_csv(b"username,email\nann,ann@example.com\n")
 
 
-def test_the_columns_may_have_any_order_and_others_beside_them(read_csv: Read) -> None:
-    """So an exported file, and one of rejects, can be imported."""
+def test_columns_may_have_any_order(read_csv: Read) -> None:
+    """The columns may have any order and others beside them, so an export and rejects can be imported."""
     content = b"id,email,active,username\n7,ann@example.com,True,ann\n"
     assert [UserRow(2, "ann", "ann@example.com")] == read_csv(content).rows
 
@@ -106,26 +106,26 @@ def test_the_columns_may_have_any_order_and_others_beside_them(read_csv: Read) -
     ids=["CRLF", "CR", "byte-order mark", "no end of line at the end", "quoted"],
 )
 def test_the_usual_kinds_of_csv_are_the_same(read_csv: Read, content: bytes) -> None:
-    """Whatever ends their lines, with or without a mark at the beginning."""
+    """The usual kinds of CSV are the same, whatever ends their lines, with a mark at the beginning or without."""
     assert Reading([UserRow(2, "ann", "a@b"), UserRow(3, "bob", "b@b")], []) == read_csv(content)
 
 
-def test_a_row_of_several_lines_counts_from_its_first(read_csv: Read) -> None:
-    """That is where somebody looks for it; blank lines count, and are no rows."""
+def test_a_row_counts_from_its_first_line(read_csv: Read) -> None:
+    """A row of several lines counts from its first, where a reader looks for it. Blank lines count and are no rows."""
     content = b'\n\nusername,email\n\n"a\nn\nn",x\n\nbob,"b\r\n"\ncarol,c\n'
     expected = [UserRow(5, "a\nn\nn", "x"), UserRow(9, "bob", "b"), UserRow(11, "carol", "c")]
     assert Reading(expected, []) == read_csv(content)
 
 
-def test_values_are_passed_on_without_white_space_around(read_csv: Read) -> None:
-    """Quotation marks, spaces inside and NUL are for the domain to judge."""
+def test_values_lose_white_space_around_them(read_csv: Read) -> None:
+    """Values lose the white space around them. Quotation marks, inner spaces and NUL are left to the domain."""
     content = b'username,email\n" a""b ",\x00\n\xc3\xa9 , a b\t\n'
     assert Reading([UserRow(2, 'a"b', "\x00"), UserRow(3, "é", "a b")], []) == read_csv(content)
 
 
 @pytest.mark.parametrize("content", [b"username,email", b"username,email\n", b"username,email\n\n\r\n"])
 def test_a_file_without_rows_is_no_mistake(read_csv: Read, content: bytes) -> None:
-    """An import of nothing stores nothing."""
+    """A file without rows is no mistake: an import of nothing stores nothing."""
     assert Reading([], []) == read_csv(content)
 
 
@@ -144,8 +144,8 @@ def test_a_file_without_rows_is_no_mistake(read_csv: Read, content: bytes) -> No
     ],
     ids=["empty", "blank", "no header", "bars", "no email", "email twice", "other sep", "open quotes", "huge"],
 )
-def test_a_header_line_that_does_not_name_the_columns_is_refused(read_csv: Read, content: bytes) -> None:
-    """Before the first row, because no row of the file can be understood."""
+def test_a_header_without_the_columns_is_refused(read_csv: Read, content: bytes) -> None:
+    """A header line that does not name the columns is refused before the first row: no row can be understood."""
     with pytest.raises(InvalidHeader, match="is not a valid header line"):
         read_csv(content)
 
@@ -158,25 +158,28 @@ def test_a_header_line_that_does_not_name_the_columns_is_refused(read_csv: Read,
         (b"smith, ann,ann@example.com", None, None),
     ],
 )
-def test_a_csv_row_of_another_length_is_refused_and_the_rest_read(
+def test_a_csv_row_of_another_length_is_refused(
     read_csv: Read, line: bytes, username: str | None, email: str | None
 ) -> None:
-    """Nobody can know which cell is missing or too many: so its two values never pass for a good row."""
+    """A CSV row of another length is refused and the rest read. It is unknown which cell is wrong.
+
+    So its two values never count as a good row.
+    """
     reading = read_csv(b"username,email\n" + line + b"\nbob,b\n")
     reason = f"the header line has 2 cells, and this row {line.count(b',') + 1}"
     assert Reading([UserRow(3, "bob", "b")], [(UserRow(2, username, email), reason)]) == reading
 
 
 @pytest.mark.parametrize("line", [b'"ann"x,a@b', b'ann,"' + b"x" * 200_000 + b'"'], ids=["after quotes", "huge"])
-def test_a_line_that_is_not_csv_is_refused_and_the_rest_read(read_csv: Read, line: bytes) -> None:
-    """Nothing is guessed about what it might mean."""
+def test_a_line_that_is_not_csv_is_refused(read_csv: Read, line: bytes) -> None:
+    """A line that is not CSV is refused and the rest read, without a guess about its meaning."""
     reading = read_csv(b"username,email\n" + line + b"\nbob,b\n")
     assert [UserRow(3, "bob", "b")] == reading.rows
     assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
 
 
 def test_an_open_quotation_mark_costs_one_line(read_csv: Read) -> None:
-    """Those that it swallows are read once more, with their own numbers; also at the end of the file."""
+    """An open quotation mark costs one line, also at the end of the file. The lines after it keep their numbers."""
     many = b"bob,b@example.com\n" * 20_000
     reading = read_csv(b'username,email\nann,"a@example.com\n' + many + b'"cid,c@example.com\ndan,d@example.com\n')
     assert [2, 20_003] == [row.line for row, _ in reading.refused]
@@ -186,8 +189,8 @@ def test_an_open_quotation_mark_costs_one_line(read_csv: Read) -> None:
 
 
 @pytest.mark.parametrize("length", [LONGEST_LINE + 1, 3 * LONGEST_LINE])
-def test_a_line_that_is_too_long_is_refused_and_the_rest_read(read_csv: Read, read_jsonl: Read, length: int) -> None:
-    """Without holding it in memory, in either format."""
+def test_a_line_that_is_too_long_is_refused(read_csv: Read, read_jsonl: Read, length: int) -> None:
+    """A line that is too long is refused and the rest read, in either format, without holding it in memory."""
     for read, start, good in (
         (read_csv, b"username,email\n", b"bob,b@example.com\n"),
         (read_jsonl, b"", b'{"username": "bob", "email": "b@example.com"}\n'),
@@ -198,8 +201,8 @@ def test_a_line_that_is_too_long_is_refused_and_the_rest_read(read_csv: Read, re
 
 
 @pytest.mark.parametrize("columns", ["username,email,notes", "notes,username,email"])
-def test_no_value_is_read_from_a_line_that_is_too_long(read_csv: Read, columns: str) -> None:
-    """Though each cell is short enough: what was cut off could be the end of an address."""
+def test_a_line_that_is_too_long_gives_no_value(read_csv: Read, columns: str) -> None:
+    """No value is read from a line that is too long, though each cell is short enough: an address may be cut."""
     row = columns.replace("notes", "x" * (LONGEST_LINE - 20)).replace("username", "ann").replace("email", "ann@b.org")
     reading = read_csv(f"{columns}\n{row}.example.com\nbob,bob@b.org,x\n".encode())
     assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
@@ -208,8 +211,8 @@ def test_no_value_is_read_from_a_line_that_is_too_long(read_csv: Read, columns: 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("length", range(LONGEST_LINE - 3, LONGEST_LINE + 3))
-def test_a_line_of_the_greatest_length_hides_none_behind_it(read_jsonl: Read, length: int, end: str) -> None:
-    """Whatever ends it, and wherever it is cut; the lines behind it keep their numbers."""
+def test_the_greatest_line_hides_none_behind_it(read_jsonl: Read, length: int, end: str) -> None:
+    """A line of the greatest length hides none behind it, whatever ends it. Later lines keep their numbers."""
     good = '{"username": "bob", "email": "b@b"}'
     reading = read_jsonl(f"{'a' * length}{end}{good}{end}{good}".encode())
     assert [2, 3] == [row.line for row in reading.rows]
@@ -217,18 +220,18 @@ def test_a_line_of_the_greatest_length_hides_none_behind_it(read_jsonl: Read, le
 
 
 class Counted(Source):
-    """A source that counts the lines which are read from it."""
+    """A source that counts the lines read from it."""
 
     count = 0
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]  # as TextIOWrapper itself has it
-        """Read a line, and count it."""
+        """Read a line and count it."""
         self.count += 1
         return super().readline(size)
 
 
-def test_a_row_swallows_no_more_than_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So a file in which each line opens quotation marks anew is held, and read again, by that many and never whole."""
+def test_a_row_takes_a_limited_number_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row takes a limited number of lines. So a file of open quotation marks is never held or read again whole."""
     monkeypatch.setattr(lines, "MOST_LINES", 10)
     count = 35
     source = Counted(io.BytesIO(b"username,email\n" + b'a","\n' * count))
@@ -240,7 +243,7 @@ def test_a_row_swallows_no_more_than_so_many_lines(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("name", ["open_target", "open_rejects"])
 def test_a_database_is_never_overwritten(tmp_path: Path, name: str) -> None:
-    """Neither by an export nor by rejects, whatever its file is called."""
+    """A database is never overwritten by an export or by rejects, whatever its file is called."""
     path = tmp_path / "users.csv"
     with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE t (x)")
@@ -251,16 +254,16 @@ def test_a_database_is_never_overwritten(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["a\rb", 'a"b', "a,b", "a\nb", "a\r\nb"])
-def test_rejects_can_be_read_again_whatever_they_hold(tmp_path: Path, read_csv: Read, value: str) -> None:
-    """A row is a row, also with line ends in it."""
+def test_rejects_can_be_read_again(tmp_path: Path, read_csv: Read, value: str) -> None:
+    """Rejects can be read again whatever they hold: a row with line ends in it stays a row."""
     path = tmp_path / "rejects.csv"
     with user_files.open_rejects(path) as rejects:
         rejects.refuse(UserRow(7, value, None), InvalidUsername(value, "a reason"))
     assert [(value, "")] == [(row.username, row.email) for row in read_csv(path.read_bytes()).rows]
 
 
-def test_a_quoted_cell_that_the_end_of_the_file_cuts_off_is_refused(read_csv: Read) -> None:
-    """It could be the beginning of somebody else's address."""
+def test_a_cell_cut_off_at_the_end_is_refused(read_csv: Read) -> None:
+    """A quoted cell that the end of the file cuts off is refused: it could begin another user's address."""
     reading = read_csv(b'username,email\nann,"ann@example.co')
     assert ([], [UserRow(2, None, None)]) == (reading.rows, [row for row, _ in reading.refused])
 
@@ -268,14 +271,14 @@ def test_a_quoted_cell_that_the_end_of_the_file_cuts_off_is_refused(read_csv: Re
 # Reading JSON Lines
 
 
-def test_a_json_line_has_the_values_of_its_two_keys(read_jsonl: Read) -> None:
-    """Other keys are ignored, and blank lines count and are no rows."""
+def test_a_json_line_has_two_values(read_jsonl: Read) -> None:
+    """A JSON line has the values of its two keys. Other keys are ignored. Blank lines count and are no rows."""
     content = b'\xef\xbb\xbf\n{"email": "a@b", "x": 7, "username": " ann"}\r\n \t\n{"username": "", "email": ""}'
     assert Reading([UserRow(2, "ann", "a@b"), UserRow(4, "", "")], []) == read_jsonl(content)
 
 
-def test_bytes_that_are_not_utf_8_cost_one_json_line(read_jsonl: Read) -> None:
-    """Whatever other lines hold."""
+def test_bad_bytes_cost_one_json_line(read_jsonl: Read) -> None:
+    """Bytes that are not UTF-8 cost one JSON line, whatever other lines hold."""
     reading = read_jsonl(b'{"username": "\xff", "email": "a@b"}\n{"username": "bob", "email": "b@b"}\n')
     assert [UserRow(2, "bob", "b@b")] == reading.rows
     [(row, reason)] = reading.refused
@@ -299,8 +302,8 @@ def test_bytes_that_are_not_utf_8_cost_one_json_line(read_jsonl: Read) -> None:
     ],
     ids=["cut off", "CSV", "two values", "deep", "number of 5000 digits", "a key twice", "array", "null"],
 )
-def test_a_line_that_is_no_json_object_is_refused_and_the_rest_read(read_jsonl: Read, line: bytes, reason: str) -> None:
-    """With the reason and its number."""
+def test_a_line_that_is_no_json_object_is_refused(read_jsonl: Read, line: bytes, reason: str) -> None:
+    """A line that is no JSON object is refused with the reason and its number, and the rest is read."""
     good = b'{"username": "bob", "email": "b@b"}'
     reading = read_jsonl(b"\n".join([good, line, good]))
     assert [UserRow(1, "bob", "b@b"), UserRow(3, "bob", "b@b")] == reading.rows
@@ -321,7 +324,7 @@ def test_a_line_that_is_no_json_object_is_refused_and_the_rest_read(read_jsonl: 
 def test_a_json_line_without_two_texts_is_refused(
     read_jsonl: Read, found: dict[str, Any], username: object, email: object
 ) -> None:
-    """With what it has."""
+    """A JSON line without two texts is refused with what it has."""
     reading = read_jsonl(json.dumps(found).encode())
     reason = "the keys username and email must both be there, with text as their values"
     assert Reading([], [(UserRow(1, username, email), reason)]) == reading
@@ -343,12 +346,12 @@ def test_a_json_line_without_two_texts_is_refused(
     ],
 )
 def test_the_ending_of_a_name_tells_the_format(name: str, expected: str) -> None:
-    """And what tells nothing is CSV."""
+    """The ending of a name gives the format. Without a known ending it is CSV."""
     assert expected == user_files.format_of(Path(name))
 
 
-def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> None:
-    """Times in ISO 8601 and UTC; quotation marks only where CSV needs them."""
+def test_an_exported_csv_file_has_a_header() -> None:
+    """An exported CSV file has a header line and a row for each user: ISO 8601 times in UTC, few quotation marks."""
     target = io.StringIO()
     user_csv.write_csv([ANN, ZOYA], target)
     expected = (
@@ -360,14 +363,14 @@ def test_an_exported_csv_file_has_a_header_line_and_a_row_for_each_user() -> Non
 
 
 def test_an_export_of_no_one_has_a_header_line() -> None:
-    """So it can be imported, and its columns are known."""
+    """An export of no user has a header line, so it can be imported and its columns are known."""
     target = io.StringIO()
     user_csv.write_csv([], target)
     assert "id,username,email,created_at,active,version\n" == target.getvalue()
 
 
-def test_an_exported_json_lines_file_has_an_object_for_each_user() -> None:
-    """One in a line, in characters that people can read."""
+def test_an_exported_jsonl_file_has_objects() -> None:
+    """An exported JSON Lines file has an object for each user, one in a line, in readable characters."""
     target = io.StringIO()
     user_jsonl.write_jsonl([ANN, ZOYA], target)
     lines = target.getvalue().splitlines()
@@ -383,7 +386,7 @@ def test_an_exported_json_lines_file_has_an_object_for_each_user() -> None:
 def test_what_is_written_can_be_read_again(
     tmp_path: Path, write: Callable[[list[User], TextIO], None], read: Callable[[Source], Rows]
 ) -> None:
-    """Name by name and address by address, whatever characters they have."""
+    """A written file can be read again name by name and address by address, whatever their characters."""
     path = tmp_path / "people"
     with user_files.open_target(path) as target:
         write([ANN, ZOYA], target)
@@ -391,8 +394,11 @@ def test_what_is_written_can_be_read_again(
     assert [(ANN.username, ANN.email), (ZOYA.username, ZOYA.email)] == [(row.username, row.email) for row in rows]
 
 
-def test_rejects_hold_the_refused_rows_whole_with_line_and_reason(tmp_path: Path) -> None:
-    """U+FFFD stands there for what UTF-8 cannot hold, and what is no text is left out."""
+def test_rejects_hold_the_refused_rows_whole(tmp_path: Path) -> None:
+    """Rejects hold the refused rows whole, with line and reason.
+
+    U+FFFD stands for what UTF-8 cannot hold, and a value that is no text is left out.
+    """
     path = tmp_path / "rejects.csv"
     name = "x" * 70 + '\udcff,"\n'
     with user_files.open_rejects(path) as rejects:
@@ -404,7 +410,7 @@ def test_rejects_hold_the_refused_rows_whole_with_line_and_reason(tmp_path: Path
 
 
 def test_rejects_are_written_anew(tmp_path: Path) -> None:
-    """Those of an earlier import are no longer true."""
+    """Rejects are written anew, since those of an earlier import are no longer true."""
     path = tmp_path / "rejects.csv"
     path.write_text("of yesterday")
     with user_files.open_rejects(path):
@@ -416,5 +422,5 @@ def test_rejects_are_written_anew(tmp_path: Path) -> None:
     ("source", "expected"), [("some/people.csv", "some/people.csv.rejects.csv"), ("-", "import.rejects.csv")]
 )
 def test_rejects_go_beside_the_file_that_is_read(source: str, expected: str) -> None:
-    """Or into the current folder when standard input is read."""
+    """Rejects go beside the file that is read, or into the current folder for standard input."""
     assert Path(expected) == user_files.rejects_path(Path(source))

@@ -1,4 +1,4 @@
-"""After a commit of unknown outcome: the user that is created again by its id, and the import that looks by itself."""
+"""After a commit of unknown outcome: a user is created again by its id, and an import looks by itself."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def database() -> FakeDatabase:
 
 @pytest.fixture
 def uow(database: FakeDatabase) -> FakeUnitOfWork:
-    """A unit of work on it."""
+    """A unit of work on the database."""
     return FakeUnitOfWork(database)
 
 
 def stored(database: FakeDatabase) -> list[str]:
-    """Return the names of all that is stored, the oldest first."""
+    """Return the names of all stored users, oldest first."""
     return [user.username for user in export_users(FakeUnitOfWork(database))]
 
 
@@ -59,10 +59,8 @@ def stored(database: FakeDatabase) -> list[str]:
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_creating_a_user_again_by_its_id_clears_an_unknown_outcome_up(
-    database: FakeDatabase, uow: FakeUnitOfWork, happened: bool
-) -> None:
-    """Whether the commit has happened or not: afterwards the user is stored, once."""
+def test_creating_a_user_again_settles_the_outcome(database: FakeDatabase, uow: FakeUnitOfWork, happened: bool) -> None:
+    """Creating a user again by its id settles an unknown outcome: the user is stored once in any case."""
     database.fail("commit", UNKNOWN, stored=happened)
     with pytest.raises(CommitOutcomeUnknown):
         create_user("ann", "ann@example.com", uow, ID)
@@ -72,18 +70,18 @@ def test_creating_a_user_again_by_its_id_clears_an_unknown_outcome_up(
 
 
 @pytest.mark.parametrize(("username", "email"), [("ann", "other@example.com"), ("anna", "ann@example.com")])
-def test_an_id_that_is_stored_with_other_values_is_refused(
+def test_an_id_with_other_values_is_refused(
     database: FakeDatabase, uow: FakeUnitOfWork, username: str, email: str
 ) -> None:
-    """It is another user, or the same one changed since: neither may be taken for the one to create."""
+    """An id that is stored with other values is refused: another user, or the same one changed since."""
     create_user("ann", "ann@example.com", uow, ID)
     with pytest.raises(DuplicateIdentity, match=str(ID)):
         create_user(username, email, uow, ID)
     assert ["ann"] == stored(database)
 
 
-def test_a_value_that_another_user_has_is_refused_with_an_id_too(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
-    """The user that has it is not the one of this id, even if both values are the same."""
+def test_another_users_value_is_refused_with_an_id(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """A value of another user is refused with an id too, even if both values are the same."""
     create_user("ann", "ann@example.com", uow)
     with pytest.raises(UsernameTaken):
         create_user("ann", "ann@example.com", uow, ID)
@@ -93,10 +91,8 @@ def test_a_value_that_another_user_has_is_refused_with_an_id_too(database: FakeD
 
 
 @pytest.mark.parametrize("error", [DuplicateIdentity(ID), UsernameTaken("ann"), EmailTaken("ann@example.com")])
-def test_whatever_a_lost_race_is_refused_for_the_stored_user_is_returned(
-    database: FakeDatabase, uow: FakeUnitOfWork, error: Exception
-) -> None:
-    """The one that was faster has the same id, name and address; which of them is met first is up to the storage."""
+def test_a_lost_race_returns_the_stored_user(database: FakeDatabase, uow: FakeUnitOfWork, error: Exception) -> None:
+    """A lost race returns the stored user, whatever the error: the storage may find any of the equal values first."""
     first = create_user("ann", "ann@example.com", uow, ID)
     database.fail("write", error)
     assert first == create_user("ann", "ann@example.com", uow, ID)
@@ -105,8 +101,8 @@ def test_whatever_a_lost_race_is_refused_for_the_stored_user_is_returned(
         create_user("ann", "other@example.com", uow, ID)
 
 
-def test_a_user_that_is_gone_when_it_is_looked_for_is_no_success(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
-    """Somebody has removed the one of this id just after it was in the way."""
+def test_a_removed_user_is_no_success(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """A user that is gone when it is looked for is no success: it was removed after it was in the way."""
     database.fail("write", DuplicateIdentity(ID))
     with pytest.raises(DuplicateIdentity):
         create_user("ann", "ann@example.com", uow, ID)
@@ -117,15 +113,16 @@ def test_a_user_that_is_gone_when_it_is_looked_for_is_no_success(database: FakeD
 
 
 def many(count: int) -> list[UserRow]:
-    """Return so many rows that can all be stored."""
+    """Return a number of valid rows."""
     return [UserRow(number, f"user{number}", f"user{number}@example.com") for number in range(count)]
 
 
 @pytest.mark.parametrize("happened", [True, False])
-def test_an_import_finds_out_whether_a_batch_is_stored(
-    database: FakeDatabase, uow: FakeUnitOfWork, happened: bool
-) -> None:
-    """It counts each row once, and what was there before as that; the rows that follow are stored, too."""
+def test_an_import_finds_out_about_a_batch(database: FakeDatabase, uow: FakeUnitOfWork, happened: bool) -> None:
+    """An import finds out whether a batch is stored. It counts each row once, and stores the rows that follow.
+
+    Users stored earlier count as present.
+    """
     create_user("old", "old@example.com", uow)
     refused = Refusals()
     source = rows(
@@ -146,18 +143,18 @@ def test_an_import_finds_out_whether_a_batch_is_stored(
 
 @pytest.mark.parametrize("happened", [True, False])
 @pytest.mark.parametrize("batch", [1, 2])
-def test_an_unknown_outcome_of_any_batch_leaves_the_summary_exact(
+def test_an_unknown_outcome_keeps_the_summary_exact(
     database: FakeDatabase, uow: FakeUnitOfWork, batch: int, happened: bool
 ) -> None:
-    """Of an import of several batches, whichever it is."""
+    """An unknown outcome of any batch keeps the summary of an import exact."""
     count = IMPORT_BATCH + 5
     database.fail("commit", UNKNOWN, call=batch, stored=happened)
     assert ImportSummary(stored=count) == import_users(many(count), Refusals(), uow)
     assert count == len(stored(database))
 
 
-def test_a_user_who_was_changed_meanwhile_is_the_one_that_the_import_has_stored(database: FakeDatabase) -> None:
-    """It is found by the id, and not taken for somebody else with the same name."""
+def test_a_changed_user_is_the_imported_one(database: FakeDatabase) -> None:
+    """A user who was changed in between is the imported one: it is found by id, and is no other user with the name."""
     changing = FakeUnitOfWork(database)
 
     class Meddled(FakeUnitOfWork):
@@ -174,7 +171,7 @@ def test_a_user_who_was_changed_meanwhile_is_the_one_that_the_import_has_stored(
 
 
 class Late(FakeUserRepository):
-    """A repository in which, at the second bulk, the commit of the first one arrives after all, just before it."""
+    """A repository in which, at the second bulk, the commit of the first one arrives just before it."""
 
     def __init__(self, unit: FakeUnitOfWork, database: FakeDatabase) -> None:
         super().__init__(unit, unit.session)
@@ -191,8 +188,8 @@ class Late(FakeUserRepository):
         return super().add_many(users)
 
 
-def test_a_batch_that_a_late_commit_stores_after_all_is_found(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
-    """What the lost connection has sent may be done when the import has looked already; it then looks again."""
+def test_a_late_commit_of_a_batch_is_found(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """A batch that a late commit stores after all is found: the import looks again."""
     uow.users = Late(uow, database)
     database.fail("commit", UNKNOWN)
     assert ImportSummary(stored=3) == import_users(many(3), Refusals(), uow)
@@ -200,10 +197,10 @@ def test_a_batch_that_a_late_commit_stores_after_all_is_found(database: FakeData
 
 
 @pytest.mark.parametrize(("at", "error"), [("read", AWAY), ("write", FASTER), ("commit", AWAY), ("commit", FASTER)])
-def test_an_import_tries_again_what_surely_did_not_happen(
+def test_an_import_tries_again_what_did_not_happen(
     database: FakeDatabase, uow: FakeUnitOfWork, at: At, error: Exception
 ) -> None:
-    """Batch by batch, so that no row is read twice from the source or left out."""
+    """An import tries again what did not happen, batch by batch. No row is read twice or left out."""
     for call in (1, 2, 3):
         database.fail(at, error, call=call)
     count = IMPORT_BATCH + 5
@@ -211,10 +208,11 @@ def test_an_import_tries_again_what_surely_did_not_happen(
     assert count == len(stored(database))
 
 
-def test_a_database_that_stays_away_ends_an_import_with_its_own_error(
-    database: FakeDatabase, uow: FakeUnitOfWork
-) -> None:
-    """What was stored before stays stored, and running it again stores the rest."""
+def test_a_lost_database_ends_an_import(database: FakeDatabase, uow: FakeUnitOfWork) -> None:
+    """A database that stays away ends an import with its own error. Earlier rows stay stored.
+
+    Running the import again stores the rest.
+    """
     count = IMPORT_BATCH + 5
     for call in range(3, 100):
         database.fail("read", AWAY, call=call)
@@ -228,7 +226,7 @@ def test_a_database_that_stays_away_ends_an_import_with_its_own_error(
 
 
 def revived(database: FakeDatabase) -> FakeDatabase:
-    """Return a database with the same rows that fails no more."""
+    """Return a database with the same rows that no longer fails."""
     other = FakeDatabase()
     other.rows, other.index = database.rows, database.index
     return other
@@ -239,21 +237,21 @@ def revived(database: FakeDatabase) -> FakeDatabase:
 def test_an_import_that_cannot_find_out_says_so(
     database: FakeDatabase, uow: FakeUnitOfWork, later: tuple[At, Exception], happened: bool
 ) -> None:
-    """No error of a later look may claim that nothing was stored."""
+    """An import that cannot find out says so: no error of a later look may claim that nothing was stored."""
     first = CommitOutcomeUnknown("the first one")
     database.fail("commit", first, stored=happened)
     at, error = later
     for call in range(3 if at == "read" else 2, 100):  # the first look makes two queries
         database.fail(at, error, call=call)
     if (at, happened) == ("commit", True):
-        database.fail("read", AWAY, call=3)  # it would find the batch, and have no need of another commit
+        database.fail("read", AWAY, call=3)  # it would find the batch, and need no other commit
     with pytest.raises(CommitOutcomeUnknown) as caught:
         import_users(many(3), Refusals(), uow)
     assert first is caught.value
     assert (3 if happened else 0) == len(stored(revived(database)))
 
 
-def test_the_ids_of_users_are_new_unless_they_are_given() -> None:
-    """Each user has one of its own."""
+def test_ids_of_users_are_new_by_default() -> None:
+    """Ids of users are new unless they are given: each user has a different one."""
     assert ID == User.create("ann", "ann@example.com", ID).id
     assert User.create("ann", "ann@example.com").id != User.create("ann", "ann@example.com").id

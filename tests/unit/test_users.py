@@ -1,4 +1,4 @@
-"""The user aggregate and its value objects: what they accept, what they refuse, and in which form they keep it."""
+"""The user aggregate and its value objects: what they accept and refuse, and in which form they keep it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def user() -> User:
 @pytest.mark.parametrize(
     ("spellings", "name"),
     [
-        (["ann", "Ann", "ANN", "ＡＮＮ"], "ann"),  # the last one is of full width
+        (["ann", "Ann", "ANN", "ＡＮＮ"], "ann"),  # the last one is full-width
         (["j\u00fcrgen", "ju\u0308rgen", "J\u00dcRGEN"], "j\u00fcrgen"),
         (["ΟΔΟΣ"], "οδος"),
         (["李小龙"], "李小龙"),
@@ -42,7 +42,7 @@ def user() -> User:
     ],
 )
 def test_spellings_of_one_name_are_one_name(spellings: list[str], name: str) -> None:
-    """Case, width and Unicode form make no difference (RFC 8265, section 3.3)."""
+    """Spellings of one name are one name: case, width and Unicode form make no difference (RFC 8265, section 3.3)."""
     assert {name} == {Username(spelling) for spelling in spellings}
 
 
@@ -66,8 +66,8 @@ def test_spellings_of_one_name_are_one_name(spellings: list[str], name: str) -> 
         (b"ann", "it must be text, not bytes"),
     ],
 )
-def test_what_cannot_be_a_name_is_refused_with_the_reason(value: str, reason: str) -> None:
-    """The message shows the value, escaped so that it can be printed anywhere."""
+def test_an_invalid_name_is_refused(value: str, reason: str) -> None:
+    """An invalid name is refused with the reason. The message shows the value escaped, ready to print."""
     with pytest.raises(InvalidUsername, match=reason) as caught:
         Username(value)
     assert str(caught.value).encode("utf-8")
@@ -75,8 +75,8 @@ def test_what_cannot_be_a_name_is_refused_with_the_reason(value: str, reason: st
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "e\u0301", "𠀀"])
-def test_a_name_has_at_most_64_characters_in_its_stored_form(letter: str) -> None:
-    """Counted after normalization, so all spellings of a name are treated alike."""
+def test_a_name_has_at_most_64_characters(letter: str) -> None:
+    """A name has at most 64 characters after normalization, so all its spellings are treated alike."""
     assert len(Username(letter * 64)) == 64
     with pytest.raises(InvalidUsername, match="it has 65 characters, and at most 64 are allowed") as caught:
         Username(letter * 65)
@@ -84,15 +84,15 @@ def test_a_name_has_at_most_64_characters_in_its_stored_form(letter: str) -> Non
 
 
 @pytest.mark.parametrize("value_object", [Username, EmailAddress])
-def test_a_gigantic_value_is_refused_with_its_length_and_a_short_message(value_object: type[str]) -> None:
-    """Ten million characters, named by their number."""
+def test_a_gigantic_value_is_refused(value_object: type[str]) -> None:
+    """A gigantic value is refused with its length and a short message: ten million characters, by their number."""
     with pytest.raises(InvalidValue, match="10000000") as caught:
         value_object("a" * 10_000_000)
     assert len(str(caught.value)) < 300
 
 
-def test_every_ascii_character_is_treated_as_the_profile_says() -> None:
-    """Alone, in the middle, and in capitals: accepted in the same form, or refused."""
+def test_ascii_is_treated_as_the_profile_says() -> None:
+    """Every ASCII character is accepted unchanged or refused as the profile says: alone, in the middle, in capitals."""
     profile = precis_i18n.get_profile("UsernameCaseMapped")
     for code in range(128):
         for text in (chr(code), f"a{chr(code)}b", f"A{chr(code)}"):
@@ -105,10 +105,10 @@ def test_every_ascii_character_is_treated_as_the_profile_says() -> None:
                 assert expected == Username(text)
 
 
-@settings(max_examples=50)  # unit tests are to stay quick
+@settings(max_examples=50)  # unit tests must stay quick
 @given(st.text(max_size=10))
 def test_a_name_prepared_once_stays_as_it_is(text: str) -> None:
-    """What is stored is the name itself: preparing it again changes nothing."""
+    """A name prepared once stays as it is: preparing it again changes nothing."""
     try:
         name = Username(text)
     except InvalidUsername:
@@ -129,8 +129,11 @@ def test_a_name_prepared_once_stays_as_it_is(text: str) -> None:
         ("a@" + ".".join(["b" * 60] * 4) + ".com", "a@" + ".".join(["b" * 60] * 4) + ".com"),
     ],
 )
-def test_a_real_address_is_accepted_in_its_normalized_form(value: str, address: str) -> None:
-    """Tags, apostrophes, quoted and international ones, and long ones; the local part keeps its case."""
+def test_a_real_address_is_normalized(value: str, address: str) -> None:
+    """A real address is accepted in its normalized form: with tags, apostrophes, quoted, international, or long.
+
+    The local part keeps its case.
+    """
     assert address == EmailAddress(value) == EmailAddress(str(EmailAddress(value)))
 
 
@@ -143,7 +146,7 @@ def test_a_real_address_is_accepted_in_its_normalized_form(value: str, address: 
     ],
 )
 def test_what_is_no_address_is_refused(value: str) -> None:
-    """By a library that knows the standards, in the domain's words."""
+    """An invalid address is refused by a library that knows the standards, in the domain's words."""
     with pytest.raises(InvalidEmail, match="is not a valid email") as caught:
         EmailAddress(value)
     assert str(caught.value).encode("utf-8")
@@ -163,16 +166,16 @@ def test_what_is_no_address_is_refused(value: str) -> None:
     ],
 )
 def test_what_is_refused_says_why_and_what_to_do(kind: Any, value: Any, reason: str) -> None:
-    """In the words that people meet."""
+    """A refusal says why and what to do, in words for the user."""
     with pytest.raises(InvalidValue) as caught:
         kind(value)
     assert (value, reason) == (caught.value.value, caught.value.reason)
 
 
-@settings(max_examples=50)  # likewise
+@settings(max_examples=50)  # as above
 @given(st.emails())
-def test_an_address_normalized_once_stays_as_it_is(text: str) -> None:
-    """Addresses after RFC 5322 are accepted and stable, or refused in the domain's words; nothing else is raised."""
+def test_a_normalized_address_stays_as_it_is(text: str) -> None:
+    """An RFC 5322 address is accepted and then stable, or refused in the domain's words. No other error is raised."""
     try:
         address = EmailAddress(text)
     except InvalidEmail:
@@ -180,14 +183,14 @@ def test_an_address_normalized_once_stays_as_it_is(text: str) -> None:
     assert address == EmailAddress(str(address))
 
 
-@settings(max_examples=50)  # likewise
+@settings(max_examples=50)  # as above
 @given(
     st.text("ab1._+-", min_size=1, max_size=4),
     st.text("a1-.", min_size=1, max_size=4),
     st.sampled_from(["", "a.com", "a.test", "xn--bcher-kva.com"]),
 )
-def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str, rest: str) -> None:
-    """At first, and when its domain is known: the same form, or refused for the same reason."""
+def test_the_library_judges_every_address(local: str, domain: str, rest: str) -> None:
+    """The library judges every address, also when its domain is known: the same form or the same reason."""
     address = f"{local}@{domain}{rest}"
     try:
         expected = validate_email(address, check_deliverability=False).normalized
@@ -203,8 +206,8 @@ def test_an_address_is_judged_as_the_library_judges_it(local: str, domain: str, 
 
 
 @pytest.mark.parametrize("value_object", [Username, EmailAddress])
-def test_a_value_is_the_text_itself_and_not_what_its_class_shows_of_it(value_object: type[str]) -> None:
-    """As a member of an enumeration may show its name."""
+def test_a_value_is_the_text_itself(value_object: type[str]) -> None:
+    """A value is the text itself, not what its class shows, as a member of an enumeration may show its name."""
 
     class Loud(str):
         __slots__ = ()
@@ -215,8 +218,8 @@ def test_a_value_is_the_text_itself_and_not_what_its_class_shows_of_it(value_obj
     assert value_object(Loud("ann@example.com")) == "ann@example.com"
 
 
-def test_an_address_has_at_most_254_characters_though_its_domain_is_known() -> None:
-    """The domain alone says nothing of the length."""
+def test_an_address_has_at_most_254_characters() -> None:
+    """An address has at most 254 characters, even if its domain is known: the domain says nothing of the length."""
     domain = ".".join(["b" * 63] * 3) + ".com"
     assert EmailAddress(f"a@{domain}")
     assert EmailAddress("a" * 58 + f"@{domain}")
@@ -224,8 +227,8 @@ def test_an_address_has_at_most_254_characters_though_its_domain_is_known() -> N
         EmailAddress("a" * 59 + f"@{domain}")
 
 
-def test_a_long_local_part_is_judged_by_the_library() -> None:
-    """Whose versions do not agree on more than 64 characters."""
+def test_the_library_judges_a_long_local_part() -> None:
+    """The library judges a local part of more than 64 characters. Its versions do not agree about it."""
     assert EmailAddress("a" * 64 + "@example.com")
     long = "a" * 65 + "@example.com"
     try:
@@ -237,8 +240,8 @@ def test_a_long_local_part_is_judged_by_the_library() -> None:
         assert expected == EmailAddress(long)
 
 
-def test_value_objects_are_text_and_survive_pickling() -> None:
-    """They compare, sort and print as the text they hold."""
+def test_value_objects_are_text() -> None:
+    """Value objects compare, sort, print and pickle as the text they hold."""
     ann = user()
     assert ("ann", "ann@example.com") == (ann.username, ann.email)
     assert f"{ann.username} <{ann.email}>" == "ann <ann@example.com>"
@@ -248,8 +251,8 @@ def test_value_objects_are_text_and_survive_pickling() -> None:
         assert (type(value), value) == (type(copy), copy)
 
 
-def test_a_new_user_is_active_unstored_and_created_now() -> None:
-    """With an id of its own, in the order of creation."""
+def test_a_new_user_is_active_and_unstored() -> None:
+    """A new user is active, unstored and created now, with a new id in the order of creation."""
     before = datetime.now(UTC)
     ann, bob = User.create("ann", "ann@example.com"), User.create("bob", "bob@example.com")
     assert (True, 0) == (ann.active, ann.version)
@@ -258,8 +261,8 @@ def test_a_new_user_is_active_unstored_and_created_now() -> None:
     assert ann.id < bob.id
 
 
-def test_ids_are_uuids_of_version_7_that_tell_their_time() -> None:
-    """Milliseconds since 1970 in the first 48 bits, the version and the variant where RFC 9562 wants them."""
+def test_ids_are_uuids_of_version_7() -> None:
+    """Ids are UUIDs of version 7: milliseconds since 1970 in the first 48 bits, version and variant as in RFC 9562."""
     before = datetime.now(UTC)
     id = user().id
     made = datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
@@ -268,10 +271,13 @@ def test_ids_are_uuids_of_version_7_that_tell_their_time() -> None:
 
 
 @pytest.mark.parametrize(("nanoseconds", "fraction"), [(0, 0), (500_000, 2048), (999_999, 4095)])
-def test_an_id_tells_the_fraction_of_its_millisecond(
+def test_an_id_has_the_fraction_of_a_millisecond(
     monkeypatch: pytest.MonkeyPatch, nanoseconds: int, fraction: int
 ) -> None:
-    """In 4096 steps, beside the version, which it never touches; nor does chance touch the variant."""
+    """An id has the fraction of its millisecond in 4096 steps. It never touches the version.
+
+    The random bits never touch the variant.
+    """
     monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_123_000_000 + nanoseconds)
     monkeypatch.setattr("secrets.randbits", lambda bits: 2**bits - 1)
     expected = 1_700_000_000_123 << 80 | 7 << 76 | fraction << 64 | 0b10 << 62 | 2**62 - 1
@@ -279,12 +285,12 @@ def test_an_id_tells_the_fraction_of_its_millisecond(
 
 
 def test_ids_never_repeat() -> None:
-    """Not even when many are made in one moment."""
+    """Ids never repeat, even when many are made in one moment."""
     assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
 def test_users_are_equal_by_identity_alone() -> None:
-    """Whatever else they hold; and never equal to anything but a user."""
+    """Users are equal by identity alone, whatever else they hold. They never equal anything but a user."""
     ann = user()
     same = User(id=ann.id, username="bob", email="bob@example.com", created_at=CREATED)
     assert ann == same
@@ -294,7 +300,7 @@ def test_users_are_equal_by_identity_alone() -> None:
 
 
 def test_behaviour_changes_what_it_names() -> None:
-    """Names and addresses pass the same rules as at creation; switching off twice is no mistake."""
+    """Methods change what they name, by the same rules. Switching off twice is no mistake."""
     ann = user()
     ann.change_username("BOB")
     ann.change_email("bob@EXAMPLE.com")
@@ -305,8 +311,8 @@ def test_behaviour_changes_what_it_names() -> None:
     assert ("bob", "bob@example.com", False, True) == (ann.username, ann.email, off, ann.active)
 
 
-def test_a_refused_change_leaves_the_user_as_it_was() -> None:
-    """By a method and by assignment alike."""
+def test_a_refused_change_changes_nothing() -> None:
+    """A refused change leaves the user unchanged, by a method and by assignment."""
     ann = user()
     with pytest.raises(InvalidUsername):
         ann.change_username("a b")
@@ -317,13 +323,13 @@ def test_a_refused_change_leaves_the_user_as_it_was() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("id", UUID(int=1)), ("created_at", CREATED)])
 def test_identity_and_creation_cannot_be_changed(name: str, value: object) -> None:
-    """They are facts."""
+    """Identity and creation cannot be changed, since they are facts."""
     with pytest.raises(FrozenAttributeError):
         setattr(user(), name, value)
 
 
 def test_the_time_of_creation_is_kept_in_utc() -> None:
-    """Whatever zone it was given in; without one it is refused."""
+    """The time of creation is kept in UTC, whatever its zone. Without a zone it is refused."""
     berlin = timezone(timedelta(hours=1))
     ann = User(username="ann", email="ann@example.com", created_at=CREATED.astimezone(berlin))
     assert (CREATED, UTC) == (ann.created_at, ann.created_at.tzinfo)
@@ -335,7 +341,7 @@ def test_the_time_of_creation_is_kept_in_utc() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("id", "no uuid"), ("active", "yes")])
-def test_a_wrong_type_is_refused_at_once(name: str, value: object) -> None:
-    """Not by the one database that minds."""
+def test_a_wrong_type_is_refused_immediately(name: str, value: object) -> None:
+    """A wrong type is refused immediately, and not by the one database that minds."""
     with pytest.raises(TypeError, match=name):
         evolve(user(), **{name: value})  # type: ignore[arg-type]  # that is the point

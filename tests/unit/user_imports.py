@@ -1,4 +1,4 @@
-"""What the tests of imports hand in, and what they are told of it."""
+"""Rows for the tests of imports, and the refusals that they get."""
 
 from __future__ import annotations
 
