@@ -1,4 +1,4 @@
-"""Copies of the project with something left out, to show that the rest does without it."""
+"""Copies of the project without some of its files, to show that the rest works without them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Copy:
     folder: Path
 
     def run(self, *command: str) -> None:
-        """Run a command in the copy; fail with its output."""
+        """Run a command in the copy. Fail with its output."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTEST"))}
         done = subprocess.run(
             command,
@@ -40,7 +40,7 @@ class Copy:
             self.run(*f".venv/bin/{command}".split())
 
     def test(self, *selection: str) -> None:
-        """Run tests; without a selection all that need no server, and collect the others."""
+        """Run tests. Without a selection, run all that need no server, and collect the others."""
         pytest_here = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
         if selection:
             self.run(*pytest_here, *selection)

@@ -1,10 +1,10 @@
 """Mutation testing: does a test notice when the code is changed in a small way? Run it by ``make mutants``.
 
-The work is mutmut's; its settings are in pyproject.toml. What is added here:
+mutmut does the work. Its settings are in pyproject.toml. This file adds:
 
 - Context managers and properties are changed too. Mutmut leaves decorated functions alone, because decorators can have
-  side effects; these two have none, and the heart of the unit of work is in such functions.
-- The database servers are started once for all mutants, and not once for each.
+  side effects. These two have none, and the heart of the unit of work is in such functions.
+- The database servers are started once for all mutants, not once for each.
 - Tests that need a server come last, because each mutant's first one makes a database.
 - At the end, the mutants that no test noticed are shown, and a score below the minimum is a failure.
 
@@ -65,7 +65,7 @@ def _skips_less(self: MutationVisitor, node: libcst.CSTNode) -> bool:
 
 
 def _arranged(function: libcst.FunctionDef, mutants: Iterable[Any], class_name: str | None) -> tuple[Any, ...]:
-    """Make the mutants without the decorator; the switch between them gets it."""
+    """Make the mutants without the decorator. The switch between them gets it."""
     if not _is_harmless(function):
         return _arrangement(function, mutants, class_name)
     bare = function.with_changes(decorators=())
@@ -80,8 +80,8 @@ def _run_servers_last(self: PytestRunner, *, mutant_name: str | None, tests: Ite
 
 
 def run(names: list[str]) -> None:
-    """Try the mutants of these names; without any, all that are new or changed since the last run."""
-    file_mutation.NEVER_MUTATE_FUNCTION_CALLS.add("cast")  # what it is given is for the type checker alone
+    """Try the mutants with these names. Without names, try all that are new or changed since the last run."""
+    file_mutation.NEVER_MUTATE_FUNCTION_CALLS.add("cast")  # its first argument is for the type checker alone
     MutationVisitor._skip_node_and_children = _skips_less
     file_mutation.function_trampoline_arrangement = _arranged
     PytestRunner.run_tests = _run_servers_last
@@ -106,9 +106,9 @@ def report() -> float:
 
 
 def main() -> int:
-    """Start the servers, try the mutants in a process of its own, and report."""
+    """Start the servers, try the mutants in a separate process, and report."""
     sys.path.insert(0, str(ROOT))
-    # Not in the process that tries the mutants, which imports the copy of the tests in mutants/.
+    # Not in the process that tries the mutants: it imports the copy of the tests in mutants/.
     from tests.mariadb_server import mariadb
     from tests.postgres_server import postgres
 

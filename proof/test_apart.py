@@ -23,10 +23,10 @@ OF_USERS = (
     "tests/docs/*",
     "docs/*",
 )
-"""The files that go with users; the pages and their tests, too, since an owner writes others."""
+"""The files that go with users, their pages and tests included: an owner writes others."""
 
 LINES = ("UserRepository", "USERS", "user_commands")
-"""What stands in the lines that go with them, in the units of work, the list of samples, and the command line."""
+"""Marks of the lines that go with them, in the units of work, the list of samples, and the command line."""
 
 FIRST_MIGRATION = '''"""No tables yet."""
 
@@ -53,7 +53,7 @@ def without_proof(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 @pytest.fixture(scope="module")
 def without_users(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """A copy without users, either."""
+    """A copy without users either."""
     copy = copied(tmp_path_factory.mktemp("users"))
     for pattern in OF_USERS:
         for path in copy.folder.glob(pattern):
@@ -64,26 +64,26 @@ def without_users(tmp_path_factory: pytest.TempPathFactory) -> Copy:
             path.write_text("".join(line for line in lines if not re.search("|".join(LINES), line)), encoding="utf-8")
     versions = copy.folder / "adapters/sql/migrations/versions"
     (versions / "0001_begin.py").write_text(FIRST_MIGRATION, encoding="utf-8")
-    copy.run(".venv/bin/ruff", "format", "-q")  # of the empty lines that are left
+    copy.run(".venv/bin/ruff", "format", "-q")  # this removes the empty lines that are left
     return copy
 
 
-def test_a_copy_without_the_proof_passes_the_checks(without_proof: Copy) -> None:
-    """Those of `make check`."""
+def test_a_copy_without_the_proof_passes_checks(without_proof: Copy) -> None:
+    """A copy without the proof passes the checks of `make check`."""
     without_proof.check()
 
 
-def test_a_copy_without_the_proof_passes_the_tests(without_proof: Copy) -> None:
-    """The pages may lead to it all the same."""
+def test_a_copy_without_the_proof_passes_tests(without_proof: Copy) -> None:
+    """A copy without the proof passes the tests, though pages may still link to it."""
     without_proof.test("tests/docs/test_links.py")
     without_proof.test("-k", "not postgres and not mariadb", "tests/unit", "tests/contract", "tests/architecture")
 
 
 def test_a_copy_without_users_passes_the_checks(without_users: Copy) -> None:
-    """Nothing else of the program needs them."""
+    """A copy without users passes the checks: nothing else of the program needs them."""
     without_users.check()
 
 
 def test_a_copy_without_users_passes_the_tests(without_users: Copy) -> None:
-    """The laws run on the tests' own aggregates."""
+    """A copy without users passes the tests: the laws run on the aggregates of the tests."""
     without_users.test()

@@ -1,4 +1,4 @@
-"""The benchmarks run, and measure something."""
+"""The benchmarks run and measure something."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_the_import_is_measured_beside_the_bare_driver_and_the_validation(postgres_database: str) -> None:
-    """On SQLite, which is the default, and on PostgreSQL; each contender is checked to have done the work."""
+def test_the_import_is_measured(postgres_database: str) -> None:
+    """The import is measured beside the bare driver and the validation, on SQLite and on PostgreSQL.
+
+    Each contender's work is checked.
+    """
     for arguments in ([], [postgres_database]):
         command = [sys.executable, "proof/benchmarks/import_users.py", "500", *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -23,8 +26,11 @@ def test_the_import_is_measured_beside_the_bare_driver_and_the_validation(postgr
 
 
 @pytest.mark.slow
-def test_the_skeleton_is_measured_beside_other_ways_whose_work_is_checked(postgres_database: str) -> None:
-    """With those whose libraries are installed: the development environment has SQLAlchemy and the drivers alone."""
+def test_the_skeleton_is_measured(postgres_database: str) -> None:
+    """The skeleton is measured beside other ways whose libraries are installed, and their work is checked.
+
+    The development environment has SQLAlchemy and the drivers alone.
+    """
     arguments = ["--rounds", "1", "--bulk", "20", "--server", postgres_database]
     command = [sys.executable, "-m", "proof.benchmarks.side_by_side", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -36,8 +42,8 @@ def test_the_skeleton_is_measured_beside_other_ways_whose_work_is_checked(postgr
 
 
 @pytest.mark.slow
-def test_the_fake_is_measured_beside_sqlite_in_memory() -> None:
-    """In processes of their own, which check that the units have done their work."""
+def test_the_fake_is_measured() -> None:
+    """The fake is measured beside SQLite in memory, in separate processes that check the work of the units."""
     command = [sys.executable, "proof/benchmarks/fake.py", "5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -46,8 +52,8 @@ def test_the_fake_is_measured_beside_sqlite_in_memory() -> None:
 
 
 @pytest.mark.slow
-def test_what_grows_and_how_long_a_start_takes_are_measured() -> None:
-    """In processes of their own, on SQLite and on PostgreSQL; the figures are printed as tables."""
+def test_growth_and_start_up_are_measured() -> None:
+    """Growth and start-up are measured in separate processes, on SQLite and PostgreSQL, and printed as tables."""
     for arguments, titles in (
         (["proof.benchmarks.growth", "--size", "200"], ["| SQLite | 200 |", "| PostgreSQL | 200 |"]),
         (["proof.benchmarks.start_up"], ["| `app --help` |", "| `app get-user ann` |", "| a test of the domain |"]),

@@ -25,7 +25,7 @@ NAMES = {"fake": "fake", "sql": "sqlite", "postgres": "postgres"}
 """The storages of a bug, as the ids of the tests name them."""
 
 WHOLE = os.environ.get("WHOLE") == "1"
-"""Whether each bug meets all tests of ``make test``, and not only the one that is recorded."""
+"""Whether each bug meets all tests of ``make test``, not only the recorded one."""
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
     """
     unwanted = ("CASES", "COV", "HYPOTHESIS", "PYTEST")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    # No server answers there: a test that wanted one would be an error, and none is started.
+    # No server answers there: a test that wants one is an error, and none is started.
     kept |= {"TEST_POSTGRES_URL": server, "TEST_MARIADB_URL": NOWHERE, "PLANTED_BUG": bug, "SEED": "1"}
     kept["STORAGES"] = " ".join(NAMES[storage] for storage in storages)
     # Without rewritten assertions pytest starts in half the time.
@@ -62,7 +62,7 @@ def server_for(storages: Iterable[str], request: pytest.FixtureRequest) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", NAMES)
 def test_the_recorded_tests_pass_without_a_bug(storage: str, request: pytest.FixtureRequest) -> None:
-    """So what fails with one fails because of it."""
+    """The recorded tests pass without a bug. So a failure with a bug is because of it."""
     tests = {f"tests/{bug.caught_by}" for bug in BUGS.values() if storage in bug.storages}
     done = run(sorted(tests), [storage], "", server_for([storage], request))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,7 +72,7 @@ def test_the_recorded_tests_pass_without_a_bug(storage: str, request: pytest.Fix
 @pytest.mark.skipif(WHOLE, reason="all tests are run")
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_noticed(name: str, request: pytest.FixtureRequest) -> None:
-    """By those cases of the recorded test that ``make test`` runs, on one storage at least.
+    """A planted bug is noticed by the recorded test's cases in ``make test``, on at least one storage.
 
     An error in its preparation, or in pytest, would prove nothing.
     """
@@ -89,8 +89,8 @@ def test_a_planted_bug_is_noticed(name: str, request: pytest.FixtureRequest) -> 
     ("name", "storage"), [(name, storage) for name, bug in BUGS.items() for storage in bug.storages]
 )
 def test_all_tests_notice_a_planted_bug(name: str, storage: str, postgres_server: str) -> None:
-    """On each storage, by the tests that ``make test`` runs."""
-    # The random histories hold the fake against SQLite.
+    """All tests of ``make test`` notice a planted bug on each storage."""
+    # The random histories compare the fake with SQLite.
     storages = ["fake", "sql"] if BUGS[name].storages == ("fake",) else [storage]
     done = run(["tests"], storages, name, postgres_server, "-x")
     failed = outcomes(done, "FAILED")
@@ -99,24 +99,24 @@ def test_all_tests_notice_a_planted_bug(name: str, storage: str, postgres_server
 
 
 def outcomes(done: subprocess.CompletedProcess[str], outcome: str) -> list[str]:
-    """Return the ids of the tests that ended so."""
+    """Return the ids of the tests with this outcome."""
     return re.findall(rf"^{outcome} (\S+)", done.stdout, re.MULTILINE)
 
 
 def test_each_bug_says_what_is_broken() -> None:
-    """In a sentence."""
+    """Each bug says in a sentence what is broken."""
     assert [] == [name for name, bug in BUGS.items() if not (bug.plant.__doc__ or "").strip().endswith(".")]
 
 
 def test_each_bug_names_a_test() -> None:
-    """One that is there."""
+    """Each bug names an existing test."""
     for name, bug in BUGS.items():
         file, _, function = bug.caught_by.partition("::")
         assert f"def {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
 
 
 def test_each_subject_has_its_bugs() -> None:
-    """Two for each promise and for each line of what people model, and three for each entry point."""
+    """Each promise and each line of what people model has two bugs, and each entry point three."""
     found = Counter(bug.about for bug in BUGS.values())
     needed = {**dict.fromkeys((*PROMISES, *LINES), 2), **dict.fromkeys(ENTRIES, 3)}
     assert found.keys() == needed.keys()
@@ -124,6 +124,6 @@ def test_each_subject_has_its_bugs() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
-def test_the_pages_say_how_many_bugs_are_planted(page: str) -> None:
-    """So that no old number is believed."""
+def test_the_pages_have_the_number_of_bugs(page: str) -> None:
+    """The pages have the present number of planted bugs, so no reader believes an old one."""
     assert f" {len(BUGS)} " in (ROOT / page).read_text(encoding="utf-8")

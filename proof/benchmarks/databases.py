@@ -25,7 +25,7 @@ SEEDS = 10_000
 
 @frozen
 class Stored:
-    """What is stored of a user, apart from the name."""
+    """The stored data of a user, apart from the name."""
 
     id: UUID
     email: str
@@ -34,12 +34,12 @@ class Stored:
 
 @frozen
 class Database:
-    """The database of a URL, by the bare driver; each method has a connection of its own."""
+    """The database of a URL, by the bare driver. Each method opens a new connection."""
 
     url: str
 
     def run(self, statement: str, values: Iterable[Any] = ()) -> list[Any]:
-        """Run a statement in a transaction of its own, and return its rows."""
+        """Run a statement in a separate transaction, and return its rows."""
         with closing(Driver(self.url).connection) as connection, connection:
             cursor = connection.cursor()
             cursor.execute(statement, tuple(values))
@@ -52,14 +52,14 @@ class Database:
         return f"PostgreSQL {self.run('SHOW server_version')[0][0].split()[0]}"
 
     def fill(self, numbers: range) -> None:
-        """Store the users of these numbers."""
+        """Store the users with these numbers."""
         driver = Driver(self.url)
         driver.bulk(driver.prepare(person(number)) for number in numbers)
         driver.end_thread()
         self.analyze()
 
     def analyze(self) -> None:
-        """Renew the planner's statistics; otherwise PostgreSQL would do so by itself, while somebody is measured."""
+        """Renew the planner's statistics. Otherwise PostgreSQL would do so itself during a measurement."""
         self.run("ANALYZE users")
 
     def empty(self) -> None:
@@ -67,7 +67,7 @@ class Database:
         self.run("DELETE FROM users" if self.url.startswith("sqlite") else "TRUNCATE users")
 
     def count(self) -> int:
-        """Return how many users there are."""
+        """Return how many users are stored."""
         return int(self.run("SELECT count(*) FROM users")[0][0])
 
     def checksum(self) -> int:
@@ -75,7 +75,7 @@ class Database:
         return checksum(UUID(id) for (id,) in self.run("SELECT id FROM users"))
 
     def stored(self, numbers: Iterable[int]) -> dict[int, Stored]:
-        """Return what is stored of the users of these numbers."""
+        """Return the stored data of the users with these numbers."""
         names = {person(number).username: number for number in numbers}
         marks = ", ".join(["?" if self.url.startswith("sqlite") else "%s"] * len(names))
         rows = self.run(f"SELECT username, id, email, version FROM users WHERE username IN ({marks})", names)  # noqa: S608  # marks alone
@@ -86,7 +86,7 @@ class Database:
 def databases(kind: str, names: Iterable[str], server: str | None) -> Iterator[dict[str, Database]]:
     """Yield a migrated and seeded database for each name: "sqlite" files, or "postgresql" ones on a server.
 
-    Without the URL of a server, one is started, and thrown away at the end.
+    Without the URL of a server, one is started and thrown away at the end.
     """
     with ExitStack() as stack:
         found = {}

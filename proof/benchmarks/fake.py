@@ -1,7 +1,7 @@
-"""How fast a unit of work on the fake is, beside one on an SQLite database in memory, which others use in unit tests.
+"""Compare the speed of a unit of work on the fake with one on SQLite in memory, which others use in unit tests.
 
-Each runs in processes of its own, as unit tests would: one that uses the fake alone never loads SQLAlchemy. The
-processes take turns. Users are made beforehand, because validating them costs the same in both.
+Each runs in separate processes, as unit tests would: one that uses the fake alone never loads SQLAlchemy. The processes
+take turns. Users are made beforehand, because validating them costs the same in both.
 
     python benchmarks/fake.py [UNITS]
 """
@@ -66,7 +66,7 @@ def change(uow: UnitOfWork, user: User) -> None:
 
 
 def refuse(uow: UnitOfWork, user: User) -> None:
-    """Be refused for a name that is taken."""
+    """Try to take a name that is taken."""
     try:
         with uow:
             uow.users.add(User(username=user.username, email=user.email, created_at=user.created_at))
@@ -86,7 +86,7 @@ STEPS: dict[str, Callable[[UnitOfWork, User], None]] = {one.__name__: one for on
 
 
 def measure(count: int, uow: UnitOfWork) -> dict[str, float]:
-    """Return the microseconds that a unit of each kind takes, on average, with so many users."""
+    """Return the microseconds that a unit of each kind takes, on average, with ``count`` users."""
     users = [User.create(f"user{number}", f"user{number}@example.com") for number in range(count)]
     took = {}
     for name, step in STEPS.items():

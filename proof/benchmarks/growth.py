@@ -1,9 +1,9 @@
-"""What grows with the number of stored users: the time of each operation, and the memory of a bulk and a stream.
+"""Measure what grows with the number of users: the time of each operation, and the memory of a bulk and a stream.
 
     python -m proof.benchmarks.growth [--size 1000 --size 100000] [--write]
 
-Each number of users has a process and a database of its own. What is read is spread over all that is stored.
---write brings the table and the chart in docs/performance.md up to date.
+Each number of users has a new process and a new database. The read users are spread over all stored ones. --write
+updates the table and the chart in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def microseconds(call: Callable[[Any], object], values: Iterable[Any]) -> float:
 
 
 def measure(database: Database, size: int) -> dict[str, float]:
-    """Store so many users, and return the figures; the work is checked."""
+    """Store ``size`` users and return the figures. The work is checked."""
     database.empty()
     skeleton, found = Skeleton(database.url), {}
     works: dict[str, Callable[[], object]] = {
@@ -104,7 +104,7 @@ def draw(found: dict[str, dict[int, dict[str, float]]], path: Path) -> None:
 
 
 def in_a_process(kind: str, size: int) -> dict[str, float]:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     command = [sys.executable, "-m", "proof.benchmarks.growth", "--one", kind, "--size", str(size)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout)

@@ -1,13 +1,13 @@
-"""How fast import_users is, beside the fastest way to store the same rows without any of its checks.
+"""Compare the speed of import_users with the fastest way to store the same rows without any of its checks.
 
 The limit is a bare ``executemany`` on SQLite, and ``COPY`` on PostgreSQL, of rows that are ready in memory. The import
-reads a CSV file, validates every row, looks for users that are stored already, and stores batch by batch. How much of
-that is the validation alone, which no way of storing could make faster, is measured beside them. All run several times
-in turn, in tables that are emptied before each run; the ratios are of the medians.
+reads a CSV file, validates every row, looks for users that are stored already, and stores batch by batch. The
+validation alone is measured as well: no way of storing could make it faster. All run several times in turn, in tables
+that are emptied before each run. The ratios are of the medians.
 
     python proof/benchmarks/import_users.py [ROWS] [DATABASE_URL]
 
-The database of the URL must hold no users, because the benchmark deletes them all; without a URL it makes one.
+The database of the URL must hold no users, because the benchmark deletes them all. Without a URL it makes one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def store_bare(engine: Engine, rows: list[tuple[Any, ...]]) -> None:
 
 
 def store_by_import(engine: Engine, source: Path) -> None:
-    """Store the rows of a CSV file by the use case; none of them may be refused."""
+    """Store the rows of a CSV file by the use case. None of them may be refused."""
 
     def refuse(row: object, reason: Exception) -> None:
         raise AssertionError(f"{row}: {reason}")
@@ -77,7 +77,7 @@ def store_by_import(engine: Engine, source: Path) -> None:
 
 
 def validate(_: Engine, source: Path) -> None:
-    """Make the users of a CSV file, and store nothing."""
+    """Make the users of a CSV file and store nothing."""
     with open_source(source) as file:
         for row in read_csv(file):
             User.create(row.username, row.email)

@@ -1,9 +1,9 @@
-"""How long it takes to load and to change an aggregate with 100 parts, beside hand-written SQLAlchemy ORM.
+"""Measure how long it takes to load and to change an aggregate with 100 parts, beside hand-written SQLAlchemy ORM.
 
     python -m proof.benchmarks.parts [--rounds 15] [--database sqlite] [--write]
 
-Both use one mapping, and take turns in one process. The hand-written one reads by ``selectinload``, compares the
-version at its commit as SQLAlchemy does, and does not look whether root and parts are of one version.
+Both use one mapping and take turns in one process. The hand-written one reads by ``selectinload`` and compares the
+version at its commit as SQLAlchemy does. It does not check that root and parts are of one version.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CALLS = 20
 
 @frozen
 class Contender:
-    """Ways to load a product, and to change one of its batches."""
+    """Ways to load a product and to change one of its batches."""
 
     load: Callable[[], int]
     change: Callable[[int], None]

@@ -1,4 +1,4 @@
-"""The users of the comparison: who they are follows from their number, so that every process can make them."""
+"""The users of the comparison. Each follows from its number, so every process can make the same users."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Person(NamedTuple):
 
 
 def person(number: int) -> Person:
-    """Return the user of a number. A greater number has a greater id, as a later UUIDv7 has."""
+    """Return the user with a number. A greater number has a greater id, as a later UUIDv7 has."""
     spread = number * 0x9E3779B97F4A7C15 % 2**62
     return Person(
         id=UUID(int=(1_767_225_600_000 + number) << 80 | 0x7 << 76 | 0b10 << 62 | spread),

@@ -1,4 +1,4 @@
-"""The figures of the comparison as tables in Markdown, and as a chart."""
+"""The figures of the comparison as tables in Markdown and as a chart."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _short(figure: float) -> str:
 
 
 def ratio_of(times: list[float], reference: list[float]) -> float:
-    """Return how many times as fast as the reference it is."""
+    """Return how many times as fast as the reference these times are."""
     return median(reference) / median(times)
 
 
@@ -83,7 +83,7 @@ def write(found: list[Figures], bulk: int, arguments: list[str]) -> None:
 
 
 def put_between_marks(name: str, figures: str, page: str = "performance.md") -> None:
-    """Put figures in the place that a page in docs has for them, instead of those that are there."""
+    """Replace the figures between the marks of a page in docs."""
     path = DOCS / page
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     before, _, rest = path.read_text(encoding="utf-8").partition(begin)
@@ -96,7 +96,7 @@ def _circumstances(found: list[Figures], arguments: list[str]) -> str:
     libraries += [entry.distribution for entry in CONTENDERS.values() if entry.distribution]
     versions = [f"Python {platform.python_version()}", *(figures.version for figures in found)]
     versions += [f"{name} {version(name)}" for name in libraries]
-    # The address of a server, and its password, are nobody's business.
+    # The address of a server and its password are private.
     command = re.sub(
         r"--server[ =]\S+", "--server URL", " ".join(["python -m proof.benchmarks.side_by_side", *arguments])
     )
@@ -104,7 +104,7 @@ def _circumstances(found: list[Figures], arguments: list[str]) -> str:
 
 
 def machine() -> str:
-    """Return what figures were measured on."""
+    """Return the machine on which figures were measured."""
     return f"{_processor()} with {os.cpu_count()} cores, {platform.system()}"
 
 
@@ -118,11 +118,11 @@ def _processor() -> str:
 
 
 def panels_of(rows: int, columns: int, height: float) -> tuple[Any, Any]:
-    """Return a figure, and its panels by row and column; each has this height in inches."""
+    """Return a figure and its panels by row and column. Each panel has this height in inches."""
     from matplotlib import rcParams
     from matplotlib.figure import Figure
 
-    # Text stays text, in a font that everybody has, and names inside of the file are the same in each run.
+    # Text stays text, in a font that everybody has. Names inside of the file are the same in each run.
     rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.size": 9})
     rcParams.update({"font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans", "sans-serif"]})
     figure = Figure(figsize=(5.5 * columns, height * rows), layout="constrained")
@@ -130,7 +130,7 @@ def panels_of(rows: int, columns: int, height: float) -> tuple[Any, Any]:
 
 
 def draw(found: list[Figures], path: Path) -> None:
-    """Draw a panel of bars for each operation on each database, with the first contender in a colour of its own."""
+    """Draw a panel of bars for each operation on each database. The first contender has a special colour."""
     figure, panels = panels_of(len(LABELS), len(found), 2.1)
     for column, figures in enumerate(found):
         for row, (operation, label) in enumerate(LABELS.items()):

@@ -1,10 +1,9 @@
-"""How fast the skeleton is, beside other ways to do the same work on the same tables.
+"""Compare the speed of the skeleton with other ways to do the same work on the same tables.
 
     python -m proof.benchmarks.side_by_side [--rounds 15] [--bulk 100000] [--database sqlite] [--write]
 
-Each contender has a process and a database of its own, and they take turns, never two at a
-time; who begins changes from round to round. The work of each turn is checked. docs/performance.md says what is
-measured, and --write brings its figures up to date.
+Each contender has a separate process and database. They take turns, never two at a time. Another one begins in each
+round. The work of each turn is checked. docs/performance.md says what is measured, and --write updates its figures.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ KINDS = ["sqlite", "postgresql"]
 COUNTED_CALLS = 5
 COUNTED_ROWS = 10_000
 PART = 8
-"""There is a bulk for every eight rounds, because one takes as long as all the rest of a round."""
+"""A bulk runs once in eight rounds, because it takes as long as the rest of a round."""
 
 
 @define
 class Figures:
-    """What was found on one kind of database, by operation and contender."""
+    """The figures of one kind of database, by operation and contender."""
 
     kind: str
     version: str
     microseconds: dict[str, dict[str, list[float]]] = Factory(dict)
-    """For each call, or for each row of a bulk or a stream; one figure from each turn."""
+    """Microseconds for each call, or for each row of a bulk or a stream. Each turn gives one figure."""
 
     trips: dict[str, dict[str, float]] = Factory(dict)
     """Round trips to PostgreSQL, or statements that SQLite ran, for each call."""
@@ -53,7 +52,7 @@ class Figures:
 
 
 def compete(found: Figures, owned: dict[str, Database], rounds: int, bulk: int) -> None:
-    """Time all operations, contender by contender in turn; round 0 is for warming up."""
+    """Time all operations, contender by contender in turn. Round 0 is for warming up."""
     names = list(owned)
     with ExitStack() as stack:
         workers = {name: stack.enter_context(Worker(name, owned[name], owned[name].url)) for name in names}
@@ -76,7 +75,7 @@ def compete(found: Figures, owned: dict[str, Database], rounds: int, bulk: int) 
 
 
 def count_trips(found: Figures, name: str, database: Database) -> None:
-    """Count the round trips of each operation: on SQLite the statements, because there is nothing to travel to."""
+    """Count the round trips of each operation. On SQLite, count the statements, because it has no network."""
     is_sqlite = found.kind == "sqlite"
     with ExitStack() as stack:
         proxy, url = (None, database.url) if is_sqlite else stack.enter_context(proxy_to(database.url, Proxy))
@@ -94,7 +93,7 @@ def count_trips(found: Figures, name: str, database: Database) -> None:
 
 
 def weigh(found: Figures, name: str, database: Database, bulk: int) -> None:
-    """Find out what a bulk and a stream add to the memory of a process that has done each in small before."""
+    """Measure what a bulk and a stream add to the memory of a process that has done each in small before."""
     for operation in ("bulk", "stream"):
         with Worker(name, database, database.url) as worker:
             worker.bulk(COUNTED_CALLS, memory=False)

@@ -1,8 +1,8 @@
-"""How long a command takes to start, beside an interpreter that does nothing, and what it imports meanwhile.
+"""Measure how long a command takes to start, beside an idle interpreter, and what it imports.
 
     python -m proof.benchmarks.start_up [--write]
 
-The commands take turns. --write brings the table in docs/performance.md up to date.
+The commands take turns. --write updates the table in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 def run(arguments: list[str], folder: str) -> tuple[float, str]:
-    """Run Python, and return the seconds and what it wrote to its standard error."""
+    """Run Python. Return the seconds and its standard error."""
     environment = os.environ | {"DATABASE_URL": f"sqlite:///{folder}/app.db", "PYTHONPATH": str(ROOT)}
     start = time.perf_counter()
     done = subprocess.run(
@@ -56,7 +56,7 @@ def run(arguments: list[str], folder: str) -> tuple[float, str]:
 
 
 def imported(arguments: list[str], folder: str) -> Counter[str]:
-    """Return the microseconds of importing by package; what is not named counts as Python's own."""
+    """Return the microseconds of importing, by package. Other modules count as Python's own."""
     found: Counter[str] = Counter()
     _, told = run(["-X", "importtime", *arguments], folder)
     for line in told.splitlines():

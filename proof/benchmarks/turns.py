@@ -1,7 +1,7 @@
-"""A contender's worker as the runner sees it: it is given turns, and its work is looked at after each of them.
+"""A contender's worker as the runner sees it: it gets turns, and its work is checked after each of them.
 
-Which users a turn is about follows from its round, so all contenders get the same. Of the seeds, the first thousand
-are changed, and the others are read.
+The users of a turn follow from its round, so all contenders get the same. Of the seeded users, the first thousand are
+changed, and the others are read.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 CHANGED = 1000
 CREATED, MIXED, STORED = 100_000, 2_000_000, 4_000_000
-"""The numbers from which on users are created one by one, in the mix, and in bulk."""
+"""The numbers at which the users begin that are created one by one, in the mix, and in bulk."""
 
 SIZES = {"get": 200, "create": 60, "change": 60, "page": 20, "mix": 240}
-"""How many calls a turn has; a bulk or a stream is one call about many users."""
+"""How many calls a turn has. A bulk or a stream is one call about many users."""
 
 
 class WorkNotDone(Exception):
-    """A contender has not done what it was timed for."""
+    """A contender has not done the timed work."""
 
 
 def expect(what: str, expected: object, found: object) -> None:
@@ -48,7 +48,7 @@ def expect(what: str, expected: object, found: object) -> None:
 
 @define
 class Worker:
-    """The process of a contender on its database, as a context manager; the URL may lead to it by a detour."""
+    """The process of a contender on its database, as a context manager. The URL may lead to it by a detour."""
 
     name: str
     database: Database
@@ -89,7 +89,7 @@ class Worker:
         return answer
 
     def turn(self, operation: str, round_number: int, size: int) -> dict[str, Any]:
-        """Give a turn of so many calls, check the work, and return the answer."""
+        """Give a turn of this many calls, check the work, and return the answer."""
         answer: dict[str, Any] = getattr(self, f"_{operation}")(round_number, size)
         return answer
 
@@ -141,7 +141,7 @@ class Worker:
         return self.bulk(size, memory=False)
 
     def bulk(self, size: int, *, memory: bool) -> dict[str, Any]:
-        """Give the turn of storing so many users in an empty table."""
+        """Give the turn of storing this many users in an empty table."""
         self.database.empty()
         answer = self._ask("bulk", first=STORED, count=size, memory=memory)
         self._check_all("bulk", size, self.database.count(), self.database.checksum())
@@ -149,7 +149,7 @@ class Worker:
         return answer
 
     def prepare_stream(self, size: int) -> None:
-        """Store so many users for the worker to read."""
+        """Store this many users for the worker to read."""
         self.database.empty()
         self.database.fill(range(STORED, STORED + size))
 
@@ -159,7 +159,7 @@ class Worker:
         return answer
 
     def look_at_stream(self, size: int) -> None:
-        """Let the worker read so many users that a bulk has stored, and look at each of them."""
+        """Let the worker read this many users that a bulk has stored, and look at each of them."""
         self._check_all("stream", size, size, self._ask("stream", look=True)["evidence"])
 
     def _check_all(self, operation: str, size: int, count: int, ids: int) -> None:

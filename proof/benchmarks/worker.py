@@ -1,7 +1,7 @@
 """The process of one contender. It reads orders from its standard input and writes answers, a line of JSON each.
 
-The first order says which contender it is; each of the others is one turn (see ``benchmarks/turns.py``). An answer has
-the seconds of the turn, and evidence of what was found, which is collected when the clock has stopped.
+The first order names the contender. Each of the others is one turn (see ``benchmarks/turns.py``). An answer has the
+seconds of the turn and evidence of its results, which is collected when the clock has stopped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ statements = 0
 
 
 def steps(contender: Contender, order: dict[str, Any]) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
-    """Return the calls of a turn that consists of many, all made ready."""
+    """Return the calls of a turn of many calls, all prepared."""
     people = [person(number) for number in order["numbers"]]
     if order["operation"] == "get":
         return [(contender.get, (one.username,)) for one in people]
@@ -60,14 +60,14 @@ def many(contender: Contender, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def mix(contender: Contender, order: dict[str, Any]) -> dict[str, Any]:
-    """Let threads work at the same time, each with as many creations after four times as many readings."""
+    """Let threads work at the same time. Each makes as many creations after four times as many reads."""
     news = [contender.prepare(person(number)) for number in order["new"]]
     ready = threading.Barrier(THREADS + 1, timeout=60)
 
     def work(place: int) -> tuple[float, list[Any]]:
         mine = contender.for_thread()
         names = [person(number).username for number in order["numbers"][place::THREADS]]
-        mine.get(names[0])  # so that the thread has its connection
+        mine.get(names[0])  # so the thread has its connection
         ready.wait()
         found = []
         for turn, new in enumerate(news[place::THREADS]):
@@ -88,7 +88,7 @@ def mix(contender: Contender, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def bulk(contender: Contender, order: dict[str, Any]) -> dict[str, Any]:
-    """Store many users; to see its memory, they are made one by one as they are asked for."""
+    """Store many users. They are made one by one on demand, to measure the memory."""
     numbers = range(order["first"], order["first"] + order["count"])
     users: Iterable[Any] = (contender.prepare_bulk(person(number)) for number in numbers)
     if not order["memory"]:
@@ -104,13 +104,13 @@ def stream(contender: Contender, order: dict[str, Any]) -> dict[str, Any]:
     if order["look"]:
         return {"evidence": checksum(contender.facts(one)[0] for one in contender.stream())}
     before = forgotten_peak()
-    start = time.perf_counter()  # nothing was made ready, so what the garbage collector takes belongs to the stream
+    start = time.perf_counter()  # nothing was prepared, so the garbage collector's time belongs to the stream
     count = sum(1 for _ in contender.stream())
     return {"seconds": time.perf_counter() - start, "memory": peak() - before, "evidence": count}
 
 
 def shown(contender: Contender, found: Any) -> tuple[str, str]:
-    """Return the id and address of what was found as JSON has them."""
+    """Return the id and address of a result as JSON values."""
     id, email = contender.facts(found)
     if not isinstance(id, UUID):
         raise TypeError(f"{type(contender).__name__} found an id that is no UUID: {id!r}")
@@ -118,7 +118,7 @@ def shown(contender: Contender, found: Any) -> tuple[str, str]:
 
 
 def started() -> float:
-    """Return the time, after taking what was made ready out of the garbage collector's sight."""
+    """Return the time, after hiding prepared objects from the garbage collector."""
     gc.collect()
     gc.freeze()
     return time.perf_counter()
@@ -134,7 +134,7 @@ def peak() -> int:
 
 
 def forgotten_peak() -> int:
-    """Return the bytes in memory, and let :func:`peak` begin anew; where the system cannot, return the peak so far."""
+    """Return the bytes in memory, and let :func:`peak` begin anew. If the system cannot, return the peak so far."""
     gc.collect()
     if CLEAR_REFS.exists():
         CLEAR_REFS.write_text("5")
@@ -142,7 +142,7 @@ def forgotten_peak() -> int:
 
 
 def count_statements() -> None:
-    """Count from now on what SQLite runs on every connection that is opened, by whichever library."""
+    """Count from now on what SQLite runs on every new connection, by any library."""
     connect: Any = sqlite3.connect
 
     def counting(*arguments: Any, **named: Any) -> sqlite3.Connection:
@@ -161,7 +161,7 @@ TURNS = {"mix": mix, "bulk": bulk, "stream": stream}
 
 
 def main() -> None:
-    """Follow orders until there are no more."""
+    """Follow orders until the input ends."""
     first = json.loads(sys.stdin.readline())
     if first["counting"]:
         count_statements()

@@ -2,12 +2,11 @@
 
     PLANTED_BUG=flush_writes_nothing python -m pytest -p proof.planted_bugs tests/contract
 
-Each bug is a function whose docstring says what is broken then. It names one test that notices it, and what it is
-about: a promise, something that people model, or an entry point. proof/test_planted_bugs.py proves that each is
-noticed.
+Each bug is a function whose docstring says what it breaks. It names one test that notices it, and its subject: a
+promise, a line of what people model, or an entry point. proof/test_planted_bugs.py proves that each is noticed.
 
-With STORAGES, such as ``fake sqlite``, the tests of other storages are left out, after the cases have been chosen: so
-they are among those of ``make test``. The quick ones come first.
+With STORAGES, such as ``fake sqlite``, the tests of other storages are left out after the cases have been chosen. So
+the rest are among those of ``make test``. The quick ones come first.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ _LAST = ("test_collections", "test_memory", "test_same_behaviour", "tests/e2e")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Plant the bug that the environment names, if it names one: before any test is imported."""
+    """Plant the bug that the environment names, if any, before any test is imported."""
     if _NAME:
         BUGS[_NAME].plant()
 
 
 def pytest_configure() -> None:
-    """Let a random history that fails be enough: looking for the shortest one would take minutes."""
+    """Accept a failing random history as it is: looking for the shortest one would take minutes."""
     if _NAME:
         settings.register_profile("planted bug", phases=[Phase.generate])
         settings.load_profile("planted bug")

@@ -50,7 +50,7 @@ def the_given_id_is_ignored() -> None:
     caught_by="e2e/test_user_cli_retries.py::test_an_id_that_another_user_has_is_refused",
 )
 def a_user_of_other_values_is_as_good() -> None:
-    """``create_user`` returns the user with the given id, whatever the name and the address are."""
+    """``create_user`` returns the user with the given id, whatever its name and address."""
 
     def create(original: Any, username: str, email: str, uow: Any, id: Any = None) -> Any:
         try:
@@ -134,7 +134,7 @@ def the_first_row_of_a_further_batch_is_lost() -> None:
     caught_by="unit/test_use_cases.py::test_a_second_import_stores_nothing_twice",
 )
 def a_user_stored_before_is_refused() -> None:
-    """An import refuses a row whose user is stored already, so that it cannot be finished by a second run."""
+    """An import refuses a row whose user is stored already. So a second run cannot finish it."""
 
     def divide(original: Any, candidates: Any, uow: Any) -> Any:
         new, stored, taken = original(candidates, uow)
@@ -158,7 +158,7 @@ def lines_of_json_are_counted_from_zero() -> None:
 
 @bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_a_json_line_has_two_values")
 def a_byte_order_mark_is_kept() -> None:
-    """A byte-order mark is taken for a part of the first column's name."""
+    """A byte-order mark counts as a part of the first column's name."""
     around(entrypoints.sources, "_codec", lambda original, *given: original(*given).removesuffix("-sig"))
 
 

@@ -154,7 +154,7 @@ def a_broken_check_has_no_name() -> None:
 
 @bug("fake", "sql", line="keys", caught_by="contract/test_keys.py::test_what_is_no_id_is_refused")
 def a_bool_is_an_id() -> None:
-    """An object of a subclass of the declared type is taken for an id: ``True`` for 1."""
+    """An object of a subclass of the declared type counts as an id: ``True`` for 1."""
 
     def check(original: Any, kind: Any, value: Any) -> None:
         key = domain.keys.key_of(kind)

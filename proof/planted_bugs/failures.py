@@ -98,7 +98,7 @@ def a_returned_connection_stays_in_its_mode() -> None:
 
 @bug("sql", promise=15, caught_by="integration/test_sqlite_turns.py::test_one_writer_of_a_process_is_in_sqlite")
 def a_turn_is_never_ended() -> None:
-    """A writer on SQLite keeps its turn, so that each later one waits a second for it."""
+    """A writer on SQLite keeps its turn. So each later one waits a second for it."""
     instead(adapters.sql.sqlite, "_end_turn", lambda info: info.pop(adapters.sql.sqlite._TURN, None))
 
 
@@ -114,7 +114,7 @@ def a_unit_keeps_its_locks() -> None:
 
 @bug("sql", promise=1, caught_by="contract/test_transactions.py::test_an_addition_is_invisible_before_the_commit")
 def statements_are_stored_immediately() -> None:
-    """Nothing begins a transaction on SQLite, so each statement is stored by itself, before any commit."""
+    """No statement begins a transaction on SQLite. So each statement is stored by itself, before any commit."""
     instead(adapters.sql.sqlite, "_BEGIN", "SELECT 1")
 
 
@@ -131,7 +131,7 @@ def a_write_begins_no_transaction() -> None:
     caught_by="integration/test_single_statements.py::test_several_statements_need_a_transaction",
 )
 def several_statements_go_alone() -> None:
-    """If several aggregates were changed, each statement of the commit is a transaction by itself."""
+    """If several aggregates were changed, each statement of the commit is its own transaction."""
 
     def is_one_statement(unit: Any) -> bool:
         changed = unit.session.changed() if unit._has_unwritten() else []
@@ -147,7 +147,7 @@ def several_statements_go_alone() -> None:
     caught_by="contract/test_transactions.py::test_changes_are_invisible_before_the_commit",
 )
 def what_goes_alone_is_never_committed() -> None:
-    """A statement that goes alone is sent in a transaction that nothing commits."""
+    """A statement that goes alone is sent in a transaction that is never committed."""
     instead(adapters.sql.unit_of_work, "ALONE", "no such key")
 
 
@@ -167,7 +167,7 @@ def a_full_disk_is_not_noted() -> None:
     caught_by="integration/test_error_meanings.py::test_an_undeclared_constraint_is_never_another",
 )
 def the_cause_of_an_error_is_lost() -> None:
-    """An error of the storage does not hold that of the driver."""
+    """An error of the storage does not hold the driver's error."""
 
     def fail(original: Any, unit: Any, error: BaseException) -> None:
         try:
@@ -196,7 +196,7 @@ def a_committed_unit_keeps_its_connection() -> None:
     caught_by="integration/test_connections.py::test_an_engine_survives_a_restart",
 )
 def an_ended_connection_is_not_noticed() -> None:
-    """What goes alone on a connection that the server has ended has an unknown outcome, and is not retryable."""
+    """A statement alone on a connection that the server has ended has an unknown outcome, and is not retryable."""
 
     def can_write_alone(connection: Any) -> bool:
         return bool(connection.connection.driver_connection.autocommit)

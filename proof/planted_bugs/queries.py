@@ -1,4 +1,4 @@
-"""Bugs in what is read: objects, queries, pages and streams; and in bulks."""
+"""Bugs in reads of objects, queries, pages and streams, and in bulks."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def get_many_keeps_the_order_asked() -> None:
 
 @bug("fake", "sql", line="queries", caught_by="contract/test_queries.py::test_all_comparisons_hold")
 def at_most_means_less() -> None:
-    """A comparison by ``<=`` leaves out what is equal."""
+    """A comparison by ``<=`` leaves out equal values."""
     domain.query.COMPARISONS["<="] = operator.lt
 
 
@@ -161,14 +161,14 @@ def a_stream_keeps_what_it_has_read() -> None:
     caught_by="contract/test_user_hostile_values.py::test_an_import_stores_hostile_values",
 )
 def a_bulk_does_not_escape_backslashes() -> None:
-    """COPY takes a backslash in a text for the beginning of something else."""
+    """COPY takes a backslash in a text for the beginning of an escape."""
     signs = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
     instead(adapters.sql.postgres_copy, "_ESCAPED", str.maketrans(signs))
 
 
 @bug("fake", "sql", promise=16, caught_by="contract/test_collections.py::test_a_bulk_does_not_track_its_objects")
 def a_bulk_tracks_its_objects() -> None:
-    """Aggregates that were added in bulk belong to the unit, and what they are changed to later is stored."""
+    """Aggregates that were added in bulk belong to the unit, and later changes of them are stored."""
 
     def insert_on_fake(original: Any, session: Any, aggregates: Any) -> None:
         original(session, aggregates)
@@ -190,7 +190,7 @@ def a_bulk_tracks_its_objects() -> None:
 
 @bug("fake", promise=6, caught_by="contract/test_queries.py::test_a_query_sees_what_its_unit_has_written")
 def a_count_does_not_see_own_writes() -> None:
-    """The fake counts what is committed, without what the unit has written."""
+    """The fake counts committed rows alone, without the unit's own writes."""
 
     def size(self: Any, query: Any) -> int:
         with self._unit.reading:

@@ -1,4 +1,4 @@
-"""How a bug is written down, and what it breaks the code with."""
+"""How a bug is registered, and the ways to break the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINES = (
     "unique values",
     "value objects",
 )
-"""What docs/modelling.md lets an aggregate have. Each needs two bugs."""
+"""The lines of what an aggregate may have in docs/modelling.md. Each needs two bugs."""
 
 ENTRIES = ("bootstrap", "create-user", "db", "export-users", "import-users", "list-users")
 """The entry points, each of which needs three bugs."""
@@ -53,7 +53,7 @@ BUGS: dict[str, Bug] = {}
 def bug(
     *storages: Storage, caught_by: str, promise: int | None = None, line: str | None = None, entry: str | None = None
 ) -> Callable[[Plant], Plant]:
-    """Register a function that plants a bug in some storages: ``sql`` stands for SQLite, and so for every database.
+    """Register a function that plants a bug in some storages. ``sql`` stands for SQLite, and so for every database.
 
     ``caught_by`` is the file and the function of one test, as in ``contract/test_objects.py::test_one_object``.
     """
@@ -69,12 +69,12 @@ def bug(
 
 
 def instead(owner: Any, name: str, new: Any) -> None:
-    """Put something else in the place of a method, a function or an attribute; raise an error if there is none."""
-    getattr(owner, name)  # or else the bug would change nothing
+    """Replace a method, a function or an attribute. Raises an error if it does not exist."""
+    getattr(owner, name)  # otherwise the bug would change nothing
     setattr(owner, name, new)
 
 
 def around(owner: Any, name: str, new: Callable[..., Any]) -> None:
-    """Put a function in the place of a method or a function; it is given the original before the arguments."""
+    """Replace a method or a function by one that gets the original before the arguments."""
     original = getattr(owner, name)
     setattr(owner, name, lambda *args, **options: new(original, *args, **options))

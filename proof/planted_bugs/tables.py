@@ -85,7 +85,7 @@ def no_number_is_a_timeout() -> None:
 
 @bug("sql", entry="bootstrap", caught_by="unit/test_config.py::test_what_is_set_to_nothing_has_its_default")
 def an_empty_setting_counts() -> None:
-    """A setting that is set to nothing is not replaced by its default."""
+    """An empty setting is not replaced by its default."""
 
     def from_environment(environment: Any = os.environ) -> Any:
         default = Settings()

@@ -221,7 +221,7 @@ def a_savepoint_forgets_that_it_wrote() -> None:
 
 @bug("fake", "sql", promise=13, caught_by="contract/test_misuse.py::test_a_read_only_unit_refuses_to_write")
 def a_read_only_unit_commits() -> None:
-    """A read-only unit takes a commit for nothing to do."""
+    """A read-only unit treats a commit as nothing to do."""
 
     def check(original: Any, self: Any, action: str) -> None:
         if action != "commit":

@@ -149,7 +149,7 @@ def positions_are_not_numbered_again() -> None:
 
 @bug("sql", line="parts", caught_by="contract/test_parts_order.py::test_a_list_keeps_its_order_through_writes")
 def a_swap_in_a_list_loses_a_part() -> None:
-    """Of two parts that change their places by a tuple, one is taken for removed."""
+    """Of two parts that are swapped by a tuple, one counts as removed."""
     instead(adapters.sql.unit_of_work, "settle", lambda _: None)
 
 
@@ -193,7 +193,7 @@ def an_aggregate_is_of_two_versions() -> None:
     caught_by="contract/test_parts_values_given_up.py::test_a_value_given_up_by_a_part_can_be_taken",
 )
 def removed_parts_are_deleted_last() -> None:
-    """A new part cannot have a unique value of one that is removed in the same unit."""
+    """A new part cannot take a unique value of one that is removed in the same unit."""
 
     def write(original: Any, writer: Any, changes: Any) -> None:
         late: list[Any] = []
@@ -212,7 +212,7 @@ def removed_parts_are_deleted_last() -> None:
     caught_by="contract/test_parts_undone.py::test_an_undone_savepoint_restores_parts",
 )
 def an_undone_savepoint_does_not_read_parts_again() -> None:
-    """After an undone savepoint, parts keep what they were given in it."""
+    """After an undone savepoint, parts keep the values from inside it."""
 
     def read_again(original: Any, roots: Any, session: Any) -> None:
         roots = list(roots)

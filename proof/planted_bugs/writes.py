@@ -49,7 +49,7 @@ def a_stale_aggregate_is_removed() -> None:
     caught_by="contract/test_parts_read_whole.py::test_an_interrupted_read_is_made_again",
 )
 def an_aggregate_is_read_again_once_less() -> None:
-    """An aggregate that others change while it is read is read three times in all, and not four."""
+    """An aggregate that others change while it is read is read three times in all, not four."""
     instead(adapters.sql.reading, "READ_AGAIN", 2)
 
 
@@ -129,7 +129,7 @@ def a_kept_savepoint_gives_its_values_up() -> None:
 
 @bug("fake", promise=10, caught_by="contract/test_savepoints.py::test_a_kept_savepoint_overwrites_earlier_work")
 def a_kept_savepoint_loses_to_what_was_before() -> None:
-    """What a unit of the fake has written before a savepoint comes back after it."""
+    """The earlier writes of a unit of the fake come back after a savepoint."""
 
     def keep(original: Any, self: Any) -> None:
         before = dict(self._layers[-2].rows)
@@ -162,7 +162,7 @@ def an_inner_savepoint_hides_what_was_before() -> None:
     caught_by="contract/test_savepoints_undone.py::test_an_addition_in_a_kept_savepoint_is_undone",
 )
 def an_inner_savepoint_hides_the_version_before() -> None:
-    """Undoing a savepoint leaves a new aggregate the version that it had at the last one inside of it."""
+    """Undoing a savepoint gives a new aggregate the version from the last savepoint inside of it."""
 
     def keep(original: Any, self: Any) -> None:
         inner = dict(self._levels[-1].before)
@@ -178,7 +178,7 @@ def an_inner_savepoint_hides_the_version_before() -> None:
     caught_by="contract/test_savepoints.py::test_an_undone_savepoint_releases_its_locks",
 )
 def an_undone_savepoint_keeps_its_locks() -> None:
-    """What was locked in an undone savepoint of the fake stays locked until the unit ends."""
+    """Locks of an undone savepoint of the fake stay until the unit ends."""
 
     def drop(self: Any) -> None:
         self._layers[-2].locks |= self._layers.pop().locks
@@ -189,7 +189,7 @@ def an_undone_savepoint_keeps_its_locks() -> None:
 
 @bug("sql", promise=10, caught_by="contract/test_savepoints_undone.py::test_a_removal_in_a_kept_savepoint_is_undone")
 def a_kept_savepoint_forgets_its_removals() -> None:
-    """What was removed in a savepoint stays removed from the unit when the savepoint around it is undone."""
+    """An object that a savepoint removed stays removed when the savepoint around it is undone."""
 
     def release(original: Any, self: Any) -> None:
         self._removed.clear()
@@ -227,7 +227,7 @@ def no_version_is_compared() -> None:
     caught_by="contract/test_savepoints.py::test_an_error_undoes_the_savepoint_alone",
 )
 def an_undone_savepoint_leaks_in_the_database() -> None:
-    """What was written in an undone savepoint is stored by the commit."""
+    """Writes in an undone savepoint are stored by the commit."""
 
     def roll_back(original: Any, savepoint: Any) -> None:
         session, nested = savepoint._session, savepoint._nested

@@ -1,1 +1,1 @@
-"""What holds under stress: many units of work at once, on real databases, checked by what they were told."""
+"""Stress tests: many units of work at the same time, on real databases, checked against their outcomes."""

@@ -1,4 +1,4 @@
-"""What a test suite cannot try in its minute, one part after another; docs/reliability.md says what came of it.
+"""What a test suite cannot try in its minute, one part after another. docs/reliability.md has the results.
 
 python -m proof.torture {concurrency,crashes,commits} [--help]
 """
@@ -13,7 +13,7 @@ PARTS = {"concurrency": concurrency.main, "crashes": crashes.main, "commits": co
 
 
 def main(arguments: list[str]) -> int:
-    """Run the part that is named first, with the other arguments; return what the process ends with."""
+    """Run the part that is named first with the other arguments. Return the exit code of the process."""
     if not arguments or arguments[0] not in PARTS:
         print(f"usage: python -m proof.torture {{{','.join(PARTS)}}} [--help]", file=sys.stderr)
         return 2

@@ -1,9 +1,9 @@
-"""The check of a history: against itself, and against what is stored in the end.
+"""Check a history: against itself, and against what is stored in the end.
 
-The versions of one user that were acknowledged must be a chain: 1, 2, 3, ..., each written once, each based on the one
-before, and the last of them is what is stored. All values differ, so whoever read a value read one certain write; to
-find lost updates is then a matter of following the chain. (Unique values make histories easy to check: Kingsbury and
-Alvaro, *Elle: Inferring Isolation Anomalies from Experimental Observations*, VLDB 2020.)
+The acknowledged versions of one user must be a chain: 1, 2, 3, ... Each is written once and based on the one before,
+and the last of them is stored. All values differ, so each value that was read comes from one certain write. So lost
+updates are found by following the chain. (Unique values make histories easy to check: Kingsbury and Alvaro, *Elle:
+Inferring Isolation Anomalies from Experimental Observations*, VLDB 2020.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from proof.torture.history import Row, Step, Transaction
 
 REFUSALS = {"ConcurrentChange", "TransactionLost", "UsernameTaken", "SkuTaken"}
-"""What a unit may be refused with when others are at work; anything else is a fault."""
+"""The errors that may refuse a unit while others are at work. Any other error is a fault."""
 
 KINDS = {
     "lost": "acknowledged writes that are not in the chain of what is stored",
@@ -34,14 +34,14 @@ KINDS = {
     "stale": "reads of what had been overwritten, removed or created by an acknowledged unit before they began",
     "unexpected": "errors that nothing here should cause",
 }
-"""What can be wrong."""
+"""The kinds of violations."""
 
 FOREVER = float("inf")
 
 
 @frozen
 class Violation:
-    """Something wrong, one of :data:`KINDS`: the history of the user of this id, or name, shows it, around ``at``."""
+    """A violation of one of :data:`KINDS`: the history of the user with this id or name shows it, around ``at``."""
 
     kind: str
     what: str
@@ -52,7 +52,7 @@ class Violation:
 
 @define
 class Findings:
-    """How the transactions ended, by their outcomes, how many writes were acknowledged, and what is wrong."""
+    """The outcomes of the transactions, how many writes were acknowledged, and the violations."""
 
     outcomes: Counter[str] = field(factory=Counter)
     writes: int = 0
@@ -60,7 +60,7 @@ class Findings:
 
     @property
     def acknowledged(self) -> int:
-        """How many units were told that all is stored."""
+        """How many units were acknowledged."""
         return self.outcomes[ACKNOWLEDGED]
 
     @property
@@ -71,21 +71,21 @@ class Findings:
 
     @property
     def transactions(self) -> int:
-        """Units that were to be committed, and were or were not; neither those that only read nor that gave up."""
+        """Units that tried to commit, whether they succeeded or not. Not those that only read or gave up."""
         return self.acknowledged + sum(self.refused.values())
 
     def worst(self) -> Violation | None:
-        """Return one violation of the first kind in :data:`KINDS` that there is."""
+        """Return one violation of the first kind in :data:`KINDS` that was found."""
         return min(self.violations, key=lambda one: list(KINDS).index(one.kind), default=None)
 
     def count(self, kind: str) -> int:
-        """Return how many violations of a kind there are."""
+        """Return how many violations of a kind were found."""
         return sum(1 for one in self.violations if one.kind == kind)
 
 
 @define
 class _Write:
-    """A write that was acknowledged, or may have happened."""
+    """A write that was acknowledged or may have happened."""
 
     step: Step
     number: str
@@ -96,20 +96,20 @@ class _Write:
 
 @define
 class _User:
-    """All writes to one user, and of each version the one that was acknowledged first."""
+    """All writes to one user, and the first acknowledged write of each version."""
 
     writes: list[_Write] = field(factory=list)
     first: dict[int, _Write] = field(factory=dict)
 
     def add(self, write: _Write) -> None:
-        """Take in one more write."""
+        """Add a write."""
         self.writes.append(write)
         version = write.step.after
         if write.acknowledged and (version not in self.first or write.ended < self.first[version].ended):
             self.first[version] = write
 
     def below(self, version: int) -> _Write | None:
-        """Return the acknowledged write of the highest version below one."""
+        """Return the acknowledged write of the highest version below this one."""
         return self.first.get(max((one for one in self.first if one < version), default=0))
 
 
@@ -133,7 +133,7 @@ class _Checker:
     _lives: dict[str, list[tuple[float, float, str]]] = field(factory=lambda: defaultdict(list))
 
     def take_in(self, one: Transaction) -> None:
-        """Take note of a transaction's outcome, and of what it wrote if that may be stored."""
+        """Note a transaction's outcome, and its writes if they may be stored."""
         self.findings.outcomes[one.outcome] += 1
         if one.outcome not in REFUSALS | {ACKNOWLEDGED, ROLLED_BACK, READ_ONLY}:
             id, name = (one.steps[0].id, one.steps[0].name) if one.steps else ("", "")
@@ -150,7 +150,7 @@ class _Checker:
             self.findings.writes += len(kept)
 
     def check_chains(self, rows: dict[str, Row]) -> None:
-        """Follow the writes to each user back from what is stored."""
+        """Follow the writes to each user back from the stored row."""
         for id, user in self._users.items():
             chain = list(self._chain(id, user, rows.get(id)))
             numbers = {one.number for one in chain}
@@ -190,11 +190,12 @@ class _Checker:
             if step.after != step.before + 1:
                 what = f"{last.number} made version {step.after} of version {step.before}"
                 self._report("gaps", what, id, at=last.ended)
-            # Where that was never acknowledged, which the check of the reads reports, the chain goes on below it.
+            # A write may never have been acknowledged, which the check of the reads reports. The chain goes on below
+            # it.
             last = self._written.get(step.old) or user.below(step.before)
 
     def _is_known(self, id: str, version: int, value: str, how: str, at: float) -> bool:
-        """Tell whether a value comes from a write that may be stored, and report one that does not."""
+        """Return whether a value comes from a write that may be stored. Report one that does not."""
         write = self._written.get(value)
         if write is not None and (write.step.id, write.step.after) == (id, version):
             return True
@@ -202,14 +203,14 @@ class _Checker:
         return False
 
     def _note_life(self, chain: list[_Write]) -> None:
-        """Note from when until when a user surely had its name."""
+        """Note from when to when a user certainly had its name."""
         if chain and chain[-1].step.kind == "create":
             first, last = chain[-1], chain[0]
             until = last.ending if last.step.kind == "remove" else FOREVER
             self._lives[first.step.name].append((first.ended, until, first.step.id))
 
     def check_names(self) -> None:
-        """See that creations and removals of a name take turns."""
+        """Check that creations and removals of a name alternate."""
         for name, lives in self._lives.items():
             lives[:] = sorted(life for life in lives if life[0] < life[1])
             for (_, until, id), (since, _, other) in pairwise(lives):
@@ -217,7 +218,7 @@ class _Checker:
                     self._report("duplicates", f"{id} and {other} had the name at once", name=name, at=since)
 
     def check_reads(self, one: Transaction) -> None:
-        """See that all that a transaction read had been acknowledged, and not been overwritten before it began."""
+        """Check that all reads of a transaction had been acknowledged, and not overwritten before it began."""
         for step in one.steps:
             if step.kind == "absent":
                 self._check_absent(one, step)
@@ -229,7 +230,7 @@ class _Checker:
 
     def _check_absent(self, one: Transaction, step: Step) -> None:
         lives = self._lives[step.name]
-        place = bisect_left(lives, (one.began,)) - 1  # the last one that was sure when the unit began
+        place = bisect_left(lives, (one.began,)) - 1  # the last one that was certain when the unit began
         if place >= 0 and one.ended < lives[place][1]:
             what = f"{one.number} found nobody, while {lives[place][2]} had the name"
             self._report("stale", what, name=step.name, at=one.ended)

@@ -1,8 +1,8 @@
-"""Clients in processes of their own, which tell by a pipe what they do, and can be killed as those of any user can.
+"""Clients in separate processes, which report by a pipe what they do, and can be killed like a user's process.
 
 A client does one unit of work after another. Most add two users that belong together and change a third one, the
-client's account, whose address holds the number of the last such unit: so a torn unit would show. Every third adds one
-user and does nothing else, so that its only statement may be its transaction.
+client's account. Its address holds the number of the last such unit, so a torn unit would show. Every third unit only
+adds one user, so its only statement may be its transaction.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import create_user, get_user
 
 INTENDED, ACKNOWLEDGED, UNAVAILABLE, UNKNOWN = (bytes([letter]) for letter in b"IAUO")
-"""What a client tells of a unit: that it begins it, or how it has ended."""
+"""A client's reports about a unit: that it begins, and how it has ended."""
 
 PAUSE = 0.005
 """Seconds that a client waits after an error of storage, as it should."""
 
-_RECORD = struct.Struct("=cQ")  # what, and the number of the unit; short enough to be written wholly or not at all
+_RECORD = struct.Struct("=cQ")  # the report and the number of the unit: short enough to be written wholly or not
 
 # Forked from a process that has imported everything and has no thread or connection, a client starts in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -43,14 +43,14 @@ PROCESSES.set_forkserver_preload(
 
 @frozen
 class Unit:
-    """The unit of work of a client with this number, from 1 on."""
+    """The unit of work with a number, from 1 on, of a client."""
 
     client: int
     number: int
 
     @property
     def is_single(self) -> bool:
-        """Whether it adds one user, and does nothing else."""
+        """Whether it only adds one user."""
         return self.number % 3 == 0
 
     @property
@@ -87,18 +87,18 @@ def account_email(client: int, number: int) -> str:
 
 
 def create_account(client: int, uow: UnitOfWork) -> None:
-    """Store the account of a client, as before its first unit."""
+    """Store the account of a client as before its first unit."""
     create_user(account_name(client), account_email(client, 0), uow)
 
 
 def work(url: str, client: int, pipe: Connection, store: Store) -> None:
-    """Store one unit after another, on and on, after the last one that is stored, and tell each step."""
+    """Store one unit after another without end, after the last stored one, and report each step."""
 
     def tell(what: bytes, number: int) -> None:
         try:
             os.write(pipe.fileno(), _RECORD.pack(what, number))
         except BrokenPipeError:
-            sys.exit()  # nobody listens any more
+            sys.exit()  # the parent no longer listens
 
     with bootstrap(url) as application:
         last = get_user(account_name(client), application.unit_of_work()).email
@@ -118,7 +118,7 @@ def work(url: str, client: int, pipe: Connection, store: Store) -> None:
 
 @define(eq=False)
 class Client:
-    """A running client, as its parent sees it; ``told`` is the last that it has told of each unit."""
+    """A running client as its parent sees it. ``told`` is its last report of each unit."""
 
     number: int
     process: BaseProcess
@@ -132,11 +132,11 @@ class Client:
         reading, writing = PROCESSES.Pipe(duplex=False)
         process = PROCESSES.Process(target=work, args=(url, number, writing, store), daemon=True)
         process.start()
-        writing.close()  # so that reading ends when the client does
+        writing.close()  # so reading ends when the client does
         return cls(number, process, reading)
 
     def read(self) -> list[bytes] | None:
-        """Return what it has told since, waiting for at least a part of it; ``None`` when it has ended."""
+        """Return its reports since the last call, waiting for at least a part of one. ``None``: it has ended."""
         data = os.read(self.pipe.fileno(), 1 << 16)
         if not data:
             return None
@@ -150,7 +150,7 @@ class Client:
         return news
 
     def drain(self) -> list[bytes]:
-        """Return what it has told by now, without waiting."""
+        """Return its reports by now, without waiting."""
         news: list[bytes] = []
         while self.pipe.poll():
             more = self.read()
@@ -160,11 +160,11 @@ class Client:
         return news
 
     def end(self) -> None:
-        """Kill a client, if it has not ended, and let go of it."""
+        """Kill a client unless it has ended, and release its resources."""
         self.process.kill()
         self.close()
 
     def close(self) -> None:
-        """Wait until a client has ended, and let go of it."""
+        """Wait until a client has ended, and release its resources."""
         self.process.join()
         self.pipe.close()

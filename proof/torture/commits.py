@@ -1,8 +1,8 @@
-"""COMMITs that are cut off: the client is told that nobody knows, asks again with the same id, and all is there once.
+"""COMMITs that are cut off: the client gets an unknown outcome, asks again with the same id, and all is there once.
 
-On PostgreSQL every second user is stored by a statement that is a transaction by itself, which is cut in the same way.
+On PostgreSQL every second user is stored by a single statement that is its own transaction. It is cut in the same way.
 Half of them are cut before they reach the server, and half of them before its reply reaches the client. Both look alike
-to the client, which goes on creating the same user, by the same id, until it is acknowledged.
+to the client. It goes on creating the same user, by the same id, until it is acknowledged.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from tests.faults import AFTER, ALONE, BEFORE, Faults, FaultyProxy
 from tests.storages import InATransaction
 
 WORKERS = 4
-"""How many clients create users at the same time, each in a process and behind a proxy of its own."""
+"""How many clients create users at the same time, each in a separate process and behind a separate proxy."""
 
 CUT_AGAIN = 0.1
-"""In how many cases the second COMMIT for a user is cut, too; the third never is."""
+"""In how many cases the second COMMIT for a user is cut too. The third never is."""
 
 _WHERE = {BEFORE: "cut before the server", AFTER: "cut after the server", "": "not cut"}
 
@@ -44,9 +44,9 @@ Create = Callable[..., User]
 
 @define
 class Cuts:
-    """What came of it: how many COMMITs were cut where, the errors by type, and what is wrong in a sentence each.
+    """The results: how many COMMITs were cut where, the errors by type, and what is wrong in a sentence each.
 
-    ``alone`` of these were no COMMITs, but statements that are transactions by themselves.
+    ``alone`` counts those that were not COMMITs but single statements that are transactions.
     """
 
     before: int = 0
@@ -68,7 +68,7 @@ class Cuts:
 
 
 Intended = tuple[UUID, str, str, int]
-"""A user as it shall be stored: id, name, address, version."""
+"""A user as it should be stored: id, name, address, version."""
 
 
 def intended(seed: str, worker: int, place: int) -> Intended:
@@ -79,7 +79,7 @@ def intended(seed: str, worker: int, place: int) -> Intended:
 
 @define
 class _Worker:
-    """A client behind a proxy of its own, which cuts its COMMITs where the ``plan`` says, from its end on."""
+    """A client behind a separate proxy, which cuts its COMMITs where the ``plan`` says, from its end on."""
 
     url: str
     number: int
@@ -89,7 +89,7 @@ class _Worker:
     found: Cuts = field(factory=Cuts)
 
     def run(self) -> Cuts:
-        """Create users until as many COMMITs as planned have been cut, or up to the first violation."""
+        """Create users until the planned number of COMMITs has been cut, or up to the first violation."""
         look = Look(self.url)
         with proxy_to(self.url, FaultyProxy) as (proxy, url):
             engine = make_engine(url)
@@ -128,7 +128,7 @@ class _Worker:
         self.found.violations.append(f"{name}: not acknowledged, however often it was asked for")
 
     def ask(self, name: str, email: str, uow: UnitOfWork, id: UUID) -> str | None:
-        """Ask for a user once; return the error that this is answered with, if any."""
+        """Ask for a user once. Return the error, if any."""
         try:
             user = self.create(name, email, uow, id=id)
         except (DomainError, StorageError) as error:
@@ -140,7 +140,7 @@ class _Worker:
 
 
 def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user, workers: int = WORKERS) -> Cuts:
-    """Cut so many COMMITs, or up to the first violation, on an empty database at the newest revision."""
+    """Cut this many COMMITs, or up to the first violation, on an empty database at the newest revision."""
     total = Cuts()
     began = time.monotonic()
     shares = [cuts // workers + (number < cuts % workers) for number in range(workers)]
@@ -164,7 +164,7 @@ def cut_commits(url: str, cuts: int, seed: str, create: Create = create_user, wo
 
 
 def _work(url: str, number: int, seed: str, create: Create, cuts: int) -> Cuts:
-    # The halves of all workers together differ by one at most, too, if their number is even.
+    # The halves of all workers together also differ by at most one if their number is even.
     plan = [BEFORE if (place + number) % 2 else AFTER for place in range(cuts)]
     Random(f"{seed} {number}").shuffle(plan)  # noqa: S311  # to be repeated
     return _Worker(url, number, seed, create, plan).run()

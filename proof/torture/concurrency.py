@@ -2,9 +2,9 @@
 
     python -m proof.torture concurrency [--transactions 350000] [--seconds 600] [--seed 1] [--database all] [--write]
 
-Each thread runs units of work of its own, one after another, and writes down what it reads, what it writes, and what it
-is told; then all that is checked against itself and against what is stored. Ends with 1 if anything is wrong, and shows
-the history that shows it. --write brings the table in docs/reliability.md up to date.
+Each thread runs one unit of work after another, and writes down what it reads, what it writes, and how it ends. Then
+all that is checked against itself and against what is stored. If anything is wrong, the program shows the history with
+it and exits with 1. --write updates the table in docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Run:
     """How much is run, and by how many: until ``transactions`` are done or ``seconds`` are over.
 
-    With ``parts`` the units work on products, which have parts, and not on users. ``plant`` puts a bug into the code of
-    each process, to see that the check finds it.
+    With ``parts`` the units work on products, which have parts, not on users. ``plant`` puts a bug into the code of
+    each process, to prove that the check finds it.
     """
 
     seed: int
@@ -49,7 +49,7 @@ class Run:
 
 @frozen
 class Result:
-    """What came of a run on one database: seconds of the run and of the check, and what the latter found."""
+    """The result of a run on one database: seconds of the run and of the check, and the findings of the check."""
 
     findings: Findings
     parts: bool
@@ -59,7 +59,7 @@ class Result:
 
 
 def torture(url: str, run: Run) -> Result:
-    """Run transactions on an empty database that has its tables, and check their history."""
+    """Run transactions on an empty database with its tables, and check their history."""
     with TemporaryDirectory(prefix="plumbline-torture-") as folder:
         start = time.monotonic()
         subject = PRODUCTS if run.parts else USERS
@@ -89,7 +89,7 @@ def _run_processes(url: str, run: Run, folder: str) -> None:
 
 
 def run_process(url: str, run: Run, process: int, folder: str) -> None:
-    """Do one process's share of a run, by an engine of its own."""
+    """Do one process's share of a run with a separate engine."""
     if run.plant is not None:
         run.plant()
     with (PRODUCTS if run.parts else USERS).open(url) as new_unit:
@@ -97,7 +97,7 @@ def run_process(url: str, run: Run, process: int, folder: str) -> None:
 
 
 def run_threads(new_unit: Callable[..., Any], run: Run, process: int, folder: str) -> None:
-    """Do one process's share of a run, by all its threads."""
+    """Do one process's share of a run by all its threads."""
     until, stop = time.monotonic() + run.seconds, threading.Event()
     remaining = iter(range(run.transactions // run.processes))  # of all threads together
 
@@ -114,11 +114,11 @@ def run_threads(new_unit: Callable[..., Any], run: Run, process: int, folder: st
             for done in as_completed([pool.submit(run_thread, number + 1) for number in range(run.threads)]):
                 done.result()
         finally:
-            stop.set()  # when one has failed, or somebody has pressed Ctrl-C, the others need not go on
+            stop.set()  # when one has failed, or after Ctrl-C, the others need not go on
 
 
 def line(kind: str, run: Run, result: Result) -> str:
-    """Return what came of a run, in a line."""
+    """Return the result of a run in a line."""
     found = result.findings
     refused = ", ".join(f"{name} {count:,}" for name, count in found.refused.items())
     wrong = ", ".join(f"{name} {found.count(name):,}" for name in KINDS)

@@ -1,4 +1,4 @@
-"""Crashes of clients and of the server: what was acknowledged is there, and nothing is torn."""
+"""Crashes of clients and of the server: acknowledged work is there, and nothing is torn."""
 
 from __future__ import annotations
 

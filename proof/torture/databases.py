@@ -1,4 +1,4 @@
-"""The databases that are put to the torture, each new and at the newest revision."""
+"""The databases that are tortured, each new and at the newest revision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 
 @contextmanager
 def database(kind: str) -> Iterator[str | None]:
-    """Yield the URL of a database of a kind in :data:`NAMES`, or say so and yield ``None`` where it is not installed.
+    """Yield the URL of a database of a kind in :data:`NAMES`. If it is not installed, say so and yield ``None``.
 
     In continuous integration that is an error.
     """

@@ -1,4 +1,4 @@
-"""What each unit of work read, wrote and was told: written down by the thread that ran it, in a file of its own."""
+"""What each unit of work read and wrote and how it ended, written down by its thread in a separate file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ACKNOWLEDGED = "acknowledged"
-"""The outcome of a unit whose commit returned. That of one that was refused is the name of the error."""
+"""The outcome of a unit whose commit returned. A refused unit has the name of its error."""
 
 ROLLED_BACK = "rolled back"
 READ_ONLY = "only read"
@@ -20,11 +20,11 @@ UNKNOWN = "CommitOutcomeUnknown"
 
 
 class Step(NamedTuple):
-    """What a unit did to one user: ``kind`` is "create", "change", "remove", "read" or "absent" (nobody had the name).
+    """What a unit did to one user. ``kind`` is "create", "change", "remove", "read" or "absent" (the name was free).
 
-    ``before`` and ``old`` are the version and the value (the email address) that it read, 0 and "" where there was
-    nothing to read. ``after`` and ``new`` are what it wrote; a removal writes one version more, and no value. No value
-    is ever written twice, so a value tells which write it comes from. ``undone``: in a savepoint that was undone.
+    ``before`` and ``old`` are the version and the value (the email address) that it read, or 0 and "" if it read
+    nothing. ``after`` and ``new`` are what it wrote. A removal writes one version more and no value. No value is ever
+    written twice, so a value identifies its write. ``undone``: in a savepoint that was undone.
     """
 
     kind: str
@@ -43,10 +43,10 @@ class Step(NamedTuple):
 
 
 class Transaction(NamedTuple):
-    """One unit of work. ``number`` says process, thread, and which unit of that thread it is; ``reason`` why it failed.
+    """One unit of work. ``number`` holds its process, thread and place in that thread. ``reason`` is why it failed.
 
     The times are nanoseconds of the machine's monotonic clock, which all processes share: before the unit was opened,
-    before it was told to commit (or to roll back), and after it was left.
+    before its commit or rollback was called, and after it was left.
     """
 
     number: str
@@ -59,7 +59,7 @@ class Transaction(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What is stored of a user at the end."""
+    """The stored data of a user at the end."""
 
     name: str
     id: str
@@ -87,7 +87,7 @@ def as_line(transaction: Transaction) -> str:
 
 
 def readable(history: Iterable[Transaction], id: str, name: str, at: float, limit: int = 20) -> str:
-    """Return what was done to the user of an id, or whoever had a name, as lines in the order of the ends.
+    """Return what was done to the user with an id, or to the holders of a name, as lines in the order of the ends.
 
     Of more than ``limit`` lines before or after the point in time ``at``, the nearest are shown.
     """

@@ -1,4 +1,4 @@
-"""``kill -9`` of clients at work, and a look at what they leave behind."""
+"""Kill working clients by ``kill -9``, and look at what they leave behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from proof.torture.ledger import Ledger
 from proof.torture.look import Look
 
 CLIENTS = 16
-"""How many clients are at work at the same time."""
+"""How many clients work at the same time."""
 
 WORK = (0.001, 0.030)
 """Seconds that a client goes on working after its first commit before it is killed, at least and at most."""
@@ -28,7 +28,7 @@ PATIENCE = 60
 
 @define
 class Kills:
-    """What came of it: counts, and what is wrong in a sentence each."""
+    """The results: counts, and what is wrong in a sentence each."""
 
     kills: int = 0
     acknowledged: int = 0
@@ -39,7 +39,7 @@ class Kills:
 
 
 def kill_clients(url: str, kills: int, random: Random, store: Store = store_unit, clients: int = CLIENTS) -> Kills:
-    """Kill so many clients, or up to the first violation, on an empty database at the newest revision."""
+    """Kill this many clients, or up to the first violation, on an empty database at the newest revision."""
     total = Kills()
     began = time.monotonic()
     with bootstrap(url) as application:
@@ -57,7 +57,7 @@ def kill_clients(url: str, kills: int, random: Random, store: Store = store_unit
 
 
 def _kill_each(clients: Sequence[Client], delays: Sequence[float]) -> list[str]:
-    """Kill each client so many seconds after its first commit, and return what else they died of."""
+    """Kill each client after its delay (seconds) from its first commit. Return the other reasons why clients ended."""
     by_pipe: dict[Any, tuple[Client, float]] = {
         client.pipe: (client, delay) for client, delay in zip(clients, delays, strict=True)
     }
@@ -91,7 +91,7 @@ def _kill_each(clients: Sequence[Client], delays: Sequence[float]) -> list[str]:
 
 def _check(url: str, ledgers: Sequence[Ledger], clients: Sequence[Client], total: Kills) -> None:
     look = Look(url)
-    # What a server has read of a dead client's words it still does; so its connections have to end first.
+    # A server finishes the requests that it has read from a dead client. So its connections have to end first.
     give_up = time.monotonic() + PATIENCE
     while look.others():
         if time.monotonic() > give_up:

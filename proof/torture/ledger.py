@@ -1,7 +1,7 @@
-"""What a client was told, held against what is stored: the one law of crashes.
+"""Compare a client's reports with what is stored: the one law of crashes.
 
-What was acknowledged is there, what was StorageUnavailable is not, everything else is either; and each unit is there
-wholly or not at all.
+Acknowledged work is there. Work that was StorageUnavailable is not there. All other work may be there or not. Each unit
+is there wholly or not at all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from proof.torture.look import ByName
 
 @define
 class Ledger:
-    """The account of a client after all units that were checked and removed: the last that changed it, and how many."""
+    """The account of a client after all checked and removed units: the last one that changed it, and their number."""
 
     client: int
     last: int = 0
@@ -25,8 +25,8 @@ class Ledger:
     def violations(self, due: Mapping[int, bytes], asked: Mapping[int, bytes], rows: ByName) -> list[str]:
         """Return what is wrong with the rows of the client, in a sentence each.
 
-        ``due`` is what the client had told of each unit before the look, and ``asked`` is what it had told after it:
-        between the two it may have gone on.
+        ``due`` holds the client's reports of each unit before the look, and ``asked`` its reports after it. It may have
+        gone on between the two.
         """
         found: list[str] = []
         stored = [number for number in asked if any(name in rows for name in self._names(number))]
@@ -53,13 +53,13 @@ class Ledger:
         return found
 
     def settle(self, due: Mapping[int, bytes], rows: ByName) -> list[str]:
-        """Take note that units were checked, and return the users that can be removed."""
+        """Note that units were checked, and return the users that can be removed."""
         stored = [number for number in due if self._names(number)[0] in rows]
         self.last, self.count = self._after(stored)
         return [name for number in stored for name in self._names(number)]
 
     def _after(self, stored: Iterable[int]) -> tuple[int, int]:
-        """Return the last unit that has changed the account, and how many have, when these are stored, too."""
+        """Return the last unit that has changed the account, and how many have, when these are stored too."""
         changing = [number for number in stored if not Unit(self.client, number).is_single]
         return max([*changing, self.last]), self.count + len(changing)
 
@@ -68,5 +68,5 @@ class Ledger:
 
 
 def resolved(told: Mapping[int, bytes]) -> dict[int, bytes]:
-    """Return the units that have ended, whatever way."""
+    """Return the units that have ended in any way."""
     return {number: what for number, what in told.items() if what != INTENDED}

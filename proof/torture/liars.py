@@ -1,4 +1,4 @@
-"""Clients that break the law on purpose, to see that they are found out."""
+"""Clients that break the law on purpose, to prove that they are found."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from service_layer.unit_of_work import UnitOfWork
 
 
 def acknowledge_before_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
-    """What is acknowledged may be lost."""
+    """Acknowledge before the commit, so acknowledged work may be lost."""
     acknowledge()
     store_unit(unit, uow, lambda: None)
 
 
 def store_in_two_transactions(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
-    """A unit may be there in part."""
+    """Store a unit in two transactions, so it may be there in part."""
     if unit.is_single:
         return store_unit(unit, uow, acknowledge)
     one, other = unit.usernames
@@ -35,25 +35,25 @@ def store_in_two_transactions(unit: Unit, uow: UnitOfWork, acknowledge: Callable
 
 
 def swallow_errors_of_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
-    """What is acknowledged may never have been stored."""
+    """Swallow errors of the commit, so acknowledged work may never have been stored."""
     with patch.object(type(uow), "commit", _careless(type(uow).commit)):
         store_unit(unit, uow, acknowledge)
 
 
 def fail_after_the_commit(unit: Unit, uow: UnitOfWork, acknowledge: Callable[[], None]) -> None:
-    """A client that ends by itself was not killed at its work."""
+    """Fail after the commit: a client that ends by itself was not killed at its work."""
     store_unit(unit, uow, acknowledge)
     raise ZeroDivisionError
 
 
 def create_without_the_id(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
-    """Whoever asks again is refused: the name is taken, and by this very user."""
+    """Create without the id: the second call is refused, because this very user has the name."""
     del id
     return users.create_user(username, email, uow)
 
 
 def create_another_one_where_it_is_taken(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
-    """Whoever asks again gets a second user."""
+    """Create another user if the name is taken: the second call makes a second user."""
     user = User(id=id, username=username, email=email, created_at=datetime.now(UTC))
     try:
         with uow:
@@ -65,13 +65,13 @@ def create_another_one_where_it_is_taken(username: str, email: str, uow: UnitOfW
 
 
 def create_and_swallow_errors_of_the_commit(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
-    """Whoever asks is told that it is stored, whether it is or not."""
+    """Create and swallow errors of the commit: the caller believes that the user is stored."""
     with patch.object(type(uow), "commit", _careless(type(uow).commit)):
         return users.create_user(username, email, uow, id=id)
 
 
 def create_nothing(username: str, email: str, uow: UnitOfWork, *, id: UUID) -> User:
-    """Whoever asks is told that it is stored, and it never is."""
+    """Create nothing: the caller believes that the user is stored, and it never is."""
     del uow
     return User.create(username, email, id)
 

@@ -1,4 +1,4 @@
-"""A look at a database by the plain driver, past all that is looked after."""
+"""Look at a database by the plain driver, which bypasses the project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests import plain_driver
 ByName = dict[str, tuple[str, int]]
 """The address and the version of each user, by name."""
 
-# How many others are connected to the same database.
+# How many other connections the same database has.
 _OTHERS = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     " AND backend_type = 'client backend'",
@@ -21,7 +21,7 @@ _OTHERS = {
 
 
 class Look:
-    """A connection of the plain driver, on which each statement is a transaction of its own."""
+    """A connection of the plain driver. Each statement on it is its own transaction."""
 
     def __init__(self, url: str) -> None:
         self.kind = make_url(url).get_backend_name()
@@ -43,11 +43,11 @@ class Look:
         cursor.close()
 
     def others(self) -> int:
-        """Return how many other connections there are; none on SQLite, whose locks end with their process."""
+        """Return the number of other connections. On SQLite it is 0: its locks end with their process."""
         return 0 if self.kind == "sqlite" else int(self.all(_OTHERS[self.kind])[0][0])
 
     def all(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query, in which each value is marked by ``{}``."""
+        """Return the rows of a query, in which ``{}`` marks each value."""
         cursor = self._connection.cursor()
         cursor.execute(query.replace("{}", self._mark), values)
         rows = list(cursor.fetchall())

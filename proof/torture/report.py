@@ -1,4 +1,4 @@
-"""How the findings of the torture are told: on the terminal, and as tables in docs/reliability.md."""
+"""Report the findings of the torture: on the terminal, and as tables in docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parser(program: str, description: str | None) -> ArgumentParser:
 
 
 def complain(violations: Sequence[str]) -> int:
-    """Say what is wrong, and return the exit code: 1 if anything is."""
+    """Print what is wrong. Return the exit code: 1 if anything is."""
     for violation in violations[:SHOWN]:
         print(f"VIOLATION: {violation}")
     if len(violations) > SHOWN:
@@ -31,7 +31,7 @@ def complain(violations: Sequence[str]) -> int:
 
 
 def write(name: str, options: Namespace, command: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Put a table and its circumstances between the marks of this name, if that was asked for and there is any row."""
+    """Put a table and its circumstances between the marks of this name, if asked to and if it has any row."""
     if not (options.write and rows):
         return
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]

@@ -1,4 +1,4 @@
-"""Immediate stops of a PostgreSQL server with clients at work, which go on when it is there again."""
+"""Immediate stops of a PostgreSQL server with clients at work, which go on when it is back."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from tests.servers import Server
 from tests.storages import migrated_engine
 
 CLIENTS = 4
-"""How many clients are at work at the same time."""
+"""How many clients work at the same time."""
 
 WORK = (0.0, 0.030)
 """Seconds from the moment at which every client works again to the stop, at least and at most."""
 
 PATIENCE = 30
-"""Seconds after which a client that does not come to work is an error."""
+"""Seconds after which a client that does not start to work is an error."""
 
 FAILURES = 2
-"""Of how many units a client may be told an error after the server is there again: of the one that it was in, and of
-the one that meets a connection which the server has ended (promise 15)."""
+"""How many units of a client may fail after the server is back: the one that it was in, and the one that gets an ended
+connection (promise 15)."""
 
 
 @define
 class Stops:
-    """What came of it: counts, and what is wrong in a sentence each."""
+    """The results: counts, and what is wrong in a sentence each."""
 
     stops: int = 0
     acknowledged: int = 0
@@ -54,7 +54,7 @@ class Stops:
 
 
 def stop_server(stops: int, random: Random, store: Store = store_unit) -> Stops:
-    """Stop a server of our own so many times, or up to the first violation."""
+    """Stop a new server this many times, or up to the first violation."""
     began = time.monotonic()
     total = Stops()
     with own_postgres() as (administrator, server), new_database(administrator) as url:
@@ -77,7 +77,7 @@ def stop_server(stops: int, random: Random, store: Store = store_unit) -> Stops:
 
 
 def _stop_once(server: Server, clients: Sequence[Client], total: Stops) -> None:
-    server.stop()  # at once, by SIGQUIT
+    server.stop()  # immediately, by SIGQUIT
     server.start()
     total.stops += 1
     for client in clients:
@@ -86,7 +86,7 @@ def _stop_once(server: Server, clients: Sequence[Client], total: Stops) -> None:
 
 
 def _go_on(clients: Sequence[Client], total: Stops, failures: int) -> None:
-    """Wait until each client has stored a unit again, and not been told an error of more than so many before that."""
+    """Wait until each client has stored a unit again. Before that it may get only a few errors."""
     give_up = time.monotonic() + PATIENCE
     for client in clients:
         news: list[bytes] = []
@@ -113,7 +113,7 @@ def _check(url: str, ledgers: Sequence[Ledger], clients: Sequence[Client], total
     look = Look(url)
     rows = look.users()
     for ledger, client, due in zip(ledgers, clients, dues, strict=True):
-        client.drain()  # a client tells what it begins before it does, so whatever is stored has been told of by now
+        client.drain()  # a client reports a unit before it begins it, so all that is stored has been reported by now
         total.violations += [f"after stop {total.stops}: {one}" for one in ledger.violations(due, client.told, rows)]
         gone = set(ledger.settle(due, rows))
         look.remove(gone)

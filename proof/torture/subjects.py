@@ -1,4 +1,4 @@
-"""What the units of the torture work on: users, or products with parts at two levels."""
+"""The aggregates of the torture: users, or products with parts at two levels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Subject:
     """An aggregate with a unique name and a value: how units on it are made, and what they do.
 
-    ``open`` yields the maker of units for a URL, and makes the tables that are missing.
+    ``open`` yields the maker of units for a URL, and makes missing tables.
     """
 
     open: Callable[[str], AbstractContextManager[Callable[..., Any]]]
@@ -70,7 +70,7 @@ def _new_product(sku: str, value: str) -> Product:
 
 
 def _value_of(product: Product) -> str:
-    """Return the value that root and parts have in common; raises ``AssertionError`` if it was read in pieces."""
+    """Return the value that root and parts share. Raises ``AssertionError`` if it was read in pieces."""
     (batch,) = product.batches
     (line,) = batch.allocations
     (note,) = product.notes
@@ -79,7 +79,7 @@ def _value_of(product: Product) -> str:
 
 
 def _change_product(product: Product, value: str) -> None:
-    """Change one part in place, put another one in the place of a frozen one, and a new one sometimes."""
+    """Change one part in place, replace a frozen part, and sometimes replace a part by a new one."""
     (batch,) = product.batches
     batch.reference = value
     batch.allocations = {OrderLine(order=value, quantity=1)}

@@ -9,7 +9,7 @@ import pytest
 from proof.torture.checker import KINDS, check
 from proof.torture.history import ACKNOWLEDGED, ROLLED_BACK, UNKNOWN, History, Row, Step, Transaction, as_line, readable
 
-# Each transaction takes one unit of time, and its number says when it began, if it is not said otherwise.
+# Each transaction takes one unit of time. By default its number is the time at which it began.
 
 
 def done(number: int, *steps: Step, outcome: str = ACKNOWLEDGED, began: int | None = None) -> Transaction:
@@ -53,7 +53,7 @@ SOUND = [
 ]
 STORED = [Row("ann", "l", 1, "g")]
 
-# What comes after the history above, what is stored then, and what is wrong with that.
+# The continuation of the history above, the stored rows after it, and what is wrong with that.
 WRONG: dict[str, tuple[list[Transaction], list[Row], dict[str, int]]] = {
     "a change is overwritten by one that had not read it": (
         [done(11, change("l", 1, "g", "x")), done(12, change("l", 1, "g", "y"), began=100)],
@@ -104,8 +104,11 @@ WRONG: dict[str, tuple[list[Transaction], list[Row], dict[str, int]]] = {
 
 
 def test_a_sound_history_passes() -> None:
-    """Refusals, rollbacks and undone savepoints included; a unit that was told nothing may have been stored or not."""
-    unexpected = {"unexpected": 1}  # which here is the unknown outcome itself
+    """A sound history passes, with refusals, rollbacks and undone savepoints, and a unit without an outcome.
+
+    The work of that unit may be stored or not.
+    """
+    unexpected = {"unexpected": 1}  # here this is the unknown outcome itself
     for stored in (STORED, [Row("ann", "l", 2, "h")]):
         findings = check(SOUND, stored)
         assert unexpected == {one.kind: findings.count(one.kind) for one in findings.violations}
@@ -115,26 +118,26 @@ def test_a_sound_history_passes() -> None:
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_is_found(wrong: str) -> None:
-    """And nothing else is."""
+    """A violation is found, and nothing else is."""
     more, stored, expected = WRONG[wrong]
     findings = check([*SOUND[:-1], *more], stored)
     assert expected == {kind: findings.count(kind) for kind in KINDS if findings.count(kind)}
 
 
-def test_every_kind_of_violation_is_found_in_some_history() -> None:
-    """So none is only counted."""
+def test_every_kind_of_violation_is_found() -> None:
+    """Every kind of violation is found in some history. So none is only counted."""
     assert set(KINDS) == {kind for _, _, expected in WRONG.values() for kind in expected}
 
 
 def test_a_history_comes_back_from_its_files(tmp_path: Path) -> None:
-    """As often as it is read."""
+    """A history comes back from its files as often as it is read."""
     (tmp_path / "1.1.jsonl").write_text("".join(as_line(one) for one in SOUND), encoding="utf-8")
     history = History(tmp_path)
     assert [SOUND, SOUND] == [list(history), list(history)]
 
 
-def test_the_history_of_one_user_is_shown_around_a_point_in_time() -> None:
-    """By its id, with what was told; the nearest lines alone."""
+def test_a_users_history_is_shown_around_a_time() -> None:
+    """The history of one user is shown around a point in time by its id, with the outcomes. Only near lines are."""
     lines = readable(SOUND, "i", "", at=39, limit=1).splitlines()
     assert ["  (2 more)", "  (1 more)"] == [lines[0], lines[-1]]
     assert "1.1.3 change ann i 1 a -> 2 c: ConcurrentChange" in lines[1]

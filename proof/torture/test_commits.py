@@ -1,4 +1,4 @@
-"""After a COMMIT that was cut off, the client is told so, and may ask again with the same id: in short."""
+"""After a COMMIT that was cut off, the client knows it and may ask again with the same id: a short run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def command(text: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("message", [query, command])
-def test_a_commit_is_recognised_and_nothing_else_is_taken_for_one(message: Callable[[bytes], bytes]) -> None:
-    """By its whole message."""
+def test_only_a_commit_is_recognised_as_one(message: Callable[[bytes], bytes]) -> None:
+    """A commit is recognised by its whole message, and nothing else counts as one."""
     others = [b"SELECT 'COMMIT'", b"SELECT 1 AS COMMIT", b"COMMIT AND CHAIN", b"ROLLBACK"]
     assert [True, False, False, False, False] == [is_commit(message(text)) for text in [b"COMMIT", *others]]
 
@@ -42,8 +42,8 @@ def test_a_commit_is_recognised_and_nothing_else_is_taken_for_one(message: Calla
         (command(b"INSERT INTO users VALUES (1)"), b"\7\0\0\1\0\0\0\2\0\0\0", ""),
     ],
 )
-def test_a_statement_that_is_a_transaction_by_itself_is_recognised(message: bytes, said: bytes, expected: str) -> None:
-    """By what PostgreSQL has said last: whether a transaction is open."""
+def test_a_statement_alone_is_recognised(message: bytes, said: bytes, expected: str) -> None:
+    """A statement that is its own transaction is recognised by PostgreSQL's last message: is a transaction open?"""
     assert expected == lasting(message, said)
 
 
@@ -54,16 +54,19 @@ def cut(url: str, cuts: int, create: Create = create_user) -> Cuts:
 
 
 @pytest.mark.promise(14)
-def test_a_commit_that_is_cut_off_on_postgres_is_told_and_can_be_repeated(postgres_database: str) -> None:
-    """All that was intended is there once; whether it was a COMMIT, or a statement that needed none."""
+def test_a_cut_commit_on_postgres_is_repeated(postgres_database: str) -> None:
+    """A commit that is cut off on PostgreSQL is reported and can be repeated: all intended users are there once.
+
+    It was a COMMIT, or a statement that needed none.
+    """
     found = cut(postgres_database, 8)
     assert ([], 4, 4, {"CommitOutcomeUnknown": 8}) == (found.violations, found.before, found.after, found.errors)
     assert 0 < found.alone < 8
 
 
 @pytest.mark.promise(14)
-def test_a_commit_that_is_cut_off_on_mariadb_is_told_and_can_be_repeated(mariadb_database: str) -> None:
-    """All that was intended is there once."""
+def test_a_cut_commit_on_mariadb_is_repeated(mariadb_database: str) -> None:
+    """A commit that is cut off on MariaDB is reported and can be repeated: all intended users are there once."""
     found = cut(mariadb_database, 8)
     assert ([], 4, 4, {"CommitOutcomeUnknown": 8}) == (found.violations, found.before, found.after, found.errors)
     assert 0 == found.alone
@@ -79,9 +82,7 @@ def test_a_commit_that_is_cut_off_on_mariadb_is_told_and_can_be_repeated(mariadb
         (liars.create_nothing, "acknowledged, and no COMMIT has come by"),
     ],
 )
-def test_a_create_that_lies_or_cannot_be_repeated_is_found(
-    create: Create, complaint: str, postgres_database: str
-) -> None:
-    """With the first few cuts, or before any."""
+def test_a_lying_create_is_found(create: Create, complaint: str, postgres_database: str) -> None:
+    """A create that lies or cannot be repeated is found with the first few cuts, or before any."""
     found = cut(postgres_database, 20, create)
     assert complaint in "\n".join(found.violations)

@@ -1,4 +1,4 @@
-"""Many units at once lose nothing, on any storage; and where they do, the check finds it."""
+"""Many concurrent units lose nothing on any storage. If they do, the check finds it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DATABASES = ("sqlite", "postgres", "mariadb")
 
 @pytest.fixture(params=["memory", *DATABASES])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database of the test's own on each storage in turn."""
+    """The URL of a separate, empty database on each storage in turn."""
     return database_of(request.param, request, tmp_path)
 
 
@@ -46,15 +46,18 @@ def database_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
 
 
 def test_no_acknowledged_write_is_lost(url: str) -> None:
-    """Nor done twice, and nothing that was refused or undone is ever seen; with two processes of four threads."""
+    """No acknowledged write is lost or done twice, and refused or undone work is never seen.
+
+    Two processes run four threads each.
+    """
     run = Run(random.randrange(2**32), 400, 60, processes=2, threads=4)  # noqa: S311  # no secrets
     result = torture(url, run)
     assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
     assert 401 == result.findings.transactions, line(url, run, result)  # the first one makes the users
 
 
-def test_no_part_is_lost_or_read_apart_from_the_others(url: str) -> None:
-    """The same for aggregates with parts at two levels, which are read whole."""
+def test_no_part_is_lost_or_read_apart(url: str) -> None:
+    """No part is lost or read apart from the others, in aggregates with parts at two levels."""
     run = Run(random.randrange(2**32), 200, 60, processes=2, threads=4, parts=True)  # noqa: S311  # no secrets
     result = torture(url, run)
     assert [] == result.findings.violations, f"{line(url, run, result)}\n{result.example}"
@@ -62,8 +65,8 @@ def test_no_part_is_lost_or_read_apart_from_the_others(url: str) -> None:
 
 
 @pytest.mark.slow
-def test_no_acknowledged_write_is_lost_behind_a_pooler(postgres_database: str) -> None:
-    """Which hands each transaction another connection to the server."""
+def test_no_write_is_lost_behind_a_pooler(postgres_database: str) -> None:
+    """No acknowledged write is lost behind a pooler, which gives each transaction another connection."""
     with required(pgbouncer(postgres_database), PgbouncerMissing) as url, migrated_engine(url):
         run = Run(random.randrange(2**32), 5000, 120, processes=2, threads=4)  # noqa: S311  # no secrets
         result = torture(url, run)
@@ -91,7 +94,7 @@ def no_version_is_compared() -> None:
 def test_a_planted_bug_is_found(
     kind: str, plant: Plant, found: set[str], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """By what some thousand transactions leave behind, however long they take."""
+    """A planted bug is found by the traces of some thousand transactions, however long they take."""
     run = Run(random.randrange(2**32), 4000, 30, plant=plant)  # noqa: S311  # no secrets
     result = torture(database_of(kind, request, tmp_path), run)
     print(f"{kind}: {plant.__doc__} Found after {result.running + result.checking:.1f} s.")  # shown by -rA

@@ -1,4 +1,4 @@
-"""After a crash of a client or of the server, what was acknowledged is there, and nothing is torn: in short."""
+"""After a crash of a client or the server, acknowledged work is there, and nothing is torn: a short run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kill(url: str, kills: int, store: Store = store_unit) -> Kills:
 
 
 def rows(*usernames: str, last: int, count: int) -> ByName:
-    """Return what is stored of client 1: its account after so many units, and users that its units have added."""
+    """Return the stored rows of client 1: its account after some units, and the users that its units have added."""
     return {"account-1": (f"{last}@account-1.example.com", count + 1), **dict.fromkeys(usernames, ("", 1))}
 
 
@@ -34,14 +34,14 @@ WHOLE = ("unit-1-1-a", "unit-1-1-b")
 
 
 @pytest.mark.parametrize("told", [INTENDED, ACKNOWLEDGED, UNKNOWN])
-def test_a_unit_may_be_stored_wholly_unless_it_was_refused(told: bytes) -> None:
-    """It was asked for."""
+def test_a_unit_may_be_stored_unless_refused(told: bytes) -> None:
+    """A unit may be stored wholly unless it was refused, since it was asked for."""
     assert [] == Ledger(1).violations({1: told}, {1: told}, rows(*WHOLE, last=1, count=1))
 
 
 @pytest.mark.parametrize("told", [INTENDED, UNAVAILABLE, UNKNOWN])
-def test_a_unit_may_be_absent_unless_it_was_acknowledged(told: bytes) -> None:
-    """It was not promised."""
+def test_a_unit_may_be_absent_unless_acknowledged(told: bytes) -> None:
+    """A unit may be absent unless it was acknowledged, since it was not promised."""
     assert [] == Ledger(1).violations({1: told}, {1: told}, rows(last=0, count=0))
 
 
@@ -58,10 +58,8 @@ def test_a_unit_may_be_absent_unless_it_was_acknowledged(told: bytes) -> None:
         ),
     ],
 )
-def test_a_unit_that_adds_one_user_leaves_the_account_as_it_was(
-    told: bytes, stored: ByName, complaints: list[str]
-) -> None:
-    """Otherwise the same is asked of it."""
+def test_a_single_unit_leaves_the_account_alone(told: bytes, stored: ByName, complaints: list[str]) -> None:
+    """A unit that adds one user leaves the account unchanged. Otherwise the same law holds for it."""
     ledger = Ledger(1)
     assert complaints == ledger.violations({3: told}, {3: told}, stored)
     assert list(stored)[1:] == ledger.settle({3: told}, stored)
@@ -82,13 +80,13 @@ def test_a_unit_that_adds_one_user_leaves_the_account_as_it_was(
     ],
 )
 def test_every_other_state_is_a_violation(told: bytes, stored: ByName, complaint: str) -> None:
-    """Which says what is wrong."""
+    """Every other state is a violation that says what is wrong."""
     found = Ledger(1).violations({1: told}, {1: told}, stored)
     assert complaint in "\n".join(found)
 
 
-def test_what_was_checked_and_removed_still_counts() -> None:
-    """The account of a client stays at its last unit, and what comes back later is found."""
+def test_checked_and_removed_units_still_count() -> None:
+    """Checked and removed units still count: the account stays at its last unit, and one that comes back is found."""
     ledger = Ledger(1)
     assert [*WHOLE] == ledger.settle({1: ACKNOWLEDGED, 2: UNAVAILABLE}, rows(*WHOLE, last=1, count=1))
     assert [] == ledger.violations({}, {3: INTENDED}, rows(last=1, count=1))
@@ -96,29 +94,29 @@ def test_what_was_checked_and_removed_still_counts() -> None:
 
 
 @pytest.mark.promise(2)
-def test_a_killed_client_on_sqlite_leaves_all_that_was_acknowledged_and_nothing_torn(tmp_path: Path) -> None:
-    """Whatever it was doing."""
+def test_a_killed_client_on_sqlite(tmp_path: Path) -> None:
+    """A killed client on SQLite leaves all acknowledged work and nothing torn, whatever it was doing."""
     found = kill(f"sqlite:///{tmp_path}/test.db", 4)
     assert ([], 4) == (found.violations, found.kills)
 
 
 @pytest.mark.promise(2)
-def test_a_killed_client_on_postgres_leaves_all_that_was_acknowledged_and_nothing_torn(postgres_database: str) -> None:
-    """Whatever it was doing."""
+def test_a_killed_client_on_postgres(postgres_database: str) -> None:
+    """A killed client on PostgreSQL leaves all acknowledged work and nothing torn, whatever it was doing."""
     found = kill(postgres_database, 4)
     assert ([], 4) == (found.violations, found.kills)
 
 
 @pytest.mark.promise(2)
-def test_a_killed_client_on_mariadb_leaves_all_that_was_acknowledged_and_nothing_torn(mariadb_database: str) -> None:
-    """Whatever it was doing."""
+def test_a_killed_client_on_mariadb(mariadb_database: str) -> None:
+    """A killed client on MariaDB leaves all acknowledged work and nothing torn, whatever it was doing."""
     found = kill(mariadb_database, 4)
     assert ([], 4) == (found.violations, found.kills)
 
 
 @pytest.mark.promise(14, 15)
-def test_after_an_immediate_stop_of_postgres_all_errors_were_true_and_clients_go_on() -> None:
-    """With the engine that they have."""
+def test_an_immediate_stop_of_postgres() -> None:
+    """After an immediate stop of PostgreSQL all errors were true, and clients go on with the same engine."""
     found = stop_server(1, Random(SEED))  # noqa: S311  # to be repeated
     assert ([], 1) == (found.violations, found.stops)
 
@@ -132,16 +130,16 @@ def test_after_an_immediate_stop_of_postgres_all_errors_were_true_and_clients_go
     ],
     ids=["concurrency", "crashes", "commits"],
 )
-def test_the_programs_tell_their_seed(
+def test_the_programs_print_their_seed(
     main: Callable[[list[str]], int], nothing: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """So that a run can be repeated, whose seed nobody has chosen."""
+    """The programs print their seed, so a run with a random seed can be repeated."""
     assert main([*nothing, "--seed=7"]) == 0
     assert capsys.readouterr().out == "seed 7\n"
 
 
-def test_any_violation_ends_a_program_with_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    """And is shown."""
+def test_any_violation_is_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """Any violation ends a program with an error and is shown."""
     assert [0, 1] == [report.complain([]), report.complain(["lost: ann"])]
     assert capsys.readouterr().out == "VIOLATION: lost: ann\n"
 
@@ -156,13 +154,13 @@ def test_any_violation_ends_a_program_with_an_error(capsys: pytest.CaptureFixtur
     ],
 )
 def test_a_client_that_lies_is_found_by_kills(store: Store, complaint: str, postgres_database: str) -> None:
-    """Within ten seconds, on a machine that has time for it."""
+    """A client that lies is found by kills within ten seconds, on a machine that has time for it."""
     found = kill(postgres_database, 1_000, store)
     assert complaint in found.violations[0]
 
 
 @pytest.mark.slow
-def test_a_commit_that_swallows_its_error_is_found_by_stops() -> None:
-    """Within ten seconds, likewise."""
+def test_a_swallowed_error_is_found_by_stops() -> None:
+    """A commit that swallows its error is found by stops within ten seconds, on a machine that has time for it."""
     found = stop_server(100, Random(SEED), liars.swallow_errors_of_the_commit)  # noqa: S311  # to be repeated
     assert "lost: " in found.violations[0]

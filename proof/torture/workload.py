@@ -1,4 +1,4 @@
-"""What each thread does: units of work at random, on few users, so that many of them meet."""
+"""The work of each thread: random units of work on few users, so many of them meet."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
 
 HOT = [f"hot{number}" for number in range(200)]
-"""The names of the users who are changed, and always there."""
+"""The names of the users who are changed and always there."""
 
 HOTTEST = HOT[:16]
-"""The names of those among them to whom a quarter of the changes go."""
+"""The names of those among them who get a quarter of the changes."""
 
 CONTESTED = [f"contested{number}" for number in range(24)]
-"""The names of those who are created and removed all the time."""
+"""The names of the users who are created and removed all the time."""
 
 
 class Undone(Exception):
-    """What a savepoint is left with to be undone."""
+    """The error that undoes a savepoint."""
 
 
 @define
 class Worker:
-    """One thread: each transaction has a unit of work of its own, by ``new_unit``, and is written down in ``output``.
+    """One thread. Each transaction has a new unit of work, from ``new_unit``, and is written to ``output``.
 
-    All that is random comes from ``seed`` and ``number`` (of the process, and of the thread in it). Each value that is
-    written, an email address, is a new one: it holds the number of its transaction.
+    All randomness comes from ``seed`` and ``number`` (of the process, and of the thread in it). Each written value, an
+    email address, is a new one: it holds the number of its transaction.
     """
 
     new_unit: Callable[..., UnitOfWork]
@@ -62,7 +62,7 @@ class Worker:
         return self.run(action)
 
     def run(self, action: Callable[[Worker, UnitOfWork], str]) -> str:
-        """Run a unit of work, end it as the action says, write down what came of it, and return the outcome."""
+        """Run a unit of work, end it as the action says, write down the result, and return the outcome."""
         self._transactions += 1
         self._values = 0
         self._steps, self._read, self._written = [], {}, {}
@@ -95,13 +95,13 @@ class Worker:
         return ACKNOWLEDGED
 
     def change(self, uow: UnitOfWork) -> str:
-        """Read one, and change it."""
+        """Read a user and change it."""
         (name,) = self._hot(1)
         self._change(self._get(uow, name))
         return ACKNOWLEDGED
 
     def change_two(self, uow: UnitOfWork) -> str:
-        """Change two; a query after a change writes it at once, so two such units can end in a deadlock."""
+        """Change two users. A query after a change writes it immediately, so two such units can end in a deadlock."""
         one, other = self._hot(2)
         if self._random.random() < 0.5:
             self._change(self._get(uow, one))
@@ -112,7 +112,7 @@ class Worker:
         return ACKNOWLEDGED
 
     def create_or_remove(self, uow: UnitOfWork) -> str:
-        """Create a user whose name is free, or remove or change the one who has it."""
+        """Create a user whose name is free, or else remove or change its holder."""
         name = self._contested()
         try:
             user = self._get(uow, name)
@@ -137,7 +137,7 @@ class Worker:
         return self.change(uow)
 
     def try_in_a_savepoint(self, uow: UnitOfWork) -> str:
-        """Create a user in a savepoint, whether the name is free or not, and go on with another one in either case."""
+        """Create a user in a savepoint, whether the name is free or not. Go on with another user in either case."""
         with suppress(self.subject.taken), self._savepoint(uow):
             self._create(uow, self._contested())
         return self.change(uow)
@@ -151,7 +151,7 @@ class Worker:
         return ACKNOWLEDGED
 
     def roll_back(self, uow: UnitOfWork) -> str:
-        """Write changes, and give them up."""
+        """Write changes and roll them back."""
         self.change_two(uow)
         self.create_or_remove(uow)
         return ROLLED_BACK
@@ -163,7 +163,7 @@ class Worker:
                 self._get(uow, name)
         return READ_ONLY
 
-    # What they are made of.
+    # Their building blocks.
 
     def _hot(self, count: int) -> list[str]:
         return self._random.sample(HOTTEST if self._random.random() < 0.25 else HOT, count)
@@ -204,7 +204,7 @@ class Worker:
                 raise
             # Of a unit that begins with it, so all writes so far are its own.
             self._steps += [self._write(user, told=False, undone=True) for user in self._written]
-            # The objects must be again as they were read, but for those that another unit has removed.
+            # The objects must have the values that were read, except those that another unit has removed.
             kept = [user for user in self._written.keys() & self._read.keys() if uow.holds(user)]
             self._read |= {user: (user.version, self.subject.value(user)) for user in kept}
             self._written = {}
@@ -213,7 +213,7 @@ class Worker:
     def _write(self, user: Any, *, told: bool, undone: bool = False) -> Step:
         kind, value = self._written[user]
         before, old = self._read.get(user, (0, ""))
-        # What an object says of itself after the commit; one that was removed says nothing any more.
+        # What an object says of itself after the commit. A removed object says nothing any more.
         after = user.version if told and kind != "remove" else before + 1
         return Step(kind, self.subject.name(user), user.id.hex, before, old, after, value, undone)
 

@@ -1,4 +1,4 @@
-"""Who takes part. Each is a file of its own beside this one, written as the documentation of its library advises."""
+"""The contenders. Each has its own file beside this one, written as the documentation of its library advises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Entry:
-    """A contender: how tables call it, the name of its class, and the distribution and package it needs, if any."""
+    """A contender: its name in tables, the name of its class, and the distribution and package it needs, if any."""
 
     title: str
     kind: str
@@ -22,7 +22,7 @@ class Entry:
     package: str = "sqlalchemy"
 
 
-# The first is the one that the figures are about, and the second is the one that all are compared with.
+# The figures are about the first one. All are compared with the second one.
 CONTENDERS = {
     "skeleton": Entry("Plumbline", "Skeleton"),
     "sqlalchemy_orm": Entry("SQLAlchemy ORM", "HandWrittenOrm"),
@@ -38,12 +38,12 @@ REFERENCE = "sqlalchemy_orm"
 
 
 def installed() -> list[str]:
-    """Return the contenders whose libraries are here."""
+    """Return the contenders whose libraries are installed."""
     return [name for name, entry in CONTENDERS.items() if find_spec(entry.package)]
 
 
 def load(name: str, url: str) -> Contender:
-    """Return a contender on a database; only its own libraries are loaded."""
+    """Return a contender on a database. Only its own libraries are loaded."""
     module = import_module(f"proof.benchmarks.contenders.{name}")
     contender: Contender = getattr(module, CONTENDERS[name].kind)(url)
     return contender

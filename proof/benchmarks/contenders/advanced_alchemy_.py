@@ -48,7 +48,7 @@ class UserRepository(SQLAlchemySyncRepository[User]):
 
 
 class UserService(SQLAlchemySyncRepositoryService[User, UserRepository]):
-    """The service over it."""
+    """The service over the repository."""
 
     repository_type = UserRepository
 
@@ -75,7 +75,7 @@ class AdvancedAlchemy(Contender):
             UserService(session=session).create(user, auto_commit=True, auto_refresh=False)
 
     def change(self, username: str, email: str) -> None:
-        """Load and change a user; ``version_id_col`` compares and raises the version."""
+        """Load and change a user. ``version_id_col`` compares and raises the version."""
         with self.config.get_session() as session:
             service = UserService(session=session)
             user = service.get_one(username=username)

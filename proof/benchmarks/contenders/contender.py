@@ -1,4 +1,4 @@
-"""What every contender of the comparison does, each in the way of its library."""
+"""The work of every contender of the comparison, each in the way of its library."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ TIMEOUT = 10.0
 """How many seconds a writer waits for another one on SQLite, as in the skeleton."""
 
 READ_BATCH = 500
-"""How many rows a stream reads at once. It is what the skeleton does, and all do the same."""
+"""How many rows a stream reads at a time. All do what the skeleton does."""
 
 WRITE_BATCH = 1000
-"""How many rows a bulk gives to a library that takes lists, so that memory need not hold all of them."""
+"""How many rows a bulk gives to a library that takes lists, so memory need not hold all of them."""
 
 
 class Contender(ABC):
     """A way to keep users in the table of the skeleton's migrations.
 
-    Each operation is a transaction of its own. New users and addresses are made by the ``prepare`` methods before the
-    clock starts, because making and validating them is no work of the database's library. ``url`` names the database
-    as ``DATABASE_URL`` does.
+    Each operation is a separate transaction. The ``prepare`` methods make new users and addresses before the clock
+    starts, because making and validating them is no work of the database's library. ``url`` names the database as
+    ``DATABASE_URL`` does.
     """
 
     @abstractmethod
     def __init__(self, url: str) -> None: ...
 
     def for_thread(self) -> Self:
-        """Return what another thread may use while this one is in use; a library made for threads returns itself."""
+        """Return a contender for another thread while this one is in use. A library made for threads returns itself."""
         return self
 
     def end_thread(self) -> None:  # noqa: B027  # most have nothing to close
-        """Close what a thread has opened for itself."""
+        """Close what a thread has opened."""
 
     def prepare(self, person: Person) -> Any:
         """Return what :meth:`create` takes for a new user."""
@@ -55,7 +55,7 @@ class Contender(ABC):
         return email
 
     def facts(self, found: Any) -> tuple[UUID, str]:
-        """Return the id and the address of what :meth:`get`, :meth:`page` or :meth:`stream` has found."""
+        """Return the id and the address of the result of :meth:`get`, :meth:`page` or :meth:`stream`."""
         return found.id, found.email
 
     @abstractmethod
@@ -68,7 +68,7 @@ class Contender(ABC):
 
     @abstractmethod
     def change(self, username: str, email: str) -> None:
-        """Load a user by the name, and store another address, if nobody has changed the user meanwhile."""
+        """Load a user by the name and store another address, if the user has not been changed in between."""
 
     @abstractmethod
     def page(self, after: UUID) -> Sequence[Any]:
@@ -91,4 +91,4 @@ def batches(users: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 class Stale(Exception):
-    """Somebody else has changed the user since it was read."""
+    """The user has been changed since it was read."""

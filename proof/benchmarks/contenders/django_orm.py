@@ -1,4 +1,4 @@
-"""Django's ORM outside of a web site, in its default mode: what is not in ``atomic()`` commits by itself."""
+"""Django's ORM outside of a web site, in its default mode: statements outside of ``atomic()`` commit by themselves."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def user_model() -> Any:
 
 
 class Django(Contender):
-    """A model and its manager; Django keeps one connection for each thread."""
+    """A model and its manager. Django keeps one connection for each thread."""
 
     def __init__(self, url: str) -> None:
         settings.configure(DATABASES={"default": database(url)}, USE_TZ=True, TIME_ZONE="UTC")
@@ -82,7 +82,7 @@ class Django(Contender):
         return self.user.objects.get(username=username)
 
     def create(self, user: Any) -> None:
-        """Store a new user; without ``force_insert``, Django might look for it first."""
+        """Store a new user. Without ``force_insert``, Django might look for it first."""
         user.save(force_insert=True)
 
     def change(self, username: str, email: str) -> None:

@@ -1,6 +1,6 @@
-"""The drivers alone, sqlite3 and psycopg2: the limit, and what is left to do by hand without any library.
+"""The drivers alone, sqlite3 and psycopg2: the limit, and the manual work that is left without any library.
 
-Rows come as tuples of what the driver makes of them; ids are texts.
+Rows come as tuples of the driver's values. Ids are texts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Driver(Contender):
         self.connection: Any = self.connect()
 
     def connect(self) -> Any:
-        """Return a new connection; the driver begins transactions, and ``with`` ends them."""
+        """Return a new connection. The driver begins transactions, and ``with`` ends them."""
         if not self.is_sqlite:
             return psycopg2.connect(self.url)
         path = self.url.removeprefix("sqlite:///")
@@ -49,7 +49,7 @@ class Driver(Contender):
         return connection
 
     def for_thread(self) -> Self:
-        """Return a contender with a connection of its own."""
+        """Return a contender with a new connection."""
         return type(self)(self.url)
 
     def end_thread(self) -> None:
@@ -122,13 +122,13 @@ class Driver(Contender):
 
 
 class CsvOf:
-    """Rows as a file to read from, which is made as it is read."""
+    """Rows as a file to read, made as they are read."""
 
     def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
         self.rows = iter(rows)
 
     def read(self, size: int) -> str:
-        """Return some lines of at least ``size`` characters; none at the end."""
+        """Return some lines of at least ``size`` characters, or an empty text at the end."""
         text = io.StringIO()
         writer = csv.writer(text)
         for row in self.rows:

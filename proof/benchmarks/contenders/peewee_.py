@@ -1,4 +1,4 @@
-"""Peewee in its default mode: what is not in ``atomic()`` commits by itself."""
+"""Peewee in its default mode: statements outside of ``atomic()`` commit by themselves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def user_model(database_used: Any) -> Any:
 
 
 class Peewee(Contender):
-    """A model; Peewee keeps one connection for each thread."""
+    """A model. Peewee keeps one connection for each thread."""
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
@@ -82,7 +82,7 @@ class Peewee(Contender):
         return self.user.get(self.user.username == username)
 
     def create(self, user: Any) -> None:
-        """Store a new user; Peewee would update one that has a key already, if it were not told."""
+        """Store a new user. Without ``force_insert``, Peewee would update a user that already has a key."""
         user.save(force_insert=True)
 
     def change(self, username: str, email: str) -> None:

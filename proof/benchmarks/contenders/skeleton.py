@@ -30,7 +30,7 @@ class Skeleton(Contender):
         self.uow = SqlUnitOfWork(engine)
 
     def for_thread(self) -> Self:
-        """Return a contender with a unit of work of its own."""
+        """Return a contender with a new unit of work."""
         other = type(self).__new__(type(self))
         other.use(self.engine)
         return other
@@ -58,7 +58,7 @@ class Skeleton(Contender):
             self.uow.commit()
 
     def change(self, username: str, email: str) -> None:
-        """Load and change a user; the unit compares and raises the version."""
+        """Load and change a user. The unit compares and raises the version."""
         with self.uow:
             self.uow.users.get_by_username(username).change_email(email)
             self.uow.commit()

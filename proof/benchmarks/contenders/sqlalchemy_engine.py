@@ -1,4 +1,4 @@
-"""What the contenders on SQLAlchemy have in common: their engine, and the type of a time."""
+"""The common ground of the contenders on SQLAlchemy: their engine, and the type of a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def engine_for(url: str) -> Engine:
     """Return an engine with a connection for each thread."""
     if not url.startswith("sqlite"):
         return create_engine(make_url(url).set(drivername="postgresql+psycopg2"), pool_size=THREADS)
-    # IMMEDIATE is how the driver then begins a transaction, which it does at the first write.
+    # IMMEDIATE is how the driver then begins a transaction, at the first write.
     arguments = {"timeout": TIMEOUT, "isolation_level": "IMMEDIATE"}
     engine = create_engine(url, connect_args=arguments, pool_size=THREADS)
     event.listen(engine, "connect", _prepare)
@@ -46,4 +46,4 @@ class _SqliteTime(TypeDecorator[datetime]):
 
 
 TIME = DateTime(timezone=True).with_variant(_SqliteTime(), "sqlite")
-"""A column type for aware times, which costs something only where the database has none."""
+"""A column type for aware times. It costs something only where the database has no such type."""

@@ -1,4 +1,4 @@
-"""SQLAlchemy's ORM by hand, as its documentation advises: the one that all others are compared with."""
+"""SQLAlchemy's ORM by hand, as its documentation advises. All others are compared with it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HandWrittenOrm(Contender):
             session.add(user)
 
     def change(self, username: str, email: str) -> None:
-        """Load and change a user; ``version_id_col`` compares and raises the version."""
+        """Load and change a user. ``version_id_col`` compares and raises the version."""
         with self.session.begin() as session:
             session.scalars(select(User).where(User.username == username)).one().email = email
 

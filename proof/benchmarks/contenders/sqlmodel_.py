@@ -61,7 +61,7 @@ class SqlModel(Contender):
             session.commit()
 
     def change(self, username: str, email: str) -> None:
-        """Load and change a user; ``version_id_col`` compares and raises the version."""
+        """Load and change a user. ``version_id_col`` compares and raises the version."""
         with Session(self.engine) as session:
             user = session.exec(select(User).where(User.username == username)).one()
             user.email = email

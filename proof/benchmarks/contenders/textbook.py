@@ -1,7 +1,7 @@
 """The unit of work as textbooks show it, written anew: a session for each block, and no trick.
 
 A block makes its session and its repository. The repository remembers all that it has handed out, and queries in the
-older style. Leaving the block rolls back and closes the session, so what is wanted of a user is read inside of it.
+older style. Leaving the block rolls back and closes the session. So a user's values are read inside of it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Textbook(Contender):
         return User(**person._asdict())
 
     def facts(self, found: Any) -> Facts:
-        """Return what was read inside of the block."""
+        """Return the values read inside of the block."""
         id, email = found
         return id, email
 
@@ -104,7 +104,7 @@ class Textbook(Contender):
             uow.commit()
 
     def change(self, username: str, email: str) -> None:
-        """Load and change a user; ``version_id_col`` compares and raises the version."""
+        """Load and change a user. ``version_id_col`` compares and raises the version."""
         with UnitOfWork(self.make_session) as uow:
             uow.users.get(username).email = email
             uow.commit()
