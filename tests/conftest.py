@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 CASES = os.environ.get("CASES", "spread")
-"""Which cases of a test that runs on each storage are run: ``all`` on each; ``spread``, each of them on one storage and
-at least one on each; or ``one`` on each."""
+"""Which cases of a test that runs on each storage are run: ``all`` on each, or ``one`` on each. With ``spread``, each
+case runs on one storage, and at least one case on each."""
 
 
 _SERVERS = pytest.StashKey[dict[str, str]]()

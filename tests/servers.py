@@ -159,7 +159,7 @@ def sandbox(name: str) -> Iterator[Sandbox]:
             process_group=0,
         )
         stack.callback(watcher.communicate, b"\n")
-        # Temporary files belong into the folder, too.
+        # Temporary files belong into the folder as well.
         environment = os.environ | {"TMPDIR": str(folder)}
         options: dict[str, Any] = {"cwd": folder, "env": environment, "process_group": watcher.pid}
         if os.geteuid() == 0:  # The servers refuse to run as root.

@@ -82,12 +82,12 @@ def clear_date(product: Product) -> None:
 
 
 def add_batch(product: Product) -> None:
-    """Add a part that has parts of its own."""
+    """Add a part with parts."""
     product.add_batch(f"{product.sku}-0", 7, LATER).allocations.add(OrderLine(order=f"{product.sku}-b", quantity=7))
 
 
 def remove_batch(product: Product) -> None:
-    """Remove a part that has parts of its own."""
+    """Remove a part with parts."""
     del product.batches[0]
 
 

@@ -215,7 +215,7 @@ class _Checks:
             with uow:
                 getattr(uow, self.sample.repository).add(one)
                 uow.commit()
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is told
+        except Exception as error:  # noqa: BLE001  # any error is reported
             return error
         return None
 

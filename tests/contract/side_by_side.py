@@ -165,7 +165,7 @@ class SideBySide(RuleBasedStateMachine):
         return looks
 
     def teardown(self) -> None:
-        """Leave what is open, whatever differed, so the next history finds no transaction of this one."""
+        """Leave all open units, whatever differed, so the next history finds no transaction of this one."""
         for world in self.worlds:
             for unit in self.open:
                 with suppress(Exception):

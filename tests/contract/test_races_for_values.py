@@ -134,7 +134,7 @@ def test_a_writer_who_waits_too_long_gives_up(kit: Kit[Any], unique: UniqueValue
 @one_unique
 @pytest.mark.parametrize("then", ["query", "addition", "savepoint"])
 def test_a_written_row_is_locked_until_the_end(kit: Kit[Any], unique: UniqueValue[Any], then: str) -> None:
-    """What a unit has written is locked until it ends, whatever it does. Another writer waits in vain."""
+    """A row that a unit has written is locked until it ends, whatever it does. Another writer waits in vain."""
     ann = kit.stored("ann")
     with kit.unit() as uow:
         kit.set(unique, kit.of(uow).get(ann.id), unique.value(kit.sample.make("eve")))

@@ -1,4 +1,4 @@
-"""Promise 7: a reference to what is not stored, and the removal of what is still referred to."""
+"""Promise 7: a reference to a missing aggregate, and the removal of one that others refer to."""
 
 from __future__ import annotations
 
