@@ -1,1 +1,1 @@
-"""The house rules: who may import whom."""
+"""The house rules: which packages may import which."""

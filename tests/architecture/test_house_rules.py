@@ -18,7 +18,7 @@ def importing_all_of(room: str) -> str:
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Return which of the heavy libraries a fresh interpreter has loaded after a statement."""
+    """Return the heavy libraries that a fresh interpreter has loaded after a statement."""
     program = f"{statement}\nimport sys\nprint(*(name for name in {HEAVY} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
@@ -34,26 +34,29 @@ def loaded_by(statement: str) -> set[str]:
     ],
     ids=["domain", "service_layer", "fake", "application on the fake"],
 )
-def test_the_inner_layers_and_the_fake_load_no_database_library(statement: str) -> None:
-    """Proven in a fresh interpreter: not even indirectly."""
+def test_the_inner_layers_load_no_database_library(statement: str) -> None:
+    """The inner layers and the fake load no database library, not even indirectly, in a fresh interpreter."""
     assert set() == loaded_by(statement)
 
 
 def test_the_check_can_fail() -> None:
-    """Whoever imports the SQL adapter loads SQLAlchemy, and the check sees it."""
+    """The check can fail: importing the SQL adapter loads SQLAlchemy, and the check sees it."""
     assert "sqlalchemy" in loaded_by("import adapters.sql.unit_of_work")
 
 
-def test_an_application_whose_tables_are_up_to_date_starts_without_alembic(tmp_path: Path) -> None:
-    """Loading it takes long, and only migrations need it."""
+def test_a_start_without_migrations_loads_no_alembic(tmp_path: Path) -> None:
+    """An application whose tables are up to date starts without Alembic, which takes long to load."""
     url = f"sqlite:///{tmp_path}/app.db"
     upgrade = f"from entrypoints.bootstrap import open_schema\nwith open_schema('{url}') as schema: schema.upgrade()"
     start = f"from entrypoints.bootstrap import bootstrap; bootstrap('{url}').close()"
     assert [{"sqlalchemy", "alembic"}, {"sqlalchemy"}] == [loaded_by(upgrade), loaded_by(start)]
 
 
-def test_the_fake_works_before_and_after_the_classes_are_mapped() -> None:
-    """An object that was made before the mapping is refused by a database, with what to do about it."""
+def test_the_fake_works_before_and_after_mapping() -> None:
+    """The fake works before and after the classes are mapped. A database refuses an object made before the mapping.
+
+    The error says what to do.
+    """
     program = """
 from tempfile import TemporaryDirectory
 from attrs import define, field

@@ -1,4 +1,4 @@
-"""No two files of the program import each other, not even by way of others, nor for their types alone."""
+"""No two files of the program import each other, not even through others, nor only for their types."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def imports() -> dict[str, set[str]]:
 
 
 def test_no_file_imports_itself_by_way_of_others() -> None:
-    """Each can be read, and moved, after those that it needs."""
+    """No file imports itself by way of others. So each can be read, and moved, after those that it needs."""
     order = list(TopologicalSorter(imports()).static_order())
     assert order.index("domain.errors") < order.index("adapters.sql.unit_of_work")
 
 
 def test_the_check_of_circles_can_fail() -> None:
-    """One arrow back makes a circle, and the check sees it."""
+    """The check of circles can fail: one arrow back makes a circle, and the check sees it."""
     arrows = imports()
     arrows["domain.errors"] = arrows["domain.errors"] | {"adapters.sql.unit_of_work"}
     with pytest.raises(CycleError):

@@ -1,1 +1,1 @@
-"""Tests that hold the pages and samples against the program. Delete them with the pages that you do not keep."""
+"""Tests that compare the pages and samples with the program. Delete them with the pages that you do not keep."""

@@ -1,9 +1,9 @@
-"""Promises 1 and 8, and what lies beyond them: what units of work that overlap can see and do to each other.
+"""Promises 1 and 8, and what lies beyond them: what overlapping units of work can see and do to each other.
 
-Each function below runs one of the known anomalies of isolation; docs/promises.md has a table of what comes of them.
-(Their list is that of Hermitage, https://github.com/ept/hermitage; the names come from Adya, *Weak Consistency*, 1999,
-and Berenson et al., *A Critique of ANSI SQL Isolation Levels*, 1995.) What counts is what a caller of the units can
-see, and what is stored in the end. All run in one thread, so whoever would wait for another unit is refused.
+Each function below runs one of the known anomalies of isolation. docs/promises.md has a table of the outcomes. (Their
+list is that of Hermitage, https://github.com/ept/hermitage; the names come from Adya, *Weak Consistency*, 1999, and
+Berenson et al., *A Critique of ANSI SQL Isolation Levels*, 1995.) An outcome is what a caller of the units can see, and
+what is stored in the end. All run in one thread, so a unit that would wait for another one is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.storages import Storage, empty, fake_storage, sql_storage
 PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 HEADING = "## What each database allows"
 
-# The columns of the table: a storage, and the level that its URL asks for where it is not the default one.
+# The columns of the table: a storage, and the level that its URL asks for unless it is the default.
 LEVELS = {
     "fake": ("fake", ""),
     "SQLite": ("sqlite", ""),
@@ -48,23 +48,23 @@ LEVELS = {
 # How a URL asks for another level.
 OPTIONS = {"postgresql": "?options=", "mysql": "?init_command="}
 
-# Below what this project uses: dirty reads are allowed here.
+# Below the levels that this project uses: it allows dirty reads.
 UNCOMMITTED = {"MariaDB": ("mariadb", "READ UNCOMMITTED")}
 
-# What a connection calls the default level of its server. SQLite knows no other word for what it does in a transaction;
-# but units read outside of one until they write.
+# A connection's word for the default level of its server. SQLite knows no other word for its transactions. But units
+# read outside of a transaction until they write.
 DEFAULT_LEVELS = {"postgresql": "READ COMMITTED", "mysql": "READ COMMITTED", "sqlite": "SERIALIZABLE"}
 
 WAIT = 0.05
-"""Seconds that a writer waits: nobody else can end while it does."""
+"""Seconds that a writer waits: no other unit can end during that time."""
 
 
 class Oops(Exception):
-    """What a savepoint is left with."""
+    """The error with which a savepoint is left."""
 
 
 class Outcome(Enum):
-    """What comes of an anomaly, in the words of the table."""
+    """The outcome of an anomaly, in the words of the table."""
 
     HAPPENS = "yes"
     PREVENTED = "no"
@@ -74,9 +74,9 @@ class Outcome(Enum):
 
 @define(eq=False)
 class Caller:
-    """Who works in a unit, holds on to all that was read, and gives up when refused: the steps after that do nothing.
+    """A user of a unit, who keeps all read objects and gives up when refused: the steps after that do nothing.
 
-    A member's address says in what state it is: ``old@...`` at first.
+    A member's address holds its state: ``old@...`` at first.
     """
 
     uow: Shop
@@ -156,15 +156,15 @@ def callers(storage: Storage, number: int = 2) -> Iterator[list[Caller]]:
 def new_member(name: str) -> Member:
     """Return a member in the first state.
 
-    Neither name nor address has been used before: for one that was given up, even by a unit long gone, MariaDB may lock
-    the values beside it too.
+    Neither name nor address has been used before. For one that was given up, even by a unit long gone, MariaDB may also
+    lock the values beside it.
     """
     name = f"{name}-{secrets.token_hex(4)}"
     return Member.create(name, f"old@{name}.example.com")
 
 
 def stored_members(storage: Storage) -> tuple[Member, Member]:
-    """Store two members and return them; their units have ended."""
+    """Store two members and return them. Their units have ended."""
     ann, bob = new_member("ann"), new_member("bob")
     with storage.unit() as uow:
         uow.members.add_many([ann, bob])
@@ -183,20 +183,20 @@ def state_of(member: Member) -> str:
 
 
 def stored_states(storage: Storage) -> list[str]:
-    """Return what is stored in the end: the states of all members, in the order of their making."""
+    """Return what is stored in the end: the states of all members, in the order of creation."""
     with storage.unit(read_only=True) as uow:
         return [state_of(member) for member in uow.members.stream()]
 
 
 def outcome(happened: bool, *callers: Caller) -> Outcome:
-    """Return what came of an anomaly that was seen or not."""
+    """Return the outcome of an anomaly that was seen or not."""
     if happened:
         return Outcome.HAPPENS
     return Outcome.REFUSED if any(one.refused for one in callers) else Outcome.PREVENTED
 
 
 def dirty_write(storage: Storage) -> Outcome:
-    """Each of two units writes both members; in the end, one has the first's state and the other the second's."""
+    """Two units both write two members. In the end, one has the first's state and the other the second's."""
     ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "one")
@@ -220,7 +220,7 @@ def aborted_read(storage: Storage) -> Outcome:
 
 
 def intermediate_read(storage: Storage) -> Outcome:
-    """One unit reads what the other writes and then writes over."""
+    """One unit reads what the other writes and then overwrites."""
     ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "half")
@@ -232,7 +232,7 @@ def intermediate_read(storage: Storage) -> Outcome:
 
 
 def circular_flow(storage: Storage) -> Outcome:
-    """Each of two units reads what the other writes, so that neither can have been first."""
+    """Each of two units reads what the other writes, so neither can have been first."""
     ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         one.change(ann, "new")
@@ -244,7 +244,7 @@ def circular_flow(storage: Storage) -> Outcome:
 
 
 def vanishing_transaction(storage: Storage) -> Outcome:
-    """Two units write both members, one after the other; a third one sees the second's write, and then the first's."""
+    """Two units write both members, one after the other. A third one sees the second's write, and then the first's."""
     ann, bob = stored_members(storage)
     with callers(storage, 3) as (one, two, three):
         one.change(ann, "one")
@@ -259,7 +259,7 @@ def vanishing_transaction(storage: Storage) -> Outcome:
 
 
 def phantom(storage: Storage) -> Outcome:
-    """A query, asked twice, finds a member the second time who was not there the first time."""
+    """The same query finds a member the second time who was not there the first time."""
     stored_members(storage)
     with callers(storage) as (one, two):
         before = one.names()
@@ -271,7 +271,7 @@ def phantom(storage: Storage) -> Outcome:
 
 
 def phantom_in_a_write(storage: Storage) -> Outcome:
-    """A unit removes whoever holds an address; it has moved on to another member, who stays."""
+    """A unit removes the holder of an address. The address has moved on to another member, who stays."""
     ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         found = one.find(bob.email)
@@ -287,7 +287,7 @@ def phantom_in_a_write(storage: Storage) -> Outcome:
 
 
 def lost_update(storage: Storage) -> Outcome:
-    """Two units read a member, and each adds to its state what is then there alone."""
+    """Two units read a member, and each adds to the state that it has read."""
     ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         seen = one.read(ann) + two.read(ann)
@@ -326,7 +326,7 @@ def read_skew(storage: Storage) -> Outcome:
 
 
 def read_skew_in_queries(storage: Storage) -> Outcome:
-    """A unit asks for two addresses, and finds the same member by either."""
+    """A unit asks for two addresses and finds the same member by either."""
     ann, _ = stored_members(storage)
     with callers(storage) as (one, two):
         first = one.find(ann.email)
@@ -351,7 +351,7 @@ def read_skew_in_a_write(storage: Storage) -> Outcome:
 
 
 def write_skew(storage: Storage) -> Outcome:
-    """Each of two units changes one member because the other one is as it was; in the end, both are changed."""
+    """Each of two units changes one member because the other one is unchanged. In the end, both are changed."""
     ann, bob = stored_members(storage)
     with callers(storage) as (one, two):
         seen = one.read(ann, bob) + two.read(ann, bob)
@@ -363,7 +363,7 @@ def write_skew(storage: Storage) -> Outcome:
 
 
 def write_skew_by_a_query(storage: Storage) -> Outcome:
-    """Each of two units adds a member because a query for both of them found no one; in the end, both are there."""
+    """Each of two units adds a member because a query for both found none. In the end, both are there."""
     cid, dan = new_member("cid"), new_member("dan")
     with callers(storage) as (one, two):
         seen = one.find(cid.email, dan.email) + two.find(cid.email, dan.email)
@@ -374,7 +374,7 @@ def write_skew_by_a_query(storage: Storage) -> Outcome:
     return outcome(not seen and len(stored_states(storage)) == 2, one, two)
 
 
-# As the rows of the table begin.
+# The beginnings of the rows of the table.
 ANOMALIES: dict[str, Callable[[Storage], Outcome]] = {
     "dirty write (G0)": dirty_write,
     "aborted read (G1a)": aborted_read,
@@ -428,7 +428,7 @@ def new_storage(request: pytest.FixtureRequest, backend: str, level: str) -> Ite
 
 @contextmanager
 def engine_at(engine: Engine, level: str) -> Iterator[Engine]:
-    """Yield another engine on the same database, by whose URL its transactions have a level; and who never waits."""
+    """Yield another engine on the same database. Its URL sets the level of its transactions, and it never waits."""
     url = engine.url
     if level and url.get_backend_name() == "mysql":
         url = url.update_query_dict({"init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"})
@@ -448,7 +448,7 @@ def engine_at(engine: Engine, level: str) -> Iterator[Engine]:
 
 
 def _without_waiting(connection: DBAPIConnection, _: object) -> None:
-    # The engine takes whole seconds only, and leaves this alone when the URL has an init_command.
+    # The engine takes only whole seconds, and leaves this setting alone when the URL has an init_command.
     cursor = connection.cursor()
     cursor.execute("SET SESSION innodb_lock_wait_timeout = 0")
     cursor.close()
@@ -456,22 +456,20 @@ def _without_waiting(connection: DBAPIConnection, _: object) -> None:
 
 @pytest.mark.promise(1, 8)
 @pytest.mark.parametrize(("name", "backend", "level"), [(name, *LEVELS[name]) for name in LEVELS], ids=list(LEVELS))
-def test_each_anomaly_happens_where_the_page_says_so_and_nowhere_else(
-    name: str, new_storage: Callable[[], Storage]
-) -> None:
-    """A column of the table: what a caller of overlapping units can see, and what is stored in the end."""
+def test_each_anomaly_happens_as_the_page_says(name: str, new_storage: Callable[[], Storage]) -> None:
+    """Each anomaly happens where the page says so and nowhere else: one column of the table."""
     written = {anomaly: row[name] for anomaly, row in table().items()}
     assert written == outcomes(new_storage)
 
 
-def test_the_table_has_a_row_for_each_anomaly_and_a_column_for_each_level() -> None:
-    """And no other ones, so that none is only written down."""
+def test_the_table_has_every_anomaly_and_level() -> None:
+    """The table has a row for each anomaly and a column for each level, and no others."""
     assert list(ANOMALIES) == list(table())
     assert [list(LEVELS)] * len(ANOMALIES) == [list(row) for row in table().values()]
 
 
-def test_the_fake_allows_what_postgresql_and_mariadb_allow_by_default() -> None:
-    """No more and no less, as the page says below its table."""
+def test_the_fake_allows_what_servers_allow() -> None:
+    """The fake allows what PostgreSQL and MariaDB allow by default, as the page says below its table."""
     fake, *servers = ([row[name] for row in table().values()] for name in ("fake", "PostgreSQL", "MariaDB"))
     assert [fake, fake] == servers
 
@@ -481,10 +479,8 @@ def test_the_fake_allows_what_postgresql_and_mariadb_allow_by_default() -> None:
     [("postgres", "SELECT current_setting('lock_timeout')"), ("mariadb", "SELECT @@innodb_lock_wait_timeout")],
     ids=["postgres", "mariadb"],
 )
-def test_the_options_on_the_page_ask_for_serializable_and_limit_the_waiting(
-    request: pytest.FixtureRequest, backend: str, limit: str
-) -> None:
-    """As they stand there, behind a URL; the limit is ten seconds in either."""
+def test_the_options_ask_for_serializable(request: pytest.FixtureRequest, backend: str, limit: str) -> None:
+    """The options on the page, behind a URL, ask for serializable and limit the waiting to ten seconds."""
     server: Engine = request.getfixturevalue(f"{backend}_engine")
     kind = server.url.get_backend_name()
     [options] = [one for one in re.findall(r"`(\?.+?)`", section()) if one.startswith(OPTIONS[kind])]
@@ -500,8 +496,11 @@ def test_the_options_on_the_page_ask_for_serializable_and_limit_the_waiting(
 
 @pytest.mark.promise(1)
 @pytest.mark.parametrize(("backend", "level"), UNCOMMITTED.values(), ids=list(UNCOMMITTED))
-def test_dirty_reads_are_seen_where_the_level_allows_them(new_storage: Callable[[], Storage]) -> None:
-    """READ UNCOMMITTED is below what any unit gets: that the table says no to these is no blindness of the checks."""
+def test_dirty_reads_are_seen(new_storage: Callable[[], Storage]) -> None:
+    """Dirty reads are seen where the level allows them. So the checks are not blind where the table says no.
+
+    READ UNCOMMITTED is below the level of any unit.
+    """
     dirty = [
         "aborted read (G1a)",
         "intermediate read (G1b)",
@@ -513,7 +512,7 @@ def test_dirty_reads_are_seen_where_the_level_allows_them(new_storage: Callable[
 
 
 class CarelessWriter(Writer):
-    """A writer that does all that it must not: it writes for all to see, without locks, versions or a way back."""
+    """A writer that does all that it must not: its writes are visible to all, without locks, versions or undo."""
 
     def __init__(self, database: FakeDatabase) -> None:
         super().__init__(Rows(database))
@@ -533,7 +532,7 @@ class CarelessWriter(Writer):
 
 
 class CarelessUnit(FakeShop):
-    """A unit with such a writer."""
+    """A unit with a careless writer."""
 
     def __init__(self, database: FakeDatabase, *, read_only: bool = False) -> None:
         super().__init__(database, read_only=read_only)
@@ -541,8 +540,8 @@ class CarelessUnit(FakeShop):
 
 
 @pytest.mark.promise(1, 8)
-def test_each_anomaly_is_seen_where_nothing_prevents_it() -> None:
-    """The checks can fail: a careless unit is caught at all of them; but that it keeps its objects, hides one."""
+def test_a_careless_unit_has_each_anomaly() -> None:
+    """The checks can fail: a careless unit has each anomaly, except one that its kept objects hide."""
 
     def careless() -> Storage:
         database = FakeDatabase()
@@ -558,7 +557,7 @@ def meets_another_row(one: Caller, two: Caller, ann: Member, bob: Member) -> Non
 
 
 def meets_the_holder_of_a_lost_value(one: Caller, two: Caller, ann: Member, bob: Member) -> None:
-    """One unit has lost a name in a savepoint, and the other one removes who holds it."""
+    """One unit has lost a name in a savepoint, and the other one removes its holder."""
     one.read(bob)
     with pytest.raises(NameTaken), one.uow.savepoint():
         one.uow.members.add(Member.create(ann.name, "other@example.com"))
@@ -588,10 +587,13 @@ MEETINGS = (meets_another_row, meets_the_holder_of_a_lost_value, meets_what_a_sa
     ],
     ids=["fake", "sqlite", "postgres", "mariadb"],
 )
-def test_some_databases_let_a_writer_wait_for_more_than_an_open_unit_has_written(
+def test_some_databases_make_a_writer_wait_for_more(
     new_storage: Callable[[], Storage], waiting: tuple[object, ...]
 ) -> None:
-    """Not so PostgreSQL and the fake: there, writers meet only at what each of them writes and keeps."""
+    """Some databases make a writer wait for more than an open unit has written.
+
+    On PostgreSQL and the fake, writers meet only at what each of them writes and keeps.
+    """
     met = []
     for meeting in MEETINGS:
         storage = new_storage()

@@ -28,7 +28,7 @@ _RELEVANT = "teams or architecture or migration or declare"
 
 
 def steps() -> list[tuple[Path, Block]]:
-    """Return the path and the block of each step; fails for code that no step introduces."""
+    """Return the path and the block of each step. Fails for code that no step introduces."""
     found = []
     for block in blocks(PAGE):
         if block.language != _SHELL:
@@ -50,7 +50,7 @@ def commands() -> list[str]:
 
 
 def follow(project: Path) -> None:
-    """Make each step; one that was made before, because somebody follows the page in earnest, is left as it is."""
+    """Make each step. Skip a step that was made before, when a reader has followed the page in earnest."""
     for path, block in steps():
         target = project / path
         if block.language == "diff":
@@ -61,7 +61,7 @@ def follow(project: Path) -> None:
 
 
 def patched(text: str, diff: str, path: Path) -> str:
-    """Return a file's text with the changes of a diff, whose parts begin with ``@@`` and a word about the place."""
+    """Return a file's text with the changes of a diff. Its parts begin with ``@@`` and a word about the place."""
     for part in re.split(r"^@@.*\n", diff, flags=re.MULTILINE)[1:]:
         lines = part.splitlines(keepends=True)
         old = "".join(line[1:] for line in lines if not line.startswith("+"))
@@ -75,7 +75,7 @@ def patched(text: str, diff: str, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, with the page followed, and with this environment as its ``.venv``."""
+    """A copy of the project in which the page was followed, with this environment as its ``.venv``."""
     copy = tmp_path_factory.mktemp("extended")
     for folder in (*LAYERS, "docs", "tests"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -86,7 +86,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(project: Path, *command: str, **environment: str) -> str:
-    """Run a command in the copy and return its output; fails with that output."""
+    """Run a command in the copy and return its output. Fails with that output."""
     unwanted = ("COV", "DATABASE_", "PYTEST_")  # the coverage of the copy is not that of the project
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     # The copy comes before the environment's own packages, so before the project if that is installed there.
@@ -98,8 +98,11 @@ def run(project: Path, *command: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_an_aggregate_is_a_file_in_each_layer_and_two_lines_in_each_unit_of_work() -> None:
-    """As the page says: nothing else has to change, but the list of what is tested, and the commands if one is due."""
+def test_an_aggregate_needs_a_file_in_each_layer() -> None:
+    """An aggregate is a file in each layer and two lines in each unit of work, as the page says.
+
+    Only the list of tested aggregates and the commands may change too.
+    """
     added = [path for path in new_files() if not path.startswith("tests/")]
     changed = {
         str(path): re.findall(r"^[+-]", block.text, re.MULTILINE) for path, block in steps() if block.language == "diff"
@@ -118,14 +121,14 @@ def test_an_aggregate_is_a_file_in_each_layer_and_two_lines_in_each_unit_of_work
 
 
 def test_following_the_page_again_changes_nothing(project: Path) -> None:
-    """So this test goes on passing in a project where somebody has followed it."""
+    """Following the page again changes nothing, so this test passes in a project that has followed it."""
     before = {path: path.read_text() for path in project.rglob("*.py")}
     follow(project)
     assert before == {path: path.read_text() for path in project.rglob("*.py")}
 
 
-def test_files_and_tests_that_the_page_mentions_exist(project: Path) -> None:
-    """In the project as it is after the last step."""
+def test_files_and_tests_of_the_page_exist(project: Path) -> None:
+    """Files and tests that the page mentions exist after the last step."""
     mentioned = set(re.findall(r"`([\w/]+/[\w/.]+|test_\w+)`", PAGE.read_text()))
     tests = "".join(path.read_text() for path in project.glob("tests/*/test_*.py"))
     assert mentioned
@@ -137,7 +140,7 @@ def test_files_and_tests_that_the_page_mentions_exist(project: Path) -> None:
 
 
 def test_what_is_tried_here_is_the_copy(project: Path) -> None:
-    """And not the project that the environment may have installed."""
+    """The copy is tried here, not the project that the environment may have installed."""
     program = f"import tests, {', '.join(LAYERS)}; print(*(one.__path__[0] for one in (tests, {', '.join(LAYERS)})))"
     for options in ((), ("-P",)):  # with and without the current folder, as `python -m pytest` and `pytest` do
         found = run(project, sys.executable, *options, "-c", program).split()
@@ -145,13 +148,14 @@ def test_what_is_tried_here_is_the_copy(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page_succeeds_and_its_tests_reach_every_line_of_its_files(project: Path) -> None:
-    """The new tests, the arrows between the layers, and that migrations, tables and fake agree."""
-    # Without the project's settings of coverage, and of the new files alone: measuring all would take minutes.
+def test_every_command_of_the_page_succeeds(project: Path) -> None:
+    """Every command of the page succeeds, and its tests reach every line of its files.
+
+    They check the new tests, the arrows between the layers, and that migrations, tables and fake agree.
+    """
+    # Without the project's coverage settings, and only for the new files: measuring all would take minutes.
     settings = project / "coverage.ini"
-    measured = [
-        name for name in new_files() if "migrations" not in name
-    ]  # whose tests take them back in another folder
+    measured = [name for name in new_files() if "migrations" not in name]  # their tests undo them in another folder
     settings.write_text("[run]\nbranch = true\ninclude =\n" + "".join(f"    {name}\n" for name in measured))
     measuring = (f"--cov-config={settings}", "--cov", "--cov-append", "--cov-report=")
     for command in commands():
@@ -160,7 +164,7 @@ def test_every_command_of_the_page_succeeds_and_its_tests_reach_every_line_of_it
 
 
 def test_the_new_files_are_in_good_style(project: Path) -> None:
-    """By the project's own rules, without a change by hand."""
+    """The new files are in the project's style without a change by hand."""
     files = [str(path) for path, _ in steps()]
     run(project, ".venv/bin/ruff", "check", *files)
     run(project, ".venv/bin/ruff", "format", "--check", *files)
@@ -168,5 +172,5 @@ def test_the_new_files_are_in_good_style(project: Path) -> None:
 
 @pytest.mark.slow
 def test_the_new_files_are_typed(project: Path) -> None:
-    """As strictly as all others."""
+    """The new files are typed as strictly as all others."""
     run(project, ".venv/bin/mypy", *(str(path) for path, _ in steps()))

@@ -19,13 +19,13 @@ def sections(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_sections(page: Path) -> None:
-    """Those inside of the project; the others are not asked."""
+    """Links lead to existing files and sections inside of the project. Other links are not checked."""
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         path, _, section = link.partition("#")
         target = page.parent / path if path else page
         is_of_proof = path.removeprefix("../").partition("/")[0] == "proof" and not (ROOT / "proof").exists()
-        if "://" in link or is_of_proof:  # the proof can go
+        if "://" in link or is_of_proof:  # an owner may delete the proof
             continue
         if not (target.exists() and (not section or section in sections(target))):
             broken.append(link)

@@ -1,4 +1,4 @@
-"""docs/migrations.md does what it says: its commands are run, and its situations are those of the program."""
+"""docs/migrations.md does what it says: its commands run, and its situations are those of the program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "migrations.md"
 
 
 def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
-    """One after the other, in an empty folder; the revision that is noted may be another one in your project."""
+    """The commands of the page work in order in an empty folder. Your project may have another revision."""
     first = known_revisions()[0]
     outputs = [run(block.text.replace("0001", first), tmp_path) for block in blocks(PAGE)]
     assert "new: the database has no tables of this program yet" in outputs[0]
@@ -24,5 +24,5 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_each_situation() -> None:
-    """By the names that the status prints."""
+    """The page lists each situation by the name that the status prints."""
     assert list(get_args(Kind)) == re.findall(r"^\| `([a-z ]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -38,7 +38,7 @@ REPOSITORIES = {
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    """The Python blocks, one after the other; their tables are in other metadata, since no migration makes them."""
+    """The Python blocks in order. Their tables are in separate metadata, since no migration makes them."""
     module = ModuleType("modelling_page")
     metadata = MetaData(naming_convention=adapters.sql.mapping.metadata.naming_convention)
     with pytest.MonkeyPatch.context() as patch:
@@ -86,20 +86,20 @@ def arguments_of(test: Any) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", TESTS)
 def test_the_tests_of_the_page_pass(program: ModuleType, page_storage: Storage, name: str) -> None:
-    """On every storage, with each parameter."""
+    """The tests of the page pass on every storage with each parameter."""
     for arguments in arguments_of(getattr(program, name)):
         getattr(program, name)(page_storage, *arguments)
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_what_the_page_refuses_is_refused(program: ModuleType, name: str) -> None:
-    """With the message of the page."""
+    """The mappings that the page refuses are refused with its messages."""
     for arguments in arguments_of(getattr(program, name)):
         getattr(program, name)(*arguments)
 
 
-def test_the_table_of_unique_values_is_that_of_the_example() -> None:
-    """Each cell with code is a line of the program."""
+def test_the_table_of_unique_values_is_real_code() -> None:
+    """The table of unique values is that of the example: each cell with code is a line of the program."""
     code = "".join(block.text for block in blocks(PAGE))
     cells = re.findall(r"`((?:Unique|UniqueConstraint|unique_where)\([^`]+\))` \|", TEXT)
     assert len(cells) == 10
@@ -107,7 +107,7 @@ def test_the_table_of_unique_values_is_that_of_the_example() -> None:
 
 
 def test_the_data_migration_of_the_page_runs(program: ModuleType, page_storage: Storage) -> None:
-    """On every database: it changes the data, and raises the versions of what it changes."""
+    """The data migration of the page runs on every database. It changes data and raises their versions."""
     home = program.new_workspace(page_storage.unit()).id
     given = [program.Project(workspace_id=home, number=number, name=name) for number, name in enumerate([" a ", "b"])]
     program.store(page_storage.unit(), *given)
@@ -122,8 +122,8 @@ def test_the_data_migration_of_the_page_runs(program: ModuleType, page_storage: 
     assert [("a", 2), ("b", 1)] == found
 
 
-def test_the_marker_has_the_name_that_the_page_says(program: ModuleType, page_storage: Storage) -> None:
-    """In the tables that are made."""
+def test_the_marker_has_the_name_on_the_page(program: ModuleType, page_storage: Storage) -> None:
+    """The marker has the name that the page says in the tables that are made."""
     assert "name_is_unique" in program.projects.c
     with page_storage.unit() as uow:
         if isinstance(uow, SqlUnitOfWork):

@@ -31,14 +31,17 @@ def listed() -> dict[int, set[str]]:
     return {int(number): set(re.findall(r"\]\(\.\./([^)]+)\)", files)) for number, files in rows}
 
 
-def test_every_promise_has_a_test_and_every_test_names_a_promise_of_the_page() -> None:
-    """None is only written down, and none only tested."""
+def test_promises_and_tests_name_each_other() -> None:
+    """Every promise has a test, and every test names a promise of the page."""
     assert promised() == list(range(1, 17))
     assert set(promised()) == proven().keys()
 
 
-def test_the_page_names_a_file_for_each_promise_that_has_such_tests() -> None:
-    """Files that are named have tests with that mark; others may have some too."""
+def test_the_page_names_files_with_tests() -> None:
+    """The page names a file for each promise that has such tests. The named files have tests with that mark.
+
+    Other files may have some as well.
+    """
     tests = proven()
     assert promised() == sorted(listed())
     assert {} == {

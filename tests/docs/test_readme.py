@@ -20,14 +20,14 @@ BLOCKS = blocks(ROOT / "README.md")
 
 
 def blocks_with(text: str) -> list[Block]:
-    """Return the blocks that hold a text; there must be one at least."""
+    """Return the blocks that hold a text. There must be at least one."""
     found = [block for block in BLOCKS if text in block.text]
     assert found, f"README.md has no block with {text!r} any more"
     return found
 
 
 def run(commands: str, folder: Path, **environment: str) -> str:
-    """Run the commands of a block in a folder, as a shell would that stops at the first error; return their output."""
+    """Run the commands of a block in a folder, like a shell that stops at the first error. Return their output."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands.replace(".venv/bin/", f"{Path(sys.executable).parent}/")],
         cwd=folder,
@@ -40,8 +40,11 @@ def run(commands: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_every_block_is_run_by_one_of_the_tests_below() -> None:
-    """None is left over: Python, the command line, servers, make, the way without make, and one picture."""
+def test_every_block_is_run() -> None:
+    """Every block is run by a test below: Python, the command line, servers, make, and the way without make.
+
+    One block is a picture.
+    """
     run_here = [block for text in (".venv/bin/app", "make demo") for block in blocks_with(text)]
     run_here += [block for block in BLOCKS if block.language == "python"]
     pictures = [block for block in BLOCKS if block.language == "text"]
@@ -49,10 +52,10 @@ def test_every_block_is_run_by_one_of_the_tests_below() -> None:
     assert sorted(block.line for block in BLOCKS) == sorted(block.line for block in [*run_here, *pictures])
 
 
-def test_the_use_case_its_test_and_the_bootstrap_example_work(
+def test_the_python_blocks_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The Python blocks, one after the other, as parts of one program."""
+    """The use case, its test and the bootstrap example work in order, as parts of one program."""
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'readme.db'}")
     program: dict[str, Any] = {}
     tests = []
@@ -67,7 +70,7 @@ def test_the_use_case_its_test_and_the_bootstrap_example_work(
 
 
 def test_the_use_case_works_on_every_storage(uow: UnitOfWork) -> None:
-    """What its test has shown on the fake holds on the databases."""
+    """The use case works on every storage, as its test has shown on the fake."""
     [use_case] = blocks_with("def merge_users")
     program: dict[str, Any] = {}
     exec(use_case.text, program)  # noqa: S102  # likewise
@@ -78,7 +81,7 @@ def test_the_use_case_works_on_every_storage(uow: UnitOfWork) -> None:
 
 
 def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
-    """In an empty folder, without any setting."""
+    """The commands work on SQLite in an empty folder without any setting."""
     [block] = blocks_with("export-users")
     output = run(block.text, tmp_path)
     assert "ann@example.org" in output
@@ -91,7 +94,7 @@ def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
 
 
 def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
-    """The first lines: the sum of the import, and the head of the list."""
+    """The demo prints the first lines that the page shows: the sum of the import, and the head of the list."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     commands = """
         .venv/bin/app import-users samples/people.csv --rejects demo.rejects.csv 2>&1 || test $? -eq 1
@@ -106,10 +109,8 @@ def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("database", ["postgres_database", "mariadb_database"])
-def test_the_same_commands_work_on_a_server_by_changing_the_url_alone(
-    tmp_path: Path, database: str, request: pytest.FixtureRequest
-) -> None:
-    """The URL of the README is replaced by that of a real server."""
+def test_the_commands_work_on_a_server(tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
+    """The same commands work on a server by changing only the URL: a real one replaces that of the README."""
     [block] = blocks_with("app db upgrade")
     url, real = "postgresql://username:password@localhost/database", request.getfixturevalue(database)
     assert url in block.text
@@ -121,7 +122,7 @@ def test_the_same_commands_work_on_a_server_by_changing_the_url_alone(
 
 @pytest.fixture
 def clean_copy(tmp_path: Path) -> Path:
-    """The project's own files, in a folder where nobody has worked."""
+    """The project's own files in a new folder."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         target = tmp_path / "project" / name
@@ -132,7 +133,7 @@ def clean_copy(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_demo_works_in_a_clean_copy(clean_copy: Path) -> None:
-    """It makes its environment, imports the sample, and shows the listing, one user and the rejects."""
+    """The demo works in a clean copy: environment, import of the sample, listing, one user and the rejects."""
     [block] = blocks_with("make demo")
     demo, test = (line.partition("#")[0].strip() for line in block.text.splitlines())
     assert (demo, test) == ("make demo", "make test")
@@ -142,8 +143,8 @@ def test_the_demo_works_in_a_clean_copy(clean_copy: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_way_without_make_works_in_a_clean_copy(clean_copy: Path) -> None:
-    """Line by line; only the last one, which is this suite itself, just looks at the tests it would run."""
+def test_the_way_without_make_works(clean_copy: Path) -> None:
+    """The way without make works line by line in a clean copy. The last line, this suite, only collects its tests."""
     [block] = blocks_with("python3 -m venv")
     commands = block.text.splitlines()
     assert commands[-1] == ".venv/bin/pytest"

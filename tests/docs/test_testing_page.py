@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
-    """The Python blocks, one after the other."""
+    """The Python blocks in order."""
     module = ModuleType("testing_page")
     for block in blocks(PAGE):
         assert block.language == "python", f"line {block.line}"
@@ -25,7 +25,7 @@ def program() -> ModuleType:
 
 
 def test_the_tests_of_the_page_pass(program: ModuleType) -> None:
-    """Each of them, with each parameter; what they ask of a storage is shown by the next test."""
+    """The tests of the page pass with each parameter. The next test shows their needs of a storage."""
     names = [name for name in vars(program) if name.startswith("test_") and not name.endswith("_everywhere")]
     assert len(names) == 6
     for name in names:
@@ -35,13 +35,13 @@ def test_the_tests_of_the_page_pass(program: ModuleType) -> None:
             test(**arguments)
 
 
-def test_the_test_for_every_storage_passes_on_every_storage(program: ModuleType, storage: Storage) -> None:
-    """The one that takes the fixture."""
+def test_the_storage_test_passes_everywhere(program: ModuleType, storage: Storage) -> None:
+    """The test of the page that takes the fixture passes on every storage."""
     program.test_the_newcomer_gets_the_name_everywhere(storage)
 
 
-def test_the_sample_of_the_page_is_that_of_the_suite(program: ModuleType) -> None:
-    """Made from it, changed by it, and read back by it, users are the same."""
+def test_the_sample_is_that_of_the_suite(program: ModuleType) -> None:
+    """The sample of the page is that of the suite: both make, change and read back the same users."""
     for sample in (program.USERS, USERS):
         user = sample.make("ann")
         assert sample.rename is not None

@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 
 @pytest.mark.promise(2)
 def test_the_examples_of_the_page_work(storage: Storage) -> None:
-    """On every storage."""
+    """The examples of the page work on every storage."""
     uow = storage.unit()
     create_user("ann", "ann@example.com", uow)
     program: dict[str, Any] = {"uow": uow, "unit_of_work": storage.unit}
@@ -33,8 +33,8 @@ def test_the_examples_of_the_page_work(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_the_example_of_an_unknown_outcome_stores_one_user(stored: bool) -> None:
-    """Whichever of the two has happened."""
+def test_the_unknown_outcome_stores_one_user(stored: bool) -> None:
+    """The example of an unknown outcome stores one user, whichever of the two outcomes has happened."""
     database = FakeDatabase()
     uow = FakeUnitOfWork(database)
     database.fail("commit", CommitOutcomeUnknown("lost while committing"), stored=stored)
