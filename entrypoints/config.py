@@ -63,7 +63,7 @@ def _seconds(value: str | float) -> float:
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:
-    value = environment.get(name) or "0"
+    value = (environment.get(name) or "0").strip()
     if value not in ("0", "1"):
         raise ConfigurationError(f"{name} is {shown(value)}: set it to 1 or 0")
     return value == "1"

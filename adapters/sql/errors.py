@@ -54,7 +54,8 @@ _UNAVAILABLE = ("08", _LACKING, "57P")
 # The errors of a server that was the primary and no longer is. Nothing is stored. SQLSTATE read_only_sql_transaction,
 # ER_READ_ONLY_MODE, and ER_OPTION_PREVENTS_STATEMENT, whose message names the option.
 _READ_ONLY = "25006"
-_MYSQL_READ_ONLY = 1836
+_NOT_SUPPORTED = "0A000"
+_MYSQL_READ_ONLY = {1792, 1836}
 _MYSQL_OPTION = 1290
 _SQLITE_FULL = 13
 _SQLITE_CANNOT_OPEN = 14
@@ -116,8 +117,9 @@ def _translated(error: DBAPIError, engine: Engine) -> Exception:
 def _is_read_only_server(error: BaseException | None) -> bool:
     """Return whether the whole server refuses to write, as a former primary does."""
     number, state = mysql_code(error), getattr(error, "pgcode", None)
+    is_standby = state == _NOT_SUPPORTED and "hot standby" in str(error)
     is_option = number == _MYSQL_OPTION and re.search("read[-_]only", str(error)) is not None
-    return state == _READ_ONLY or number == _MYSQL_READ_ONLY or is_option
+    return state == _READ_ONLY or number in _MYSQL_READ_ONLY or is_option or is_standby
 
 
 def give_up_read_only_server(context: ExceptionContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from configparser import Error as ConfigParserError
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Timer
@@ -13,13 +14,13 @@ from adapters.sql.options import existing_file, truth, whole_number
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sqlalchemy import URL
 
 
 def _all_characters(text: str) -> str:
-    if text != "utf8mb4":
+    if text.lower() != "utf8mb4":
         raise ValueError("is utf8mb4, the one that holds every character")
     return text
 
@@ -70,9 +71,23 @@ def options_of(url: URL) -> dict[str, Any]:
             raise ConfigurationError(f"DATABASE_URL has the option {name}, which is not known here: {write}")
     values = {name: _value(name, str(text), known[name]) for name, text in url.query.items()}
     tls = {named: values.pop(name) for name, (named, _) in _TLS.items() if name in values}
-    if tls and values.get("ssl_disabled"):
-        raise ConfigurationError("DATABASE_URL has ssl_disabled beside other options of TLS: write one or the other")
+    _check_tls(url, tls, is_disabled=values.get("ssl_disabled", False))
+    if tls.get("verify_mode") is False:
+        tls["check_hostname"] = False  # nothing says whose name it is
     return values | ({"ssl": tls} if tls else {})
+
+
+def _check_tls(url: URL, tls: Mapping[str, Any], *, is_disabled: bool) -> None:
+    """Refuse options that the driver would pass over without a word."""
+    if tls and is_disabled:
+        raise ConfigurationError("DATABASE_URL has ssl_disabled beside other options of TLS: write one or the other")
+    if {"ssl_verify_identity", "ssl_check_hostname"} <= url.query.keys():
+        raise ConfigurationError("DATABASE_URL has ssl_verify_identity and ssl_check_hostname, which are one")
+    verified = tls.get("verify_mode"), tls.get("check_hostname")
+    if True in verified and not tls.keys() & {"ca", "capath"}:
+        raise ConfigurationError("DATABASE_URL has a server verified against nothing: write ssl_ca=/path/of/ca.pem too")
+    if verified == (False, True):
+        raise ConfigurationError("DATABASE_URL verifies the name of a server, but not its certificate: do both")
 
 
 def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:
@@ -97,7 +112,7 @@ def driver_of(url: URL) -> Any:
 
 
 def _connect(driver: Any, **arguments: Any) -> Any:
-    connection = driver.connect(**arguments, defer_connect=True)
+    connection = _unconnected(driver, arguments)
     if connection.unix_socket:  # to the same machine
         connection.connect()
     else:
@@ -105,10 +120,23 @@ def _connect(driver: Any, **arguments: Any) -> Any:
     return connection
 
 
+def _unconnected(driver: Any, arguments: dict[str, Any]) -> Any:
+    """Return a connection that is still to be made: so any error is one of the options, and of the files they name."""
+    try:
+        return driver.connect(**arguments, defer_connect=True)
+    except ConfigParserError:  # it would show the line, which may have a password
+        reason = "the file of read_default_file has lines that are no options, or none below [client]"
+    except Exception as error:  # noqa: BLE001  # of OpenSSL, of the system, and of the driver
+        reason = f"{type(error).__name__}: {error}"
+    raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {reason}")
+
+
 def _connect_in_time(connection: Any, driver: Any) -> None:
     try:
         with _reached(connection) as ours, _time_limit(ours, connection.connect_timeout):
             connection.connect(ours.dup())  # a copy, so ours still ends the connection when the driver encrypts it
+    except UnicodeError as error:
+        raise ConfigurationError(f"DATABASE_URL has a host that cannot be one: {connection.host}") from error
     except OSError as error:
         message = f"Can't connect to MySQL server on {connection.host!r} ({error})"
         raise driver.OperationalError(_CANNOT_CONNECT, message) from error

@@ -7,6 +7,7 @@ the start of a connection. Each transaction then sets them at its beginning, for
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from functools import partial
 from types import SimpleNamespace
@@ -30,8 +31,12 @@ _ISOLATION = "default_transaction_isolation"
 # The messages of libpq and the server about values that neither can use. They come first and without a SQLSTATE.
 _WRONG = re.compile(
     r"(?:.*: )?(?:FATAL:\s+)?((?:invalid [^\n]*(?:value|port number)|root certificate file|certificate|private key"
-    r"|unrecognized configuration parameter|parameter \")[^\n]*)"
+    r"|unrecognized configuration parameter|parameter \"|definition of service|could not parse network address"
+    r"|invalid command-line argument|option requires an argument|[^\n]*requires a value)[^\n]*)"
 )
+
+# Proves that options have arrived: another client may have left the values that are asked for on a pooled connection.
+_MARK, _TOKEN = "plumbline.options", secrets.token_hex(8)
 
 LOCAL = "local"
 """The key in a connection's ``info`` that holds what each transaction has to set, by name."""
@@ -54,9 +59,9 @@ class Settings:
     @classmethod
     def of(cls, options: str, **ours: str) -> Settings:
         """Return our settings and those of the URL's own ``options``, which have precedence."""
-        words = {word: _SETTING.fullmatch(word) for word in shlex.split(options.replace("-c ", "-c"))}
+        words = {word: _SETTING.fullmatch(word) for word in shlex.split(re.sub(r"-c\s+", "-c", options))}
         theirs = {match[1].replace("-", "_").lower(): match[2] for match in words.values() if match}
-        text = " ".join(f"-c {name}={value}" for name, value in ours.items())
+        text = " ".join(f"-c {name}={value}" for name, value in {**ours, _MARK: _TOKEN}.items())
         others = " ".join(word for word, match in words.items() if not match)
         return cls({**ours, **theirs}, f"{text} {options}".strip(), others)
 
@@ -67,50 +72,51 @@ class Settings:
         driver = url.get_dialect().import_dbapi()
         return SimpleNamespace(**{**vars(driver), "connect": partial(self._connect, driver)})
 
-    def _connect(self, driver: Any, **arguments: Any) -> Any:
+    def _connect(self, driver: Any, *dsn: str, **arguments: Any) -> Any:
         if self.refused:
             arguments.pop("options", None)
         try:
-            return driver.connect(**arguments)
+            return driver.connect(*dsn, **arguments)
         except driver.OperationalError as error:
             if wrong := _WRONG.match(str(error)):
                 raise ConfigurationError(f"DATABASE_URL has an option that cannot be used: {wrong[1]}") from error
             if "unsupported startup parameter" not in str(error) or self.refused:
                 raise
         self.refused = True
-        return self._connect(driver, **arguments)
+        return self._connect(driver, *dsn, **arguments)
 
     def prepare(self, connection: Any, record: Any) -> str:
         """Check that the settings have arrived, or let each transaction set them. Return the isolation level.
 
         Raises :class:`~domain.errors.ConfigurationError` for a setting that cannot be made.
         """
-        from psycopg2.errors import CantChangeRuntimeParam, InvalidParameterValue, UndefinedObject
+        from psycopg2.errors import ActiveSqlTransaction, CantChangeRuntimeParam, InvalidParameterValue, UndefinedObject
 
-        pairs = ", ".join(["current_setting(%s, true), set_config(%s, %s, true)"] * len(self.asked))
-        values = [one for name, value in self.asked.items() for one in (name, name, value)]
+        marks = ", ".join(["set_config(%s, %s, true)"] * len(self.asked))  # refuses what cannot be set
+        values = [one for pair in self.asked.items() for one in pair]
         with connection.cursor() as cursor:
             try:
-                cursor.execute(f"SELECT current_setting(%s), {pairs}", [_ISOLATION, *values])
-            except (UndefinedObject, InvalidParameterValue, CantChangeRuntimeParam) as error:
+                cursor.execute(
+                    f"SELECT current_setting(%s), current_setting(%s, true), {marks}", [_ISOLATION, _MARK, *values]
+                )
+            except (UndefinedObject, InvalidParameterValue, CantChangeRuntimeParam, ActiveSqlTransaction) as error:
                 raise ConfigurationError(f"DATABASE_URL asks for options that cannot be set: {error}") from error
-            isolation, *found = cursor.fetchone()
+            isolation, token, *_ = cursor.fetchone()
         connection.rollback()  # the driver has begun a transaction for that query
-        if found[::2] != found[1::2] or (self.others and self.refused):
-            record.info[LOCAL] = self._local(connection)
+        if token != _TOKEN:
+            record.info[LOCAL] = self._local(connection, isolation)
         return str(isolation)
 
-    def _local(self, connection: Any) -> dict[str, str]:
+    def _local(self, connection: Any, isolation: str) -> dict[str, str]:
         """Return what each transaction has to set. The driver sends its isolation level when it begins."""
         local = {name: value for name, value in self.asked.items() if name != _ISOLATION}
-        fixed = [name for name in local if name.startswith("default_transaction_")]
+        fixed = [name for name in local if name.startswith(("default_transaction_", "transaction_"))]
         if self.others or fixed:
             raise ConfigurationError(
                 f"DATABASE_URL asks for options={self.others or fixed[0]}, which the pooler before the server does not"
                 " pass on: set it there, or by ALTER ROLE"
             )
-        if _ISOLATION in self.asked:
-            connection.set_session(isolation_level=self.asked[_ISOLATION])
+        connection.set_session(isolation_level=self.asked.get(_ISOLATION, isolation))
         return local
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
@@ -18,7 +19,9 @@ REPEATABLE = ("host", "port")
 """The options that may come more than once, for the members of a cluster."""
 
 # The options that name a file.
-_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "sslcrldir", "passfile")
+
+_MEMBER = re.compile(r"(?:\[([^\]]+)\]|([^:/\[\]]+))(?::(\d*))?")  # [::1]:5432, or host:5432
 
 _ADVICE = {
     "ssl": "write sslmode=require",
@@ -39,7 +42,7 @@ def check_options(url: URL) -> None:
         except ProgrammingError:
             known = False
         else:
-            known = name != "ssl"  # the driver takes it in a URL alone
+            known = name not in ("ssl", "replication")  # the one is for a URL alone, the other speaks no SQL
         if not known:
             write = _ADVICE.get(name, "leave it out")
             raise ConfigurationError(f"DATABASE_URL has the option {name}, which PostgreSQL does not know: {write}")
@@ -65,7 +68,7 @@ def postgres_url(text: str) -> URL:
 
     scheme, _, rest = text.partition("://")
     address, _, query = rest.partition("?")
-    url = make_url(f"{scheme}://?{query}")
+    url = make_url(f"{scheme}://?{query.replace('+', '%2B')}")  # which libpq takes for no blank
     try:
         known = parse_dsn(f"postgresql://{address}")
     except ProgrammingError:
@@ -84,11 +87,15 @@ def postgres_url(text: str) -> URL:
 
 def _members(known: Mapping[str, str], query: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the hosts and ports from the options, or else from the address. One port may stand for all."""
-    asked = query.get("host", known.get("host", ""))
-    if isinstance(asked, str):
-        hosts = asked.split(",")
-        ports = str(query.get("port", known.get("port", ""))).split(",")
-    else:  # as SQLAlchemy writes them: ?host=one:5432&host=other:5432
-        parts = [one.partition(":") for one in asked]
-        hosts, ports = [host for host, _, _ in parts], [port for _, _, port in parts]
-    return hosts, ports * len(hosts) if len(ports) == 1 else ports
+    asked, port = query.get("host", known.get("host", "")), query.get("port", known.get("port", ""))
+    each = asked.split(",") if isinstance(asked, str) else list(asked)
+    found = [_MEMBER.fullmatch(one) for one in each] if "host" in query else []
+    if any(one and one[3] for one in found):  # as SQLAlchemy writes them: ?host=one:5432&host=other:5432
+        if port:
+            raise ConfigurationError(
+                "DATABASE_URL has ports behind its hosts and the option port: write one or the other"
+            )
+        each = [one[1] or one[2] if one else host for one, host in zip(found, each, strict=True)]
+        return each, [(one and one[3]) or "" for one in found]
+    ports = port.split(",") if isinstance(port, str) else list(port)
+    return each, ports * len(each) if len(ports) == 1 else ports

@@ -25,6 +25,8 @@ _DRIVERS = {
     "mariadb+pymysql": ("mysql+pymysql", "pymysql"),
 }
 
+_QUOTES = {*"\"'`\u201c\u201d\u2018\u2019"}
+
 _UNREADABLE = (
     "DATABASE_URL cannot be read: write it like sqlite:///app.db or postgresql://user:password@host/database,"
     " with special characters in the password escaped (@ as %40, / as %2F, : as %3A)"
@@ -36,28 +38,54 @@ def parsed(database_url: str) -> URL:
 
     Raises :class:`~domain.errors.ConfigurationError`, without the password, for one that cannot be used.
     """
-    text = database_url.strip()
+    text = database_url.strip().removeprefix("\ufeff")  # the mark with which some editors begin a file
+    _check_text(text)
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    address, _, options = rest.partition("?")
+    if not scheme.startswith("sqlite") and (address.count("@") > 1 or "@" in options):
+        raise ConfigurationError(
+            "DATABASE_URL has an @ where none can be: write one in a password, or behind the ?, as %40"
+        )
+    _check_options(options)
+    url = _read(f"{scheme}://{rest}")
+    if url is None:
+        raise ConfigurationError(_UNREADABLE)
+    _check(url)
+    return url.set(drivername=_DRIVERS[url.drivername][0])
+
+
+def _check_text(text: str) -> None:
     if "\0" in text or "%00" in text:
         raise ConfigurationError("DATABASE_URL has a NUL character: remove it")
-    if text[:1] in ('"', "'"):
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ConfigurationError("DATABASE_URL has bytes that are not UTF-8: write them as %, such as %FF")
+    if not _QUOTES.isdisjoint((text[:1], text[-1:])):
         raise ConfigurationError("DATABASE_URL has quotation marks around it: leave them out")
     if text == "memory":
         raise ConfigurationError("DATABASE_URL is memory: write memory:// for the fake")
-    scheme = text.partition("://")[0]
-    is_postgres = _DRIVERS.get(scheme, ("", ""))[1] == "psycopg2"
-    if not scheme.startswith("sqlite") and (text.count("@") > 1 or "@" in text.partition("?")[2]):
-        raise ConfigurationError("DATABASE_URL has an @ where none can be: inside a password, write it as %40")
-    if any(part and "=" not in part for part in text.partition("?")[2].split("&")):
+    if "://" not in text:
+        raise ConfigurationError(_UNREADABLE)
+
+
+def _check_options(options: str) -> None:
+    parts = [part.partition("=") for part in options.split("&") if part]
+    if any(not name or not equals for name, equals, _ in parts):
         raise ConfigurationError(
             "DATABASE_URL has a ? before what is no option: write options as name=value, a ? of a password as %3F, and"
             " none in the name of a file"
         )
+    if empty := [name for name, _, value in parts if not value]:
+        raise ConfigurationError(f"DATABASE_URL has the option {empty[0]} without a value: write one, or leave it out")
+
+
+def _read(text: str) -> URL | None:
+    """Return the URL; ``None`` for one that cannot be read. What the libraries say may hold a part of the password."""
+    is_postgres = _DRIVERS.get(text.partition("://")[0], ("", ""))[1] == "psycopg2"
     try:
-        url = postgres_url(text) if is_postgres else make_url(text)
-    except (ArgumentError, ValueError) as error:
-        raise ConfigurationError(_UNREADABLE) from error
-    _check(url)
-    return url.set(drivername=_DRIVERS[url.drivername][0])
+        return postgres_url(text) if is_postgres else make_url(text)
+    except (ArgumentError, ValueError):
+        return None
 
 
 def _check(url: URL) -> None:
@@ -74,6 +102,8 @@ def _check(url: URL) -> None:
         raise ConfigurationError(f"DATABASE_URL has the option {repeated[0]} twice: write it once")
     if kind == "sqlite" and url.host:
         raise ConfigurationError(f"DATABASE_URL has two slashes before {url.host}: write sqlite:///{url.host}")
+    if kind == "mysql" and (url.host or "").startswith(("/", "%2F", "%2f")):
+        raise ConfigurationError("DATABASE_URL has the path of a socket as its host: write ?unix_socket=/path instead")
     if kind == "mysql" and not url.database:
         raise ConfigurationError("DATABASE_URL names no database: write it like mysql://user:password@host/database")
     driver = _DRIVERS[url.drivername][1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, insert, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError, ProgrammingError
 
-from adapters.sql.errors import translated, translated_alone, translated_at_commit
+from adapters.sql.errors import give_up_read_only_server, translated, translated_alone, translated_at_commit
 from domain.aggregate import new_id
 from domain.errors import (
     CommitOutcomeUnknown,
@@ -273,3 +274,14 @@ def test_a_broken_check_is_named(own_engine: Engine, bulk: bool) -> None:
         uow.commit()
     assert isinstance(caught.value.__cause__, DBAPIError)
     assert [] == stored_names(storage)
+
+
+def test_a_standby_refuses_serializable(engine: Engine) -> None:
+    """As a server that is no primary: a unit may be tried again, and the pool looks for another one."""
+    error = Exception("cannot use serializable mode in a hot standby")
+    vars(error)["pgcode"] = "0A000"
+    context = SimpleNamespace(original_exception=error, is_disconnect=False)
+    give_up_read_only_server(context)  # type: ignore[arg-type]  # all that it looks at
+    assert context.is_disconnect
+    wrapped = DBAPIError("", {}, error, connection_invalidated=True)
+    assert isinstance(translated(wrapped, engine), StorageUnavailable)

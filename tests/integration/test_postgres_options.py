@@ -79,11 +79,26 @@ def test_a_unit_works_as_elsewhere(pooled: Callable[..., Engine]) -> None:
     engine.dispose()
 
 
+def test_what_others_left_behind_proves_nothing(pooled: Callable[..., Engine], postgres_database: str) -> None:
+    """A pooled connection may have the values that are asked for, and the next one not."""
+    with connect(postgres_database) as other, other.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {other.info.dbname} SET lock_timeout = 1500")
+        cursor.execute(f"ALTER DATABASE {other.info.dbname} SET timezone = 'UTC'")
+    other.close()
+    engine = pooled(timeout=1.5)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET lock_timeout = 0")
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "1500ms"
+    engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
         ("endpoint%3Dep-1", "asks for options=endpoint=ep-1, which the pooler before the server does not pass on"),
         ("-cdefault_transaction_read_only%3Don", "asks for options=default_transaction_read_only, which the pooler"),
+        ("-ctransaction_isolation%3Dserializable", "asks for options that cannot be set: SET TRANSACTION ISOLATION"),
         ("-cno_such_parameter%3D1", "asks for options that cannot be set: unrecognized configuration parameter"),
     ],
 )

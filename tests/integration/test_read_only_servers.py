@@ -121,3 +121,20 @@ def test_a_commit_on_a_demoted_primary(mariadb: Demotion) -> None:
     demote(False)
     assert [] == stored_names(sql_storage(engine))
     engine.dispose()
+
+
+def test_a_pool_made_while_a_server_is_read_only_recovers(mariadb_of_our_own: str) -> None:
+    """Its sessions are read-only from their start."""
+    with programs.new_database(mariadb_of_our_own) as url:
+        admin = make_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+        members_metadata.create_all(admin)
+        engine = make_engine(url)
+        for on in (1, 0):
+            with admin.connect() as connection:
+                connection.exec_driver_sql(f"SET GLOBAL tx_read_only = {on}")
+            if on:
+                with pytest.raises(StorageUnavailable, match="READ ONLY"):
+                    one_write(SqlShop(engine))
+        one_write(SqlShop(engine))
+        engine.dispose()
+        admin.dispose()

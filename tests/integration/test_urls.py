@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import name_of
@@ -40,6 +41,9 @@ def told(url: str) -> dict[str, Any]:
         ("postgresql://[::1]:5,[::2]/db", "::1,::2", "5,", "[::1]:5,[::2]/db"),
         ("postgresql://u@%2Fvar%2Frun/db", "/var/run", "", "u@%2Fvar%2Frun/db"),
         ("postgresql://h:5433/db", "h", 5433, "h:5433/db"),
+        ("POSTGRESQL://u@/db?host=h:5433", "h", 5433, "u@h:5433/db"),
+        ("postgresql://u@/db?host=[::1]:5&host=h", "::1,h", "5,", "u@[::1]:5,h/db"),
+        ("postgresql://u@/db?host=h1&host=h2&port=1&port=2", "h1,h2", "1,2", "u@h1:1,h2:2/db"),
     ],
 )
 def test_libpqs_own_forms_are_understood(url: str, host: str, port: object, name: str) -> None:
@@ -65,7 +69,28 @@ def test_white_space_around_a_url_is_left_out(tmp_path: Path, monkeypatch: pytes
     [
         ("'postgresql://u:secret@h/db'", "has quotation marks around it: leave them out$"),
         ('"postgresql://u:secret@h/db"', "has quotation marks around it: leave them out$"),
+        ("postgresql://u:secret@h/db\u201d", "has quotation marks around it: leave them out$"),
         ("memory", "is memory: write memory:// for the fake$"),
+        ("postgresql", "cannot be read"),
+        ("postgresql://u:secret@h/db?application_name=\udcff", "has bytes that are not UTF-8"),
+        ("postgresql://u:secret@/db?host=a:1&host=b&port=2", "has ports behind its hosts and the option port"),
+        ("postgresql://u:secret@h/db?replication=true", "option replication, which PostgreSQL does not know"),
+        ("postgresql://u:secret@h/db?connect_timeout=", "the option connect_timeout without a value"),
+        ("postgresql://u:secret@h/db?=x", "before what is no option"),
+        ("mysql://u:secret@h:secret/db", "cannot be read"),
+        ("mysql://u:secret@%2Frun%2Fmysqld.sock/db", r"write \?unix_socket=/path instead$"),
+        ("mysql://u:secret@h/db?init_command=SET @x=1", r"or behind the \?, as %40$"),
+        ("mysql://u:secret@h/db?ssl_ca=", "the option ssl_ca without a value"),
+        ("mysql://u:secret@h/db?ssl_verify_identity=true", "verified against nothing: write ssl_ca="),
+        ("mysql://u:secret@h/db?ssl_verify_cert=true", "verified against nothing: write ssl_ca="),
+        (
+            f"mysql://u:secret@h/db?ssl_ca={__file__}&ssl_verify_identity=yes&ssl_check_hostname=no",
+            "ssl_verify_identity and ssl_check_hostname, which are one$",
+        ),
+        (
+            f"mysql://u:secret@h/db?ssl_ca={__file__}&ssl_verify_cert=no&ssl_verify_identity=yes",
+            "verifies the name of a server, but not its certificate: do both$",
+        ),
         ("sqlite://people.db", "has two slashes before people.db: write sqlite:///people.db$"),
         ("sqlite:///people?.db", r"has a \? before what is no option: .*, and none in the name of a file$"),
         ("mysql://u:secret@h", "names no database: write it like mysql://user:password@host/database$"),
@@ -98,7 +123,49 @@ def test_a_url_is_refused_with_what_is_meant(url: str, reason: str) -> None:
     """A wrong URL is refused with the right form, without the password, before anything is sent."""
     with pytest.raises(ConfigurationError, match=f"DATABASE_URL .*{reason}") as caught:
         make_engine(url)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__context__ is None or "secret" not in str(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("ssl_ca=/", "IsADirectoryError"),
+        (f"ssl_ca={__file__}", "SSLError"),
+        ("ssl_cipher=x", "SSLError"),
+        ("connect_timeout=31536001", "connect_timeout should be >0 and <=31536000$"),
+        (f"read_default_file={__file__}", r"has lines that are no options, or none below \[client\]$"),
+    ],
+)
+def test_what_the_driver_refuses_is_an_option(option: str, reason: str) -> None:
+    """Before anything is sent; what its file holds is not shown."""
+    pytest.importorskip("pymysql")
+    with pytest.raises(ConfigurationError, match=f"an option that cannot be used: .*{reason}"):
+        make_engine(f"mysql://u:secret@127.0.0.1:1/db?{option}").connect()
+
+
+def test_a_host_that_cannot_be_one_is_named() -> None:
+    """Its name has an empty part."""
+    pytest.importorskip("pymysql")
+    with pytest.raises(ConfigurationError, match=r"a host that cannot be one: h\.\.example\.com$"):
+        make_engine("mysql://u:secret@h..example.com/db").connect()
+
+
+def test_a_url_may_leave_all_to_the_environment(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As libpq does it."""
+    url = make_url(postgres_database)
+    for name, value in (("HOST", url.host), ("PORT", url.port), ("USER", url.username), ("DATABASE", url.database)):
+        monkeypatch.setenv(f"PG{name}", str(value))
+    monkeypatch.setenv("PGPASSWORD", str(url.password))
+    engine = make_engine("postgresql://")
+    with engine.connect() as connection:
+        assert url.database == connection.exec_driver_sql("SELECT current_database()").scalar()
+    engine.dispose()
+
+
+def test_a_plus_sign_is_no_blank() -> None:
+    """In an option of PostgreSQL, as libpq has it."""
+    assert told("postgresql://u@h/db?application_name=a+b")["application_name"] == "a+b"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +173,8 @@ def test_a_url_is_refused_with_what_is_meant(url: str, reason: str) -> None:
     [
         ("ssl_ca={file}&ssl_disabled=false", {"ssl": {"ca": "{file}"}, "ssl_disabled": False}),
         ("ssl_ca={file}&ssl_verify_identity=false", {"ssl": {"ca": "{file}", "check_hostname": False}}),
-        ("ssl_verify_cert=true", {"ssl": {"verify_mode": True}}),
+        ("ssl_ca={file}&ssl_verify_cert=true", {"ssl": {"ca": "{file}", "verify_mode": True}}),
+        ("ssl_verify_cert=false", {"ssl": {"verify_mode": False, "check_hostname": False}}),
         ("ssl_disabled=true", {"ssl_disabled": True}),
         ("local_infile=no&read_timeout=7", {"local_infile": False, "read_timeout": 7}),
         ("charset=utf8mb4", {"charset": "utf8mb4"}),
@@ -127,6 +195,9 @@ def test_options_of_mariadb_mean_what_they_say(options: str, expected: dict[str,
         ("target_session_attrs=best", 'invalid target_session_attrs value: "best"$'),
         ("keepalives=often", 'invalid integer value "often" for connection option "keepalives"$'),
         ("options=-cno_such_parameter%3D1", 'unrecognized configuration parameter "no_such_parameter"$'),
+        ("options=geqo%3Doff", "invalid command-line argument for server process: geqo=off$"),
+        ("hostaddr=abc", 'could not parse network address "abc"'),
+        ("service=none", 'definition of service "none" not found$'),
         ("options=-clock_timeout%3Dsoon", 'invalid value for parameter "lock_timeout": "soon"$'),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_ping_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("name", ["DATABASE_PING", "DATABASE_ACCEPT_NEWER"])
-@pytest.mark.parametrize("value", ["yes", "2", " 1", "true"])
+@pytest.mark.parametrize("value", ["yes", "2", "true"])
 def test_a_switch_neither_on_nor_off_is_refused(name: str, value: str) -> None:
     """A switch that is neither on nor off is refused with the variable, the value and what would be right."""
     with pytest.raises(ConfigurationError) as refusal:
