@@ -112,14 +112,12 @@ class Repository(ABC, Generic[A, K]):
         A list or a tuple is one batch. It goes to PostgreSQL by one COPY if the aggregates have no parts. Anything else
         is read and stored 2,000 at a time, so an iterator of any length will do. The unit does not track the objects,
         and does not change them. If reading the iterator fails, the batches before are in the unit, to be committed or
-        not. An empty iterable does nothing at all.
-
-        On PostgreSQL, the first two errors come when the whole batch was sent.
+        not. An empty iterable does nothing at all. The first two errors below do not name the value. On PostgreSQL they
+        come when the whole batch was sent.
 
         Raises:
-            :class:`~domain.errors.ValueTaken`: A unique value is taken. The error does not say which.
-            :class:`~domain.errors.DuplicateIdentity`: An id is stored already, or this unit holds the object. No id is
-                given.
+            :class:`~domain.errors.ValueTaken`: A unique value is taken.
+            :class:`~domain.errors.DuplicateIdentity`: An id is stored already, or this unit holds the object.
             ``TypeError``: One is no aggregate of this type.
             :class:`~domain.errors.InvalidValue`: A value cannot be stored.
         """
@@ -162,9 +160,7 @@ class Repository(ABC, Generic[A, K]):
         return self._size(self._query(where, "id", None))
 
     def remove(self, aggregate: A) -> None:
-        """Remove an aggregate that this unit has read or added.
-
-        Its row is deleted immediately.
+        """Remove an aggregate that this unit has read or added. Its row is deleted immediately.
 
         Raises:
             :class:`~domain.errors.UnitOfWorkMisuse`: This unit does not hold the object.
@@ -186,9 +182,8 @@ class Repository(ABC, Generic[A, K]):
     ) -> Page[A]:
         """Return at most ``limit`` (1 to 1000) such aggregates that come after ``after``, the key of a page.
 
-        Raises:
-            ``TypeError``: The aggregates do not store the attribute.
-            :class:`~domain.errors.InvalidValue`: The limit is another one, or the key is not of this order.
+        Raises ``TypeError`` as :meth:`list_where`, and :class:`~domain.errors.InvalidValue` for another limit or a key
+        of another order.
         """
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise InvalidValue(limit, f"a page holds 1 to {MAX_PAGE}")

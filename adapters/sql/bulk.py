@@ -39,9 +39,7 @@ _printers: WeakKeyDictionary[Engine, dict[Table, list[Printer] | None]] = WeakKe
 
 
 def insert_many(session: Session, aggregates: Sequence[Aggregate[Any]]) -> None:
-    """Insert new aggregates of one class.
-
-    They become rows if they have no parts. Otherwise they go through the session.
+    """Insert new aggregates of one class: as rows if they have no parts, otherwise through the session.
 
     Raises:
         :class:`~domain.errors.InvalidValue`: A value cannot be stored.

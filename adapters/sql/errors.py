@@ -92,9 +92,7 @@ def translated(error: BaseException, engine: Engine) -> BaseException:
         return StorageUnavailable(f"no connection to {name_of(engine)} became free in time: {error.args[0]}")
     if isinstance(error, PendingRollbackError):
         return StorageUnavailable(f"the connection to {name_of(engine)} was lost, and all that was done on it")
-    if isinstance(
-        error, ValueError | OverflowError | StatementError
-    ):  # the driver or column type cannot send the value
+    if isinstance(error, ValueError | OverflowError | StatementError):  # the driver or the column's type cannot send it
         return StorageError(f"{name_of(engine)} cannot be given a value: {error}")
     # Such as NoResultFound, when a repository's query is too narrow, or a row of a class that is not mapped.
     if isinstance(error, SQLAlchemyError | AssertionError):
@@ -142,10 +140,7 @@ def translated_at_commit(error: DBAPIError, engine: Engine) -> BaseException:
 
 
 def translated_alone(error: DBAPIError, engine: Engine) -> BaseException:
-    """Return the domain's error for an error of a statement that commits by itself.
-
-    The outcome is unknown unless the statement certainly stored nothing.
-    """
+    """Return the domain's error for one of a statement that commits by itself: unknown, unless nothing was stored."""
     refused = isinstance(error, ProgrammingError | DataError)  # by the driver, or by the server
     # PostgreSQL undoes a statement for which it has no space or memory, and keeps the connection.
     lacks = (_sqlstate(error) or "").startswith(_LACKING) and not error.connection_invalidated

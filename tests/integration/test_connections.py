@@ -110,9 +110,7 @@ def restartable(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Engine
 
 
 @pytest.mark.promise(14, 15)
-def test_an_engine_survives_a_restart(
-    restartable: tuple[Server, Engine],
-) -> None:
+def test_an_engine_survives_a_restart(restartable: tuple[Server, Engine]) -> None:
     """A server that restarts is unavailable for a while, and then serves the same engine.
 
     Units that run at that time, and those that get an old connection, fail. They may be tried again, and stored

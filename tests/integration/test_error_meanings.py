@@ -188,9 +188,7 @@ def test_a_failed_single_statement_is_unknown(
 
 
 @pytest.mark.promise(14)
-def test_a_statement_lost_with_its_connection(
-    sqlite_engine: Engine,
-) -> None:
+def test_a_statement_lost_with_its_connection(sqlite_engine: Engine) -> None:
     """A statement lost with its connection is unknown, whatever the server lacked. Otherwise it was undone."""
     lost = OperationalError("INSERT", None, postgres("53100"), connection_invalidated=True)
     assert type(translated_alone(lost, sqlite_engine)) is CommitOutcomeUnknown

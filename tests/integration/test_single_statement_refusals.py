@@ -208,9 +208,7 @@ def test_a_refused_change_alone(engine: Engine, use_case: Callable[[Shop], objec
 
 
 @pytest.mark.promise(7, 14)
-def test_a_statement_ended_by_a_deadlock(
-    postgres_engine: Engine,
-) -> None:
+def test_a_statement_ended_by_a_deadlock(postgres_engine: Engine) -> None:
     """A statement that a deadlock has ended has stored nothing and may be tried again.
 
     It holds a name and waits for an address. The holder of that waits for the name, and looks for a deadlock later.
