@@ -38,8 +38,8 @@ class Aggregate(Generic[K]):
     """An object that is loaded, changed and stored as a whole (Evans, *Domain-Driven Design*, 2003, chapter 6).
 
     ``id`` is a UUID that is made at creation. A class with other ids derives from ``Aggregate[int]``, or from
-    ``Aggregate`` of ``str`` or a subclass of it. It declares, for example, ``id: Sku =
-    field(on_setattr=setters.frozen)``, and the caller gives the ids.
+    ``Aggregate`` of ``str`` or a subclass of it. It declares, for example,
+    ``id: Sku = field(on_setattr=setters.frozen)``, and the caller gives the ids.
 
     ``version`` is 0 until the aggregate is stored. Every unit of work that writes the aggregate, or any part of it,
     raises the version by one. It refuses to write if the stored version is no longer the one that it read.

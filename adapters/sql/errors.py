@@ -210,7 +210,7 @@ def broken(error: BaseException | None) -> Broken | None:
 
 
 def is_autocommit(connection: Connection) -> bool:
-    """Return whether the connection was opened without transactions, as some statements need it."""
+    """Return whether a connection is to work without transactions, as some statements need it."""
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
