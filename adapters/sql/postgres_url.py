@@ -68,7 +68,7 @@ def postgres_url(text: str) -> URL:
 
     scheme, _, rest = text.partition("://")
     address, _, query = rest.partition("?")
-    url = make_url(f"{scheme}://?{query.replace('+', '%2B')}")  # which libpq takes for no blank
+    url = make_url(f"{scheme}://?{query}")
     try:
         known = parse_dsn(f"postgresql://{address}")
     except ProgrammingError:

@@ -60,7 +60,7 @@ def _check_text(text: str) -> None:
         raise ConfigurationError("DATABASE_URL has a NUL character: remove it")
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ConfigurationError("DATABASE_URL has bytes that are not UTF-8: write them as %, such as %FF")
-    if not _QUOTES.isdisjoint((text[:1], text[-1:])):
+    if text[:1] in _QUOTES:
         raise ConfigurationError("DATABASE_URL has quotation marks around it: leave them out")
     if text == "memory":
         raise ConfigurationError("DATABASE_URL is memory: write memory:// for the fake")
