@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import BinaryIO
 
 from domain.errors import shown
@@ -23,6 +23,8 @@ _HEAD = 65_536
 # What offices save. Of a few words, the library finds too many encodings equally likely when it may name any.
 _LIKELY = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp932", "gb18030", "cp949", "mac_roman"]
 _WITH_NUL = ["utf_16_le", "utf_16_be"]
+
+_LOST = "\ufffd".encode()  # as a file of rejects holds a character that could not be read
 
 _BAD_BYTE = re.compile("[\udc80-\udcff]")  # as the error handler surrogateescape writes it
 
@@ -64,19 +66,29 @@ class Source(io.TextIOWrapper):
             return None
         return text.encode(errors="surrogateescape")
 
+    def restored(self, text: str) -> str:
+        """Return a text of this file as UTF-8 reads it, if its bytes hold U+FFFD in UTF-8.
+
+        A file of rejects holds them. Other encodings read them as letters.
+        """
+        if text.isascii() or self.encoding_name.startswith("UTF"):
+            return text
+        found = text.encode(self.encoding, "replace")
+        return found.decode(errors="replace") if _LOST in found else text
+
     def why_not_utf_8(self, found: bytes) -> str:
         """Return why these bytes of the file cannot be read, and what to do about it."""
         self._sample = self._sample or (found if self._is_well_begun() else self._head)
         guess = _guess(self._sample)
         if guess is None:
             return "it is not UTF-8: save the file as UTF-8, or name its encoding by --encoding"
-        text = shown(found.decode(guess, "replace").strip())
-        return f"it is not UTF-8, and looks like {guess} ({text}): say --encoding {guess}"
+        return f"it is not UTF-8; {_advice(guess, found)}"
 
+    @cached_property
     def hint(self) -> str:
-        """Return what a message about an unusable beginning adds: another encoding, if the file looks like it."""
+        """What a message about unusable text adds: another encoding, if the beginning looks like it."""
         guess = None if self.encoding_name != "UTF-8" or self._is_well_begun() else _guess(self._head)
-        return f"; it looks like {guess}: say --encoding {guess}" if guess else ""
+        return f"; {_advice(guess, self._head)}" if guess else ""
 
     def _is_well_begun(self) -> bool:
         try:
@@ -119,7 +131,17 @@ def _codec(head: bytes, encoding: str | None) -> str:
     name = codecs.lookup(encoding).name
     if name.startswith(marked.removesuffix("-sig")):
         return marked  # which passes over the mark
-    return f"{name}-le" if name in ("utf-16", "utf-32") else name  # without a mark these are refused
+    if name not in ("utf-16", "utf-32"):
+        return name
+    zeros_first = head[::2].count(0) > head[1::2].count(0)  # of ASCII, which each line has
+    return f"{name}-be" if zeros_first else f"{name}-le"
+
+
+def _advice(guess: str, found: bytes) -> str:
+    """Return what to do with a file, and as an example the first line that needs the encoding."""
+    lines = found.decode(guess, "replace").strip().splitlines() or [""]
+    example = next((line for line in lines if not line.isascii()), lines[0])
+    return f"it may be {guess} ({shown(example)}): if that reads right, say --encoding {guess} for the original file"
 
 
 @lru_cache(maxsize=1)  # a file may have many such rows

@@ -38,9 +38,9 @@ commands = typer.Typer()
 
 def _delimiter(value: str | None) -> str | None:
     """Return the character that an option names."""
-    if value is None or re.fullmatch(r'[^\w\s"]|\t', value):
+    if value is None or (re.fullmatch(r'[^\w\s"]', value) and value.isprintable()):
         return value
-    if value in ("tab", r"\t"):
+    if value in ("tab", r"\t", "\t"):
         return "\t"
     raise typer.BadParameter(f"{shown(value)} is neither one sign such as ; nor the word tab")
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, TextIO
 from attrs import frozen
 
 from entrypoints.lines import Lines
-from entrypoints.user_formats import FIELDS, NEEDED, InvalidHeader, InvalidRow, Rows, as_record, as_row
-from service_layer.users import UserRow
+from entrypoints.user_formats import FIELDS, NEEDED, InvalidHeader, Rows, as_record, as_row, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from domain.user import User
     from entrypoints.sources import Source
+    from service_layer.users import UserRow
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
-# The first line by which a spreadsheet is told the delimiter.
-_SEP = re.compile(r'"?sep=([^"\w\s]|\t)"?\s*', re.IGNORECASE)
+# The first line by which a spreadsheet is told the delimiter, perhaps saved by one that took it for a row of cells.
+_SEP = re.compile(r'"?sep=([^"\w\s]|\t)"?([,;\t]*)\s*', re.IGNORECASE)
 
 
 def read_csv(source: Source, delimiter: str | None = None) -> Rows:
@@ -53,12 +53,15 @@ def _reader(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 
 def _read_header(source: Source, lines: Lines, delimiter: str | None) -> _Header:
-    said = _SEP.fullmatch(_line(lines))
+    said = _SEP.fullmatch(_first_line(lines))
     if said is None:
         lines.go_back(0)
     chosen = delimiter or (said and said[1])
+    candidates = [chosen] if chosen else [*_DELIMITERS]
+    if said and said[2] and not delimiter:  # cells were added when the file was saved, perhaps by another delimiter
+        candidates = [*candidates, *_DELIMITERS]
     text = ""
-    for candidate in [chosen] if chosen else _DELIMITERS:
+    for candidate in candidates:
         lines.begin_row()
         header = _header_of(lines, candidate)
         if header is not None:
@@ -67,7 +70,8 @@ def _read_header(source: Source, lines: Lines, delimiter: str | None) -> _Header
         lines.go_back(0)
     by = _name(chosen) if chosen else "commas, semicolons or tabs"
     reason = f"it must name the columns username and email, each once, separated by {by}"
-    raise InvalidHeader(text, reason + source.hint())
+    json = "; if it is JSON, say --format jsonl" if source.first_character in ("{", "[") else ""
+    raise InvalidHeader(text, reason + json + source.hint)
 
 
 def _header_of(lines: Lines, delimiter: str) -> _Header | None:
@@ -81,11 +85,16 @@ def _header_of(lines: Lines, delimiter: str) -> _Header | None:
     return _Header(cells, delimiter, *(names.index(name) for name in NEEDED))
 
 
-def _line(lines: Lines) -> str:
+def _first_line(lines: Lines) -> str:
+    """Return the first line that is not blank; the row at hand begins there."""
     try:
-        return next(lines, "")
+        for line in lines:
+            if line.strip(",; \t\r\n"):
+                return line
+            lines.begin_row()
     except csv.Error:  # it is too long
-        return ""
+        pass
+    return ""
 
 
 def _name(delimiter: str) -> str:
@@ -113,7 +122,7 @@ def _rows(source: Source, lines: Lines, header: _Header) -> Iterator[UserRow]:
             return
         except csv.Error as error:
             reason = f"{error}; is a quotation mark missing or too many?"
-            yield UserRow(line, None, None, InvalidRow(lines.row[0], reason))
+            yield refused(line, lines.row[0], reason)
             lines.go_back(1)
             reader = _reader(lines, header.delimiter)
             continue
@@ -122,16 +131,15 @@ def _rows(source: Source, lines: Lines, header: _Header) -> Iterator[UserRow]:
         if len(cells) == width:
             yield as_row(source, line, cells[username], cells[email])
         else:
-            problem = InvalidRow(cells, f"the header line has {width} cells, and this row {len(cells)}")
-            yield _misplaced(line, cells, username, email, problem)
+            reason = f"the header line has {width} cells, and this row {len(cells)}"
+            yield refused(line, cells, reason, *_values(cells, username, email))
 
 
-def _misplaced(line: int, cells: list[str], username: int, email: int, problem: InvalidRow) -> UserRow:
-    """Return a row of too many or too few cells; without both values, so that its reject is refused in its turn."""
+def _values(cells: list[str], username: int, email: int) -> list[str | None]:
+    """Return the values of too many or too few cells; never both, so that their reject is refused in its turn."""
     if len(cells) > max(username, email):
-        return UserRow(line, None, None, problem)
-    name, address = (cells[position] if position < len(cells) else None for position in (username, email))
-    return UserRow(line, name, address, problem)
+        return [None, None]
+    return [cells[position] if position < len(cells) else None for position in (username, email)]
 
 
 def write_csv(users: Iterable[User], target: TextIO, delimiter: str = ",") -> None:

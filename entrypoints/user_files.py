@@ -45,13 +45,14 @@ def format_of(path: Path) -> str:
 
 
 def read(source: Source, path: Path, file_format: str | None = None, delimiter: str | None = None) -> Rows:
-    """Return the rows of a source, in the format that is given, or that its first character or its ending shows.
+    """Return the rows of a source, in the format that is given, or that its ending or its first character shows.
 
-    Raises :class:`~entrypoints.user_formats.InvalidHeader` or :class:`~entrypoints.user_formats.InvalidFile`.
+    The first character of a ``.csv`` or ``.tsv`` file shows nothing, because a column may have any name. Raises
+    :class:`~entrypoints.user_formats.InvalidHeader` or :class:`~entrypoints.user_formats.InvalidFile`.
     """
     expected = file_format or format_of(path)
-    begins_as_json = file_format is None and source.first_character in ("{", "[")
-    if expected == "csv" and not begins_as_json:
+    said = file_format is not None or path.suffix.lower() in (".csv", ".tsv")
+    if expected == "csv" and (said or source.first_character not in ("{", "[")):
         return read_csv(source, delimiter)
     if delimiter:
         raise InvalidFile(source.first_character, "it is JSON, which has no delimiter: leave --delimiter out")

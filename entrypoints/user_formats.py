@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from attrs import frozen
 
 from domain.errors import InvalidValue, shown
+from domain.user import EmailAddress
 from service_layer.users import UserRow
 
 if TYPE_CHECKING:
@@ -27,8 +28,13 @@ FIELDS = ("id", "username", "email", "created_at", "active", "version")
 NEEDED = ("username", "email")
 """The columns that an import needs."""
 
-# More than any name or address has. A longer one, with line ends in it, could make a row of more lines than are read.
-_LONGEST_VALUE = 400
+# What a file of rejects holds. A longer value, with line ends in it, could make a row of more lines than are read.
+_LONGEST_REJECT = 400
+
+# No character decomposes into more than four, so no longer text is a name or an address.
+_LONGEST_VALUE = 4 * EmailAddress.MAX_LENGTH
+
+_SHOWN = 60  # as many as a message shows
 
 _BROKEN = re.compile("[\ud800-\udfff\ufffd]")
 
@@ -80,21 +86,33 @@ def as_row(source: Source, line: int, username: str, email: str, text: str | Non
     It has a problem if a character of a value could not be read. ``text`` is what stands in the file for the values,
     where that is not the values themselves.
     """
-    username, email = username.strip(), email.strip()
-    problem = None
-    if not (username.isascii() and email.isascii()):
-        problem = _problem(source, username, text) or _problem(source, email, text)
-    return UserRow(line, username, email, problem)
+    username, email = source.restored(username.strip()), source.restored(email.strip())
+    for value in (username, email):
+        if len(value) > _LONGEST_VALUE:
+            reason = f"it has {len(value)} characters, and no name or address has more than {_LONGEST_VALUE}"
+            return refused(line, value, reason, username, email)
+        if not value.isascii() and (broken := _BROKEN.search(value)):
+            if found := source.bad_bytes(value if text is None else text):
+                return refused(line, found, source.why_not_utf_8(found), username, email)
+            reason = f"{shown(broken[0])} stands where a character could not be read: write that character instead"
+            return refused(line, value, reason, username, email)
+    return UserRow(line, username, email)
 
 
-def _problem(source: Source, value: str, text: str | None) -> InvalidRow | None:
-    broken = _BROKEN.search(value)
-    if broken is None:
-        return None
-    if found := source.bad_bytes(value if text is None else text):
-        return InvalidRow(found, source.why_not_utf_8(found))
-    sign = shown(broken[0])
-    return InvalidRow(value, f"{sign} stands where a character could not be read: write that character instead")
+def refused(
+    line: int, found: str | bytes | list[str], reason: str, username: object = None, email: object = None
+) -> UserRow:
+    """Return a row that cannot be read, with the values that a file of rejects can hold.
+
+    Of what was found it keeps the beginning, because a thousand rows are held at once.
+    """
+    if isinstance(found, list):
+        beginning: object = [cell[:_SHOWN] for cell in found[: _SHOWN // 3]]  # each shows three or more
+    elif isinstance(found, str) and len(found) > _SHOWN:
+        beginning = f"{found[: _SHOWN - 3]}..."
+    else:
+        beginning = found[:_SHOWN]
+    return UserRow(line, mendable(username), mendable(email), InvalidRow(beginning, reason))
 
 
 def mendable(value: object) -> str | None:
@@ -102,6 +120,6 @@ def mendable(value: object) -> str | None:
 
     U+FFFD stands for what could not be read, and is refused by each import.
     """
-    if isinstance(value, str) and len(value) <= _LONGEST_VALUE:
+    if isinstance(value, str) and len(value) <= _LONGEST_REJECT:
         return _BROKEN.sub("\ufffd", value)
     return None

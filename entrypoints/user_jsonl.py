@@ -6,14 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, TextIO
 
 from entrypoints.lines import LONGEST_LINE, bounded
-from entrypoints.user_formats import NEEDED, InvalidFile, InvalidRow, Rows, as_record, as_row
-from service_layer.users import UserRow
+from entrypoints.user_formats import NEEDED, InvalidFile, Rows, as_record, as_row, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from domain.user import User
     from entrypoints.sources import Source
+    from service_layer.users import UserRow
 
 
 def read_jsonl(source: Source, *, expected: bool = True) -> Rows:
@@ -32,32 +32,29 @@ def _rows(source: Source) -> Iterator[UserRow]:
     for line, text in enumerate(bounded(source), start=1):
         if text.isspace():
             continue
-        try:
-            found = _parse_object(text)
-        except InvalidRow as problem:
-            yield UserRow(line, None, None, problem)
+        found = _parse_object(source, text)
+        if isinstance(found, str):
+            yield refused(line, text, found)
             continue
         username, email = (found.get(name) for name in NEEDED)
         if isinstance(username, str) and isinstance(email, str):
             yield as_row(source, line, username, email, text)
         else:
             reason = "the keys username and email must both be there, with text as their values"
-            yield UserRow(line, username, email, InvalidRow(text, reason))
+            yield refused(line, text, reason, username, email)
 
 
-def _parse_object(text: str) -> dict[str, Any]:
+def _parse_object(source: Source, text: str) -> dict[str, Any] | str:
+    """Return the object on a line, or why there is none; not as an error, whose traceback would hold the line."""
     if len(text) == LONGEST_LINE:
-        # Not all of it, because a thousand such rows are held at once.
-        raise InvalidRow(text[:60], f"the line is too long: it must have fewer than {LONGEST_LINE} characters")
+        return f"the line is too long: it must have fewer than {LONGEST_LINE} characters"
     try:
         found = json.loads(text, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:
-        raise InvalidRow(text, f"it is not JSON: {error.msg}, at character {error.pos + 1}") from error
+        return f"it is not JSON: {error.msg}, at character {error.pos + 1}{source.hint}"
     except (ValueError, RecursionError) as error:  # a key twice; thousands of digits; a thousand nested lists
-        raise InvalidRow(text, f"it cannot be read as JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidRow(text, "it is JSON, but not an object")
-    return found
+        return f"it cannot be read as JSON: {error}"
+    return found if isinstance(found, dict) else "it is JSON, but not an object"
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

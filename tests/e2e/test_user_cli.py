@@ -170,6 +170,18 @@ def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, argument
     assert f"error: {message}" == result.err[: len(f"error: {message}")]
 
 
+# What a shell passes on as bytes that are not UTF-8.
+NOT_UTF_8 = (
+    ["export-users", "--delimiter"],
+    ["export-users", "--format"],
+    ["import-users", "people.csv", "--delimiter"],
+    ["import-users", "people.csv", "--encoding"],
+    ["create-user", "ann", "ann@example.com", "--id"],
+    ["list-users", "--after"],
+    ["list-users", "--limit"],
+)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -183,7 +195,9 @@ def test_a_refusal_is_one_line_and_exit_code_1(call: Run, folder: Path, argument
         ["import-users", "people.csv", "--rejects", "-"],
         ["import-users", "people.csv", "--delimiter", "ab"],
         ["import-users", "people.csv", "--delimiter", '"'],
+        ["import-users", "people.csv", "--delimiter", "\0"],
         ["import-users", "people.csv", "--encoding", "nonsense"],
+        *([*command, "\udc85"] for command in NOT_UTF_8),
         ["export-users", "--output", "people.jsonl", "--bom"],
         ["export-users", "--format", "jsonl", "--delimiter", "tab"],
     ],

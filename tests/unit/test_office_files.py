@@ -51,6 +51,10 @@ def reasons(rows: Rows) -> list[str]:
         (f"sep=;\r\n{SEMICOLONS}".encode(), "UTF-8, separated by semicolons"),
         (f'"SEP=|"\n{PLAIN.replace(",", "|")}'.encode(), "UTF-8, separated by '|'"),
         (f"sep=\t\n{TABS}".encode(), "UTF-8, separated by tabs"),
+        (f"sep=;,\r\n{SEMICOLONS}".encode(), "UTF-8, separated by semicolons"),
+        (f'"sep=;",\n{PLAIN}'.encode(), ""),
+        (f"sep=|;;\n{PLAIN.replace(',', '|')}".encode(), "UTF-8, separated by '|'"),
+        (f"\n \n,,\nsep=;\n{SEMICOLONS}".encode(), "UTF-8, separated by semicolons"),
         (TABS.encode("utf-16"), "UTF-16, separated by tabs"),
         (b"\xfe\xff" + TABS.encode("utf-16-be"), "UTF-16, separated by tabs"),
         (PLAIN.encode("utf-32"), "UTF-32, separated by commas"),
@@ -74,6 +78,9 @@ def test_the_form_of_csv_is_recognised(content: bytes, form: str) -> None:
         (PLAIN.encode("utf-16"), "utf-16-le", "UTF-16"),
         (PLAIN.encode("utf-16-be"), "utf-16-be", "UTF-16-BE"),
         (PLAIN.encode("utf-16-le"), "utf-16", "UTF-16-LE"),
+        (PLAIN.encode("utf-16-be"), "utf-16", "UTF-16-BE"),
+        (PLAIN.encode("utf-32-le"), "utf-32", "UTF-32-LE"),
+        (PLAIN.encode("utf-32-be"), "utf-32", "UTF-32-BE"),
         (SEMICOLONS.encode("utf-8-sig"), "utf8", "UTF-8"),
     ],
 )
@@ -110,14 +117,22 @@ def test_a_mark_may_come_byte_by_byte() -> None:
 # Bytes that are not UTF-8
 
 
+def advice(encoding: str, example: str) -> str:
+    """Return how a reason asks whether a file has an encoding."""
+    return f"it may be {encoding} ({example!r}): if that reads right, say --encoding {encoding} for the original file"
+
+
 @pytest.mark.parametrize("count", [0, 10_000], ids=["at the beginning", "far behind it"])
 def test_a_bad_row_names_the_likely_encoding(count: int) -> None:
     """A row that is not UTF-8 names the likely encoding and shows the row in it, so a wrong guess is noticed."""
     content = b"username,email\n" + b"bob,bob@b.org\n" * count + b"jos\xe9,jose@b.org\nm\xfcller,m@b.org\n"
-    expected = [
-        f"it is not UTF-8, and looks like cp1252 ('{name}'): say --encoding cp1252" for name in ("josé", "müller")
-    ]
+    expected = [f"it is not UTF-8; {advice('cp1252', name)}" for name in ("josé", "müller")]
     assert expected == reasons(read_csv(source(content)))
+
+
+def test_a_bad_row_may_show_nothing() -> None:
+    """A row that another encoding reads as a space is refused like any other."""
+    assert [f"it is not UTF-8; {advice('cp1252', '')}"] == reasons(read_csv(source(b"username,email\n\xa0,a@b.org\n")))
 
 
 def test_a_row_in_no_encoding_says_what_to_do() -> None:
@@ -131,17 +146,18 @@ def test_a_row_in_no_encoding_says_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        (PLAIN.encode("utf-16-le"), "; it looks like utf-16-le: say --encoding utf-16-le"),
+        (PLAIN.encode("utf-16-le"), f"; {advice('utf-16-le', 'zoë,zoe@b.org')}"),
+        ("a;b\nann;ann@b.org\n".encode("utf-16-be"), f"; {advice('utf-16-be', 'a;b')}"),
         (
             "имя;адрес\nЗоя;zoya@b.org\nТарас;taras@b.org\n".encode("cp1251"),
-            "; it looks like cp1251: say --encoding cp1251",
+            f"; {advice('cp1251', 'имя;адрес')}",
         ),
         (b"\x81\xff\x81\xff", ""),
         (b"name\nann\n", ""),
     ],
 )
 def test_a_wrong_header_names_the_likely_encoding(content: bytes, hint: str) -> None:
-    """A wrong header names the likely encoding if the file is not UTF-8."""
+    """A wrong header names the likely encoding with an example if the file is not UTF-8."""
     with pytest.raises(InvalidHeader) as refused:
         read_csv(source(content))
     assert hint == refused.value.reason.partition("commas, semicolons or tabs")[2]
@@ -157,6 +173,13 @@ def test_a_replacement_character_is_refused(content: bytes, encoding: str | None
     assert [expected] == reasons(read_csv(source(content, encoding)))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_json_in_utf_16_names_the_encoding(encoding: str) -> None:
+    """JSON Lines in UTF-16 without a mark name the likely encoding, as CSV does."""
+    for reason in reasons(read_jsonl(source(LINES.encode(encoding)))):
+        assert reason.endswith(advice(encoding, LINES.splitlines()[0]))
+
+
 @pytest.mark.parametrize("name", ["nonsense", "base64", "idna", "punycode", "undefined", "a\0b", ""])
 def test_what_is_no_encoding_of_text_is_known(name: str) -> None:
     """An encoding that is not one of text is known, so an option is refused before anything is read."""
@@ -168,12 +191,33 @@ def test_what_is_no_encoding_of_text_is_known(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "file_format", "form"),
-    [("a.json", None, ""), ("a.csv", None, "UTF-8, JSON Lines"), ("-", None, "UTF-8, JSON Lines"), ("-", "jsonl", "")],
+    [
+        ("a.json", None, ""),
+        ("a.txt", None, "UTF-8, JSON Lines"),
+        ("-", None, "UTF-8, JSON Lines"),
+        ("a.csv", "jsonl", ""),
+    ],
 )
 def test_json_lines_are_told_from_csv(name: str, file_format: str | None, form: str) -> None:
     """JSON Lines differ from CSV by the ending or the first character. The latter is reported."""
     rows = user_files.read(source(LINES.encode()), Path(name), file_format)
     assert (PEOPLE, form) == (people(rows), rows.form)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV"])
+@pytest.mark.parametrize("column", ["[id]", "{x}"])
+def test_a_name_that_means_csv_decides(name: str, column: str) -> None:
+    """A name that ends in .csv or .tsv decides before the first character, which may begin the name of a column."""
+    assert PEOPLE[:1] == people(
+        user_files.read(source(f"{column},username,email\n7,ann,ann@b.org\n".encode()), Path(name))
+    )
+
+
+@pytest.mark.parametrize("content", [LINES, f"[{LINES}]"])
+def test_json_named_csv_says_what_to_do(content: str) -> None:
+    """JSON in a file that is named .csv is refused with the option to give."""
+    with pytest.raises(InvalidHeader, match="if it is JSON, say --format jsonl"):
+        user_files.read(source(content.encode()), Path("a.csv"))
 
 
 def test_a_format_that_is_said_is_not_guessed() -> None:
@@ -204,6 +248,16 @@ def test_bytes_in_other_keys_cost_nothing() -> None:
 
 
 # Rejects
+
+
+@pytest.mark.parametrize("encoding", [None, "cp1251", "cp1252", "gb18030", "mac-roman", "euc-jp", "big5"])
+@pytest.mark.parametrize("value", ["\ufffd", "jos\ufffd", "\ufffd\ufffd", "à\ufffdà", "зо\ufffdя", "王\ufffd"])
+def test_rejects_are_refused_in_any_encoding(value: str, encoding: str | None) -> None:
+    """What stands for an unreadable character is refused in every encoding, and stays in the next rejects."""
+    content = f'username,email\n"{value}",a@b.org\na,"{value}@b.org"\n'.encode()
+    rows = [*read_csv(source(content, encoding))]
+    assert [InvalidRow, InvalidRow] == [type(row.problem) for row in rows]
+    assert [True, True] == ["\ufffd" in value for value in (rows[0].username, rows[1].email)]
 
 
 @pytest.mark.parametrize(
