@@ -66,6 +66,11 @@ class Source(io.TextIOWrapper):
             return None
         return text.encode(errors="surrogateescape")
 
+    @property
+    def is_misread(self) -> bool:
+        """Whether the beginning is UTF-8, and more than ASCII, though another encoding was given."""
+        return not (self.encoding_name.startswith("UTF") or self._head.isascii()) and self._is_well_begun()
+
     def restored(self, text: str) -> str:
         """Return a text of this file as UTF-8 reads it, if its bytes hold U+FFFD in UTF-8.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from attrs import frozen
 
 from entrypoints.lines import Lines
-from entrypoints.user_formats import FIELDS, NEEDED, InvalidHeader, Rows, as_record, as_row, refused
+from entrypoints.user_formats import FIELDS, NEEDED, REJECTS, InvalidHeader, Rows, as_record, as_row, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +33,9 @@ def read_csv(source: Source, delimiter: str | None = None) -> Rows:
     """
     lines = Lines(source)
     header = _read_header(source, lines, delimiter)
+    if header.cells == [*REJECTS] and source.is_misread:
+        reason = "the file of rejects that it begins is UTF-8: say --encoding for the original file alone"
+        raise InvalidHeader(",".join(header.cells), reason)
     return Rows(_form(source, header), _rows(source, lines, header))
 
 

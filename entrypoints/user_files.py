@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from entrypoints.sources import Source
 from entrypoints.user_csv import read_csv
-from entrypoints.user_formats import NEEDED, InvalidFile, mendable
+from entrypoints.user_formats import REJECTS, InvalidFile, mendable
 from entrypoints.user_jsonl import read_jsonl
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Rejects:
         self._path = path
         # Text in quotation marks, because Python before 3.13 leaves a carriage return bare, which would end the row.
         self._writer = csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        self._writer.writerow(("line", *NEEDED, "reason"))
+        self._writer.writerow(REJECTS)
 
     def refuse(self, row: UserRow, reason: DomainError) -> None:
         """Write a row with the reason why it was refused; of its values, those that can be mended there.

@@ -28,6 +28,9 @@ FIELDS = ("id", "username", "email", "created_at", "active", "version")
 NEEDED = ("username", "email")
 """The columns that an import needs."""
 
+REJECTS = ("line", *NEEDED, "reason")
+"""The columns of a file of rejects."""
+
 # What a file of rejects holds. A longer value, with line ends in it, could make a row of more lines than are read.
 _LONGEST_REJECT = 400
 

@@ -1,21 +1,18 @@
-"""Files as offices make them: what is recognised, what is refused with which advice, and what rejects may hold."""
+"""Files as offices make them: what is recognised, and what is refused with which advice."""
 
 from __future__ import annotations
 
 import io
 import json
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from adapters.fake.unit_of_work import FakeUnitOfWork
 from entrypoints import user_files
 from entrypoints.sources import Source, is_encoding
 from entrypoints.user_csv import read_csv
 from entrypoints.user_formats import InvalidFile, InvalidHeader, InvalidRow, Rows
 from entrypoints.user_jsonl import read_jsonl
-from service_layer.users import import_users
 
 PEOPLE = [("ann", "ann@b.org"), ("zoë", "zoe@b.org")]
 PLAIN = "username,email\nann,ann@b.org\nzoë,zoe@b.org\n"
@@ -245,49 +242,6 @@ def test_bytes_in_other_keys_cost_nothing() -> None:
     """Bad bytes and escapes in other keys cost nothing."""
     content = b'{"username": "zo\xc3\xab", "email": "zoe@b.org", "note": "\xe9 \\ud800"}'
     assert PEOPLE[1:] == people(read_jsonl(source(content)))
-
-
-# Rejects
-
-
-@pytest.mark.parametrize("encoding", [None, "cp1251", "cp1252", "gb18030", "mac-roman", "euc-jp", "big5"])
-@pytest.mark.parametrize("value", ["\ufffd", "jos\ufffd", "\ufffd\ufffd", "à\ufffdà", "зо\ufffdя", "王\ufffd"])
-def test_rejects_are_refused_in_any_encoding(value: str, encoding: str | None) -> None:
-    """What stands for an unreadable character is refused in every encoding, and stays in the next rejects."""
-    content = f'username,email\n"{value}",a@b.org\na,"{value}@b.org"\n'.encode()
-    rows = [*read_csv(source(content, encoding))]
-    assert [InvalidRow, InvalidRow] == [type(row.problem) for row in rows]
-    assert [True, True] == ["\ufffd" in value for value in (rows[0].username, rows[1].email)]
-
-
-@pytest.mark.parametrize(
-    ("read", "content"),
-    [
-        (read_csv, b"jos\xe9,jose@b.org\njose,jos\xe9@b.org\n"),
-        (read_csv, b"smith,ann@b.org,ann@b.org\nbob,bob@b.org,\ncid\n"),
-        (read_csv, b'dan,"dan@b.org\n'),
-        (read_jsonl, rb'{"username": "x\udce9", "email": "x@b.org"}'),
-        (read_jsonl, rb'{"username": "x", "email": "x\ud800@b.org"}'),
-        (read_jsonl, rb'{"username": 7, "email": "x@b.org"}'),
-        (read_jsonl, json.dumps({"username": "a\n5,eve,eve@b.org,\n" * 900, "email": "x@b.org"}).encode()),
-    ],
-)
-def test_a_refused_row_is_refused_again(tmp_path: Path, read: type, content: bytes) -> None:
-    """A refused row is refused again when its file of rejects is imported unchanged.
-
-    No row of the file is stored, and no line of one counts as a row.
-    """
-    uow = FakeUnitOfWork()
-    header = b"username,email\n" if read is read_csv else b""
-    files = [tmp_path / name for name in ("people", "1.csv", "2.csv")]
-    files[0].write_bytes(header + content)
-    summaries = []
-    for before, after in pairwise(files):
-        reading = read if before is files[0] else read_csv
-        with user_files.open_source(before) as opened, user_files.open_rejects(after) as rejects:
-            summaries.append(import_users(reading(opened), rejects.refuse, uow))
-    assert [0, 0] == [summary.stored for summary in summaries]
-    assert 0 < summaries[0].refused == summaries[1].refused
 
 
 def test_an_input_that_cannot_be_read_is_named() -> None:
