@@ -11,7 +11,7 @@ from attrs import define, field, fields, setters
 from attrs.validators import instance_of
 from typing_extensions import TypeVar  # typing's has no default before Python 3.13
 
-from domain.errors import shown
+from domain.errors import VersionMismatch, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,11 @@ class Aggregate(Generic[K]):
 
     id: K = field(factory=new_id, validator=instance_of(UUID), on_setattr=setters.frozen)  # type: ignore[assignment]
     version: int = 0
+
+    def check_version(self, version: int | None) -> None:
+        """Raise :class:`~domain.errors.VersionMismatch` unless this is the version, or ``None``, which is any."""
+        if version is not None and version != self.version:
+            raise VersionMismatch(f"{named(self)} has version {self.version}, and not {version}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copy and pickle make an object of the same identity, with its own lists and sets, that no unit holds.

@@ -19,6 +19,7 @@
     │       ├── ReferenceMissing        what it refers to is not stored
     │       ├── StillReferenced         it cannot be removed, since others refer to it
     │       └── ConcurrentChange        another unit of work was faster       [retryable]
+    │           ├── VersionMismatch         the stored version is not the one that the caller has seen
     │           └── TransactionLost         the whole transaction has ended, savepoints too
     ├── StorageError                the machinery below failed
     │   ├── StorageUnavailable          it cannot be reached just now         [retryable]
@@ -29,6 +30,8 @@
     ├── UnitOfWorkMisuse            a mistake in the calling code
     └── Warning
         └── UncommittedChanges      a unit of work was left with changes but without a commit
+
+A ``VersionMismatch`` is not retryable, because the caller has to look again first.
 
 A ``DomainError`` and a ``StorageError`` carry ``retryable``: true only where the work surely did not happen, and the
 same call may succeed when it is made again. Errors that hold values are attrs classes, so the parts can be read one by
@@ -169,6 +172,12 @@ class ConcurrentChange(Conflict):
 
     def __str__(self) -> str:
         return f"{self.reason}: read again in a new unit of work and repeat the change"
+
+
+class VersionMismatch(ConcurrentChange):
+    """The stored version is not the one that the caller named, so the caller decides on values that are gone."""
+
+    retryable: ClassVar[bool] = False
 
 
 class TransactionLost(ConcurrentChange):

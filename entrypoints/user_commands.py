@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -13,8 +15,8 @@ import typer
 from attrs import asdict
 
 from domain.aggregate import new_id
-from domain.errors import CommitOutcomeUnknown, shown
-from entrypoints import user_files
+from domain.errors import CommitOutcomeUnknown, InvalidValue, shown
+from entrypoints import user_files, user_pages
 from entrypoints.commands import AsJson, unit_of_work
 from entrypoints.printing import print_json, print_line, print_table, tell, watched
 from entrypoints.sources import is_encoding
@@ -23,6 +25,7 @@ from entrypoints.user_formats import as_record
 from entrypoints.user_jsonl import write_jsonl
 from service_layer import users
 from service_layer.retrying import retrying
+from service_layer.user_filter import UserFilter, UserSort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,9 +54,20 @@ def _encoding(value: str | None) -> str | None:
     raise typer.BadParameter(f"Python knows no encoding {shown(value)}: write utf-8, utf-16 or cp1252, for example")
 
 
+def _time(value: str) -> datetime:
+    """Return the time that an option names."""
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{shown(value)} is no time: write 2026-01-31 or 2026-01-31T12:30Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 UsernameArgument = Annotated[str, typer.Argument(metavar="USERNAME", help="The user's name, in any spelling.")]
 EmailArgument = Annotated[str, typer.Argument(metavar="EMAIL", help="The email address.")]
-AfterOption = Annotated[UUID | None, typer.Option(metavar="ID", help="Begin behind the user with this id.")]
+AfterOption = Annotated[
+    str | None, typer.Option(metavar="PLACE", help="Begin behind this place, which the page before has named.")
+]
 DelimiterOption = Annotated[
     str | None, typer.Option(metavar="SIGN", callback=_delimiter, help="Between the cells of CSV: , or ; or tab.")
 ]
@@ -92,18 +106,33 @@ def get_user(username: UsernameArgument, as_json: AsJson = False) -> None:
 def list_users(
     after: AfterOption = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Show at most so many, 1 to 1000.")] = 50,
+    active: Annotated[bool | None, typer.Option("--active/--inactive", help="Show these alone.")] = None,
+    created_after: Annotated[
+        datetime | None, typer.Option(parser=_time, metavar="TIME", help="Show those created after this, in UTC.")
+    ] = None,
+    created_before: Annotated[
+        datetime | None, typer.Option(parser=_time, metavar="TIME", help="Show those created before this, in UTC.")
+    ] = None,
+    sort: Annotated[UserSort, typer.Option(help="The order; - in front reverses it.")] = "id",
     as_json: AsJson = False,
 ) -> None:
-    """Show a page of users, oldest first."""
+    """Show a page of users, by default the oldest first."""
+    chosen = UserFilter(active, created_after, created_before, sort)
+    try:
+        place = user_pages.from_text(after, sort)
+    except InvalidValue as error:
+        raise typer.BadParameter(str(error), param_hint="--after") from None
     with unit_of_work(read_only=True) as uow:
-        page = retrying(users.list_users, after, limit, uow)
+        page = retrying(users.list_users, place, limit, uow, chosen)
+    following = user_pages.as_text(page.next) if page.next else None
     if as_json:
-        records = [as_record(user) for user in page.items]
-        print_json({"users": records, "next": str(page.next) if page.next else None})
+        print_json({"users": [as_record(user) for user in page.items], "next": following})
         return
     _print_users(page.items)
-    if page.next:
-        tell(f"for the next page: app list-users --after {page.next} --limit {limit}")
+    if following:
+        sign = "=" if following.startswith("-") else " "  # so that a name is not taken for an option
+        given = [f"--after{sign}{shlex.quote(following)}", f"--limit {limit}", *_options(chosen)]
+        tell(f"for the next page: app list-users {' '.join(given)}")
 
 
 @commands.command()
@@ -207,6 +236,16 @@ def export_users(
             write_jsonl(found, target)
         else:
             write_csv(found, target, delimiter or ",")
+
+
+def _options(chosen: UserFilter) -> list[str]:
+    """Return the options that choose the same users again, other than the default."""
+    times = {"--created-after": chosen.created_after, "--created-before": chosen.created_before}
+    return [
+        *([] if chosen.active is None else ["--active" if chosen.active else "--inactive"]),
+        *(f"{name} {time.isoformat()}" for name, time in times.items() if time),
+        *([] if chosen.sort == "id" else [f"--sort={chosen.sort}"]),
+    ]
 
 
 def _check_rejects(path: Path, source: Source) -> None:

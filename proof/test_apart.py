@@ -15,6 +15,7 @@ OF_USERS = (
     "*/users.py",
     "adapters/*/users.py",
     "entrypoints/user_*.py",
+    "service_layer/user_*.py",
     "adapters/sql/migrations/versions/0001_*.py",
     "samples/*",
     "tests/*/users.py",

@@ -1,19 +1,21 @@
 """The use cases of users: plain functions whose last required argument is the unit of work, which they open themselves.
 
 They return users that stay readable after the unit has ended. Each raises the domain's errors, and those of storage
-that :mod:`domain.errors` lists.
+that :mod:`domain.errors` lists. Those that change a stored user take the ``version`` that the caller has seen, and
+raise :class:`~domain.errors.ConcurrentChange` if another one is stored; ``None`` stands for any.
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from attrs import frozen
 
-from domain.errors import CommitOutcomeUnknown, DomainError, DuplicateIdentity, StorageError, ValueTaken
+from domain.errors import CommitOutcomeUnknown, DomainError, DuplicateIdentity, InvalidValue, StorageError, ValueTaken
 from domain.user import EmailTaken, User, UsernameTaken, UserNotFound
 from service_layer.retrying import Retrying
+from service_layer.user_filter import UserFilter, UserSort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -75,14 +77,17 @@ def get_user(username: str, uow: UnitOfWork) -> User:
         return uow.users.get_by_username(username)
 
 
-def list_users(after: UUID | None, limit: int, uow: UnitOfWork) -> Page[User]:
-    """Return at most ``limit`` (1 to 1000) users, oldest first.
+def list_users(after: Any, limit: int, uow: UnitOfWork, chosen: UserFilter | None = None) -> Page[User]:
+    """Return at most ``limit`` (1 to 1000) of the chosen users, by default of all.
 
     ``after`` is the ``next`` of the page before, or ``None`` for the first one. Raises
-    :class:`~domain.errors.InvalidValue` for a limit out of range.
+    :class:`~domain.errors.InvalidValue` for a limit out of range, another sort key, or an ``after`` of another one.
     """
+    chosen = chosen or UserFilter()
+    if chosen.sort not in get_args(UserSort):
+        raise InvalidValue(chosen.sort, f"users are sorted by {', '.join(get_args(UserSort))}")
     with uow:
-        return uow.users.page(after, limit)
+        return uow.users.page(after, limit, where=chosen.where(), order_by=chosen.sort)
 
 
 def export_users(uow: UnitOfWork) -> Generator[User, None, None]:
@@ -94,44 +99,71 @@ def export_users(uow: UnitOfWork) -> Generator[User, None, None]:
         yield from uow.users.stream()
 
 
-def change_email(username: str, email: str, uow: UnitOfWork) -> User:
+def update_user(
+    username: str,
+    uow: UnitOfWork,
+    *,
+    new_username: str | None = None,
+    email: str | None = None,
+    version: int | None = None,
+) -> User:
+    """Give a user another name, another email address, or both, by one commit, and return the user.
+
+    Raises :class:`~domain.user.UserNotFound`, :class:`~domain.user.InvalidUsername`,
+    :class:`~domain.user.InvalidEmail`, :class:`~domain.user.UsernameTaken`, :class:`~domain.user.EmailTaken` or
+    :class:`~domain.errors.ConcurrentChange`.
+    """
+
+    def change(user: User) -> None:
+        if new_username is not None:
+            user.change_username(new_username)
+        if email is not None:
+            user.change_email(email)
+
+    return _change(username, change, uow, version)
+
+
+def change_email(username: str, email: str, uow: UnitOfWork, version: int | None = None) -> User:
     """Give a user another email address and return the user.
 
     Raises :class:`~domain.user.UserNotFound`, :class:`~domain.user.InvalidEmail`, :class:`~domain.user.EmailTaken` or
     :class:`~domain.errors.ConcurrentChange`.
     """
-    return _change(username, lambda user: user.change_email(email), uow)
+    return update_user(username, uow, email=email, version=version)
 
 
-def change_username(username: str, new_username: str, uow: UnitOfWork) -> User:
+def change_username(username: str, new_username: str, uow: UnitOfWork, version: int | None = None) -> User:
     """Give a user another name and return the user.
 
     Raises :class:`~domain.user.UserNotFound`, :class:`~domain.user.InvalidUsername`,
     :class:`~domain.user.UsernameTaken` or :class:`~domain.errors.ConcurrentChange`.
     """
-    return _change(username, lambda user: user.change_username(new_username), uow)
+    return update_user(username, uow, new_username=new_username, version=version)
 
 
-def deactivate_user(username: str, uow: UnitOfWork) -> User:
+def deactivate_user(username: str, uow: UnitOfWork, version: int | None = None) -> User:
     """Switch a user off and return the user. Raises :class:`~domain.user.UserNotFound` or ``ConcurrentChange``."""
-    return _change(username, User.deactivate, uow)
+    return _change(username, User.deactivate, uow, version)
 
 
-def reactivate_user(username: str, uow: UnitOfWork) -> User:
+def reactivate_user(username: str, uow: UnitOfWork, version: int | None = None) -> User:
     """Switch a user on again and return the user. Raises :class:`~domain.user.UserNotFound` or ``ConcurrentChange``."""
-    return _change(username, User.reactivate, uow)
+    return _change(username, User.reactivate, uow, version)
 
 
-def delete_user(username: str, uow: UnitOfWork) -> None:
+def delete_user(username: str, uow: UnitOfWork, version: int | None = None) -> None:
     """Remove a user for good. Raises :class:`~domain.user.UserNotFound` or ``ConcurrentChange``."""
     with uow:
-        uow.users.remove(uow.users.get_by_username(username))
+        user = uow.users.get_by_username(username)
+        user.check_version(version)
+        uow.users.remove(user)
         uow.commit()
 
 
-def _change(username: str, change: Callable[[User], None], uow: UnitOfWork) -> User:
+def _change(username: str, change: Callable[[User], None], uow: UnitOfWork, version: int | None) -> User:
     with uow:
         user = uow.users.get_by_username(username)
+        user.check_version(version)
         change(user)
         uow.commit()
     return user

@@ -217,7 +217,7 @@ def the_next_page_is_a_result() -> None:
 @bug("sql", entry="list-users", caught_by="e2e/test_user_cli.py::test_pages_follow_each_other")
 def every_page_is_the_first() -> None:
     """``list-users --after`` begins with the first user."""
-    around(service_layer.users, "list_users", lambda original, _after, limit, uow: original(None, limit, uow))
+    around(service_layer.users, "list_users", lambda original, _after, *others: original(None, *others))
 
 
 @bug("sql", entry="list-users", caught_by="e2e/test_user_cli.py::test_a_table_in_a_pipe_shows_values_whole")

@@ -1,0 +1,67 @@
+"""Which users list-users shows, and in which order."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.e2e.conftest import Run
+
+
+@pytest.fixture
+def people(call: Run) -> Run:
+    """The command line, with three users, of whom bob is inactive."""
+    for name in ("cid", "ann", "bob"):
+        call("create-user", name, f"{name}@example.com")
+    call("deactivate-user", "bob")
+    return call
+
+
+def shown(call: Run, *options: str) -> list[str]:
+    """Return the names that list-users shows with some options."""
+    return [user["username"] for user in call("list-users", "--json", *options).json["users"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", ["cid", "ann", "bob"]),
+        ("--active --sort username", ["ann", "cid"]),
+        ("--inactive", ["bob"]),
+        ("--sort=-email", ["cid", "bob", "ann"]),
+        ("--created-after 2026-01-01", ["cid", "ann", "bob"]),
+        ("--created-after 2026-01-01T12:30:00+02:00 --created-before 2026-01-02", []),
+        ("--created-before 9999-12-31T00:00Z --sort -created_at", ["bob", "ann", "cid"]),
+    ],
+)
+def test_a_list_takes_filters_and_a_sort_key(people: Run, options: str, expected: list[str]) -> None:
+    """All of the filters hold."""
+    assert expected == shown(people, *options.split())
+
+
+def test_the_hint_of_a_page_leads_to_the_rest_of_the_same_list(people: Run) -> None:
+    """It repeats the filters and the order, and a name is not taken for an option."""
+    people("change-username", "--", "ann", "-ann;")
+    given = ["--active", "--sort", "username", "--limit", "1", "--created-after", "2026-01-01"]
+    hint = people("list-users", *given).err.partition(": app ")[2]
+    assert "list-users --after='-ann;," in hint
+    assert "--limit 1 --active --created-after 2026-01-01T00:00:00+00:00 --sort=username" in hint
+    assert ["cid"] == [line.split()[0] for line in people(*shlex.split(hint)).out.splitlines()[1:]]
+    hint = people("list-users", "--inactive", "--limit", "1").err
+    assert "" == hint
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--created-after", "soon"], "'soon' is no time: write 2026-01-31 or 2026-01-31T12:30Z"),
+        (["--sort", "active"], "'active' is not one of 'id', '-id', 'created_at'"),
+        (["--after", "ann"], "'ann' is not a valid value: it is no place in a list that is sorted by id"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_a_wrong_command_line(call: Run, options: list[str], message: str) -> None:
+    """With exit code 2."""
+    refused = call("list-users", *options)
+    assert (2, "") == (refused.code, refused.out)
+    assert message in " ".join(refused.err.replace("│", " ").split())
