@@ -5,12 +5,15 @@
     │   ├── InvalidValue            a value that cannot be used
     │   │   ├── InvalidUsername         (domain.user)
     │   │   ├── InvalidEmail            (domain.user)
+    │   │   ├── InvalidIdempotencyKey   (domain.answered_request)
+    │   │   ├── IdempotencyKeyReused    (domain.answered_request)
     │   │   ├── InvalidFile             (entrypoints.user_formats)
     │   │   ├── InvalidRevision         a revision of the tables that cannot be reached
     │   │   ├── InvalidHeader           (entrypoints.user_formats)
     │   │   └── InvalidRow              (entrypoints.user_formats)
     │   ├── NotFound                nothing is stored under this key
-    │   │   └── UserNotFound            (domain.user)
+    │   │   ├── UserNotFound            (domain.user)
+    │   │   └── AnsweredRequestNotFound (domain.answered_request)
     │   └── Conflict                it clashes with what is stored
     │       ├── ValueTaken              a unique value has another holder
     │       │   ├── UsernameTaken           (domain.user)

@@ -10,6 +10,7 @@ import typer
 
 from domain.errors import ConfigurationError, DomainError, StorageError
 from entrypoints import user_commands
+from entrypoints.answered_request_commands import commands as answered_request_commands
 from entrypoints.bootstrap import open_schema
 from entrypoints.commands import AsJson
 from entrypoints.printing import print_json, print_line, tell
@@ -46,6 +47,7 @@ Exit codes:
 app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 db = typer.Typer(help="Look after the tables of the database.", no_args_is_help=True)
 app.add_typer(user_commands.commands)
+app.add_typer(answered_request_commands)
 app.add_typer(db, name="db")
 
 

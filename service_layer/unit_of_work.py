@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from domain.aggregate import Aggregate
+    from domain.answered_request import AnsweredRequestRepository
     from domain.user import UserRepository
     from service_layer.savepoint import Savepoint
 
@@ -43,6 +44,7 @@ class UnitOfWork(Guard):
     public members are for the repositories themselves.
     """
 
+    answered_requests: AnsweredRequestRepository
     users: UserRepository
 
     def __init__(self, *, read_only: bool = False) -> None:

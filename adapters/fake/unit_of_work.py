@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from adapters.fake.answered_requests import FakeAnsweredRequestRepository
 from adapters.fake.database import FakeDatabase
 from adapters.fake.session import FakeSession
 from adapters.fake.users import FakeUserRepository
@@ -23,6 +24,7 @@ class FakeUnitOfWork(UnitOfWork):
     def __init__(self, database: FakeDatabase | None = None, *, read_only: bool = False) -> None:
         super().__init__(read_only=read_only)
         self.session = FakeSession(FakeDatabase() if database is None else database)
+        self.answered_requests = FakeAnsweredRequestRepository(self, self.session)
         self.users = FakeUserRepository(self, self.session)
 
     def __enter__(self) -> Self:

@@ -14,6 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.orm.util import identity_key
 
 from adapters.sql import postgres
+from adapters.sql.answered_requests import SqlAnsweredRequestRepository
 from adapters.sql.errors import ALONE, translated, translated_alone, translated_at_commit
 from adapters.sql.flat import are_flat, write_flat
 from adapters.sql.flushing import hold_back, keep_equal, mark_removed, put_back, settle
@@ -68,6 +69,7 @@ class SqlUnitOfWork(UnitOfWork):
         self.session = new_session(bind=engine, run=self._run, info={"read_only": read_only})
         self._removed: list[Any] = []
         self._savepoints: list[SqlSavepoint] = []
+        self.answered_requests = SqlAnsweredRequestRepository(self, self.session)
         self.users = SqlUserRepository(self, self.session)
 
     def _translated(self, error: BaseException) -> BaseException:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.contract.answered_requests import ANSWERED_REQUESTS
 from tests.contract.members import MEMBERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample
 from tests.contract.users import USERS
 
 SAMPLES: tuple[Sample[Any], ...] = (
+    ANSWERED_REQUESTS,
     MEMBERS,
     PRODUCTS,
     USERS,
