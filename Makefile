@@ -77,12 +77,12 @@ test-sqlalchemy-2.0: .venv-sqlalchemy-2.0/sqlalchemy-2.0.stamp ## run the suite 
 
 lock: ## renew every pin in requirements/ (needs uv)
 	$(uv_compile) --group build -o requirements/runtime.txt
-	$(uv_compile) --group dev --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
+	$(uv_compile) --group dev --extra http --extra mysql -c requirements/runtime.txt -o requirements/dev.txt
 	$(uv_compile) --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(uv_compile) --group audit -c requirements/dev.txt -o requirements/audit.txt
-	$(uv_compile) --group mutants --extra mysql -c requirements/dev.txt -o requirements/mutants.txt
-	$(uv_compile) --group dev --extra mysql --resolution lowest-direct -o requirements/lowest.txt
-	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra mysql -o requirements/sqlalchemy-2.0.txt
+	$(uv_compile) --group mutants --extra http --extra mysql -c requirements/dev.txt -o requirements/mutants.txt
+	$(uv_compile) --group dev --extra http --extra mysql --resolution lowest-direct -o requirements/lowest.txt
+	echo 'sqlalchemy<2.1' | $(uv_compile) - --group dev --extra http --extra mysql -o requirements/sqlalchemy-2.0.txt
 
 clean: ## remove the environments and all else that was made here
 	rm -rf $(VENV) .venv-3.* .venv-audit .venv-bench .venv-lowest .venv-mutants .venv-sqlalchemy-2.0 mutants
