@@ -15,7 +15,7 @@ mariadb := $(or $(CI),$(TEST_MARIADB_URL),$(shell PATH="$$PATH:/usr/sbin:/usr/li
 coverage = $(if $(mariadb),,--cov-fail-under=90)
 demo_app = DATABASE_URL=sqlite:///demo.db $(VENV)/bin/app
 
-.PHONY: help demo test test-fast test-slow check budgets audit test-python test-lowest test-sqlalchemy-2.0
+.PHONY: help demo serve test test-fast test-slow check budgets audit test-python test-lowest test-sqlalchemy-2.0
 .PHONY: lock clean
 
 # Two targets may fill the same environment, and pip does not expect a second pip.
@@ -32,6 +32,9 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	$(demo_app) list-users
 	$(demo_app) get-user ann
 	cat demo.rejects.csv
+
+serve: $(VENV)/dev.stamp ## serve the use cases over HTTP, on plumbline.db unless DATABASE_URL says otherwise
+	$(VENV)/bin/app serve
 
 test: $(VENV)/dev.stamp ## run each test on each storage, each case on one; they must reach every line (CASES=all: all on each)
 	$(VENV)/bin/pytest --cov -n 2 --durations=10 --durations-min=1 $(coverage)

@@ -14,6 +14,7 @@ from entrypoints.answered_request_commands import commands as answered_request_c
 from entrypoints.bootstrap import open_schema
 from entrypoints.commands import AsJson
 from entrypoints.printing import print_json, print_line, tell
+from entrypoints.serve_commands import commands as serve_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode=None, prett
 db = typer.Typer(help="Look after the tables of the database.", no_args_is_help=True)
 app.add_typer(user_commands.commands)
 app.add_typer(answered_request_commands)
+app.add_typer(serve_commands)
 app.add_typer(db, name="db")
 
 

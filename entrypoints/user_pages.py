@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from domain.errors import InvalidValue
 from domain.user import EmailAddress, Username
+from service_layer.user_filter import in_utc
 
-_KEYS = {"created_at": datetime.fromisoformat, "username": Username, "email": EmailAddress}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEYS: dict[str, Callable[[str], Any]] = {
+    "created_at": lambda text: in_utc(datetime.fromisoformat(text)),
+    "username": Username,
+    "email": EmailAddress,
+}
 
 
 def as_text(place: Any) -> str:

@@ -14,20 +14,31 @@ OF_USERS = (
     "*/user.py",
     "*/users.py",
     "adapters/*/users.py",
+    "entrypoints/http/users.py",
     "entrypoints/user_*.py",
     "service_layer/user_*.py",
     "adapters/sql/migrations/versions/0001_*.py",
     "samples/*",
     "tests/*/users.py",
     "tests/*/*user*.py",
+    "tests/unit/test_office_files.py",
     "tests/unit/test_use_cases.py",
     "tests/docs/*",
     "docs/*",
 )
 """The files that go with users, their pages and tests included: an owner writes others."""
 
-LINES = ("UserRepository", "USERS", "user_commands")
-"""Marks of the lines that go with them, in the units of work, the list of samples, and the command line."""
+LINES = ("UserRepository", "USERS", "user_commands", "users_router")
+"""Marks of the lines that go with them, in the units of work, the list of samples, and the entry points."""
+
+CHANGED = (
+    "*/unit_of_work.py",
+    "adapters/*/unit_of_work.py",
+    "tests/contract/samples.py",
+    "entrypoints/cli.py",
+    "entrypoints/http/application.py",
+)
+"""The files that these lines are in."""
 
 FIRST_MIGRATION = '''"""No tables yet."""
 
@@ -59,7 +70,7 @@ def without_users(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     for pattern in OF_USERS:
         for path in copy.folder.glob(pattern):
             path.unlink()
-    for name in ("*/unit_of_work.py", "adapters/*/unit_of_work.py", "tests/contract/samples.py", "entrypoints/cli.py"):
+    for name in CHANGED:
         for path in copy.folder.glob(name):
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             path.write_text("".join(line for line in lines if not re.search("|".join(LINES), line)), encoding="utf-8")

@@ -75,14 +75,25 @@ def test_another_sort_key_is_refused(people: UnitOfWork) -> None:
 
 
 def test_a_time_without_a_zone_is_refused(people: UnitOfWork) -> None:
-    """It could be any time of a day."""
-    with pytest.raises(InvalidValue):
+    """It could be any time of a day. So is one that UTC has no year for."""
+    with pytest.raises(InvalidValue, match="a time needs its offset from UTC"):
         names(people, created_after=datetime(2026, 1, 1))  # noqa: DTZ001  # on purpose
+    with pytest.raises(InvalidValue, match="no calendar holds it in UTC"):
+        names(people, created_before=datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
 
 
 @pytest.mark.parametrize(
     ("text", "sort"),
-    [("", "id"), ("ann", "id"), (",", "id"), ("ann", "username"), ("x,y", "created_at"), (" ,y", "email"), ("x", "x")],
+    [
+        ("", "id"),
+        ("ann", "id"),
+        (",", "id"),
+        ("ann", "username"),
+        ("x,y", "created_at"),
+        ("2026-01-01,y", "created_at"),
+        (" ,y", "email"),
+        ("x", "x"),
+    ],
 )
 def test_a_place_of_another_order_is_refused(text: str, sort: str) -> None:
     """With the text and the order."""

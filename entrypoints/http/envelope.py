@@ -1,0 +1,128 @@
+"""What each request and each answer has around it: a checked host, a token, a request id, and headers for safety."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+import uuid
+from contextvars import ContextVar
+from hashlib import sha256
+from logging import getLogger
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from entrypoints.http.problems import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+"""The id of the request that is being answered, for the log."""
+
+DOCS = ("/docs", "/static-offline-docs", "/openapi.json")
+"""The beginnings of the paths that describe the interface. They hold no data, so they need no token."""
+
+_OPEN = ("/health/", *DOCS)
+_SAFE = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+# The page of Swagger UI has a script and styles in it.
+_FOR_DOCS = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " frame-ancestors 'none'"
+)
+
+_log = getLogger("http")
+
+
+class Envelope:
+    """The outermost part of the server."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], body_size: int) -> None:
+        self._app = app
+        self._hosts = frozenset(hosts)
+        self._body_size = body_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by the application inside; pass on what is none."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else uuid.uuid4().hex
+        request_id.set(id)
+        # A part of a path may hold a slash. It is %2F there, and stays so until the parts are decoded one by one.
+        path = scope["raw_path"].decode("ascii", "replace")
+        inner = {**scope, "path": path, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+        status, is_whole, begun = 500, False, time.perf_counter()
+
+        async def send_in_envelope(message: Message) -> None:
+            nonlocal status, is_whole
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _complete(MutableHeaders(raw=message["headers"]), path, id)
+            else:
+                is_whole = not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await (self._refusal(headers) or self._app)(inner, receive, send_in_envelope)
+        except Exception:
+            _log.exception("the request has failed")
+            if not is_whole:  # the client has to see that its answer was cut off
+                raise
+        finally:
+            route = getattr(inner.get("route"), "path", "-")  # without the values in the path
+            seconds = time.perf_counter() - begun
+            _log.info("%s %s %d in %.1f ms", scope["method"], route, status, 1000 * seconds)
+
+    def _refusal(self, headers: Headers) -> ASGIApp | None:
+        """Return the answer to a request that the application does not see."""
+        if re.sub(r":\d*$", "", headers.get("host", "").lower()) not in self._hosts:
+            return plain(400, "this server has another name: HTTP_HOSTS lists those that it has")
+        if int(headers.get("content-length", 0)) > self._body_size:
+            return plain(413, f"a body has at most {self._body_size} bytes")
+        return None
+
+
+def _complete(headers: MutableHeaders, path: str, id: str) -> None:
+    for name, value in _SAFE.items():
+        headers.setdefault(name, value)
+    if path.startswith(DOCS):
+        headers["Content-Security-Policy"] = _FOR_DOCS
+    headers["X-Request-ID"] = id
+
+
+class Gate:
+    """Lets those requests in that have one of the tokens, and those that need none."""
+
+    def __init__(self, app: ASGIApp, tokens: Collection[str]) -> None:
+        self._app = app
+        self._digests = [sha256(token.encode()).digest() for token in tokens]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        app = self._app
+        if (
+            scope["type"] == "http"
+            and not scope["path"].startswith(_OPEN)
+            and not self._has_token(Headers(scope=scope))
+        ):
+            detail = "send a token as Authorization: Bearer TOKEN"
+            app = plain(401, detail, {"WWW-Authenticate": "Bearer"})
+        await app(scope, receive, send)
+
+    def _has_token(self, headers: Headers) -> bool:
+        """Return whether the request has one of the tokens, in the same time for each."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = sha256(token.strip().encode()).digest()
+        found = [hmac.compare_digest(given, digest) for digest in self._digests]
+        return scheme.lower() == "bearer" and any(found)

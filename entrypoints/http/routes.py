@@ -1,0 +1,75 @@
+"""Routes that read a request strictly, and whose requests wait for their turn for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+
+from entrypoints.http.problems import busy, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from fastapi import Response
+
+    from entrypoints.http.settings import HttpSettings
+
+
+class StrictRequest(Request):
+    """A request whose JSON means one thing to everybody: no key is there twice, and there is no NaN."""
+
+    async def json(self) -> Any:
+        """Return the values of the body. Raises ``json.JSONDecodeError``, as FastAPI expects it."""
+        return json.loads(await self.body(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise json.JSONDecodeError("an object has the same key twice", "", 0)
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{name} is no JSON", "", 0)
+
+
+class StrictRoute(APIRoute):
+    """A route of such requests.
+
+    A request takes its turn when all of it is there, so that slow clients keep no others from working.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+
+        async def answer_in_turn(request: Request) -> Response:
+            strict = StrictRequest(request.scope, request.receive)
+            settings: HttpSettings = request.app.state.settings
+            turns: asyncio.Semaphore = request.app.state.turns
+            try:
+                async with asyncio.timeout(settings.body_seconds):
+                    await strict.body()
+            except TimeoutError:
+                return plain(408, "the body did not come in time", {"Connection": "close"})
+            try:
+                async with asyncio.timeout(settings.wait):
+                    await turns.acquire()
+            except TimeoutError:
+                return busy()
+            try:
+                return await answer(strict)
+            finally:
+                turns.release()
+
+        return answer_in_turn
+
+
+def router(name: str) -> APIRouter:
+    """Return a new router for the routes of one kind of aggregates, below ``/name``."""
+    return APIRouter(prefix=f"/{name}", tags=[name], route_class=StrictRoute)

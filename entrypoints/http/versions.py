@@ -1,0 +1,63 @@
+"""Versions of aggregates as entity tags (RFC 9110, sections 8.8.3 and 13.1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Header
+from pydantic import AfterValidator
+
+NO_VERSION = -1
+"""A version that nothing has."""
+
+_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+_TAGS = re.compile(rf"\*|{_TAG}(?:\s*,\s*{_TAG})*")
+
+
+def etag(version: int) -> str:
+    """Return the entity tag of a version."""
+    return f'"{version}"'
+
+
+def _one_version(value: str) -> str:
+    if not _TAGS.fullmatch(value) or "," in value:
+        raise ValueError('write the ETag of the version that you have seen, such as "1", or *')
+    return value
+
+
+def _versions(value: str) -> str:
+    if not _TAGS.fullmatch(value):
+        raise ValueError('write entity tags, such as "1", separated by commas, or *')
+    return value
+
+
+IfMatch = Annotated[
+    str,
+    Header(description='The ETag that you have seen, such as "1"; * changes any version.'),
+    AfterValidator(_one_version),
+]
+"""The header of a change."""
+
+IfNoneMatch = Annotated[
+    str | None, Header(description="The ETag that you have."), AfterValidator(lambda value: value and _versions(value))
+]
+"""The header of a request for what the client may have already."""
+
+
+def version_of(if_match: str) -> int | None:
+    """Return the version that a change is meant for; ``None`` for any.
+
+    A weak tag, or one that this server does not make, is of no version.
+    """
+    if if_match == "*":
+        return None
+    found = re.fullmatch(r'"(\d{1,18})"', if_match)
+    return int(found[1]) if found else NO_VERSION
+
+
+def is_known(version: int, if_none_match: str | None) -> bool:
+    """Return whether the client has a version already."""
+    if if_none_match is None:
+        return False
+    return if_none_match == "*" or etag(version) in re.findall(r'"[^"]*"', if_none_match)

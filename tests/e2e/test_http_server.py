@@ -1,0 +1,246 @@
+"""What every request meets, whatever it asks for: hosts, tokens, limits, health, and what the log says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import ConfigurationError, StorageUnavailable
+from entrypoints.http.envelope import Envelope
+from entrypoints.http.serving import listen, log_to
+from entrypoints.http.settings import LOCAL, HttpSettings
+from service_layer.unit_of_work import UnitOfWork
+from tests.e2e.http_server import problem, serving
+
+OLD, NEW = "the-old-secret-of-this-server", "the-new-secret-of-this-server"
+
+
+def unit(*, read_only: bool = False) -> UnitOfWork:
+    """Return a unit of work on an empty fake database."""
+    return FakeUnitOfWork(read_only=read_only)
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[httpx.Client]:
+    """A client of a server as it is by default."""
+    with serving(unit) as client:
+        yield client
+
+
+def test_every_answer_has_headers_for_safety(http: httpx.Client) -> None:
+    """Errors too."""
+    for path in ("/health/live", "/nothing", "/docs"):
+        headers = http.get(path).headers
+        assert "nosniff" == headers["x-content-type-options"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "no-referrer" == headers["referrer-policy"]
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize(("given", "is_kept"), [("abc-1.2_3", True), ("", False), ("a b", False), ("x" * 65, False)])
+def test_a_request_id_is_returned(http: httpx.Client, given: str, is_kept: bool) -> None:
+    """That of the client if it can stand in a log, and a new one otherwise."""
+    found = http.get("/health/live", headers={"X-Request-ID": given}).headers["x-request-id"]
+    assert is_kept == (given == found)
+    assert len(found) == 32 or is_kept
+
+
+@pytest.mark.parametrize("host", ["example.com", "127.0.0.1.example.com", "localhost.", ""])
+def test_a_foreign_host_is_refused(http: httpx.Client, host: str) -> None:
+    """So that a web page cannot reach the server under its own name."""
+    refused = http.get("/health/live", headers={"Host": host})
+    assert 400 == refused.status_code
+    assert "HTTP_HOSTS" in problem(refused)["detail"]
+
+
+def test_known_hosts_are_let_in() -> None:
+    """With any port, in any case."""
+    with serving(unit, HttpSettings(hosts=(*LOCAL, "users.example.com"))) as http:
+        hosts = ("users.example.com", "Users.Example.COM:443", "localhost:8000", "[::1]:80")
+        assert [204] * 4 == [http.get("/health/live", headers={"Host": host}).status_code for host in hosts]
+
+
+def test_a_token_is_asked_for() -> None:
+    """Any of several; the health and the description of the interface need none."""
+    with serving(unit, HttpSettings(tokens=(OLD, NEW))) as http:
+        wrong = ["", "Bearer", f"Basic {OLD}", f"Bearer {OLD}x", "Bearer " + OLD[:-1], f"Bearer {OLD} {NEW}"]
+        refused = [http.get("/nothing", headers={"Authorization": one} if one else {}) for one in wrong]
+        assert [(401, "Bearer")] * 6 == [(one.status_code, one.headers["www-authenticate"]) for one in refused]
+        assert "send a token" in problem(refused[0])["detail"]
+        let_in = [
+            http.get("/nothing", headers={"Authorization": f"{scheme} {token}"})
+            for scheme, token in (("Bearer", OLD), ("bearer", NEW))
+        ]
+        assert [404, 404] == [one.status_code for one in let_in]
+        assert [204, 200, 200] == [http.get(path).status_code for path in ("/health/ready", "/docs", "/openapi.json")]
+        assert [{"token": []}] == http.get("/openapi.json").json()["security"]
+
+
+def test_scripts_of_named_pages_alone_may_call() -> None:
+    """CORS is answered for the origins that are set, and by default for none."""
+    asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+    with serving(unit, HttpSettings(origins=("https://app.example.com",), tokens=(NEW,))) as http:
+        allowed = http.options("/users", headers=asked)
+        assert (200, "https://app.example.com") == (
+            allowed.status_code,
+            allowed.headers["access-control-allow-origin"],
+        )
+        other = http.options("/users", headers={**asked, "Origin": "https://evil.example.com"})
+        assert "access-control-allow-origin" not in other.headers
+    with serving(unit) as http:
+        assert "access-control-allow-origin" not in http.options("/users", headers=asked).headers
+
+
+def test_the_page_of_the_interface_needs_no_other_server(http: httpx.Client) -> None:
+    """Its script and its styles are here."""
+    page = http.get("/docs").text
+    assert "://" not in page
+    for file in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert f"/static-offline-docs/{file}" in page
+        assert 200 == http.get(f"/static-offline-docs/{file}").status_code
+
+
+def test_every_operation_is_described(http: httpx.Client) -> None:
+    """By a sentence, and with problems for all that goes wrong."""
+    schema = http.get("/openapi.json").json()
+    operations = [one for path, ways in schema["paths"].items() if "health" not in path for one in ways.values()]
+    assert all(one["summary"] and " " in one["summary"] for one in operations)
+    problems = [one for operation in operations for status, one in operation["responses"].items() if status[0] in "45"]
+    assert all(["application/problem+json"] == list(one["content"]) for one in problems)
+    assert "Problem" in schema["components"]["schemas"]
+    assert "HTTPValidationError" not in json.dumps(operations)
+
+
+def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:
+    """Otherwise it says so, and is alive all the same."""
+    database = FakeDatabase()
+    with serving(lambda *, read_only=False: FakeUnitOfWork(database, read_only=read_only)) as http:
+        database.fail("read", StorageUnavailable("secret"))
+        away = http.get("/health/ready")
+        assert (503, "the database does not answer") == (away.status_code, problem(away)["detail"])
+        assert [204, 204] == [http.get(f"/health/{path}").status_code for path in ("ready", "live")]
+
+
+def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
+    """The failure goes on to the server, which closes the connection; what is no request is passed on."""
+    sent: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"beg", "more_body": True})
+            raise ZeroDivisionError
+        sent.append(scope["type"])
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    envelope = Envelope(app, LOCAL, 1000)
+    scope = {"type": "http", "method": "GET", "raw_path": b"/", "headers": [(b"host", b"localhost")]}
+    asyncio.run(envelope({"type": "lifespan"}, receive, send))
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(envelope(scope, receive, send))
+    assert ["lifespan", "http.response.start", "http.response.body"] == sent
+
+
+def test_a_failure_of_the_program_is_told_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """With its traceback there; the client is told no more than that."""
+
+    def broken(**_options: bool) -> UnitOfWork:
+        raise ZeroDivisionError("secret")
+
+    with caplog.at_level(logging.ERROR), serving(broken) as http:
+        failed = http.get("/health/ready")
+    assert (500, "about:blank") == (failed.status_code, problem(failed)["type"])
+    assert "secret" not in failed.text
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_log_has_a_line_for_each_request(as_json: bool) -> None:
+    """With its id and its route, but without what is in the path."""
+    stream = StringIO()
+    kept = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        log_to(stream, as_json=as_json)
+        with serving(unit) as http:
+            http.get("/health/live", headers={"X-Request-ID": "id-1"})
+            http.get("/nothing/secret", headers={"X-Request-ID": "id-2"})
+        logging.getLogger("http").error("it failed", exc_info=ZeroDivisionError())
+    finally:
+        logging.getLogger().handlers[:], logging.getLogger().level = kept
+    lines = [line for line in stream.getvalue().splitlines() if "id-" in line]
+    assert ["GET /health/live 204 in", "GET - 404 in"] == [
+        (json.loads(line)["message"] if as_json else line.partition("id-")[2][2:]).partition(" in ")[0] + " in"
+        for line in lines
+    ]
+    assert "ZeroDivisionError" in stream.getvalue()
+    assert "secret" not in stream.getvalue()
+    if as_json:
+        records = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert {"id-1", "id-2"} <= {one["request_id"] for one in records}
+        assert "ZeroDivisionError" in records[-1]["traceback"]
+
+
+def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
+    """Tokens come from a variable and from a file."""
+    (tmp_path / "tokens").write_text(f"{NEW}\n\n")
+    made = HttpSettings.from_environment(
+        {
+            "HTTP_TOKENS": f" {OLD} ,",
+            "HTTP_TOKENS_FILE": f"{tmp_path}/tokens",
+            "HTTP_HOSTS": "Users.example.com",
+            "HTTP_ORIGINS": "https://a.example.com, https://b.example.com",
+            "HTTP_LOG": "json",
+        }
+    )
+    assert ((OLD, NEW), (*LOCAL, "users.example.com")) == (made.tokens, made.hosts)
+    assert (("https://a.example.com", "https://b.example.com"), True) == (made.origins, made.json_logs)
+    assert OLD not in repr(made)
+    assert HttpSettings() == HttpSettings.from_environment({})
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"HTTP_TOKENS": "short"}, "a token in HTTP_TOKENS is too short"),
+        ({"HTTP_TOKENS_FILE": "/no/such/file"}, "HTTP_TOKENS_FILE cannot be read"),
+        ({"HTTP_TOKENS_FILE": "/dev/null"}, "holds no token"),
+        ({"HTTP_LOG": "xml"}, "HTTP_LOG is 'xml': set it to human or json"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused(environment: dict[str, str], message: str) -> None:
+    """With what would be right."""
+    with pytest.raises(ConfigurationError, match=message):
+        HttpSettings.from_environment(environment)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "192.0.2.1"])  # noqa: S104  # it is refused
+def test_others_reach_no_server_without_a_token(host: str) -> None:
+    """Any address but one is refused."""
+    with pytest.raises(ConfigurationError, match="everybody may call a server without a token"):
+        HttpSettings().check_address(host)
+    HttpSettings(tokens=(NEW,)).check_address(host)
+    HttpSettings().check_address("127.0.0.1")
+
+
+def test_an_address_in_use_is_refused() -> None:
+    """And the socket is closed."""
+    with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", first.getsockname()[1])
+    with listen("::1", 0) as other:
+        assert socket.AF_INET6 == other.family

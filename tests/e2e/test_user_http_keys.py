@@ -1,0 +1,182 @@
+"""Requests that are sent again under their key, and answers that are true although a commit fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.fake.database import FakeDatabase
+from adapters.fake.unit_of_work import FakeUnitOfWork
+from domain.errors import CommitOutcomeUnknown, IntegrityViolation, StorageUnavailable
+from service_layer import users
+from tests.e2e.http_server import Shared, problem, serving
+from tests.storages import Storage
+
+KEY = {"Idempotency-Key": "key-1"}
+BOB = {"username": "bob", "email": "bob@example.com"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Shared, httpx.Client]]:
+    """A server for all tests, and what it works on."""
+    shared = Shared()
+    with serving(shared.unit) as client:
+        yield shared, client
+
+
+@pytest.fixture
+def http(server: tuple[Shared, httpx.Client], storage: Storage) -> httpx.Client:
+    """A client of a server on each storage in turn, where ann is stored."""
+    shared, client = server
+    shared.storage = storage
+    users.create_user("ann", "ann@example.com", storage.unit())
+    return client
+
+
+def said(answer: httpx.Response) -> tuple[int, bytes, list[str | None]]:
+    """Return all that an answer says to the one who has asked."""
+    return answer.status_code, answer.content, [answer.headers.get(name) for name in ("etag", "location")]
+
+
+REQUESTS: dict[str, tuple[str, str, Any]] = {
+    "create": ("POST", "/users", BOB),
+    "update": ("PATCH", "/users/ann", {"username": "anna"}),
+    "deactivate": ("POST", "/users/ann/deactivate", None),
+    "reactivate": ("POST", "/users/ann/reactivate", None),
+    "delete": ("DELETE", "/users/ann", None),
+}
+
+
+def send(http: httpx.Client, which: str, **headers: str) -> httpx.Response:
+    """Send one of the requests, under the key."""
+    method, path, body = REQUESTS[which]
+    return http.request(method, path, json=body, headers={"If-Match": '"1"', **KEY, **headers})
+
+
+@pytest.mark.parametrize("which", REQUESTS)
+def test_the_same_request_gets_the_first_answer(http: httpx.Client, which: str) -> None:
+    """Whatever has happened in between: here another client has deleted everybody."""
+    first = send(http, which)
+    assert 200 <= first.status_code < 300
+    for name in ("ann", "anna", "bob"):
+        http.delete(f"/users/{name}", headers={"If-Match": "*"})
+    assert said(first) == said(send(http, which))
+    assert [] == http.get("/users").json()["users"]
+
+
+@pytest.mark.parametrize("which", REQUESTS)
+def test_a_key_changes_no_answer(http: httpx.Client, storage: Storage, which: str) -> None:
+    """It is what the request gets without a key."""
+    method, path, body = REQUESTS[which]
+    keyed = send(http, which)
+    with storage.unit() as uow:
+        for user in uow.users.list_where():
+            uow.users.remove(user)
+        uow.commit()
+    users.create_user("ann", "ann@example.com", storage.unit())
+    plain = http.request(method, path, json=body, headers={"If-Match": '"1"'})
+    assert (keyed.status_code, keyed.headers.get("etag"), keyed.headers.get("location")) == (
+        plain.status_code,
+        plain.headers.get("etag"),
+        plain.headers.get("location"),
+    )
+    told = [{**one.json(), "id": "", "created_at": ""} if one.content else {} for one in (keyed, plain)]
+    assert told[0] == told[1]
+
+
+def test_another_request_under_the_key_is_refused(http: httpx.Client) -> None:
+    """With another body, path, method or version."""
+    assert 201 == send(http, "create").status_code
+    others = [
+        http.post("/users", json={**BOB, "email": "b@example.com"}, headers=KEY),
+        http.patch("/users/bob", json=BOB, headers={"If-Match": '"1"', **KEY}),
+        http.delete("/users/bob", headers={"If-Match": '"1"', **KEY}),
+        send(http, "create", **{"If-Match": '"2"'}),
+    ]
+    assert [(422, "/problems/key-reused")] * 4 == [(one.status_code, problem(one)["type"]) for one in others]
+    assert ["ann", "bob"] == [user["username"] for user in http.get("/users").json()["users"]]
+
+
+@pytest.mark.parametrize("key", ["", "two words", "x" * 256])
+def test_what_cannot_be_a_key_is_refused(http: httpx.Client, key: str) -> None:
+    """And nothing is done."""
+    refused = http.post("/users", json=BOB, headers={"Idempotency-Key": key})
+    assert (422, "/problems/invalid-request") == (refused.status_code, problem(refused)["type"])
+    assert 404 == http.get("/users/bob").status_code
+
+
+def test_a_refusal_is_judged_again(http: httpx.Client) -> None:
+    """Only what was done is stored under the key."""
+    taken = {**BOB, "email": "ann@example.com"}
+    assert 409 == http.post("/users", json=taken, headers=KEY).status_code
+    http.delete("/users/ann", headers={"If-Match": "*"})
+    assert [201, 201] == [http.post("/users", json=taken, headers=KEY).status_code for _ in range(2)]
+
+
+@pytest.mark.every_case
+@pytest.mark.parametrize("which", ["create", "update", "delete"])
+def test_two_at_the_same_time_have_one_effect(http: httpx.Client, which: str) -> None:
+    """And all get the same answer."""
+    with ThreadPoolExecutor(6) as threads:
+        answers = [one.result() for one in [threads.submit(send, http, which) for _ in range(6)]]
+    assert 1 == len({said(answer)[:2] for answer in answers})
+    assert 200 <= answers[0].status_code < 300
+    shown = [(user["username"], user["version"]) for user in http.get("/users").json()["users"]]
+    assert {"create": [("ann", 1), ("bob", 1)], "update": [("anna", 2)], "delete": []}[which] == shown
+
+
+@pytest.fixture
+def failing(server: tuple[Shared, httpx.Client]) -> tuple[FakeDatabase, httpx.Client]:
+    """A fake database that can fail, and a client of a server on it."""
+    database = FakeDatabase()
+    server[0].storage = Storage("fake", lambda *, read_only=False: FakeUnitOfWork(database, read_only=read_only))  # type: ignore[arg-type,return-value]  # a shop has more
+    return database, server[1]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_unknown_outcome_is_settled_by_the_same_request(
+    failing: tuple[FakeDatabase, httpx.Client], stored: bool
+) -> None:
+    """Its problem says so; whether it was stored or not, the next answer is the true one."""
+    database, http = failing
+    database.fail("commit", CommitOutcomeUnknown("secret words of a driver"), stored=stored)
+    unknown = send(http, "create")
+    assert (503, "/problems/outcome-unknown") == (unknown.status_code, problem(unknown)["type"])
+    assert "send the same request with the same key again" in problem(unknown)["detail"]
+    assert "secret" not in unknown.text
+    assert [201, 201] == [send(http, "create").status_code for _ in range(2)]
+    assert [("bob", 1)] == [(user["username"], user["version"]) for user in http.get("/users").json()["users"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "status", "name"),
+    [
+        (StorageUnavailable("secret"), 1, 201, ""),
+        (StorageUnavailable("secret"), 100, 503, "/problems/unavailable"),
+        (IntegrityViolation("secret", "check"), 1, 500, "/problems/storage-error"),
+        (RuntimeError("secret"), 1, 500, "about:blank"),
+    ],
+)
+@pytest.mark.parametrize("key", [{}, KEY])
+def test_a_2xx_is_sent_only_after_the_commit(  # a table of cases
+    failing: tuple[FakeDatabase, httpx.Client],
+    error: Exception,
+    times: int,
+    status: int,
+    name: str,
+    key: dict[str, str],
+) -> None:
+    """A commit that fails is tried again where that can help; otherwise the answer says that nothing is stored."""
+    database, http = failing
+    for _ in range(times):
+        database.fail("commit", error)
+    answer = http.post("/users", json=BOB, headers=key)
+    assert status == answer.status_code
+    if status != 201:
+        assert name == problem(answer)["type"]
+        assert "secret" not in answer.text
+    assert (["bob"] if status == 201 else []) == [user["username"] for user in http.get("/users").json()["users"]]
