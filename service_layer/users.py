@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from attrs import frozen
 
 from domain.errors import CommitOutcomeUnknown, DomainError, DuplicateIdentity, InvalidValue, StorageError, ValueTaken
-from domain.user import EmailTaken, User, UsernameTaken, UserNotFound
+from domain.user import EmailAddress, EmailTaken, User, Username, UsernameTaken, UserNotFound
 from service_layer.retrying import Retrying
 from service_layer.user_filter import UserFilter, UserSort
 
@@ -113,12 +113,15 @@ def update_user(
     :class:`~domain.user.InvalidEmail`, :class:`~domain.user.UsernameTaken`, :class:`~domain.user.EmailTaken` or
     :class:`~domain.errors.ConcurrentChange`.
     """
+    # Checked before the user is read: what cannot be stored is refused whoever it is for.
+    name = None if new_username is None else Username(new_username)
+    address = None if email is None else EmailAddress(email)
 
     def change(user: User) -> None:
-        if new_username is not None:
-            user.change_username(new_username)
-        if email is not None:
-            user.change_email(email)
+        if name is not None:
+            user.change_username(name)
+        if address is not None:
+            user.change_email(address)
 
     return _change(username, change, uow, version)
 

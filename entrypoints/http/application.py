@@ -36,6 +36,7 @@ def make_app(application: Application, settings: HttpSettings) -> ASGIApp:
         title="Plumbline",
         version=version("plumbline"),
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # the name of the use case
         max_body_size=settings.body_size,
     )
     app.state.application = application

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from inspect import getdoc
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,10 @@ def described(use_case: Callable[..., Any], *statuses: int) -> dict[str, Any]:
     return {
         "summary": " ".join(summary.split()).rstrip("."),
         "description": text.replace("``", "") if rest else "",
-        "responses": dict.fromkeys((400, 401, 408, 413, 422, 500, 503, *statuses), problem),
+        "responses": {
+            status: problem if status >= 400 else {"description": HTTPStatus(status).phrase}
+            for status in (400, 401, 408, 413, 422, 500, 503, *statuses)
+        },
     }
 
 

@@ -11,6 +11,7 @@ from fastapi import Path as InPath
 from fastapi import Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from domain.user import EmailAddress, Username
 from entrypoints import user_pages
 from entrypoints.http.answers import Answer, Changing, Reading
 from entrypoints.http.descriptions import described
@@ -25,27 +26,39 @@ if TYPE_CHECKING:
 
 users_router = router("users")
 
+Name = Annotated[str, Field(min_length=1, max_length=Username.MAX_LENGTH, examples=["ann"])]
+Address = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=EmailAddress.MAX_LENGTH,
+        json_schema_extra={"format": "email"},
+        examples=["ann@example.com"],
+    ),
+]
+
 
 class NewUser(BaseModel):
     """What a user is made of."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    username: str = Field(min_length=1, max_length=256, examples=["ann"])
-    email: str = Field(min_length=3, max_length=1016, examples=["ann@example.com"])
+    username: Name
+    email: Address
 
 
-def _without_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for one in schema["properties"].values():
+        one.pop("default", None)
 
 
 class UserChange(BaseModel):
     """What changes of a user; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_without_defaults)
 
-    username: str = Field("", min_length=1, max_length=256, json_schema_extra=_without_default)
-    email: str = Field("", min_length=3, max_length=1016, json_schema_extra=_without_default)
+    username: Name = ""
+    email: Address = ""
 
 
 class ShownUser(BaseModel):
@@ -72,6 +85,9 @@ def _time(value: object) -> object:
 Time = Annotated[datetime, BeforeValidator(_time)]
 
 
+_PLACE = "^(.*,)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+
 class UserQuery(BaseModel):
     """Which users a list has, and in which order."""
 
@@ -83,14 +99,14 @@ class UserQuery(BaseModel):
     sort: UserSort = Field("id", description="The order; - in front reverses it.")
     limit: int = Field(50, ge=1, le=1000, description="At most so many.")
     after: str | None = Field(
-        None, max_length=1024, description="Where the page begins; Link of the page before has it."
+        None, max_length=400, pattern=_PLACE, description="Where the page begins; Link of the page before has it."
     )
 
 
 # Decoded here, so that a name can hold a slash.
-Username = Annotated[
+NameInPath = Annotated[
     str,
-    InPath(description="The user's name, in any spelling.", max_length=256),
+    InPath(description="The user's name, in any spelling.", min_length=1, max_length=Username.MAX_LENGTH),
     BeforeValidator(lambda name: unquote(name, errors="strict")),
 ]
 
@@ -119,7 +135,7 @@ def list_users(query: Annotated[UserQuery, Query()], work: Reading) -> Response:
 
 
 @users_router.get("/{username}", response_model=ShownUser, **described(users.get_user, 304, 404))
-def get_user(username: Username, work: Reading, if_none_match: IfNoneMatch = None) -> Response:
+def get_user(username: NameInPath, work: Reading, if_none_match: IfNoneMatch = None) -> Response:
     user = work.read(lambda uow: users.get_user(username, uow))
     if is_known(user.version, if_none_match):
         return Answer(304, headers={"ETag": etag(user.version)}).response()
@@ -127,7 +143,7 @@ def get_user(username: Username, work: Reading, if_none_match: IfNoneMatch = Non
 
 
 @users_router.patch("/{username}", response_model=ShownUser, **described(users.update_user, 404, 409, 412, 428))
-def update_user(username: Username, values: UserChange, if_match: IfMatch, work: Changing) -> Response:
+def update_user(username: NameInPath, values: UserChange, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.update_user(
             username,
@@ -145,7 +161,7 @@ def update_user(username: Username, values: UserChange, if_match: IfMatch, work:
 @users_router.post(
     "/{username}/deactivate", response_model=ShownUser, **described(users.deactivate_user, 404, 412, 428)
 )
-def deactivate_user(username: Username, if_match: IfMatch, work: Changing) -> Response:
+def deactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.deactivate_user(username, uow, version_of(if_match)),
         shown,
@@ -156,7 +172,7 @@ def deactivate_user(username: Username, if_match: IfMatch, work: Changing) -> Re
 @users_router.post(
     "/{username}/reactivate", response_model=ShownUser, **described(users.reactivate_user, 404, 412, 428)
 )
-def reactivate_user(username: Username, if_match: IfMatch, work: Changing) -> Response:
+def reactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.reactivate_user(username, uow, version_of(if_match)),
         shown,
@@ -165,7 +181,7 @@ def reactivate_user(username: Username, if_match: IfMatch, work: Changing) -> Re
 
 
 @users_router.delete("/{username}", status_code=204, **described(users.delete_user, 404, 412, 428))
-def delete_user(username: Username, if_match: IfMatch, work: Changing) -> Response:
+def delete_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.delete_user(username, uow, version_of(if_match)), lambda _: Answer(204), lambda _: None
     )

@@ -6,43 +6,27 @@ import re
 from typing import Annotated
 
 from fastapi import Header
-from pydantic import AfterValidator
 
 NO_VERSION = -1
 """A version that nothing has."""
 
-_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
-_TAGS = re.compile(rf"\*|{_TAG}(?:\s*,\s*{_TAG})*")
+_TAG = r'(W/)?"[!#-~]*"'
+
+IfMatch = Annotated[
+    str,
+    Header(pattern=rf"^(\*|{_TAG})$", description='The ETag that you have seen, such as "1"; * changes any version.'),
+]
+"""The header of a change."""
+
+IfNoneMatch = Annotated[
+    str | None, Header(pattern=rf"^(\*|{_TAG}( *, *{_TAG})*)$", description="The ETag that you have.")
+]
+"""The header of a request for what the client may have already."""
 
 
 def etag(version: int) -> str:
     """Return the entity tag of a version."""
     return f'"{version}"'
-
-
-def _one_version(value: str) -> str:
-    if not _TAGS.fullmatch(value) or "," in value:
-        raise ValueError('write the ETag of the version that you have seen, such as "1", or *')
-    return value
-
-
-def _versions(value: str) -> str:
-    if not _TAGS.fullmatch(value):
-        raise ValueError('write entity tags, such as "1", separated by commas, or *')
-    return value
-
-
-IfMatch = Annotated[
-    str,
-    Header(description='The ETag that you have seen, such as "1"; * changes any version.'),
-    AfterValidator(_one_version),
-]
-"""The header of a change."""
-
-IfNoneMatch = Annotated[
-    str | None, Header(description="The ETag that you have."), AfterValidator(lambda value: value and _versions(value))
-]
-"""The header of a request for what the client may have already."""
 
 
 def version_of(if_match: str) -> int | None:

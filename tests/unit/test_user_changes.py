@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from adapters.fake.unit_of_work import FakeUnitOfWork
-from domain.errors import ConcurrentChange
+from domain.errors import ConcurrentChange, InvalidValue
 from domain.user import EmailTaken, UsernameTaken
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import (
@@ -69,6 +69,13 @@ def test_an_update_to_a_taken_value_changes_nothing(
     with pytest.raises(error):
         update_user("ann", uow, **({"new_username": "anna", "email": "anna@example.com"} | changed))  # type: ignore[arg-type]  # mypy takes a str for the version
     assert ["ann@example.com", "bob@example.com"] == [user.email for user in export_users(uow)]
+
+
+@pytest.mark.parametrize("changed", [{"new_username": "a b"}, {"email": "nobody"}])
+def test_an_update_to_a_wrong_value_is_refused_first(uow: UnitOfWork, changed: dict[str, str]) -> None:
+    """Before anything is read, whatever the version."""
+    with pytest.raises(InvalidValue):
+        update_user("nobody", uow, **changed, version=7)
 
 
 @pytest.mark.parametrize("use", CHANGES)
