@@ -16,6 +16,7 @@ from service_layer.retrying import Retrying
 
 if TYPE_CHECKING:
     from entrypoints.bootstrap import Application
+    from entrypoints.http.metrics import Metrics
     from service_layer.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
@@ -45,12 +46,14 @@ class Work:
     """What an endpoint needs to call a use case: a unit of work, and the key of the request if it has one."""
 
     _application: Application
+    _metrics: Metrics
     _request: Request
     key: IdempotencyKey | None
 
     def read(self, use_case: Callable[[UnitOfWork], T]) -> T:
         """Return what a use case returns that only reads."""
-        return BRIEFLY(use_case, self._application.unit_of_work(read_only=True))
+        uow = self._application.unit_of_work(read_only=True)
+        return self._metrics.counted(use_case, "read", lambda attempt: BRIEFLY(attempt, uow))
 
     def change(
         self,
@@ -65,12 +68,16 @@ class Work:
         The same request under that key gets it again. ``values`` are those of the body.
         """
         uow = self._application.unit_of_work()
-        if self.key is None:
-            return answer(BRIEFLY(use_case, uow)).response()
-        found = BRIEFLY(
-            do_once, self.key, self._fingerprint(values), use_case, lambda uow: asdict(answer(stored(uow))), uow
-        )
-        return Answer(**found).response()
+
+        def do(attempt: Callable[[UnitOfWork], T]) -> Answer:
+            if self.key is None:
+                return answer(BRIEFLY(attempt, uow))
+            fingerprint = self._fingerprint(values)
+            return Answer(
+                **BRIEFLY(do_once, self.key, fingerprint, attempt, lambda uow: asdict(answer(stored(uow))), uow)
+            )
+
+        return self._metrics.counted(use_case, "committed", do).response()
 
     def _fingerprint(self, values: object) -> str:
         request = self._request
@@ -79,7 +86,7 @@ class Work:
 
 
 async def _reading(request: Request) -> Work:
-    return Work(request.app.state.application, request, None)
+    return Work(request.app.state.application, request.app.state.metrics, request, None)
 
 
 async def _changing(
@@ -96,7 +103,7 @@ async def _changing(
     ] = None,
 ) -> Work:
     key = None if idempotency_key is None else IdempotencyKey(idempotency_key)
-    return Work(request.app.state.application, request, key)
+    return Work(request.app.state.application, request.app.state.metrics, request, key)
 
 
 Reading = Annotated[Work, Depends(_reading)]

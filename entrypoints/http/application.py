@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from entrypoints.http.descriptions import describe
 from entrypoints.http.envelope import Envelope, Gate
 from entrypoints.http.health import health_router
+from entrypoints.http.metrics import Metrics, metrics_router
 from entrypoints.http.problems import handle_problems
 from entrypoints.http.users import users_router
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ROUTERS: tuple[APIRouter, ...] = (
     health_router,
+    metrics_router,
     users_router,
 )
 """The routes. Add yours: one line here, and one for the import."""
@@ -39,7 +41,9 @@ def make_app(application: Application, settings: HttpSettings) -> ASGIApp:
         generate_unique_id_function=lambda route: route.name,  # the name of the use case
         max_body_size=settings.body_size,
     )
+    metrics = Metrics()
     app.state.application = application
+    app.state.metrics = metrics
     app.state.settings = settings
     app.state.turns = asyncio.Semaphore(settings.threads)
     for router in ROUTERS:
@@ -55,4 +59,4 @@ def make_app(application: Application, settings: HttpSettings) -> ASGIApp:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"],
             expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
         )
-    return Envelope(guarded, settings.hosts, settings.body_size)
+    return Envelope(guarded, settings.hosts, settings.body_size, metrics)

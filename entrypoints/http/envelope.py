@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from entrypoints.http.metrics import Metrics
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """The id of the request that is being answered, for the log."""
 
@@ -45,8 +47,9 @@ _log = getLogger("http")
 class Envelope:
     """The outermost part of the server."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], body_size: int) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], body_size: int, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._hosts = frozenset(hosts)
         self._body_size = body_size
 
@@ -82,6 +85,7 @@ class Envelope:
         finally:
             route = getattr(inner.get("route"), "path", "-")  # without the values in the path
             seconds = time.perf_counter() - begun
+            self._metrics.answered(scope["method"], route, status, seconds)
             _log.info("%s %s %d in %.1f ms", scope["method"], route, status, 1000 * seconds)
 
     def _refusal(self, headers: Headers) -> ASGIApp | None:

@@ -18,6 +18,7 @@ from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import ConfigurationError, StorageUnavailable
 from entrypoints.http.envelope import Envelope
+from entrypoints.http.metrics import Metrics
 from entrypoints.http.serving import listen, log_to
 from entrypoints.http.settings import LOCAL, HttpSettings
 from service_layer.unit_of_work import UnitOfWork
@@ -149,7 +150,7 @@ def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
     async def receive() -> Message:
         return {"type": "http.request"}
 
-    envelope = Envelope(app, LOCAL, 1000)
+    envelope = Envelope(app, LOCAL, 1000, Metrics())
     scope = {"type": "http", "method": "GET", "raw_path": b"/", "headers": [(b"host", b"localhost")]}
     asyncio.run(envelope({"type": "lifespan"}, receive, send))
     with pytest.raises(ZeroDivisionError):
@@ -194,6 +195,16 @@ def test_the_log_has_a_line_for_each_request(as_json: bool) -> None:
         records = [json.loads(line) for line in stream.getvalue().splitlines()]
         assert {"id-1", "id-2"} <= {one["request_id"] for one in records}
         assert "ZeroDivisionError" in records[-1]["traceback"]
+
+
+def test_requests_are_counted(http: httpx.Client) -> None:
+    """By method, route and status, whatever a client makes up."""
+    http.request("BREW", "/health/live")
+    http.get("/nothing/at/all")
+    text = http.get("/metrics").text
+    assert 'http_requests_seconds_count{method="other",route="/health/live",status="405"}' in text
+    assert 'http_requests_seconds_count{method="GET",route="-",status="404"}' in text
+    assert "at/all" not in text
 
 
 def test_the_environment_makes_the_settings(tmp_path: Path) -> None:

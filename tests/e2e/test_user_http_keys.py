@@ -137,6 +137,25 @@ def failing(server: tuple[Shared, httpx.Client]) -> tuple[FakeDatabase, httpx.Cl
     return database, server[1]
 
 
+def test_units_of_work_are_counted_by_their_outcome(failing: tuple[FakeDatabase, httpx.Client]) -> None:
+    """A repeated request is read; a unit that is tried again is counted for each time."""
+    database, http = failing
+
+    def counts() -> dict[str, int]:
+        lines = [line.split() for line in http.get("/metrics").text.splitlines() if "units_of_work_total{" in line]
+        return {name.split('"')[1]: round(float(count)) for name, count in lines}
+
+    before = counts()
+    for error in (IntegrityViolation("x", "check"), CommitOutcomeUnknown(), StorageUnavailable()):
+        database.fail("commit", error)
+        send(http, "create")
+    send(http, "create")
+    send(http, "delete")
+    http.get("/users/bob")
+    changed = {name: count - before[name] for name, count in counts().items()}
+    assert {"committed": 1, "read": 2, "refused": 1, "retried": 1, "rolled_back": 1, "unknown": 1} == changed
+
+
 @pytest.mark.parametrize("stored", [True, False])
 def test_an_unknown_outcome_is_settled_by_the_same_request(
     failing: tuple[FakeDatabase, httpx.Client], stored: bool
