@@ -20,6 +20,7 @@ torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and
 	$(VENV)/bin/python -m proof.torture concurrency --parts --transactions $(TRANSACTIONS) --seconds 600 --seed $(SEED)
 	$(VENV)/bin/python -m proof.torture crashes --kills $(KILLS) --stops $(STOPS) --seed $(SEED)
 	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
+	$(VENV)/bin/python -m proof.torture requests --seed $(SEED)
 
 bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
 	$(VENV)/bin/python proof/benchmarks/import_users.py

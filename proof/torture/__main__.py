@@ -1,15 +1,15 @@
 """What a test suite cannot try in its minute, one part after another. docs/reliability.md has the results.
 
-python -m proof.torture {concurrency,crashes,commits} [--help]
+python -m proof.torture {concurrency,crashes,commits,requests} [--help]
 """
 
 from __future__ import annotations
 
 import sys
 
-from proof.torture import commits, concurrency, crashes
+from proof.torture import commits, concurrency, crashes, requests
 
-PARTS = {"concurrency": concurrency.main, "crashes": crashes.main, "commits": commits.main}
+PARTS = {"concurrency": concurrency.main, "crashes": crashes.main, "commits": commits.main, "requests": requests.main}
 
 
 def main(arguments: list[str]) -> int:
