@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -11,6 +12,7 @@ from attrs import asdict, field, frozen
 from fastapi import Depends, Header, Request, Response
 
 from domain.answered_request import IdempotencyKey
+from domain.errors import DomainError, StorageError
 from service_layer.answered_requests import do_once
 from service_layer.retrying import Retrying
 
@@ -21,8 +23,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-BRIEFLY = Retrying(attempts=5, timeout=2.0)
-"""Runs a use case for a client, who would rather ask again than wait for long."""
+_LONGEST = 2.0  # seconds
+_BRIEFLY = Retrying(attempts=4, timeout=_LONGEST)
+
+
+def briefly(call: Callable[[], T]) -> T:
+    """Return what a call returns, for a client who would rather ask again than wait for long.
+
+    If it certainly did nothing, it is called again immediately, and then up to three times in two seconds.
+    """
+    begun = time.monotonic()
+    try:
+        return call()
+    except (DomainError, StorageError) as error:
+        if not error.retryable or time.monotonic() - begun > _LONGEST:
+            raise
+    return _BRIEFLY(call)
 
 
 @frozen
@@ -53,7 +69,7 @@ class Work:
     def read(self, use_case: Callable[[UnitOfWork], T]) -> T:
         """Return what a use case returns that only reads."""
         uow = self._application.unit_of_work(read_only=True)
-        return self._metrics.counted(use_case, "read", lambda attempt: BRIEFLY(attempt, uow))
+        return self._metrics.counted(use_case, "read", lambda attempt: briefly(lambda: attempt(uow)))
 
     def change(
         self,
@@ -71,11 +87,12 @@ class Work:
 
         def do(attempt: Callable[[UnitOfWork], T]) -> Answer:
             if self.key is None:
-                return answer(BRIEFLY(attempt, uow))
-            fingerprint = self._fingerprint(values)
-            return Answer(
-                **BRIEFLY(do_once, self.key, fingerprint, attempt, lambda uow: asdict(answer(stored(uow))), uow)
+                return answer(briefly(lambda: attempt(uow)))
+            key, fingerprint = self.key, self._fingerprint(values)
+            found = briefly(
+                lambda: do_once(key, fingerprint, attempt, lambda uow: asdict(answer(stored(uow))), uow),
             )
+            return Answer(**found)
 
         return self._metrics.counted(use_case, "committed", do).response()
 

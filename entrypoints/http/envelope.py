@@ -11,7 +11,7 @@ from hashlib import sha256
 from logging import getLogger
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 from entrypoints.http.problems import plain
 
@@ -29,16 +29,19 @@ DOCS = ("/docs", "/static-offline-docs", "/openapi.json")
 """The beginnings of the paths that describe the interface. They hold no data, so they need no token."""
 
 _OPEN = ("/health/", *DOCS)
-_SAFE = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+_SAFE = [
+    (b"cache-control", b"private, no-cache"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 # The page of Swagger UI has a script and styles in it.
-_FOR_DOCS = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " frame-ancestors 'none'"
+_POLICY_OF_DOCS = (
+    b"content-security-policy",
+    (
+        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
+        b" img-src 'self' data:; frame-ancestors 'none'"
+    ),
 )
 
 _log = getLogger("http")
@@ -71,7 +74,8 @@ class Envelope:
             nonlocal status, is_whole
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _complete(MutableHeaders(raw=message["headers"]), path, id)
+                policy = _POLICY_OF_DOCS if path.startswith(DOCS) else _POLICY
+                message["headers"] = [*message["headers"], *_SAFE, policy, (b"x-request-id", id.encode())]
             else:
                 is_whole = not message.get("more_body", False)
             await send(message)
@@ -95,14 +99,6 @@ class Envelope:
         if int(headers.get("content-length", 0)) > self._body_size:
             return plain(413, f"a body has at most {self._body_size} bytes")
         return None
-
-
-def _complete(headers: MutableHeaders, path: str, id: str) -> None:
-    for name, value in _SAFE.items():
-        headers.setdefault(name, value)
-    if path.startswith(DOCS):
-        headers["Content-Security-Policy"] = _FOR_DOCS
-    headers["X-Request-ID"] = id
 
 
 class Gate:

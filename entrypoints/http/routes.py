@@ -57,11 +57,14 @@ class StrictRoute(APIRoute):
                     await strict.body()
             except TimeoutError:
                 return plain(408, "the body did not come in time", {"Connection": "close"})
-            try:
-                async with asyncio.timeout(settings.wait):
-                    await turns.acquire()
-            except TimeoutError:
-                return busy()
+            if turns.locked():
+                try:
+                    async with asyncio.timeout(settings.wait):
+                        await turns.acquire()
+                except TimeoutError:
+                    return busy()
+            else:
+                await turns.acquire()  # immediately
             try:
                 return await answer(strict)
             finally:
