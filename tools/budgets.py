@@ -44,12 +44,12 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 LINES = {
     "adapters/sql, what knows a database": 2570,
     "adapters/sql, what refuses a declaration": 1070,
-    "adapters/sql, all others": 1810,
-    "adapters/fake": 1310,
+    "adapters/sql, all others": 1840,
+    "adapters/fake": 1325,
     "service_layer/unit_of_work.py": 250,
 }
 
-NAMES = 285
+NAMES = 301
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40
