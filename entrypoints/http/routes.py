@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from entrypoints.http.problems import busy, plain
 
@@ -55,7 +56,7 @@ class StrictRoute(APIRoute):
             try:
                 async with asyncio.timeout(settings.body_seconds):
                     await strict.body()
-            except TimeoutError:
+            except (ClientDisconnect, TimeoutError):
                 return plain(408, "the body did not come in time", {"Connection": "close"})
             if turns.locked():
                 try:

@@ -95,3 +95,16 @@ def test_a_slow_body_is_given_up() -> None:
             answer = b"".join(iter(lambda: client.recv(65_536), b""))
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in answer
+
+
+def test_a_client_that_leaves_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is done for it, and others are answered."""
+    with serving(FakeUnitOfWork) as http:
+        url = http.base_url
+        with socket.create_connection((url.host, url.port or 0)) as client:
+            client.sendall(b"POST /users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        deadline = time.monotonic() + SECONDS
+        while 'status="408"' not in http.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert "Traceback" not in caplog.text
