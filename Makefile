@@ -34,7 +34,7 @@ demo: $(VENV)/runtime.stamp ## import the sample users into demo.db and look at 
 	cat demo.rejects.csv
 
 serve: $(VENV)/dev.stamp ## serve the use cases over HTTP, on plumbline.db unless DATABASE_URL says otherwise
-	$(VENV)/bin/app serve
+	@$(VENV)/bin/app serve
 
 test: $(VENV)/dev.stamp ## run each test on each storage, each case on one; they must reach every line (CASES=all: all on each)
 	$(VENV)/bin/pytest --cov -n 2 --durations=10 --durations-min=1 $(coverage)

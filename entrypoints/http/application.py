@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from entrypoints.http.settings import HttpSettings
 
 ROUTERS: tuple[APIRouter, ...] = (
+    users_router,
     health_router,
     metrics_router,
-    users_router,
 )
 """The routes. Add yours: one line here, and one for the import."""
 
@@ -39,7 +39,6 @@ def make_app(application: Application, settings: HttpSettings) -> ASGIApp:
         version=version("plumbline"),
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,  # the name of the use case
-        max_body_size=settings.body_size,
     )
     metrics = Metrics()
     app.state.application = application

@@ -30,9 +30,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         labels = ("method", "route", "status")
         self._requests = Histogram("http_requests_seconds", "Answered requests.", labels, registry=self.registry)
-        self._units = Counter("units_of_work", "Units of work, by outcome.", ("outcome",), registry=self.registry)
-        for outcome in ("committed", "read", "refused", "retried", "rolled_back", "unknown"):
-            self._units.labels(outcome)  # so that each is there from the beginning
+        units = Counter("units_of_work", "Units of work, by outcome.", ("outcome",), registry=self.registry)
+        outcomes = ("committed", "read", "refused", "retried", "rolled_back", "unknown")
+        self._ended = {outcome: units.labels(outcome) for outcome in outcomes}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -63,8 +63,9 @@ class Metrics:
             raise
         finally:
             is_repeated = outcome == "committed" and not attempts  # the answer that is stored was read
-            self._units.labels("read" if is_repeated else outcome).inc()
-            self._units.labels("retried").inc(max(attempts - 1, 0))
+            self._ended["read" if is_repeated else outcome].inc()
+            if attempts > 1:
+                self._ended["retried"].inc(attempts - 1)
         return result
 
 

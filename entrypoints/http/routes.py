@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
@@ -21,7 +21,25 @@ if TYPE_CHECKING:
 
 
 class StrictRequest(Request):
-    """A request whose JSON means one thing to everybody: no key is there twice, and there is no NaN."""
+    """A request whose body has a limit, and whose JSON means one thing to everybody.
+
+    No key is there twice, and there is no NaN.
+    """
+
+    _read: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Return the body. Raises ``HTTPException`` for one that is too large."""
+        if self._read is None:
+            settings: HttpSettings = self.app.state.settings
+            pieces, size = [], 0
+            async for piece in self.stream():
+                pieces.append(piece)
+                size += len(piece)
+                if size > settings.body_size:
+                    raise HTTPException(413)
+            self._read = b"".join(pieces)
+        return self._read
 
     async def json(self) -> Any:
         """Return the values of the body. Raises ``json.JSONDecodeError``, as FastAPI expects it."""
@@ -54,8 +72,9 @@ class StrictRoute(APIRoute):
             settings: HttpSettings = request.app.state.settings
             turns: asyncio.Semaphore = request.app.state.turns
             try:
-                async with asyncio.timeout(settings.body_seconds):
-                    await strict.body()
+                if request.method != "GET":
+                    async with asyncio.timeout(settings.body_seconds):
+                        await strict.body()
             except (ClientDisconnect, TimeoutError):
                 return plain(408, "the body did not come in time", {"Connection": "close"})
             if turns.locked():
