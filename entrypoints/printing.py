@@ -39,14 +39,19 @@ def print_json(value: object) -> None:
 
 
 def print_line(text: str) -> None:
-    """Write one line on standard output."""
-    print(text, flush=True)  # flushed, so that what cannot be written is noticed here, and not when Python ends
+    """Write one line on standard output, escaped as :func:`tell` does."""
+    print(
+        _escaped(text), flush=True
+    )  # flushed, so that what cannot be written is noticed here, and not when Python ends
 
 
 def tell(text: str) -> None:
     """Write one line on standard error, with everything escaped that could make it look like more."""
-    line = " ".join(text.split())
-    print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
+    print(_escaped(" ".join(text.split())), file=sys.stderr)
+
+
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def tell_of_retry(details: RetryDetails) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from adapters.sql.schema import known_revisions
@@ -49,6 +53,16 @@ def test_the_status_is_a_sentence_and_an_advice(call: Run) -> None:
         f"the tables stand at revision {head}, and this program needs {head}",
         f"ready: the database stands at revision {head}, and has all tables of this program",
     ] == after
+
+
+def test_a_revision_is_printed_escaped(call: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A revision is printed escaped, since another program has chosen it."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE alembic_version AS SELECT 'a\x1b[2J\nb' AS version_num")
+    printed = call("db", "status").out
+    assert "the tables stand at revision a\\x1b[2J\\nb, and" in printed
+    assert "\x1b" not in printed
 
 
 def test_a_revision_can_be_noted(call: Run) -> None:
