@@ -22,11 +22,19 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection, Engine
 
-    from adapters.sql.situation import Situation
+    from adapters.sql.situation import Kind, Situation
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _UPGRADED = ("new", "behind")
+
+# The SQLSTATEs of PostgreSQL for a table, a column, and another object that is already there; and what SQLite says.
+_EXISTS = {"42P07", "42701", "42710"}
+_SAYS_EXISTS = re.compile("already exists|duplicate column name")
+_HALFWAY = (
+    "a migration may have been stopped halfway: look at the tables, complete or undo its first statements by hand, and"
+    " run `app db stamp` with the revision that they match (docs/migrations.md)"
+)
 
 # Alembic is imported only where migrations run: a program whose tables are up to date starts sooner without it.
 
@@ -103,7 +111,8 @@ class Schema:
         with self._locked() as config:
             situation = self._seen(config.attributes["connection"])
             if situation.kind in _UPGRADED:
-                command.upgrade(config, "head")
+                with self._telling_what_lasts():
+                    command.upgrade(config, "head")
             elif not situation.is_usable:
                 raise self._mismatch(situation)
         situation = self.situation
@@ -113,7 +122,8 @@ class Schema:
     def downgrade(self, revision: str) -> None:
         """Take the tables back to ``revision``: an id, ``"base"`` for no tables at all, or ``"-1"`` for one step.
 
-        Raises :class:`~domain.errors.InvalidRevision` for one that does not exist or is not an earlier one.
+        Raises :class:`~domain.errors.InvalidRevision` for one that does not exist or is not an earlier one, and
+        :class:`~domain.errors.SchemaMismatch` for tables without a revision or of another program.
         """
         from alembic import command
         from alembic.util import CommandError
@@ -121,9 +131,10 @@ class Schema:
         if not re.fullmatch(r"-[1-9]\d*", revision):
             _refuse_unknown(revision)
         with self._locked() as config:
-            self._refuse_others(config)
+            self._refuse_others(config, "unversioned")
             try:
-                command.downgrade(config, revision)
+                with self._telling_what_lasts():
+                    command.downgrade(config, revision)
             except CommandError as error:
                 reason = "the tables do not stand at a later one: `app db status` shows the present one"
                 raise InvalidRevision(revision, reason) from error
@@ -144,9 +155,9 @@ class Schema:
         known, accept_newer = known_revisions(), self._accept_newer
         return situation_of(connection, known, mentions=_migrations_mention, accept_newer=accept_newer)
 
-    def _refuse_others(self, config: Config) -> None:
+    def _refuse_others(self, config: Config, *kinds: Kind) -> None:
         situation = self._seen(config.attributes["connection"])
-        if not situation.is_ours:
+        if not situation.is_ours or situation.kind in kinds:
             raise self._mismatch(situation)
 
     def _mismatch(self, found: Situation) -> SchemaMismatch:
@@ -165,14 +176,26 @@ class Schema:
                 raise ConfigurationError(f"the migrations cannot be run: {error}") from error
 
     @contextmanager
+    def _telling_what_lasts(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            exists = getattr(error.orig, "pgcode", None) in _EXISTS or _SAYS_EXISTS.search(str(error.orig))
+            meant = self._meant(error)
+            if exists or self._engine.dialect.name == "mysql":
+                meant.add_note(_HALFWAY)
+            raise meant from error
+
+    @contextmanager
     def _telling_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            meant = translated(error, self._engine)
-            if isinstance(meant, ConcurrentChange):
-                meant = StorageUnavailable(in_use(self._engine))
-            raise meant from error
+            raise self._meant(error) from error
+
+    def _meant(self, error: DBAPIError) -> BaseException:
+        meant = translated(error, self._engine)
+        return StorageUnavailable(in_use(self._engine)) if isinstance(meant, ConcurrentChange) else meant
 
 
 def _refuse_unknown(revision: str) -> None:

@@ -13,7 +13,7 @@ from adapters.sql.mapping import RETIRED, VERSION_TABLE, metadata
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, Inspector
+    from sqlalchemy import Column, Connection, Inspector
 
 Kind = Literal[
     "ready",
@@ -45,14 +45,20 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         _STANDS,
         (
             "it was made by a newer version of this program: use that one, or set DATABASE_ACCEPT_NEWER=1 if that one"
-            " has only added to the tables (docs/migrations.md)"
+            f" has only added to the tables (docs/migrations.md); {_OWN_NAME}"
         ),
     ),
     "accepted": (
         "stands at the newer revision {found}, which has all that this program uses",
         "change the tables by the newer version of this program",
     ),
-    "unfit": (f"{_STANDS}, which it does not fit ({{names}})", "use a newer version of this program"),
+    "unfit": (
+        "stands at revision {found}, but its tables do not fit this program's revision {needed} ({names})",
+        (
+            "if a newer version of this program made them, use that one; if another program did, set DATABASE_URL to"
+            " another database; if columns were lost, restore them from a backup"
+        ),
+    ),
     "unversioned": (
         f"has tables named as this program's ({{names}}), but no revision in {VERSION_TABLE}",
         (
@@ -61,10 +67,10 @@ _WORDS: dict[Kind, tuple[str, str]] = {
         ),
     ),
     "incomplete": (
-        "stands at revision {found}, but lacks tables of it ({names})",
+        "stands at revision {found}, but lacks tables or columns of it ({names})",
         (
-            "if one is new, write its migration; if it was lost, restore it from a backup, or run `app db stamp` with"
-            " the revision before it, and `app db upgrade`"
+            f"if one is new, write its migration; {_OWN_NAME}; if one was lost, restore it from a backup, or run"
+            " `app db stamp` with the revision before it, and `app db upgrade`"
         ),
     ),
     "empty": (
@@ -118,7 +124,7 @@ def situation_of(
 ) -> Situation:
     """Return the situation of a connection's database. Change nothing.
 
-    ``known`` are the program's revisions. ``mentions`` says whether one of its migrations names a table.
+    ``known`` are the program's revisions. ``mentions`` says whether one of its migrations names a table or column.
     """
     seen = inspect(connection)
     names = set(seen.get_table_names())
@@ -128,44 +134,75 @@ def situation_of(
         found = (one.schema is None and one.name in names) or seen.has_table(one.name, one.schema)
         (there if found else missing).append(key)
     revision, needed = _revision(connection, seen, names), max(known, default=None)
+    lacking = [*_lacking(seen, there)]
+    strange = _strange(there, lacking, mentions, is_newest=needed in (revision, *known[:1]))
     if not there and revision in known and revision != needed:
         there = sorted(filter(mentions, names - {VERSION_TABLE}))  # they have other names by now
-    others = sorted(names - ({VERSION_TABLE} if revision in (None, *known) else set()))
-    if others and not there and needed is not None and connection.dialect.name == "sqlite":
-        return Situation("other file", revision, needed, others)
+    if connection.dialect.name == "sqlite" and needed is not None and (not there or (strange and revision is None)):
+        names.update(seen.get_view_names())
+        others = sorted(names - ({VERSION_TABLE} if revision in (None, *known) else set()))
+        if others:
+            return Situation("other file", revision, needed, others)
     if revision is not None and revision not in known:
         is_newer = there and revision.isdecimal() and int(revision) > int(needed or 0)
-        misfits = [*_misfits(seen, missing)] if is_newer and accept_newer else []
+        misfits = [*_misfits(seen, there, missing, lacking)] if is_newer and accept_newer else []
         newer: Kind = "newer" if not accept_newer else "unfit" if misfits else "accepted"
         return Situation(newer if is_newer else "foreign", revision, needed, misfits)
+    if strange:
+        return Situation("unfit", revision, needed, [f"no column {one}" for one in strange])
     if revision is None and needed is not None:
         return Situation("unversioned" if there else "new", revision, needed, there)
     if missing and not there:
         return Situation("empty", revision, needed, missing)
-    kind: Kind = "behind" if revision != needed else "incomplete" if missing else "ready"
-    return Situation(kind, revision, needed, missing)
+    lacks = [*missing, *lacking]
+    return Situation("behind" if revision != needed else "incomplete" if lacks else "ready", revision, needed, lacks)
 
 
 def _revision(connection: Connection, seen: Inspector, names: Collection[str]) -> str | None:
     if VERSION_TABLE not in names and not seen.has_table(VERSION_TABLE):
         return None
+    if "version_num" not in {one["name"] for one in seen.get_columns(VERSION_TABLE)}:
+        return "(no column version_num)"
     query: Any = select(column("version_num")).select_from(table(VERSION_TABLE))
-    return ", ".join(sorted(connection.execute(query).scalars())) or None
+    found = connection.execute(query).scalars()
+    return ", ".join(sorted(one if isinstance(one, str) else f"{one} (not a text)" for one in found)) or None
 
 
-def _misfits(seen: Inspector, missing: Sequence[str]) -> Iterator[str]:
+def _lacking(seen: Inspector, there: Iterable[str]) -> Iterator[str]:
+    """Yield the columns that this program uses and the tables do not have."""
+    for key in there:
+        found = {each["name"] for each in seen.get_columns(metadata.tables[key].name, metadata.tables[key].schema)}
+        yield from (f"{key}.{each.name}" for each in _used(key) if each.name not in found)
+
+
+def _used(key: str) -> Iterable[Column[Any]]:
+    return (one for one in metadata.tables[key].columns if RETIRED not in one.info)
+
+
+def _strange(
+    there: Iterable[str], lacking: Sequence[str], mentions: Callable[[str], bool], *, is_newest: bool
+) -> Sequence[str]:
+    """Return the columns whose lack shows that another program made the tables.
+
+    The newest revision has every column that a migration made. An older one has some of them, besides the keys.
+    """
+    others = {f"{key}.{each.name}" for key in there for each in _used(key) if not each.primary_key}
+    if is_newest or others <= {*lacking}:
+        return [one for one in lacking if mentions(one.rpartition(".")[2])]
+    return []
+
+
+def _misfits(seen: Inspector, there: Iterable[str], missing: Iterable[str], lacking: Iterable[str]) -> Iterator[str]:
     """Yield what this program would fail at, as far as tables and columns show it."""
-    for key, one in metadata.tables.items():
-        if key in missing:
-            yield f"no table {key}"
-            continue
-        found = {each["name"]: each for each in seen.get_columns(one.name, one.schema)}
-        used = [each.name for each in one.columns if RETIRED not in each.info]
-        yield from (f"no column {key}.{name}" for name in used if name not in found)
-        for name in found.keys() - {each.name for each in one.columns}:
-            new = found[name]
-            if not (new["nullable"] or new["default"] is not None or new.get("computed") or new.get("identity")):
-                yield f"{key}.{name} is NOT NULL without a default"  # a row of this program has no value for it
+    yield from (f"no table {key}" for key in missing)
+    yield from (f"no column {one}" for one in lacking)
+    for key in there:
+        one = metadata.tables[key]
+        known = {each.name for each in one.columns}
+        for new in seen.get_columns(one.name, one.schema):
+            is_filled = new["nullable"] or new["default"] is not None or new.get("computed") or new.get("identity")
+            if new["name"] not in known and not is_filled:
+                yield f"{key}.{new['name']} is NOT NULL without a default"  # a row of this program has no value for it
 
 
 def _listed(names: Iterable[str]) -> str:

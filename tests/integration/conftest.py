@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Column, Engine, MetaData, Table, Uuid, inspect
 
 from adapters.sql.engine import make_engine
 from adapters.sql.schema import MIGRATIONS, known_revisions
@@ -100,6 +100,19 @@ def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     write_migration(folder, revision, before, "things")
     monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", folder)
     return known_revisions()
+
+
+@pytest.fixture
+def two_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program whose migration 0001 makes the table boxes, and 0002 the table lids."""
+    folder, metadata = tmp_path / "migrations", MetaData()
+    shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__", "0*"))
+    for revision, before, table in (("0001", None, "boxes"), ("0002", "0001", "lids")):
+        write_migration(folder, revision, before, table)
+        Table(table, metadata, Column("id", Uuid, primary_key=True))
+    monkeypatch.setattr("adapters.sql.schema.MIGRATIONS", folder)
+    monkeypatch.setattr("adapters.sql.situation.metadata", metadata)
+    return folder
 
 
 @pytest.fixture
