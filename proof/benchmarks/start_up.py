@@ -39,7 +39,7 @@ COMMANDS = {
         f"{ROOT}/pyproject.toml",
         "-s",
         "-k",
-        "at_once",
+        "immediately",
         TEST,
     ],
 }
