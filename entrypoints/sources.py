@@ -29,13 +29,16 @@ _LOST = "\ufffd".encode()  # as a file of rejects holds a character that could n
 _BAD_BYTE = re.compile("[\udc80-\udcff]")  # as the error handler surrogateescape writes it
 
 
+_OF_HOST_NAMES = ("idna", "punycode")
+
+
 def is_encoding(name: str) -> bool:
     """Return whether text can be read in an encoding of this name."""
     try:
         b"username,email\xff".decode(name, "replace")
+        return codecs.lookup(name).name not in _OF_HOST_NAMES
     except (LookupError, ValueError):  # unknown, or not for text; or it cannot replace what it cannot read
         return False
-    return True
 
 
 class Source(io.TextIOWrapper):
