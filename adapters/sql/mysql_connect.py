@@ -10,7 +10,7 @@ from threading import Event, Timer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from adapters.sql.options import existing_file, truth, whole_number
+from adapters.sql.options import existing_file, truth, value_of, whole_number
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def options_of(url: URL) -> dict[str, Any]:
         if name not in known:
             write = _ADVICE.get(name, "leave it out")
             raise ConfigurationError(f"DATABASE_URL has the option {name}, which is not known here: {write}")
-    values = {name: _value(name, str(text), known[name]) for name, text in url.query.items()}
+    values = {name: value_of(name, str(text), known[name]) for name, text in url.query.items()}
     tls = {named: values.pop(name) for name, (named, _) in _TLS.items() if name in values}
     _check_tls(url, tls, is_disabled=values.get("ssl_disabled", False))
     if tls.get("verify_mode") is False:
@@ -88,13 +88,6 @@ def _check_tls(url: URL, tls: Mapping[str, Any], *, is_disabled: bool) -> None:
         raise ConfigurationError("DATABASE_URL has a server verified against nothing: write ssl_ca=/path/of/ca.pem too")
     if verified == (False, True):
         raise ConfigurationError("DATABASE_URL verifies the name of a server, but not its certificate: do both")
-
-
-def _value(name: str, text: str, read: Callable[[str], Any]) -> Any:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
 
 
 _CANNOT_CONNECT = 2003  # CR_CONN_HOST_ERROR, as the driver reports it

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def value_of(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    """Return an option's value. Raises :class:`~domain.errors.ConfigurationError` for a text that ``read`` refuses."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
 
 
 def existing_file(text: str) -> str:

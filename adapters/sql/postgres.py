@@ -11,7 +11,7 @@ from sqlalchemy import Select, create_engine, event
 
 from adapters.sql.constraints import name_constraint
 from adapters.sql.errors import ALONE, give_up_read_only_server, is_autocommit
-from adapters.sql.postgres_connect import LOCAL, SECRETS, Settings, set_for_transaction
+from adapters.sql.postgres_connect import SECRETS, Settings, set_for_transaction
 from adapters.sql.postgres_copy import run_copy
 from adapters.sql.postgres_url import check_options
 
@@ -70,9 +70,7 @@ def _prepare(settings: Settings, connection: DBAPIConnection, record: Any) -> No
     At READ COMMITTED every statement sees what is committed when it begins, in a transaction or not. So reads before
     the first write need no transaction. That saves two round trips to the server.
     """
-    isolation = settings.prepare(connection, record)
-    record.info["begins_late"] = isolation == "read committed" and LOCAL not in record.info
-    connection.autocommit = record.info["begins_late"]
+    record.info["begins_late"] = connection.autocommit = settings.prepare(connection, record)
 
 
 def _begin_before_writing(cursor: Any, statement: str, _parameters: object, context: Any) -> None:

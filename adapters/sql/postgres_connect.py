@@ -38,8 +38,7 @@ _WRONG = re.compile(
 # Proves that options have arrived: another client may have left the values that are asked for on a pooled connection.
 _MARK, _TOKEN = "plumbline.options", secrets.token_hex(8)
 
-LOCAL = "local"
-"""The key in a connection's ``info`` that holds what each transaction has to set, by name."""
+_LOCAL = "local"  # the key in a connection's ``info`` that holds what each transaction has to set, by name
 
 _IDLE = 0  # psycopg2's TRANSACTION_STATUS_IDLE
 
@@ -67,8 +66,7 @@ class Settings:
 
     def driver(self, url: URL) -> Any:
         """Return the driver for a URL as a module whose ``connect`` leaves out options where they are refused."""
-        # Not a listener to do_connect: that would keep the application's own listener, such as a log-in, from being
-        # called.
+        # Not a listener to do_connect, for the reason in mysql_connect.py.
         driver = url.get_dialect().import_dbapi()
         return SimpleNamespace(**{**vars(driver), "connect": partial(self._connect, driver)})
 
@@ -85,27 +83,27 @@ class Settings:
         self.refused = True
         return self._connect(driver, *dsn, **arguments)
 
-    def prepare(self, connection: Any, record: Any) -> str:
-        """Check that the settings have arrived, or let each transaction set them. Return the isolation level.
+    def prepare(self, connection: Any, record: Any) -> bool:
+        """Check that the settings have arrived, or let each transaction set them. Return whether it may begin late.
 
         Raises :class:`~domain.errors.ConfigurationError` for a setting that cannot be made.
         """
         from psycopg2.errors import ActiveSqlTransaction, CantChangeRuntimeParam, InvalidParameterValue, UndefinedObject
 
-        marks = ", ".join(["set_config(%s, %s, true)"] * len(self.asked))  # refuses what cannot be set
-        values = [one for pair in self.asked.items() for one in pair]
+        calls, values = _set_local(self.asked)  # these refuse what cannot be set
         with connection.cursor() as cursor:
             try:
                 cursor.execute(
-                    f"SELECT current_setting(%s), current_setting(%s, true), {marks}", [_ISOLATION, _MARK, *values]
+                    f"SELECT current_setting(%s), current_setting(%s, true), {calls}", [_ISOLATION, _MARK, *values]
                 )
             except (UndefinedObject, InvalidParameterValue, CantChangeRuntimeParam, ActiveSqlTransaction) as error:
                 raise ConfigurationError(f"DATABASE_URL asks for options that cannot be set: {error}") from error
             isolation, token, *_ = cursor.fetchone()
         connection.rollback()  # the driver has begun a transaction for that query
-        if token != _TOKEN:
-            record.info[LOCAL] = self._local(connection, isolation)
-        return str(isolation)
+        if token == _TOKEN:
+            return bool(isolation == "read committed")
+        record.info[_LOCAL] = self._local(connection, isolation)
+        return False
 
     def _local(self, connection: Any, isolation: str) -> dict[str, str]:
         """Return what each transaction has to set. The driver sends its isolation level when it begins."""
@@ -122,8 +120,13 @@ class Settings:
 
 def set_for_transaction(driver: Any, info: Mapping[str, Any]) -> None:
     """Set what the start of a connection could not, if a transaction is about to begin on it."""
-    local = info.get(LOCAL)
+    local = info.get(_LOCAL)
     if local and not driver.autocommit and driver.info.transaction_status == _IDLE:
+        calls, values = _set_local(local)
         with driver.cursor() as cursor:
-            marks = ", ".join(["set_config(%s, %s, true)"] * len(local))
-            cursor.execute(f"SELECT {marks}", [one for pair in local.items() for one in pair])
+            cursor.execute(f"SELECT {calls}", values)
+
+
+def _set_local(settings: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the calls that set parameters of the server for a transaction, and their values."""
+    return ", ".join(["set_config(%s, %s, true)"] * len(settings)), [one for pair in settings.items() for one in pair]

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
 
-from adapters.sql.options import existing_file
+from adapters.sql.options import existing_file, value_of
 from domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-# The driver is loaded only for such a URL.
 
 REPEATABLE = ("host", "port")
 """The options that may come more than once, for the members of a cluster."""
@@ -37,20 +35,16 @@ def check_options(url: URL) -> None:
     from psycopg2.extensions import parse_dsn
 
     for name, value in url.query.items():
+        known = name not in ("ssl", "replication")  # the one is for a URL alone, the other speaks no SQL
         try:
             parse_dsn(f"postgresql:///?{name}=")
         except ProgrammingError:
             known = False
-        else:
-            known = name not in ("ssl", "replication")  # the one is for a URL alone, the other speaks no SQL
         if not known:
             write = _ADVICE.get(name, "leave it out")
             raise ConfigurationError(f"DATABASE_URL has the option {name}, which PostgreSQL does not know: {write}")
         if name in _FILES and value != "system":  # "system" stands for the files of the system
-            try:
-                existing_file(str(value))
-            except ValueError as error:
-                raise ConfigurationError(f"DATABASE_URL has the option {name}, which {error}") from None
+            value_of(name, str(value), existing_file)
 
 
 def postgres_url(text: str) -> URL:

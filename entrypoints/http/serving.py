@@ -103,18 +103,14 @@ class JsonLines(HumanLines):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of an event."""
-        text = super().format(record)
-        return (
-            json.dumps(
-                {
-                    "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-                    "level": record.levelname.lower(),
-                    "logger": record.name,
-                    "request_id": request_id.get(),
-                    "message": record.message,
-                    **({"traceback": record.exc_text} if record.exc_text else {}),
-                }
-            )
-            if text
-            else text
+        super().format(record)  # which sets the message and the traceback
+        return json.dumps(
+            {
+                "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "request_id": request_id.get(),
+                "message": record.message,
+                **({"traceback": record.exc_text} if record.exc_text else {}),
+            }
         )

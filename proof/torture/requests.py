@@ -100,7 +100,7 @@ def web_server(url: str, command: Sequence[str] = SERVER) -> Iterator[WebServer]
 
 @define
 class Client:
-    """Somebody who wants an answer to each request, and asks again until there is one."""
+    """A client that sends each request again until it gets an answer."""
 
     port: int
     number: int

@@ -12,11 +12,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from attrs import frozen
 from stamina.instrumentation import set_on_retry_hooks
 
 from entrypoints.cli import main
+from tests.e2e.http_server import Shared, serving
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "entrypoints.cli")
@@ -132,3 +134,11 @@ def _standard_input(file: Path, content: bytes) -> Iterator[None]:
     finally:
         os.dup2(original, 0)
         os.close(original)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Shared, httpx.Client]]:
+    """A server for all tests, and what it works on."""
+    shared = Shared()
+    with serving(shared.unit) as client:
+        yield shared, client

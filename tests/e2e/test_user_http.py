@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -10,18 +9,10 @@ import httpx
 import pytest
 
 from service_layer import users
-from tests.e2e.http_server import Shared, problem, serving
+from tests.e2e.http_server import Shared, problem
 from tests.storages import Storage
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Shared, httpx.Client]]:
-    """A server for all tests, and what it works on."""
-    shared = Shared()
-    with serving(shared.unit) as client:
-        yield shared, client
 
 
 @pytest.fixture

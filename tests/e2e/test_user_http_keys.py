@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,19 +12,11 @@ from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import CommitOutcomeUnknown, IntegrityViolation, StorageUnavailable
 from service_layer import users
-from tests.e2e.http_server import Shared, problem, serving
+from tests.e2e.http_server import Shared, problem
 from tests.storages import Storage
 
 KEY = {"Idempotency-Key": "key-1"}
 BOB = {"username": "bob", "email": "bob@example.com"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[Shared, httpx.Client]]:
-    """A server for all tests, and what it works on."""
-    shared = Shared()
-    with serving(shared.unit) as client:
-        yield shared, client
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from sqlalchemy import URL, Engine, event, make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.pool import QueuePool
 
 from adapters.sql.engine import make_engine
@@ -22,6 +22,7 @@ from entrypoints.bootstrap import bootstrap, open_schema
 from service_layer.retrying import Retrying
 from tests.contract.members import create_member, get_member, members_metadata, new_member
 from tests.contract.shop import SqlShop
+from tests.integration.driver_arguments import told_to_the_driver
 from tests.storages import engine_of
 
 
@@ -93,20 +94,6 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "pymysql", raising=False)
     with pytest.raises(ConfigurationError, match="pip install pymysql"):
         make_engine("mysql://username:password@localhost/database")
-
-
-def told_to_the_driver(engine: Engine) -> dict[str, Any]:
-    """Return the options that the driver of an engine gets, without connecting."""
-    told: dict[str, Any] = {}
-
-    @event.listens_for(engine, "do_connect")
-    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
-        told.update(named)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        engine.connect()
-    return told
 
 
 @pytest.mark.parametrize(

@@ -7,27 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
 from adapters.sql.engine import make_engine
 from adapters.sql.errors import name_of
 from domain.errors import ConfigurationError
 from entrypoints.bootstrap import bootstrap
 from entrypoints.config import Settings
-
-
-def told(url: str) -> dict[str, Any]:
-    """Return what the driver would get, without connecting."""
-    engine, arguments = make_engine(url), {}
-
-    @event.listens_for(engine, "do_connect")
-    def refuse(_dialect: object, _record: object, _arguments: object, named: dict[str, Any]) -> None:
-        arguments.update(named)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        engine.connect()
-    return arguments
+from tests.integration.driver_arguments import told_to_the_driver
 
 
 @pytest.mark.parametrize(
@@ -48,7 +35,7 @@ def told(url: str) -> dict[str, Any]:
 )
 def test_libpqs_own_forms_are_understood(url: str, host: str, port: object, name: str) -> None:
     """The forms of libpq are understood: several hosts, and the folder of a socket. Messages name all hosts."""
-    arguments = told(url)
+    arguments = told_to_the_driver(make_engine(url))
     assert (host, port) == (arguments["host"], arguments["port"])
     assert f"postgresql+psycopg2://{name}" == name_of(make_engine(url))
 
@@ -180,7 +167,7 @@ def test_options_of_mariadb_mean_what_they_say(options: str, expected: dict[str,
     pytest.importorskip("pymysql")
     url = f"mysql://u@h/db?{options}".replace("{file}", __file__)
     wanted = eval(repr(expected).replace("{file}", __file__))  # noqa: S307  # of the cases above
-    assert wanted.items() <= told(url).items()
+    assert wanted.items() <= told_to_the_driver(make_engine(url)).items()
 
 
 @pytest.mark.parametrize(
