@@ -49,11 +49,11 @@ class Copy:
             self.run(*pytest_here, "-k", "not postgres and not mariadb")
 
 
-def copied(folder: Path) -> Copy:
-    """Return a copy of the project's own files, without its proof."""
+def copied(folder: Path, *kept: str) -> Copy:
+    """Return a copy of the project's own files, without its proof but for the files and folders that are kept."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
-        if not name.startswith("proof/"):
+        if not name.startswith("proof/") or name.startswith(kept):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     (folder / ".venv").symlink_to(sys.prefix)

@@ -19,6 +19,8 @@ from proof.planted_bugs.registry import BUGS, ENTRIES, LINES, PROMISES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from proof.planted_bugs.registry import Bug
+
 ROOT = Path(__file__).parents[1]
 NOWHERE = "nowhere://127.0.0.1:1"
 NAMES = {"fake": "fake", "sql": "sqlite", "postgres": "postgres"}
@@ -26,6 +28,12 @@ NAMES = {"fake": "fake", "sql": "sqlite", "postgres": "postgres"}
 
 WHOLE = os.environ.get("WHOLE") == "1"
 """Whether each bug meets all tests of ``make test``, not only the recorded one."""
+
+
+def file_of(bug: Bug) -> str:
+    """Return the file of the recorded test. It is one of the tests, or of the laws beside this file."""
+    file = bug.caught_by.partition("::")[0]
+    return next(f"{folder}/{file}" for folder in ("tests", "proof/laws") if (ROOT / folder / file).exists())
 
 
 def run(
@@ -63,7 +71,7 @@ def server_for(storages: Iterable[str], request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("storage", NAMES)
 def test_the_recorded_tests_pass_without_a_bug(storage: str, request: pytest.FixtureRequest) -> None:
     """The recorded tests pass without a bug. So a failure with a bug is because of it."""
-    tests = {f"tests/{bug.caught_by}" for bug in BUGS.values() if storage in bug.storages}
+    tests = {f"{file_of(bug)}::{bug.caught_by.partition('::')[2]}" for bug in BUGS.values() if storage in bug.storages}
     done = run(sorted(tests), [storage], "", server_for([storage], request))
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -77,8 +85,8 @@ def test_a_planted_bug_is_noticed(name: str, request: pytest.FixtureRequest) -> 
     An error in its preparation, or in pytest, would prove nothing.
     """
     bug = BUGS[name]
-    file, _, function = bug.caught_by.partition("::")
-    done = run([f"tests/{file}"], bug.storages, name, server_for(bug.storages, request), "-k", function)
+    function = bug.caught_by.partition("::")[2]
+    done = run([file_of(bug)], bug.storages, name, server_for(bug.storages, request), "-k", function)
     failed, errors = outcomes(done, "FAILED"), outcomes(done, "ERROR")
     assert (done.returncode, errors, bool(failed)) == (1, [], True), done.stdout + done.stderr
 
@@ -92,7 +100,7 @@ def test_all_tests_notice_a_planted_bug(name: str, storage: str, postgres_server
     """All tests of ``make test`` notice a planted bug on each storage."""
     # The random histories compare the fake with SQLite.
     storages = ["fake", "sql"] if BUGS[name].storages == ("fake",) else [storage]
-    done = run(["tests"], storages, name, postgres_server, "-x")
+    done = run(["tests", "proof/laws"], storages, name, postgres_server, "-x")
     failed = outcomes(done, "FAILED")
     print(f"{storage}: {name}: {failed}")  # shown by -rA
     assert (done.returncode, len(failed)) == (1, 1), done.stdout + done.stderr
@@ -111,8 +119,8 @@ def test_each_bug_says_what_is_broken() -> None:
 def test_each_bug_names_a_test() -> None:
     """Each bug names an existing test."""
     for name, bug in BUGS.items():
-        file, _, function = bug.caught_by.partition("::")
-        assert f"def {function}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
+        function = bug.caught_by.partition("::")[2]
+        assert f"def {function}(" in (ROOT / file_of(bug)).read_text(encoding="utf-8"), name
 
 
 def test_each_subject_has_its_bugs() -> None:

@@ -113,9 +113,8 @@ class FakeSession:
 
     def owns(self, one: object) -> bool:
         """Return whether this unit holds this very object, as a part too, or has removed it."""
-        return id(one) in self._removed or any(
-            tracked.aggregate is one or tracked.has(one) for tracked in self._tracked.values()
-        )
+        tracked = list(self._tracked.values())  # a copy, since another thread asks while this one reads and adds
+        return id(one) in self._removed or any(each.aggregate is one or each.has(one) for each in tracked)
 
     def add(self, aggregate: Aggregate[Any]) -> None:
         """Track a new aggregate, to be inserted by the next flush."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from tests import plain_driver
+from proof.laws import plain_driver
 
 ByName = dict[str, tuple[str, int]]
 """The address and the version of each user, by name."""

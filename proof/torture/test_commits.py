@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from proof.laws.faults import ALONE, COMMIT, is_commit, lasting
 from proof.torture import liars
 from proof.torture.commits import Create, Cuts, cut_commits
 from service_layer.users import create_user
-from tests.faults import ALONE, COMMIT, is_commit, lasting
 from tests.storages import migrated_engine
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import inspect
 
 from domain.user import User
+from proof.laws.pgbouncer_server import PgbouncerMissing, pgbouncer
 from proof.planted_bugs.failures import (
     a_write_begins_no_transaction,
     several_statements_go_alone,
@@ -18,8 +19,7 @@ from proof.planted_bugs.failures import (
 from proof.planted_bugs.registry import instead
 from proof.planted_bugs.writes import an_undone_savepoint_leaks_in_the_database
 from proof.torture.concurrency import Run, line, torture
-from tests.conftest import required
-from tests.pgbouncer_server import PgbouncerMissing, pgbouncer
+from tests.fixtures import required
 from tests.storages import migrated_engine
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.contract.families import KINDS, Family
 from tests.contract.sample import Kit, Sample, store_needs
 from tests.contract.samples import SAMPLES
 from tests.storages import BACKENDS, Storage, fake_storage, impatient, sql_storage
@@ -35,9 +34,3 @@ def kit(storage: Storage, sample: Sample[Any]) -> Kit[Any]:
     """Each aggregate on each storage in turn."""
     store_needs(storage, [sample])
     return Kit(storage, sample)
-
-
-@pytest.fixture(params=KINDS)
-def family(storage: Storage, request: pytest.FixtureRequest) -> Family:
-    """Each kind of reference on each storage in turn."""
-    return Family(storage, KINDS[request.param])

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
+from tests.contract.allocation import SkuTaken
 from tests.contract.graphs import twin
-from tests.contract.members import MEMBERS, EmailTaken, Member, NameTaken, stored_member, written
-from tests.contract.orders import ORDERS
+from tests.contract.members import MEMBERS, Member, NameTaken, stored_member, written
+from tests.contract.products import PRODUCTS
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes
 from tests.storages import Storage
@@ -182,21 +183,6 @@ def test_a_unit_is_unusable_after_a_conflict(kit: Kit[Any], unique: UniqueValue[
 
 
 @pytest.mark.promise(7)
-def test_the_first_refused_class_is_named(storage: Storage) -> None:
-    """Of refused changes to several classes the first by class is named, and in it the first by id."""
-    orders, members = Kit(storage, ORDERS), Kit(storage, MEMBERS)
-    order, *_ = [orders.stored(word) for word in ("ann", "bob")]
-    ann, bob, cid = [members.stored(word) for word in ("ann", "bob", "cid")]
-    with pytest.raises(EmailTaken) as caught, storage.unit() as uow:
-        mine = members.of(uow).get(cid.id), orders.of(uow).get(order.id), members.of(uow).get(bob.id)
-        mine[0].rename("ann")
-        mine[1].change_reference("bob")
-        mine[2].change_email(ann.email)
-        uow.commit()
-    assert ann.email == caught.value.value
-
-
-@pytest.mark.promise(7)
 def test_a_bulk_does_not_name_a_stored_id(kit: Kit[Any]) -> None:
     """A bulk with a stored id does not say which id, as it does not name a taken value."""
     ann = kit.stored("ann")
@@ -205,3 +191,18 @@ def test_a_bulk_does_not_name_a_stored_id(kit: Kit[Any]) -> None:
         kit.of(uow).add_many([kit.sample.make("cid"), again])
     assert caught.value.id is None
     assert ["ann"] == kit.words()
+
+
+@pytest.mark.promise(7)
+def test_the_first_refused_class_is_named(storage: Storage) -> None:
+    """Of refused changes to several classes the one mapped first is named, and in it the first by id."""
+    members, products = Kit(storage, MEMBERS), Kit(storage, PRODUCTS)
+    member, *_ = [members.stored(word) for word in ("ann", "bob")]
+    _, bob, cid, _ = [products.stored(word) for word in ("ann", "bob", "cid", "dan")]
+    with pytest.raises(SkuTaken) as caught, storage.unit() as uow:
+        mine = products.of(uow).get(cid.id), members.of(uow).get(member.id), products.of(uow).get(bob.id)
+        mine[0].change_sku("ann")
+        mine[1].rename("bob")
+        mine[2].change_sku("dan")
+        uow.commit()
+    assert "dan" == caught.value.value

@@ -26,7 +26,7 @@ from domain.errors import ConfigurationError, InvalidRevision, SchemaMismatch
 from entrypoints.bootstrap import Application, bootstrap, open_schema
 from service_layer.retrying import retrying
 from tests.contract.members import create_member, get_member, members_metadata
-from tests.contract.orders import ORDERS
+from tests.contract.products import PRODUCTS
 from tests.contract.sample import Kit
 from tests.contract.shop import SqlShop
 from tests.storages import engine_of, sql_storage
@@ -111,15 +111,15 @@ def test_programs_that_upgrade_wait_for_each_other(empty_url: str) -> None:
 
 def test_a_migration_keeps_the_children_of_rows(engine: Engine) -> None:
     """Altering a table on SQLite keeps the children of its rows: removing the old table must not cascade."""
-    kit = Kit(sql_storage(engine), ORDERS)
+    kit = Kit(sql_storage(engine), PRODUCTS)
     kit.stored("ann")
     before = kit.all_values()
-    for length in (200, 100):
+    for length in (80, 40):
         with (
             migrating(engine) as connection,
-            Operations(MigrationContext.configure(connection)).batch_alter_table("order") as batch,
+            Operations(MigrationContext.configure(connection)).batch_alter_table("products") as batch,
         ):
-            batch.alter_column("reference", type_=String(length), existing_type=String(100), existing_nullable=False)
+            batch.alter_column("sku", type_=String(length), existing_type=String(40), existing_nullable=False)
         assert before == kit.all_values()
 
 

@@ -1,0 +1,3 @@
+"""The fixtures of all tests, those of proof/ too."""
+
+pytest_plugins = ["tests.fixtures", "tests.database_fixtures"]

@@ -1,0 +1,1 @@
+"""Laws of the fake, and of units in asyncio tasks."""
