@@ -31,7 +31,7 @@ bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake
 	.venv-bench/bin/python -m proof.benchmarks.side_by_side
 
 test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
-	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/test_planted_bugs.py
+	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/docs --ignore proof/laws --ignore proof/test_planted_bugs.py
 
 test-planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether the test that is recorded notices
 	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py

@@ -36,7 +36,7 @@ Found = TypeVar("Found")
 
 CASES = os.environ.get("CASES", "spread")
 """Which cases of a test that runs on each storage are run: ``all`` on each, or ``one`` on each. With ``spread``, each
-case runs on one storage, and at least one case on each."""
+case runs on one storage, and at least one case on the fake and on one database."""
 
 
 _SERVERS = pytest.StashKey[dict[str, str]]()
@@ -77,9 +77,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             cases[item.nodeid.partition("[")[0]][storage].append(item)
     for test, by_storage in cases.items():
         first = crc32(test.encode())  # so the choice is the same whichever files run
-        for place, some in enumerate(by_storage.values(), first):
+        databases = [one for one in by_storage if one != "fake"]
+        database = databases[first % len(databases)]
+        for place, (storage, some) in enumerate(by_storage.items(), first):
             step = len(some) if CASES == "one" else len(by_storage)
-            kept |= {*some[place % step :: step], some[place % len(some)]}
+            kept |= {*some[place % step :: step]}
+            if CASES == "one" or storage in ("fake", database):
+                kept.add(some[place % len(some)])
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from adapters.sql.schema import known_revisions
 from adapters.sql.situation import Kind
 from proof.docs.markdown import blocks
@@ -14,6 +16,7 @@ from proof.docs.test_readme import run
 PAGE = Path(__file__).parents[2] / "docs" / "migrations.md"
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     """The commands of the page work in order in an empty folder. Your project may have another revision."""
     first = known_revisions()[0]

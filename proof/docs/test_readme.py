@@ -80,6 +80,7 @@ def test_the_use_case_works_on_every_storage(uow: UnitOfWork) -> None:
     assert get_user("ann", uow).email == "anna@example.org"
 
 
+@pytest.mark.slow
 def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
     """The commands work on SQLite in an empty folder without any setting."""
     [block] = blocks_with("export-users")

@@ -35,7 +35,7 @@ from tests.storages import Storage, empty, impatient, sql_storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-HISTORIES = int(os.environ.get("HISTORIES", "6"))
+HISTORIES = int(os.environ.get("HISTORIES", "3"))
 """How many histories of 50 steps are made in each way on each database."""
 
 SEED = int(os.environ.get("SEED", "0"))

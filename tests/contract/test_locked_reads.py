@@ -69,6 +69,7 @@ def test_an_outdated_change_is_no_lock(kit: Kit[Any]) -> None:
             kit.of(uow).get(ann.id, lock=True)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(8)
 def test_a_writer_waits_for_a_lock(storage: Storage) -> None:
     """A writer waits for a lock up to its limit, then it is refused. A reader does not wait."""

@@ -109,6 +109,7 @@ def test_a_given_up_value_is_locked_until_commit(kit: Kit[Any], unique: UniqueVa
     assert ["ann"] == kit.words()
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7)
 @one_unique
 @pytest.mark.parametrize("same_thread", [True, False])

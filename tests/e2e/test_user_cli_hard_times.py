@@ -25,6 +25,7 @@ MEASURED = (
 )
 
 
+@pytest.mark.slow
 def test_an_import_after_a_full_disk_is_finished(call: Run, folder: Path) -> None:
     """An import that a full disk has ended is finished by running it again. No row is missing or doubled.
 

@@ -54,6 +54,7 @@ def test_users_can_be_piped_between_databases(run: Run, call: Run, monkeypatch: 
     assert 0 == call("get-user", "зоя").code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ended_by", "code", "lines"), [(signal.SIGKILL, -9, 0), (signal.SIGINT, 130, 1)])
 def test_a_cut_import_is_finished_by_another_run(
     call: Run, folder: Path, ended_by: signal.Signals, code: int, lines: int

@@ -96,6 +96,7 @@ def test_postgres_checks_values_in_port_order(postgres_engine: Engine) -> None:
         assert not declared or declared == found  # a table of a subclass has nothing but its key
 
 
+@pytest.mark.slow
 def test_programs_that_upgrade_wait_for_each_other(empty_url: str) -> None:
     """Programs that upgrade at the same time wait for each other. One does the work, and none fails."""
     # Alembic keeps its context in a global variable, so processes stand for programs, not threads.
@@ -165,6 +166,7 @@ def test_a_server_without_tables_is_refused(postgres_database: str, migrations: 
         assert create_member("ann", "ann@example.com", SqlShop(engine)).version == 1
 
 
+@pytest.mark.every_case
 def test_tables_of_a_newer_program_are_refused(empty_url: str, migrations: list[str]) -> None:
     """Tables of a newer program are refused. They are neither taken back nor written to."""
     with open_schema(empty_url) as schema:

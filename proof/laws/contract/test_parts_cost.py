@@ -65,6 +65,7 @@ QUERIES: dict[str, Callable[[Shop], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("size", [10, 100, 300])
 @pytest.mark.parametrize("query", QUERIES)

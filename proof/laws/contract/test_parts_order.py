@@ -129,6 +129,7 @@ def test_a_new_list_is_stored_in_its_order(storage: Storage, how: str) -> None:
     assert {**values(bulk), "version": 1} == read(storage, "chair")
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(6)
 def test_a_list_keeps_its_order_through_writes(storage: Storage) -> None:
     """A list keeps its order through many writes in a unit, with queries between, and in a later unit."""
@@ -216,6 +217,7 @@ def test_an_attribute_orders_a_list(
     assert (1 if change is reverse else 2) == found["version"]
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(5)
 def test_an_order_is_stored_without_its_root(storage: Storage) -> None:
     """A new order is stored even if the caller dropped the root: a unit keeps what it has read."""

@@ -209,6 +209,7 @@ def test_only_new_ones_of_a_page_are_read_again(interrupted: Interrupted) -> Non
         assert {1} == rounds(found[1])
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(5, 8)
 def test_a_part_moved_by_another_unit_conflicts(interrupted: Interrupted) -> None:
     """A part that another unit moved is a conflict. Otherwise it would stand in the old root and in the new one."""

@@ -89,6 +89,7 @@ def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> Non
     assert [names(members[0:2]), names(members[2:4]), names(members[4:6])] == pages
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(16)
 @pytest.mark.parametrize("order_by", ["nickname", "-nickname"])
 def test_none_is_the_least_on_pages(storage: Storage, order_by: str) -> None:

@@ -187,6 +187,7 @@ def test_a_child_waits_for_another_unique_value(family: Family) -> None:
     race(family, adds(family, family.child(parent.id)), changes_badge(family, parent))
 
 
+@pytest.mark.slow
 @one_kind
 def test_who_waits_too_long_gives_up(family: Family) -> None:
     """A unit that waits too long gives up with a conflict that can be tried again, in both orders."""

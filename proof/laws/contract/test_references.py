@@ -88,6 +88,7 @@ def test_a_missing_reference_in_a_savepoint(family: Family) -> None:
     assert parent.id in stored_ids(family.storage, family.parents)
 
 
+@pytest.mark.every_case
 def test_what_is_referred_to_cannot_be_removed(family: Family) -> None:
     """An aggregate that others refer to cannot be removed. The removal itself is refused with its id."""
     parent = family.stored_parent()

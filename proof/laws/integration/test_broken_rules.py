@@ -54,6 +54,7 @@ def rules(engine: Engine, unmapped: None) -> Iterator[Rules]:  # noqa: ARG001  #
     table.drop(engine)
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(7)
 def test_rules_of_a_row_come_first(engine: Engine, rules: Rules) -> None:
     """Rules of a row come first, even if the row breaks everything that the port declares."""

@@ -93,6 +93,7 @@ LONG = Table(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)
 def test_an_interrupt_stops_a_bulk(own_engine: Engine, alarm: Callable[[float], None]) -> None:
     """An interrupt stops a bulk while the driver waits for a blocked server. It is raised itself."""

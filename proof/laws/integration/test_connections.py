@@ -43,6 +43,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[FaultyServer]:
         yield stack.enter_context(faulty_server(engine.url.render_as_string(hide_password=False)))
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14)
 @pytest.mark.parametrize(
     ("kind", "match"), [("postgresql", "timeout expired"), ("mysql", "did not answer within 1 seconds")]
@@ -68,6 +69,7 @@ def test_a_server_silent_at_the_log_in(server_engine: Engine) -> None:
     assert [] == stored_names(sql_storage(server_engine))
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14)
 def test_an_unanswered_commit_ends_at_the_limit(mariadb_engine: Engine) -> None:
     """A commit without an answer ends at the URL's limit for MariaDB. Its outcome is unknown."""
@@ -152,6 +154,7 @@ def test_a_refused_log_in_hides_the_password(server: FaultyServer, wrong: dict[s
     assert str(url.password) not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14)
 @pytest.mark.usefixtures("migrations")
 def test_a_database_made_later_serves_the_engine(server: FaultyServer) -> None:

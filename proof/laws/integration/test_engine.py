@@ -157,6 +157,7 @@ def written(url: URL, as_option: bool) -> str:
     return f"{text.replace(f':{url.password}@', '@')}?password={url.password}" if as_option else text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["postgres_database", "mariadb_database"])
 @pytest.mark.parametrize("as_option", [False, True], ids=["before the @", "as an option"])
 def test_logs_hold_no_password_and_no_values(
@@ -265,6 +266,7 @@ def test_sqlite_is_set_up_for_concurrent_writers(tmp_path: Path) -> None:
     assert ["wal", 1, 1500, 2] == pragmas
 
 
+@pytest.mark.slow
 def test_a_postgres_writer_waits_up_to_the_limit(postgres_database: str) -> None:
     """A writer on PostgreSQL waits for a lock up to the limit, unless the URL says otherwise."""
     found = []
@@ -276,6 +278,7 @@ def test_a_postgres_writer_waits_up_to_the_limit(postgres_database: str) -> None
     assert ["1500ms", "7s"] == found
 
 
+@pytest.mark.slow
 def test_times_ignore_the_zone_of_postgres(postgres_database: str) -> None:
     """A time comes back from PostgreSQL whatever the database's zone.
 
@@ -294,6 +297,7 @@ def test_times_ignore_the_zone_of_postgres(postgres_database: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["", "?client_encoding=latin1"])
 def test_names_of_all_scripts_reach_postgres(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch, option: str

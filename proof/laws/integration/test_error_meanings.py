@@ -204,6 +204,7 @@ def test_an_unsent_statement_has_stored_nothing(sqlite_engine: Engine, kind: typ
     assert type(translated_alone(kind("INSERT", None, postgres(None)), sqlite_engine)) is StorageError
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(7)
 def test_an_undeclared_constraint_is_never_another(own_engine: Engine) -> None:
     """A constraint without a domain error is named, with what to write. The driver's error is the cause."""

@@ -183,6 +183,7 @@ def test_a_connection_lost_while_committing(server_engine: Engine) -> None:
     assert stored_names(sql_storage(server_engine)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("unit", [SqlShop, InATransaction])
 def test_a_refused_commit_did_not_happen(postgres_database: str, unit: type[SqlShop]) -> None:

@@ -36,6 +36,7 @@ with_ping = pytest.mark.parametrize("pinged", [True], indirect=True)
 without_ping = pytest.mark.parametrize("pinged", [False], indirect=True)
 
 
+@pytest.mark.every_case
 @with_ping
 def test_a_ping_replaces_an_ended_connection(pinged: SqlShop) -> None:
     """A ping replaces an idle connection that was ended before the unit gets it."""

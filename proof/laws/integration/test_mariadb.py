@@ -84,6 +84,7 @@ def settings(url: str, timeout: float, names: list[str]) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("timeout", "seconds"), [(0.1, 1), (1.4, 1), (1.6, 2), (30.0, 30)])
 def test_a_writer_waits_up_to_the_limit(mariadb_database: str, timeout: float, seconds: int) -> None:
     """A writer waits for a row or a table up to the limit: in whole seconds, at least one, as the server counts."""
@@ -102,6 +103,7 @@ def test_the_driver_connects_within_the_limit(mariadb_server: str, option: str, 
     assert seconds == told["connect_timeout"]
 
 
+@pytest.mark.slow
 def test_a_connection_is_alike_on_every_server(mariadb_server: str, odd_server: str) -> None:
     """A connection is alike on every server: READ COMMITTED, strict, and able to send every character."""
     expected = {
@@ -125,6 +127,7 @@ def test_what_the_url_sets_has_precedence(mariadb_server: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_tables_are_alike_on_every_server(odd_engine: Engine) -> None:
     """Tables are alike whatever the defaults: with transactions, exact texts, and times to the microsecond."""
     tables = "SELECT table_name, engine, table_collation FROM information_schema.tables WHERE table_schema = schema()"
@@ -141,6 +144,7 @@ def test_tables_are_alike_on_every_server(odd_engine: Engine) -> None:
     assert {"utf8mb4_nopad_bin", "utf8mb4_bin", "datetime(6)", "time(6)"} == types  # utf8mb4_bin is that of JSON
 
 
+@pytest.mark.slow
 def test_a_server_with_odd_settings_works(odd_engine: Engine) -> None:
     """A server with odd settings stores names of all scripts and times to the microsecond, and refuses a taken name."""
     storage = sql_storage(odd_engine)
@@ -155,6 +159,7 @@ def test_a_server_with_odd_settings_works(odd_engine: Engine) -> None:
         uow.commit()
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7)
 def test_a_taken_value_in_every_server_language(odd_server: str, odd_engine: Engine) -> None:
     """A taken value is recognized in every language of the server. In some, the key's name does not come last."""
@@ -265,6 +270,7 @@ def test_ids_of_every_kind_are_sorted_by_value(mariadb_engine: Engine) -> None:
     assert sorted(ids) == [row["id"] for row in stored_values(sql_storage(mariadb_engine))]
 
 
+@pytest.mark.slow
 def test_a_value_that_does_not_fit_is_refused(odd_engine: Engine) -> None:
     """A value that does not fit is refused and not cut, even by a server that would cut it by default."""
     row = {"id": new_id(), "reference": "x" * 101, "version": 1}
@@ -273,6 +279,7 @@ def test_a_value_that_does_not_fit_is_refused(odd_engine: Engine) -> None:
         uow.commit()
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7)
 def test_a_lock_timeout_may_end_the_whole_unit(odd_engine: Engine) -> None:
     """A lock timeout ends the unit where the server is set up so. Not even a savepoint can go on.

@@ -235,6 +235,7 @@ def test_a_race_lost_at_the_commit_left_nothing(mariadb_engine: Engine, monkeypa
     assert [] == stored_names(storage)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(10)
 def test_a_lock_timeout_in_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
     """A lock timeout inside a savepoint leaves the unit usable. By default only the statement is undone.
@@ -257,6 +258,7 @@ def test_a_lock_timeout_in_a_savepoint(mariadb_engine: Engine, ann: Member, bob:
     assert values(bob) == values(mine[1])
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7)
 def test_a_lock_timeout_outside_of_a_savepoint(mariadb_engine: Engine, ann: Member, bob: Member) -> None:
     """A lock timeout outside of a savepoint ends the unit. Nothing is stored, although the server would go on."""

@@ -36,6 +36,7 @@ def no_collector() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(16)
 @pytest.mark.usefixtures("no_collector")
 def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine) -> None:
@@ -57,6 +58,7 @@ def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine) -> None:
     assert max(held) <= STREAM_BATCH + 1  # and the current one
 
 
+@pytest.mark.slow
 @pytest.mark.promise(16)
 def test_a_stream_with_parts_holds_few(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream of aggregates with parts holds few: parts keep their root alive only while the caller keeps a part."""
@@ -76,6 +78,7 @@ def test_a_stream_with_parts_holds_few(engine: Engine, monkeypatch: pytest.Monke
     assert max(held) <= 11
 
 
+@pytest.mark.slow
 @pytest.mark.promise(16)
 def test_a_long_stream_leaves_nothing_more_behind(engine: Engine) -> None:
     """A long stream leaves no more behind than a short one, not even a few bytes for each object."""
@@ -95,6 +98,7 @@ def made_while_collecting() -> ref[Member]:
     return ref(member)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(16)
 def test_a_bulk_leaves_no_frames(engine: Engine) -> None:
     """A bulk leaves nothing that holds later frames. The garbage collector may close its rest during other work."""

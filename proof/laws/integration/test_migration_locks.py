@@ -37,6 +37,7 @@ def test_a_long_upgrade_is_not_waited_for(empty_engine: Engine, impatient: Schem
     getattr(impatient, change)(*arguments)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_in_use_is_not_waited_for(server_engine: Engine) -> None:
     """A table in use, such as one that a transaction reads, is not waited for. The words are the same."""
     with server_engine.begin() as connection:

@@ -70,6 +70,7 @@ def test_a_text_that_writes_is_undone(engine: Engine, before: str) -> None:
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(1)
 def test_a_statement_without_parameters_is_undone(engine: Engine) -> None:
     """A statement without parameters, which SQLAlchemy treats differently, is undone with the unit."""

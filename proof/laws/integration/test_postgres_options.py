@@ -43,6 +43,7 @@ def pooled(
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -63,6 +64,7 @@ def test_each_transaction_sets_them(pooled: Callable[..., Engine], options: str,
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_unit_works_as_elsewhere(pooled: Callable[..., Engine]) -> None:
     """A unit works as elsewhere: it waits for a lock up to the limit, on its own connection too."""
     engine = pooled(timeout=0.3)

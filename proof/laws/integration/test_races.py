@@ -54,6 +54,7 @@ def engine_at(server_engine: Engine, level: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("level", LEVELS)
 def test_one_of_many_wins_a_name(engine_at: Engine, level: str) -> None:
@@ -86,6 +87,7 @@ def test_one_of_many_wins_a_name(engine_at: Engine, level: str) -> None:
         assert [] == conflicts
 
 
+@pytest.mark.slow
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("level", LEVELS)
 def test_one_of_many_changes_a_member(engine_at: Engine) -> None:

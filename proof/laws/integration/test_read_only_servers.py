@@ -89,6 +89,7 @@ def one_write(uow: SqlShop) -> None:
     create_member("bob", "bob@example.com", uow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [one_write, two_writes])
 @pytest.mark.parametrize("ping", [False, True])
 def test_a_demoted_primary_is_given_up(demotion: Demotion, write: Callable[[SqlShop], None], ping: bool) -> None:
@@ -108,6 +109,7 @@ def test_a_demoted_primary_is_given_up(demotion: Demotion, write: Callable[[SqlS
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_commit_on_a_demoted_primary(mariadb: Demotion) -> None:
     """A commit on a demoted primary stores nothing. MariaDB refuses COMMIT as well, and its outcome is known."""
     url, demote = mariadb

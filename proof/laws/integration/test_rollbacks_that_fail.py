@@ -111,6 +111,7 @@ def test_a_savepoint_that_cannot_roll_back(engine: Engine, ann: Member, depth: i
     assert [values(ann)] == stored_values(sql_storage(engine))
 
 
+@pytest.mark.slow
 @pytest.mark.promise(3, 14, 15)
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside"])
 @pytest.mark.parametrize("refused", ["a taken value", "a stale version"])

@@ -86,6 +86,7 @@ def test_a_connection_lost_during_the_statement(faulty: FaultyDatabase, name: st
     check_tidy(faulty.engine)
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14, 15)
 @pytest.mark.parametrize("faulty", ["postgres"], indirect=True)
 @pytest.mark.parametrize("by", ["the server", "something between"])

@@ -207,6 +207,7 @@ def test_a_refused_change_alone(engine: Engine, use_case: Callable[[Shop], objec
     assert "ann@example.com" == get_member("ann", SqlShop(engine)).email
 
 
+@pytest.mark.slow
 @pytest.mark.promise(7, 14)
 def test_a_statement_ended_by_a_deadlock(postgres_engine: Engine) -> None:
     """A statement that a deadlock has ended has stored nothing and may be tried again.

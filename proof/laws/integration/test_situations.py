@@ -20,6 +20,7 @@ from tests.storages import migrated_engine
 pytestmark = pytest.mark.usefixtures("two_migrations")
 
 
+@pytest.mark.slow
 def test_a_new_database_is_upgraded(empty_engine: Engine) -> None:
     """A new database is upgraded, and so is one that is behind. A second upgrade changes nothing."""
     schema = Schema(empty_engine)
@@ -33,6 +34,7 @@ def test_a_new_database_is_upgraded(empty_engine: Engine) -> None:
     assert schema.situation.is_usable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["a1b2c3d4", "9999"])
 def test_another_programs_revision_is_refused(
     empty_engine: Engine, monkeypatch: pytest.MonkeyPatch, revision: str
@@ -76,6 +78,7 @@ def _choose_a_version_table(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"adapters.sql.{module}.VERSION_TABLE", "boxes_version")
 
 
+@pytest.mark.slow
 def test_tables_without_a_revision_are_stamped(empty_engine: Engine) -> None:
     """Tables without a revision are stamped by the revision that they match. The rest is an ordinary upgrade."""
     run(empty_engine, "CREATE TABLE boxes (id INTEGER)")
@@ -87,6 +90,7 @@ def test_tables_without_a_revision_are_stamped(empty_engine: Engine) -> None:
     assert "ready" == schema.situation.kind
 
 
+@pytest.mark.slow
 def test_a_lost_table_is_noticed(empty_engine: Engine) -> None:
     """A lost table is noticed though the number is right. Stamping the revision before it makes it again."""
     schema = Schema(empty_engine)
@@ -98,6 +102,7 @@ def test_a_lost_table_is_noticed(empty_engine: Engine) -> None:
     assert "ready" == schema.situation.kind
 
 
+@pytest.mark.slow
 def test_a_version_without_its_tables_is_noticed(empty_engine: Engine) -> None:
     """A version without its tables is noticed. Stamping the base makes all of them again."""
     schema = Schema(empty_engine)
@@ -109,6 +114,7 @@ def test_a_version_without_its_tables_is_noticed(empty_engine: Engine) -> None:
     assert "ready" == schema.situation.kind
 
 
+@pytest.mark.slow
 def test_tables_that_have_a_new_name_are_ours(
     empty_engine: Engine, two_migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +181,7 @@ def newer(engine: Engine, *changes: str) -> Schema:
     return Schema(engine, accept_newer=True)
 
 
+@pytest.mark.slow
 def test_tables_that_were_extended_are_accepted(empty_engine: Engine) -> None:
     """Extended tables are accepted if the setting says so: an old program starts, and `db upgrade` does nothing."""
     adding = (
@@ -215,6 +222,7 @@ def test_tables_that_were_contracted_are_refused(empty_engine: Engine, change: s
     assert f"do not fit this program's revision 0002 ({lack})" in caught.value.problem
 
 
+@pytest.mark.slow
 def test_a_revision_is_shown_escaped(empty_engine: Engine) -> None:
     """A revision is shown escaped, since another program has chosen it."""
     run(empty_engine, "CREATE TABLE boxes (id INTEGER)")
@@ -222,6 +230,7 @@ def test_a_revision_is_shown_escaped(empty_engine: Engine) -> None:
     assert "has revision a\\nb in alembic_version" in refused(empty_engine, "foreign")
 
 
+@pytest.mark.slow
 def test_a_program_without_a_migration_works(
     empty_engine: Engine, two_migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

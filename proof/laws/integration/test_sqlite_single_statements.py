@@ -60,6 +60,7 @@ def another_writer(engine: Engine) -> Iterator[SqlShop]:
         yield uow
 
 
+@pytest.mark.slow
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", WRITES)

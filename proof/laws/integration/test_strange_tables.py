@@ -51,6 +51,7 @@ def test_tables_without_our_columns_are_refused(empty_engine: Engine, revision: 
     assert "0002 (no column boxes.size)" in all_refused(empty_engine, "unfit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_strange_tables_are_another_programs(empty_engine: Engine, with_sizes: Path, count: int) -> None:
     """Tables without a revision and without our columns are another program's, however many revisions there are."""
@@ -63,6 +64,7 @@ def test_strange_tables_are_another_programs(empty_engine: Engine, with_sizes: P
         assert "(no column boxes.size)" in all_refused(empty_engine, "unfit")
 
 
+@pytest.mark.slow
 def test_an_older_backup_may_lack_a_column(
     empty_engine: Engine, with_sizes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +80,7 @@ def test_an_older_backup_may_lack_a_column(
     assert "behind" == Schema(empty_engine).situation.kind
 
 
+@pytest.mark.slow
 def test_a_column_without_a_migration_is_noticed(empty_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A column without a migration is noticed. The tables are ours, and can be taken back."""
     Schema(empty_engine).upgrade()
@@ -104,6 +107,7 @@ def test_another_version_table_is_foreign(empty_engine: Engine, statement: str, 
     assert f"has revision {shown} in alembic_version" in all_refused(empty_engine, "foreign")
 
 
+@pytest.mark.slow
 def test_a_sibling_is_named_as_a_cause(empty_engine: Engine) -> None:
     """A sibling that shares a table's name is named as a cause, with the setting that parts the two."""
     schema = Schema(empty_engine)
@@ -116,6 +120,7 @@ def test_a_sibling_is_named_as_a_cause(empty_engine: Engine) -> None:
         assert "if another program shares the database, set VERSION_TABLE" in found.advice
 
 
+@pytest.mark.slow
 def test_no_revision_is_not_taken_back(empty_engine: Engine) -> None:
     """Tables without a revision are not taken back, since no one knows which migrations made them."""
     run(empty_engine, "CREATE TABLE boxes (id INTEGER)")

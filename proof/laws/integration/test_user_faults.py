@@ -36,6 +36,7 @@ def storage(faulty: FaultyStorage) -> FaultyStorage:
     return faulty
 
 
+@pytest.mark.slow
 @pytest.mark.promise(1, 2, 14, 15)
 @pytest.mark.parametrize("name", CASES)
 def test_each_failing_call_of_an_import(storage: FaultyStorage, name: str) -> None:

@@ -15,6 +15,7 @@ from tests.contract.users import USERS
 from tests.storages import InATransaction, sql_storage
 
 
+@pytest.mark.slow
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +27,7 @@ def test_an_import_finds_out_and_goes_on(engine: Engine, stored: bool, monkeypat
     assert sorted(row.username for row in rows) == Kit(sql_storage(engine), USERS).words()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(14)
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("unit", [SqlUnitOfWork, InATransaction])
