@@ -3,8 +3,8 @@
 mutmut does the work. Its settings are in pyproject.toml. This file adds:
 
 - Context managers and properties are changed too. Mutmut leaves decorated functions alone, because decorators can have
-  side effects. These two have none, and the heart of the unit of work is in such functions. ``async`` functions, a dozen
-  in entrypoints/http, are left alone: its switch between mutants does not know them.
+  side effects. These two have none, and the heart of the unit of work is in such functions.
+- ``async`` functions, a dozen in entrypoints/http, are left alone: mutmut's switch between mutants does not know them.
 - The database servers are started once for all mutants, not once for each.
 - Tests that need a server come last, because each mutant's first one makes a database.
 - At the end, the mutants that no test noticed are shown, and a score below the minimum is a failure.
