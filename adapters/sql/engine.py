@@ -31,6 +31,8 @@ def make_engine(database_url: str, timeout: float = 10.0, *, ping: bool = False)
     options = {
         "pool_timeout": timeout,
         "pool_pre_ping": ping,
+        "pool_size": 15,  # all are kept: to connect anew costs more than most units
+        "max_overflow": 0,
         "pool_use_lifo": True,  # the server keeps warm state for the connection that was used last
         "hide_parameters": True,  # they would appear in errors and logs
     }

@@ -1,12 +1,12 @@
-"""Promise 15 on servers: an idle connection that the server has ended, and the effect of a ping."""
+"""Promise 15 on servers: an idle connection that the server has ended, the effect of a ping, and how many are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from adapters.sql.engine import make_engine
 from domain.errors import StorageUnavailable
@@ -78,3 +78,16 @@ def test_the_environment_chooses_the_ping(
         end_connection(number, server_engine)
         with pytest.raises(StorageUnavailable) if notices else nullcontext(), uow:
             assert [] == list(uow.members.stream())
+
+
+def test_connections_are_kept(engine: Engine) -> None:
+    """All 15 of the pool are kept for the next units: none of them connects again."""
+    own = make_engine(engine.url.render_as_string(hide_password=False))
+    connects: list[object] = []
+    event.listen(own, "connect", lambda connection, _record: connects.append(connection))
+    for _ in range(2):
+        with ExitStack() as open_units:
+            for _ in range(15):
+                open_units.enter_context(SqlShop(own)).members.page()
+    own.dispose()
+    assert 15 == len(connects)
