@@ -23,12 +23,13 @@ torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and
 	$(VENV)/bin/python -m proof.torture commits --cuts $(CUTS) --seed $(SEED)
 	$(VENV)/bin/python -m proof.torture requests --seed $(SEED)
 
-bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton beside others
-	$(VENV)/bin/python proof/benchmarks/import_users.py
-	$(VENV)/bin/python proof/benchmarks/fake.py
+bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake, the start, and the skeleton and its server beside others
+	$(VENV)/bin/python -m proof.benchmarks.import_users
+	$(VENV)/bin/python -m proof.benchmarks.fake
 	$(VENV)/bin/python -m proof.benchmarks.start_up
 	$(VENV)/bin/python -m proof.benchmarks.parts
 	.venv-bench/bin/python -m proof.benchmarks.side_by_side
+	$(VENV)/bin/python -m proof.benchmarks.http
 
 test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
 	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/docs --ignore proof/laws --ignore proof/test_planted_bugs.py

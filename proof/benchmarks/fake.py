@@ -3,7 +3,7 @@
 Each runs in separate processes, as unit tests would: one that uses the fake alone never loads SQLAlchemy. The processes
 take turns. Users are made beforehand, because validating them costs the same in both.
 
-    python benchmarks/fake.py [UNITS]
+    python -m proof.benchmarks.fake [UNITS]
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {"fake": [], "sqlite": []}
     for _ in range(ROUNDS):
         for name, found in runs.items():
-            command = [sys.executable, __file__, str(count), name]
+            command = [sys.executable, "-m", "proof.benchmarks.fake", str(count), name]
             found.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     print(f"microseconds for a unit of work, medians of {ROUNDS} processes each in turn, {count} units in each")
     for step in STEPS:

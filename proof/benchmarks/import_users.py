@@ -5,7 +5,7 @@ reads a CSV file, validates every row, looks for users that are stored already, 
 validation alone is measured as well: no way of storing could make it faster. All run several times in turn, in tables
 that are emptied before each run. The ratios are of the medians.
 
-    python proof/benchmarks/import_users.py [ROWS] [DATABASE_URL]
+    python -m proof.benchmarks.import_users [ROWS] [DATABASE_URL]
 
 The database of the URL must hold no users, because the benchmark deletes them all. Without a URL it makes one.
 """
