@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import re
 import time
-import uuid
 from contextvars import ContextVar
 from hashlib import sha256
 from logging import getLogger
+from random import Random
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -44,6 +44,9 @@ _POLICY_OF_DOCS = (
     ),
 )
 
+# It asks the system for chance once, and not for each request: there, a thread with other work would take over.
+_ids = Random()  # noqa: S311  # an id is no secret
+
 _log = getLogger("http")
 
 
@@ -63,7 +66,7 @@ class Envelope:
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else uuid.uuid4().hex
+        id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else f"{_ids.getrandbits(128):032x}"
         request_id.set(id)
         # A part of a path may hold a slash. It is %2F there, and stays so until the parts are decoded one by one.
         path = scope["raw_path"].decode("ascii", "replace")
