@@ -111,6 +111,7 @@ async def _changing(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             min_length=1,
             max_length=IdempotencyKey.MAX_LENGTH,
             pattern="^[!-~]+$",

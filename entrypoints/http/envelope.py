@@ -28,7 +28,9 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 DOCS = ("/docs", "/static-offline-docs", "/openapi.json")
 """The beginnings of the paths that describe the interface. They hold no data, so they need no token."""
 
-_OPEN = ("/health/", *DOCS)
+OPEN = ("/health/", *DOCS)
+"""The beginnings of all paths that need no token."""
+
 _SAFE = [
     (b"cache-control", b"private, no-cache"),
     (b"referrer-policy", b"no-referrer"),
@@ -114,11 +116,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         app = self._app
-        if (
-            scope["type"] == "http"
-            and not scope["path"].startswith(_OPEN)
-            and not self._has_token(Headers(scope=scope))
-        ):
+        if scope["type"] == "http" and not scope["path"].startswith(OPEN) and not self._has_token(Headers(scope=scope)):
             detail = "send a token as Authorization: Bearer TOKEN"
             app = plain(401, detail, {"WWW-Authenticate": "Bearer"})
         await app(scope, receive, send)

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from domain.errors import StorageError
+from entrypoints.http.descriptions import problem_response
 from entrypoints.http.problems import plain
 
 LONGEST = 2.0
@@ -21,7 +22,7 @@ async def live() -> Response:
     return Response(status_code=204)
 
 
-@health_router.get("/ready", status_code=204, responses={503: {"description": "It cannot work just now"}})
+@health_router.get("/ready", status_code=204, responses={503: problem_response(503)})
 async def ready(request: Request) -> Response:
     """Answer if a table can be read within two seconds."""
     uow = request.app.state.application.unit_of_work(read_only=True)

@@ -107,6 +107,13 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
 """Which problem each error of the domain is: the first that fits."""
 
 
+TYPES = [
+    "about:blank",
+    *(problem.name for problem in (INVALID_REQUEST, PRECONDITION_REQUIRED, *dict(PROBLEMS).values())),
+]
+"""The types of all problems."""
+
+
 def problem_of(error: Exception) -> Problem:
     """Return the problem that an error is."""
     return next(problem for kind, problem in PROBLEMS if isinstance(error, kind))
@@ -141,7 +148,7 @@ async def _of_domain(_request: Request, error: Exception) -> JSONResponse:
 
 async def _of_form(_request: Request, error: Exception) -> JSONResponse:
     found: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
-    if any(one["type"] == "missing" and one["loc"] == ("header", "if-match") for one in found):
+    if any(one["type"] == "missing" and one["loc"] == ("header", "If-Match") for one in found):
         return PRECONDITION_REQUIRED.response('read it first, and send its ETag as If-Match: "1", for example')
     return INVALID_REQUEST.response("; ".join(map(_words, found)))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
 
@@ -73,9 +74,10 @@ class ShownUser(BaseModel):
 
 
 class UserPage(BaseModel):
-    """Some users; the header Link names the page that follows."""
+    """Some users; next is what after takes for the page that follows, if there is one."""
 
     users: list[ShownUser]
+    next: str | None
 
 
 def _time(value: object) -> object:
@@ -96,10 +98,16 @@ class UserQuery(BaseModel):
     active: bool | None = Field(None, description="Only those who are active, or who are not.")
     created_after: Time | None = Field(None, description="Only those created later, with an offset from UTC.")
     created_before: Time | None = Field(None, description="Only those created earlier, likewise.")
-    sort: UserSort = Field("id", description="The order; - in front reverses it.")
+    sort: UserSort = Field(
+        "id",
+        description="The order; - in front reverses it.",
+        json_schema_extra={
+            "x-enum-varnames": [re.sub("^-(.*)", r"\1_descending", name) for name in get_args(UserSort)]
+        },
+    )
     limit: int = Field(50, ge=1, le=1000, description="At most so many.")
     after: str | None = Field(
-        None, max_length=400, pattern=_PLACE, description="Where the page begins; Link of the page before has it."
+        None, max_length=400, pattern=_PLACE, description="Where the page begins: next of the page before."
     )
 
 
@@ -111,7 +119,12 @@ NameInPath = Annotated[
 ]
 
 
-@users_router.post("", status_code=201, response_model=ShownUser, **described(users.create_user, 409))
+@users_router.post(
+    "",
+    status_code=201,
+    response_model=ShownUser,
+    **described(users.create_user, 409, answers={201: ["ETag", "Location"]}),
+)
 def create_user(values: NewUser, work: Changing) -> Response:
     return work.change(
         lambda uow: users.create_user(values.username, values.email, uow),
@@ -121,20 +134,21 @@ def create_user(values: NewUser, work: Changing) -> Response:
     )
 
 
-@users_router.get("", response_model=UserPage, **described(users.list_users))
+@users_router.get("", response_model=UserPage, **described(users.list_users, answers={200: ["Link"]}))
 def list_users(query: Annotated[UserQuery, Query()], work: Reading) -> Response:
     chosen = UserFilter(query.active, query.created_after, query.created_before, query.sort)
     after = user_pages.from_text(query.after, query.sort)
     page = work.read(lambda uow: users.list_users(after, query.limit, uow, chosen))
-    headers = {}
-    if page.next:
+    following, headers = user_pages.as_text(page.next) if page.next else None, {}
+    if following:
         asked = query.model_dump(mode="json", exclude_unset=True, exclude={"after"})
-        following = urlencode({**asked, "after": user_pages.as_text(page.next)})
-        headers["Link"] = f'</users?{following}>; rel="next"'
-    return Answer(200, {"users": [as_record(user) for user in page.items]}, headers).response()
+        headers["Link"] = f'</users?{urlencode({**asked, "after": following})}>; rel="next"'
+    return Answer(200, {"users": [as_record(user) for user in page.items], "next": following}, headers).response()
 
 
-@users_router.get("/{username}", response_model=ShownUser, **described(users.get_user, 304, 404))
+@users_router.get(
+    "/{username}", response_model=ShownUser, **described(users.get_user, 404, answers={200: ["ETag"], 304: ["ETag"]})
+)
 def get_user(username: NameInPath, work: Reading, if_none_match: IfNoneMatch = None) -> Response:
     user = work.read(lambda uow: users.get_user(username, uow))
     if is_known(user.version, if_none_match):
@@ -142,7 +156,9 @@ def get_user(username: NameInPath, work: Reading, if_none_match: IfNoneMatch = N
     return shown(user).response()
 
 
-@users_router.patch("/{username}", response_model=ShownUser, **described(users.update_user, 404, 409, 412, 428))
+@users_router.patch(
+    "/{username}", response_model=ShownUser, **described(users.update_user, 404, 409, 412, 428, answers={200: ["ETag"]})
+)
 def update_user(username: NameInPath, values: UserChange, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.update_user(
@@ -159,7 +175,9 @@ def update_user(username: NameInPath, values: UserChange, if_match: IfMatch, wor
 
 
 @users_router.post(
-    "/{username}/deactivate", response_model=ShownUser, **described(users.deactivate_user, 404, 412, 428)
+    "/{username}/deactivate",
+    response_model=ShownUser,
+    **described(users.deactivate_user, 404, 412, 428, answers={200: ["ETag"]}),
 )
 def deactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
@@ -170,7 +188,9 @@ def deactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> 
 
 
 @users_router.post(
-    "/{username}/reactivate", response_model=ShownUser, **described(users.reactivate_user, 404, 412, 428)
+    "/{username}/reactivate",
+    response_model=ShownUser,
+    **described(users.reactivate_user, 404, 412, 428, answers={200: ["ETag"]}),
 )
 def reactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
@@ -180,7 +200,7 @@ def reactivate_user(username: NameInPath, if_match: IfMatch, work: Changing) -> 
     )
 
 
-@users_router.delete("/{username}", status_code=204, **described(users.delete_user, 404, 412, 428))
+@users_router.delete("/{username}", status_code=204, **described(users.delete_user, 404, 412, 428, answers={204: []}))
 def delete_user(username: NameInPath, if_match: IfMatch, work: Changing) -> Response:
     return work.change(
         lambda uow: users.delete_user(username, uow, version_of(if_match)), lambda _: Answer(204), lambda _: None

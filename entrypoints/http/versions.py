@@ -14,12 +14,17 @@ _TAG = r'(W/)?"[!#-~]*"'
 
 IfMatch = Annotated[
     str,
-    Header(pattern=rf"^(\*|{_TAG})$", description='The ETag that you have seen, such as "1"; * changes any version.'),
+    Header(
+        alias="If-Match",
+        pattern=rf"^(\*|{_TAG})$",
+        description='The ETag that you have seen, such as "1"; * changes any version.',
+    ),
 ]
 """The header of a change."""
 
 IfNoneMatch = Annotated[
-    str | None, Header(pattern=rf"^(\*|{_TAG}( *, *{_TAG})*)$", description="The ETag that you have.")
+    str | None,
+    Header(alias="If-None-Match", pattern=rf"^(\*|{_TAG}( *, *{_TAG})*)$", description="The ETag that you have."),
 ]
 """The header of a request for what the client may have already."""
 

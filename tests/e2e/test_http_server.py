@@ -85,7 +85,10 @@ def test_a_token_is_asked_for() -> None:
         ]
         assert [404, 404] == [one.status_code for one in let_in]
         assert [204, 200, 200] == [http.get(path).status_code for path in ("/health/ready", "/docs", "/openapi.json")]
-        assert [{"token": []}] == http.get("/openapi.json").json()["security"]
+        schema = http.get("/openapi.json").json()
+        assert [{"token": []}] == schema["security"]
+        open_ones = [path for path, ways in schema["paths"].items() if ways.get("get", {}).get("security") == []]
+        assert ["/health/live", "/health/ready"] == open_ones
 
 
 def test_scripts_of_named_pages_alone_may_call() -> None:
@@ -121,6 +124,38 @@ def test_every_operation_is_described(http: httpx.Client) -> None:
     assert all(["application/problem+json"] == list(one["content"]) for one in problems)
     assert "Problem" in schema["components"]["schemas"]
     assert "HTTPValidationError" not in json.dumps(operations)
+
+
+def test_headers_are_described_as_clients_send_and_get_them(http: httpx.Client) -> None:
+    """Under their usual names. None can be null, and neither can a part of a query."""
+    paths = http.get("/openapi.json").json()["paths"]
+    operations = {one["operationId"]: one for ways in paths.values() for one in ways.values()}
+    given = {name: {one["name"] for one in operation.get("parameters", ())} for name, operation in operations.items()}
+    assert {"If-Match", "Idempotency-Key", "username"} == given["delete_user"]
+    assert {"If-None-Match", "username"} == given["get_user"]
+    assert '"null"' not in json.dumps([one.get("parameters") for one in operations.values()])
+    answered = {
+        (name, status): set(answer.get("headers", ()))
+        for name, operation in operations.items()
+        for status, answer in operation["responses"].items()
+    }
+    assert {"ETag", "Location"} == answered["create_user", "201"]
+    assert [{"ETag"}] * 3 == [
+        answered[one] for one in (("get_user", "200"), ("get_user", "304"), ("update_user", "200"))
+    ]
+    assert {"Link"} == answered["list_users", "200"]
+    assert all(headers == {"Retry-After"} for (_, status), headers in answered.items() if status == "503")
+
+
+def test_the_description_is_for_clients_over_http(http: httpx.Client) -> None:
+    """It says nothing of Python's errors, names each choice, and lists the types of problems."""
+    schema = http.get("/openapi.json").json()
+    assert "Raises" not in json.dumps(schema)
+    sort = next(one for one in schema["paths"]["/users"]["get"]["parameters"] if one["name"] == "sort")["schema"]
+    assert "created_at_descending" == dict(zip(sort["enum"], sort["x-enum-varnames"], strict=True))["-created_at"]
+    types = schema["components"]["schemas"]["Problem"]["properties"]["type"]["examples"]
+    assert {"about:blank", "/problems/not-found", "/problems/precondition-required"} <= set(types)
+    assert len(set(types)) == len(types)
 
 
 def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:

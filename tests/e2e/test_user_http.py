@@ -163,7 +163,7 @@ def test_a_name_may_hold_what_a_path_is_made_of(http: httpx.Client) -> None:
     ],
 )
 def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list[str]) -> None:
-    """By the link to the next one, which keeps the filters and the order."""
+    """By the link to the next one, which keeps the filters and the order, or by the place that it names."""
     for name in ("bob", "cid"):
         http.post("/users", json={"username": name, "email": f"{name}@example.com"})
     http.post("/users/bob/deactivate", headers={"If-Match": "*"})
@@ -173,6 +173,7 @@ def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list
         assert 200 == page.status_code
         found += [user["username"] for user in page.json()["users"]]
         following = page.links.get("next", {}).get("url", "")
+        assert page.json()["next"] == httpx.URL(following).params.get("after")
     assert names == found
 
 
