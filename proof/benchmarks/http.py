@@ -246,8 +246,8 @@ def main() -> None:
     requests = sum(one.requests for figures in found.values() for some in figures.measured.values() for one in some)
     text = (
         f"Measured on {datetime.now(UTC):%Y-%m-%d} by `python -m proof.benchmarks.http --seconds {options.seconds}"
-        f" --turns {options.turns} --connections {options.connections}`, on {machine()}, where {load:.1f} other"
-        f" processes were at work when it began. {requests:,} requests, no errors.\n\n{tables(found)}"
+        f" --turns {options.turns} --connections {options.connections}`, on {machine()}, at a load of {load:.1f} when"
+        f" it began. {requests:,} requests, no errors.\n\n{tables(found)}"
     )
     print(text)
     if options.write:
