@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from entrypoints.http.problems import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -66,13 +66,15 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        joined = _joined(scope["headers"])
+        headers = Headers(raw=joined)
         given = headers.get("x-request-id", "")
         id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else f"{_ids.getrandbits(128):032x}"
         request_id.set(id)
         # A part of a path may hold a slash. It is %2F there, and stays so until the parts are decoded one by one.
         path = scope["raw_path"].decode("ascii", "replace")
-        inner = {**scope, "path": path, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        inner = {**scope, "path": path, "method": method, "headers": joined}
         status, is_whole, begun = 500, False, time.perf_counter()
 
         async def send_in_envelope(message: Message) -> None:
@@ -104,6 +106,14 @@ class Envelope:
         if int(headers.get("content-length", 0)) > self._body_size:
             return plain(413, f"a body has at most {self._body_size} bytes")
         return None
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return each header once, with all of its values (RFC 9110, section 5.3). So none of two keys is chosen."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = found[name] + b", " + value if name in found else value
+    return list(found.items())
 
 
 class Gate:

@@ -41,7 +41,7 @@ def version_of(if_match: str) -> int | None:
     """
     if if_match == "*":
         return None
-    found = re.fullmatch(r'"(\d{1,18})"', if_match)
+    found = re.fullmatch(r'"(0|[1-9]\d{0,17})"', if_match, re.ASCII)
     return int(found[1]) if found else NO_VERSION
 
 

@@ -60,6 +60,16 @@ def test_a_change_names_one_version(http: httpx.Client, tags: str) -> None:
     assert (422, "/problems/invalid-request") == (refused.status_code, problem(refused)["type"])
 
 
+def test_a_header_that_is_there_twice_is_a_list(http: httpx.Client) -> None:
+    """None of its values is chosen: a change names one version and has one key, and a client may know two versions."""
+    twice = [("If-Match", '"1"'), ("If-Match", '"2"')]
+    assert 422 == http.delete("/users/ann", headers=twice).status_code
+    keys = [("Idempotency-Key", "key-1"), ("Idempotency-Key", "key-2")]
+    assert 422 == http.post("/users", json={"username": "bob", "email": "b@example.com"}, headers=keys).status_code
+    assert 304 == http.get("/users/ann", headers=[("If-None-Match", '"7"'), ("If-None-Match", '"1"')]).status_code
+    assert ["ann"] == [user["username"] for user in http.get("/users").json()["users"]]
+
+
 def test_a_user_is_switched_on_again_and_deleted(http: httpx.Client) -> None:
     """A star stands for any version."""
     assert [200, 200, 204, 404] == [
@@ -94,7 +104,7 @@ def test_a_change_names_the_version_that_it_changes(http: httpx.Client, method: 
     for key in ({}, {"Idempotency-Key": "key-1"}):
         refused = http.request(method, path, json=body, headers=key)
         assert (428, "/problems/precondition-required") == (refused.status_code, problem(refused)["type"])
-        for tag in ('"2"', 'W/"1"', '"x"'):
+        for tag in ('"2"', 'W/"1"', '"x"', '"01"'):
             stale = http.request(method, path, json=body, headers={"If-Match": tag, **key})
             assert (412, "/problems/version-mismatch") == (stale.status_code, problem(stale)["type"])
             assert "has version 1, and not" in problem(stale)["detail"]
