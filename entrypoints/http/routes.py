@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class StrictRequest(Request):
     """A request whose body has a limit, and whose JSON means one thing to everybody.
 
-    No key is there twice, and there is no NaN.
+    It is UTF-8, no key is there twice, and there is no NaN.
     """
 
     _read: bytes | None = None
@@ -43,7 +43,9 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         """Return the values of the body. Raises ``json.JSONDecodeError``, as FastAPI expects it."""
-        return json.loads(await self.body(), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        return json.loads(
+            (await self.body()).decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse_constant
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

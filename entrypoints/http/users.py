@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_args
+from unicodedata import normalize
 from urllib.parse import quote, unquote, urlencode
 from uuid import UUID
 
 from fastapi import Path as InPath
 from fastapi import Query, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from domain.user import EmailAddress, Username
 from entrypoints import user_pages
@@ -27,7 +28,19 @@ if TYPE_CHECKING:
 
 users_router = router("users")
 
-Name = Annotated[str, Field(min_length=1, max_length=Username.MAX_LENGTH, examples=["ann"])]
+
+def _with_an_address(name: str) -> str:
+    """Return a name. Clients would take a path that ends with one or two dots for another one (RFC 3986, 5.2.4)."""
+    if normalize("NFKC", name) in {".", ".."}:
+        raise ValueError("a name of one or two dots cannot stand in an address")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=Username.MAX_LENGTH, examples=["ann"]),
+    AfterValidator(_with_an_address),
+]
 Address = Annotated[
     str,
     Field(

@@ -119,6 +119,18 @@ def test_a_change_names_the_version_that_it_changes(http: httpx.Client, method: 
         ('{"username":"b b","email":"b@example.com"}', 422, "invalid-value", "'b b' is not a valid username"),
         ('{"username":"bob","email":"nobody"}', 422, "invalid-value", "'nobody' is not a valid email"),
         ('{"username":"bob"}', 422, "invalid-request", "body.email: Field required"),
+        (
+            '{"username":"..","email":"b@example.com"}',
+            422,
+            "invalid-request",
+            "body.username: a name of one or two dots",
+        ),
+        (
+            '{"username":"．","email":"b@example.com"}',
+            422,
+            "invalid-request",
+            "body.username: a name of one or two dots",
+        ),
         ('{"username":"bob","email":null}', 422, "invalid-request", "body.email: Input should be a valid string"),
         ('{"username":1,"email":"b@example.com"}', 422, "invalid-request", "body.username: Input should be a valid"),
         ('{"username":"bob","email":"b@example.com","admin":1}', 422, "invalid-request", "body.admin: Extra inputs"),
@@ -138,7 +150,9 @@ def test_a_refusal_says_what_is_wrong(http: httpx.Client, body: str, status: int
     assert ["ann"] == [user["username"] for user in http.get("/users").json()["users"]]
 
 
-@pytest.mark.parametrize("body", [b"\xff", b"[" * 60_000, b'{"username":' + b"9" * 5_000])
+@pytest.mark.parametrize(
+    "body", [b"\xff", b"[" * 60_000, b'{"username":' + b"9" * 5_000, '{"username":"bob"}'.encode("utf-16")]
+)
 def test_a_body_that_is_no_text_is_refused(http: httpx.Client, body: bytes) -> None:
     """By 400, for it has not even the form of JSON."""
     refused = http.post("/users", content=body, headers=JSON)
