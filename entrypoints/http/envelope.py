@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import time
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from entrypoints.http.problems import plain
+from entrypoints.http.problems import given_up, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -68,14 +69,13 @@ class Envelope:
             return
         joined = _joined(scope["headers"])
         headers = Headers(raw=joined)
-        given = headers.get("x-request-id", "")
-        id = given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else f"{_ids.getrandbits(128):032x}"
+        id = _id_for(headers.get("x-request-id", ""))
         request_id.set(id)
         # A part of a path may hold a slash. It is %2F there, and stays so until the parts are decoded one by one.
         path = scope["raw_path"].decode("ascii", "replace")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         inner = {**scope, "path": path, "method": method, "headers": joined}
-        status, is_whole, begun = 500, False, time.perf_counter()
+        status, is_whole, begun = 0, False, time.perf_counter()
 
         async def send_in_envelope(message: Message) -> None:
             nonlocal status, is_whole
@@ -89,15 +89,21 @@ class Envelope:
 
         try:
             await (self._refusal(headers) or self._app)(inner, receive, send_in_envelope)
+        except asyncio.CancelledError:  # by the server, which ends and has waited long enough
+            if status:
+                raise
+            await given_up()(inner, receive, send_in_envelope)
         except Exception:
             _log.exception("the request has failed")
             if not is_whole:  # the client has to see that its answer was cut off
                 raise
         finally:
             route = getattr(inner.get("route"), "path", "-")  # without the values in the path
-            seconds = time.perf_counter() - begun
-            self._metrics.answered(scope["method"], route, status, seconds)
-            _log.info("%s %s %d in %.1f ms", scope["method"], route, status, 1000 * seconds)
+            self._note(scope["method"], route, status or 500, time.perf_counter() - begun)
+
+    def _note(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._metrics.answered(method, route, status, seconds)
+        _log.info("%s %s %d in %.1f ms", method, route, status, 1000 * seconds)
 
     def _refusal(self, headers: Headers) -> ASGIApp | None:
         """Return the answer to a request that the application does not see."""
@@ -106,6 +112,11 @@ class Envelope:
         if int(headers.get("content-length", 0)) > self._body_size:
             return plain(413, f"a body has at most {self._body_size} bytes")
         return None
+
+
+def _id_for(given: str) -> str:
+    """Return the id that a request has, if it can stand in a log, or a new one."""
+    return given if re.fullmatch(r"[\w.-]{1,64}", given, re.ASCII) else f"{_ids.getrandbits(128):032x}"
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

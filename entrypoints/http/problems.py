@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -67,6 +67,9 @@ PRECONDITION_REQUIRED = _problem(428, "precondition-required", "A change has to 
 BUSY = _problem(503, "busy", "The request was not done, and can be sent again")
 """Nothing was done, and the same request may succeed later."""
 
+_OUTCOME_UNKNOWN = _problem(503, "outcome-unknown", "The request may or may not have been done")
+_AGAIN = "send the same request with the same key again. If it had no Idempotency-Key, look first whether it was done"
+
 PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (NotFound, _problem(404, "not-found", "It is not stored")),
     (ValueTaken, _problem(409, "value-taken", "Another one has this value")),
@@ -81,13 +84,7 @@ PROBLEMS: tuple[tuple[type[Exception], Problem], ...] = (
     (DomainError, _problem(422, "refused", "It was refused")),
     (
         CommitOutcomeUnknown,
-        _problem(
-            503,
-            "outcome-unknown",
-            "The request may or may not have been done",
-            "the connection to the database was lost while storing: send the same request with the same key again."
-            " If it had no Idempotency-Key, look first whether it was done",
-        ),
+        evolve(_OUTCOME_UNKNOWN, words=f"the connection to the database was lost while storing: {_AGAIN}"),
     ),
     (
         StorageUnavailable,
@@ -128,6 +125,11 @@ def plain(status: int, detail: str = "", headers: Mapping[str, str] | None = Non
 def busy() -> JSONResponse:
     """Return the answer for a request that has waited for its turn in vain."""
     return BUSY.response("too many requests are being worked on: send this one again a little later")
+
+
+def given_up() -> JSONResponse:
+    """Return the answer for a request that a server has to give up, because it ends."""
+    return _OUTCOME_UNKNOWN.response(f"the server ends: {_AGAIN}")
 
 
 def handle_problems(app: FastAPI) -> None:

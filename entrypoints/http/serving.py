@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import sys
 from contextlib import closing
+from threading import Timer
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from uvicorn import Config, Server
@@ -19,10 +21,12 @@ from entrypoints.http.settings import HttpSettings
 from entrypoints.printing import print_line
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from starlette.types import ASGIApp
 
 LONGEST_END = 30
-"""How many seconds running requests have to end, once the server is to end."""
+"""How many seconds the server takes to end, at the most. The requests that it has get a second less."""
 
 
 def serve(host: str, port: int) -> None:
@@ -57,9 +61,20 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class PunctualServer(Server):
+    """A server that ends in time, even if a request waits for a database that does not answer."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end. Python itself would wait for the thread of each request."""
+        late = Timer(LONGEST_END, os._exit, [1])
+        late.daemon = True
+        late.start()
+        super().handle_exit(sig, frame)
+
+
 def server_of(app: ASGIApp) -> Server:
     """Return a server for an application."""
-    return Server(
+    return PunctualServer(
         Config(
             app,
             log_config=None,
@@ -68,7 +83,7 @@ def server_of(app: ASGIApp) -> Server:
             ws="none",
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=LONGEST_END,
+            timeout_graceful_shutdown=LONGEST_END - 1,
         )
     )
 

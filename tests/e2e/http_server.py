@@ -64,9 +64,10 @@ class Shared:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run ``app serve`` as a process on the current folder's database; yield the process and its address."""
-    command = [sys.executable, "-m", "entrypoints.cli", "serve", "--port", "0", *arguments]
+def served(*, program: str | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run ``app serve``, or another program, on the current folder's database; yield the process and its address."""
+    serve = ["-m", "entrypoints.cli", "serve", "--port", "0"]
+    command = [sys.executable, *(serve if program is None else ["-c", program])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import socket
@@ -12,13 +11,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import ConfigurationError, StorageUnavailable
-from entrypoints.http.envelope import Envelope
-from entrypoints.http.metrics import Metrics
 from entrypoints.http.serving import listen, log_to
 from entrypoints.http.settings import LOCAL, HttpSettings
 from service_layer.unit_of_work import UnitOfWork
@@ -126,38 +122,6 @@ def test_every_operation_is_described(http: httpx.Client) -> None:
     assert "HTTPValidationError" not in json.dumps(operations)
 
 
-def test_headers_are_described_as_clients_send_and_get_them(http: httpx.Client) -> None:
-    """Under their usual names. None can be null, and neither can a part of a query."""
-    paths = http.get("/openapi.json").json()["paths"]
-    operations = {one["operationId"]: one for ways in paths.values() for one in ways.values()}
-    given = {name: {one["name"] for one in operation.get("parameters", ())} for name, operation in operations.items()}
-    assert {"If-Match", "Idempotency-Key", "username"} == given["delete_user"]
-    assert {"If-None-Match", "username"} == given["get_user"]
-    assert '"null"' not in json.dumps([one.get("parameters") for one in operations.values()])
-    answered = {
-        (name, status): set(answer.get("headers", ()))
-        for name, operation in operations.items()
-        for status, answer in operation["responses"].items()
-    }
-    assert {"ETag", "Location"} == answered["create_user", "201"]
-    assert [{"ETag"}] * 3 == [
-        answered[one] for one in (("get_user", "200"), ("get_user", "304"), ("update_user", "200"))
-    ]
-    assert {"Link"} == answered["list_users", "200"]
-    assert all(headers == {"Retry-After"} for (_, status), headers in answered.items() if status == "503")
-
-
-def test_the_description_is_for_clients_over_http(http: httpx.Client) -> None:
-    """It says nothing of Python's errors, names each choice, and lists the types of problems."""
-    schema = http.get("/openapi.json").json()
-    assert "Raises" not in json.dumps(schema)
-    sort = next(one for one in schema["paths"]["/users"]["get"]["parameters"] if one["name"] == "sort")["schema"]
-    assert "created_at_descending" == dict(zip(sort["enum"], sort["x-enum-varnames"], strict=True))["-created_at"]
-    types = schema["components"]["schemas"]["Problem"]["properties"]["type"]["examples"]
-    assert {"about:blank", "/problems/not-found", "/problems/precondition-required"} <= set(types)
-    assert len(set(types)) == len(types)
-
-
 def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:
     """Otherwise it says so, and is alive all the same."""
     database = FakeDatabase()
@@ -166,31 +130,6 @@ def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:
         away = http.get("/health/ready")
         assert (503, "the database does not answer") == (away.status_code, problem(away)["detail"])
         assert [204, 204] == [http.get(f"/health/{path}").status_code for path in ("ready", "live")]
-
-
-def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
-    """The failure goes on to the server, which closes the connection; what is no request is passed on."""
-    sent: list[str] = []
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": b"beg", "more_body": True})
-            raise ZeroDivisionError
-        sent.append(scope["type"])
-
-    async def send(message: Message) -> None:
-        sent.append(message["type"])
-
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    envelope = Envelope(app, LOCAL, 1000, Metrics())
-    scope = {"type": "http", "method": "GET", "raw_path": b"/", "headers": [(b"host", b"localhost")]}
-    asyncio.run(envelope({"type": "lifespan"}, receive, send))
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(envelope(scope, receive, send))
-    assert ["lifespan", "http.response.start", "http.response.body"] == sent
 
 
 def test_a_failure_of_the_program_is_told_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -55,6 +55,21 @@ def test_a_server_that_is_to_end_answers_what_it_has(folder: Path) -> None:
         assert [("bob",)] == other.execute("SELECT username FROM users").fetchall()
 
 
+def test_a_server_ends_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if a request waits for a database that does not answer. It is told so, and so does the exit code."""
+    monkeypatch.setenv("DATABASE_TIMEOUT", "60")
+    program = "from entrypoints.http import serving; serving.LONGEST_END = 2; serving.serve('127.0.0.1', 0)"
+    with served(program=program) as (process, url), ThreadPoolExecutor() as threads:
+        with closing(sqlite3.connect(folder / "people.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = threads.submit(httpx.post, f"{url}/users", json=BOB, timeout=SECONDS)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert 1 == process.wait(SECONDS)
+        assert "/problems/outcome-unknown" == problem(waiting.result())["type"]
+        assert "Traceback" not in (process.stderr.read() if process.stderr else "")
+
+
 def test_others_reach_no_server_by_accident(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does not start without a token, or without the packages that it needs."""
     refused = call("serve", "--host", "0.0.0.0")  # noqa: S104  # it is refused
