@@ -36,7 +36,7 @@ Found = TypeVar("Found")
 
 CASES = os.environ.get("CASES", "spread")
 """Which cases of a test that runs on each storage are run: ``all`` on each, or ``one`` on each. With ``spread``, each
-case runs on one storage, and at least one case on the fake and on one database."""
+case runs on one storage, and at least one on the fake and one on a database. With the mark ``few``, only these two."""
 
 
 _SERVERS = pytest.StashKey[dict[str, str]]()
@@ -80,8 +80,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         databases = [one for one in by_storage if one != "fake"]
         always = {"fake", *databases[first % (len(databases) or 1) :][:1]}
         for place, (storage, some) in enumerate(by_storage.items(), first):
-            step = len(some) if CASES == "one" else len(by_storage)
-            kept |= {*some[place % step :: step]}
+            if CASES == "spread" and not some[0].get_closest_marker("few"):
+                kept |= {*some[place % len(by_storage) :: len(by_storage)]}
             if CASES == "one" or storage in always:
                 kept.add(some[place % len(some)])
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])

@@ -131,6 +131,7 @@ def test_a_writer_who_waits_too_long_gives_up(kit: Kit[Any], unique: UniqueValue
     assert caught.value.retryable
 
 
+@pytest.mark.slow
 @pytest.mark.promise(8)
 @one_unique
 @pytest.mark.parametrize("then", ["query", "addition", "savepoint"])

@@ -99,6 +99,7 @@ def edit(one: Any, attribute: str, way: str) -> Any:
     return deepcopy(getattr(one, attribute))
 
 
+@pytest.mark.every_case
 def test_a_value_comes_back(shelf: Shelf) -> None:
     """A value comes back equal and of the same type, however it was added."""
     pairs = {name: [*kind_of(name).values, *([(None, None)] if name in NULLABLE else [])] for name in ATTRIBUTES}
@@ -133,6 +134,7 @@ def test_a_changed_value_comes_back(shelf: Shelf, way: str) -> None:
         assert (version, look(found, name)) == (mine.version, look(mine, name))
 
 
+@pytest.mark.every_case
 @each_way
 @pytest.mark.parametrize("flushed", [False, True], ids=["pending", "flushed"])
 def test_an_undone_savepoint_gives_a_value_back(shelf: Shelf, way: str, flushed: bool) -> None:
@@ -178,6 +180,7 @@ def _change(shelf: Shelf, uow: UnitOfWork, id: Any, name: str, value: Any) -> No
     shelf.of(uow).page()
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("put", [_add, _add_in_bulk, _change])
 def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
     """A value that cannot be stored is refused by the same call everywhere. The error names class and attribute.

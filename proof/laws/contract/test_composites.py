@@ -89,6 +89,7 @@ each_change = pytest.mark.parametrize(
 each_flush = pytest.mark.parametrize("flushed", [False, True], ids=["waiting", "flushed"])
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(2)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 def test_value_objects_are_stored(storage: Storage, bulk: bool) -> None:

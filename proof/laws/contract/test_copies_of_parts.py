@@ -29,6 +29,7 @@ def test_a_copy_of_a_part_is_another_part(storage: Storage, way: str) -> None:
     assert ["copied", "new", "heavy"] == texts(lamp)
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(2)
 @each_way
 def test_a_part_of_a_copied_part_is_stored(storage: Storage, way: str) -> None:

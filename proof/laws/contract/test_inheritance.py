@@ -273,6 +273,7 @@ def test_subclasses_are_written_in_one_order(storage: Storage, giving: str, taki
             uow.rollback()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(3, 11)
 @pytest.mark.parametrize("bulk", [False, True], ids=["one by one", "in bulk"])
 @pytest.mark.parametrize("way", COPYING)

@@ -107,6 +107,7 @@ QUERIES: dict[str, Callable[[Shop], Any]] = {
 each_query = pytest.mark.parametrize("query", QUERIES)
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("times", [1, 2, 3])
 @each_query

@@ -254,6 +254,7 @@ UNASKABLE: dict[str, Any] = {
 }
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("case", UNASKABLE)
 def test_an_impossible_value_is_not_asked_for(storage: Storage, case: str) -> None:
     """A value that an attribute cannot hold is refused, since databases differ about it. The unit goes on."""

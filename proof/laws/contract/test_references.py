@@ -28,6 +28,7 @@ def test_an_addition_needs_what_it_refers_to(family: Family, flushed: bool) -> N
     assert [] == stored_ids(family.storage, family.children)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("flushed", [True, False])
 def test_a_change_needs_what_it_refers_to(family: Family, flushed: bool) -> None:
     """A change needs the aggregate that it refers to. It is refused with the missing id, and changes nothing stored."""
@@ -134,6 +135,7 @@ def test_a_child_before_its_parent_is_refused(family: Family) -> None:
         uow.commit()
 
 
+@pytest.mark.every_case
 def test_a_stored_child_takes_a_new_parent(family: Family) -> None:
     """A stored child takes a new parent: the pending addition is written before all changes, in one flush."""
     before, parent = family.stored_parent(), family.parent()

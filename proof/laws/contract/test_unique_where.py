@@ -77,6 +77,7 @@ def test_a_row_that_comes_to_count(storage: Storage, how: str) -> None:
     assert text == caught.value.value
 
 
+@pytest.mark.every_case
 def test_a_bulk_keeps_values_where_they_count(storage: Storage) -> None:
     """In a bulk the generated column counts as well."""
     with pytest.raises(LabelTaken), storage.unit() as uow:

@@ -212,6 +212,7 @@ def check_transaction(heard: list[str]) -> None:
     assert heard[-1] == "COMMIT"
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", TOGETHER)
 def test_several_statements_need_a_transaction(wire: Wire, name: str) -> None:
     """Several statements need a transaction: so do an aggregate with children, and all after the first write."""
