@@ -14,7 +14,7 @@ prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against tho
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'
 	HISTORIES=$(HISTORIES) SEED=$(SEED) $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 \
 		tests/contract/test_same_behaviour.py proof/laws/contract/test_same_behaviour.py
-	CASES=all CHANGES=200 $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 tests/contract/test_locked_reads.py
+	CASES=all CHANGES=200 $(VENV)/bin/pytest -n 2 -o faulthandler_timeout=0 proof/laws/contract/test_locked_reads.py
 
 torture: $(VENV)/dev.stamp ## make a million transactions meet, kill clients and servers, cut COMMITs; nothing may be lost
 	$(VENV)/bin/python -m proof.torture concurrency --transactions $(TRANSACTIONS) --seed $(SEED)

@@ -19,7 +19,7 @@ from proof.benchmarks.contenders import CONTENDERS, installed
 from proof.benchmarks.databases import databases
 from proof.benchmarks.report import tables, write
 from proof.benchmarks.turns import SIZES, Worker
-from tests.counting_proxy import Proxy, proxy_to
+from proof.laws.counting_proxy import Proxy, proxy_to
 
 if TYPE_CHECKING:
     from proof.benchmarks.databases import Database

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define
 
-from tests.counting_proxy import Link, Proxy
+from proof.laws.counting_proxy import Link, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

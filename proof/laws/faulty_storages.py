@@ -15,9 +15,9 @@ from adapters.fake.database import FakeDatabase
 from adapters.sql.engine import make_engine
 from domain.errors import CommitOutcomeUnknown, ConcurrentChange, StorageUnavailable
 from proof.laws import plain_driver
+from proof.laws.counting_proxy import proxy_to
 from proof.laws.faults import AFTER, BEFORE, CONFLICT, ERROR, LOST, Faults, FaultyProxy, faulty_connections
 from tests.contract.shop import FakeShop, SqlShop
-from tests.counting_proxy import proxy_to
 from tests.storages import without_the_disk
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def two_programs_upgrade_together() -> None:
 @bug(
     "sql",
     entry="db",
-    caught_by="integration/test_schema.py::test_a_migration_keeps_the_children_of_rows",
+    caught_by="integration/test_migrated_rows.py::test_a_migration_keeps_the_children_of_rows",
 )
 def an_upgrade_takes_the_parts_along() -> None:
     """A migration on SQLite that copies a table removes what refers to it."""

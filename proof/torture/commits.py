@@ -21,6 +21,7 @@ from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.errors import CommitOutcomeUnknown, DomainError, StorageError
 from domain.user import User
+from proof.laws.counting_proxy import proxy_to
 from proof.laws.faults import AFTER, ALONE, BEFORE, Faults, FaultyProxy
 from proof.torture import report
 from proof.torture.clients import PROCESSES
@@ -28,7 +29,6 @@ from proof.torture.databases import NAMES, database
 from proof.torture.look import Look
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import create_user
-from tests.counting_proxy import proxy_to
 from tests.storages import InATransaction
 
 WORKERS = 4

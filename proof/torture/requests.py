@@ -23,10 +23,10 @@ from typing import Any
 import httpx
 from attrs import define, field
 
+from proof.laws.counting_proxy import proxy_to
 from proof.laws.faults import AFTER, BEFORE, FaultyProxy
 from proof.torture import report
 from proof.torture.look import Look
-from tests.counting_proxy import proxy_to
 from tests.postgres_server import new_database, own_postgres
 from tests.storages import migrated_engine
 

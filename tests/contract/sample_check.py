@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Any
 
 from domain.aggregate import Aggregate
 from domain.errors import ReferenceMissing, ValueTaken, shown
 from tests.contract.graphs import differences, exact, same_ids, timeless, twin
 from tests.contract.sample import STATES, store_needs
+from tests.contract.sample_calls import Calls
 from tests.contract.sample_gaps import parts_not_edited, parts_not_made, unique_left_out
 from tests.storages import fake_storage
 
 if TYPE_CHECKING:
     from service_layer.unit_of_work import UnitOfWork
     from tests.contract.sample import Sample, UniqueValue
-    from tests.contract.sample_gaps import Gap
     from tests.storages import Storage
 
 WORDS = ("ann", "bob", "cid", "dan")
@@ -26,10 +24,6 @@ WAYS = {
     "set": "let set change what is read, or write set=None where the domain does not let it change",
     "give": "say by give=... how a new aggregate gets the value that is read",
 }
-
-
-class WrongSample(Exception):
-    """A sample of the contract suite is wrong. The message names it and its function, and says what to write."""
 
 
 def check(sample: Sample[Any]) -> None:
@@ -53,38 +47,7 @@ def check(sample: Sample[Any]) -> None:
     checks.none(parts_not_edited(sample, checks.made("ann")))
 
 
-@frozen
-class _Checks:
-    sample: Sample[Any]
-
-    def fail(self, what: str, write: str) -> NoReturn:
-        raise WrongSample(f"the sample {self.sample.repository!r}: {what}: {write}")
-
-    def none(self, gaps: Iterable[Gap]) -> None:
-        """Fail for the first thing that is left out."""
-        for what, write in gaps:
-            self.fail(what, write)
-
-    def call(self, what: str, write: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function of the sample. ``write`` is the advice when it raises an error."""
-        try:
-            return function(*arguments)
-        except Exception as error:
-            raise WrongSample(
-                f"the sample {self.sample.repository!r}: {what} raised {type(error).__name__}: {error}: {write}"
-            ) from error
-
-    def made(self, word: str) -> Any:
-        return self.call(f"make({word!r})", "return a new aggregate for any word", self.sample.make, word)
-
-    def word(self, one: Any) -> Any:
-        return self.call("word(aggregate)", "return the word that it was made for", self.sample.word, one)
-
-    def value(self, unique: UniqueValue[Any], one: Any) -> Any:
-        name = unique.attribute
-        write = f"name an attribute of the root, or say by read=... how to read {name!r}"
-        return self.call(f"the unique value {name!r}", write, unique.value, one)
-
+class _Checks(Calls):
     def make(self) -> None:
         """Check that ``make`` does the same for the same word, apart from ids and times."""
         one, other = self.made("ann"), self.made("ann")

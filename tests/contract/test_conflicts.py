@@ -10,11 +10,9 @@ import pytest
 from domain.aggregate import named
 from domain.errors import ConcurrentChange
 from tests.contract.graphs import values
-from tests.contract.members import MEMBERS
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique_that_changes
 from tests.contract.shop import Shop
-from tests.storages import Storage
 
 WAYS = ["changed", "changed otherwise"]
 
@@ -202,21 +200,6 @@ def test_a_removed_aggregate_can_be_added_again(kit: Kit[Any]) -> None:
         uow.commit()
     assert [{**changed, "version": 2}] == kit.all_values()
     assert changed["id"] == ann.id
-
-
-@pytest.mark.promise(7, 8)
-def test_the_first_refused_change_counts(storage: Storage) -> None:
-    """The error is that of the first refused change by id, whatever the reason: a stale one before a taken value."""
-    members = Kit(storage, MEMBERS)
-    ann, bob, _ = [members.stored(word) for word in ("ann", "bob", "cid")]
-    with pytest.raises(ConcurrentChange), storage.unit() as uow:
-        mine = [members.of(uow).get(one.id) for one in (ann, bob)]
-        with storage.unit() as other:
-            members.of(other).get(ann.id).deactivate()
-            other.commit()
-        mine[0].rename("anna")
-        mine[1].rename("cid")
-        uow.commit()
 
 
 @pytest.mark.promise(8)

@@ -8,13 +8,10 @@ from typing import Any
 import pytest
 
 from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
-from tests.contract.allocation import SkuTaken
 from tests.contract.graphs import twin
-from tests.contract.members import MEMBERS, Member, NameTaken, stored_member, written
-from tests.contract.products import PRODUCTS
+from tests.contract.members import written
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes
-from tests.storages import Storage
 
 
 @pytest.mark.promise(7)
@@ -29,16 +26,6 @@ def test_an_addition_with_a_taken_value_is_refused(kit: Kit[Any], unique: Unique
             written(uow) if by_query else uow.commit()
     assert unique.value(ann) == caught.value.value
     assert ["ann"] == kit.words()
-
-
-@pytest.mark.promise(7)
-def test_a_taken_name_is_refused_in_any_spelling(storage: Storage) -> None:
-    """A taken name is refused in any spelling. The error has the stored one."""
-    stored_member(storage)
-    with pytest.raises(NameTaken, match="the name 'ann' is taken") as caught, storage.unit() as uow:
-        uow.members.add(Member.create("ANN", "other@example.com"))
-        uow.commit()
-    assert caught.value.value == "ann"
 
 
 @pytest.mark.promise(7)
@@ -148,15 +135,6 @@ def test_the_refused_one_of_several_is_named(kit: Kit[Any], unique: UniqueValue[
 
 
 @pytest.mark.promise(7)
-def test_a_value_like_a_constraint_chooses_no_error(storage: Storage) -> None:
-    """A value that looks like a constraint chooses no error: only the database says which one was broken."""
-    stored_member(storage, "uq_members_email")
-    with pytest.raises(NameTaken), storage.unit() as uow:
-        uow.members.add(Member.create("uq_members_email", "unique.constraint.failed.members.email@example.com"))
-        uow.commit()
-
-
-@pytest.mark.promise(7)
 @each_unique
 @pytest.mark.parametrize("use", ["page", "add", "commit", "savepoint", "rollback"])
 @pytest.mark.parametrize("by_query", [True, False])
@@ -191,18 +169,3 @@ def test_a_bulk_does_not_name_a_stored_id(kit: Kit[Any]) -> None:
         kit.of(uow).add_many([kit.sample.make("cid"), again])
     assert caught.value.id is None
     assert ["ann"] == kit.words()
-
-
-@pytest.mark.promise(7)
-def test_the_first_refused_class_is_named(storage: Storage) -> None:
-    """Of refused changes to several classes the one mapped first is named, and in it the first by id."""
-    members, products = Kit(storage, MEMBERS), Kit(storage, PRODUCTS)
-    member, *_ = [members.stored(word) for word in ("ann", "bob")]
-    _, bob, cid, _ = [products.stored(word) for word in ("ann", "bob", "cid", "dan")]
-    with pytest.raises(SkuTaken) as caught, storage.unit() as uow:
-        mine = products.of(uow).get(cid.id), members.of(uow).get(member.id), products.of(uow).get(bob.id)
-        mine[0].change_sku("ann")
-        mine[1].rename("bob")
-        mine[2].change_sku("dan")
-        uow.commit()
-    assert "dan" == caught.value.value

@@ -25,8 +25,8 @@ from proof.laws.contract.catalog import (
     stamps_of,
     stored_article,
 )
+from proof.laws.contract.test_copies import COPYING
 from tests.contract.graphs import exact, values
-from tests.contract.test_copies import COPYING
 from tests.storages import Storage
 
 

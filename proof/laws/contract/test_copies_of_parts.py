@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from proof.laws.contract.parts import lamp_of, products, read, references, stored, texts
+from proof.laws.contract.test_copies import COPYING, each_way
 from tests.contract.allocation import Note
 from tests.contract.graphs import values
-from tests.contract.test_copies import COPYING, each_way
 from tests.storages import Storage
 
 

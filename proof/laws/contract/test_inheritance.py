@@ -29,8 +29,8 @@ from proof.laws.contract.staff import (
     stored,
     with_id,
 )
+from proof.laws.contract.test_copies import COPYING
 from tests.contract.graphs import exact, values
-from tests.contract.test_copies import COPYING
 from tests.storages import Storage
 
 each_kind = pytest.mark.parametrize("kind", ["manager", "director", "truck"])

@@ -17,7 +17,8 @@ from proof.laws.contract.wrong_samples import WRONG, unique_name
 from tests.contract.members import MEMBERS
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Sample, UniqueValue
-from tests.contract.sample_check import WrongSample, check
+from tests.contract.sample_calls import WrongSample
+from tests.contract.sample_check import check
 
 
 @pytest.mark.parametrize("wrong", WRONG)

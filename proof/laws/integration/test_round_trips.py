@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from adapters.sql.engine import make_engine
 from domain.repository import BULK_BATCH
 from proof.laws.contract.orders import ORDERS
+from proof.laws.counting_proxy import Proxy, proxy_to
 from tests.contract.members import (
     change_email,
     create_member,
@@ -26,7 +27,6 @@ from tests.contract.members import (
 from tests.contract.products import PRODUCTS
 from tests.contract.sample import Kit
 from tests.contract.shop import SqlShop
-from tests.counting_proxy import Proxy, proxy_to
 from tests.storages import sql_storage
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from adapters.sql.engine import make_engine
 from domain.errors import ConcurrentChange
 from proof.laws.contract.orders import new_order
+from proof.laws.counting_proxy import Link, Proxy, proxy_to
 from tests.contract.members import Member, members, new_member, stored_member, stored_names, written
 from tests.contract.shop import SqlShop
-from tests.counting_proxy import Link, Proxy, proxy_to
 from tests.storages import sql_storage
 
 WORD = re.compile(rb"[A-Z]+")

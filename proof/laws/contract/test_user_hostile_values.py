@@ -1,6 +1,6 @@
 """Values that look like SQL or like markup of COPY are stored as they are.
 
-proof/laws/contract/test_unique_texts.py has others, for texts of any kind.
+test_unique_texts.py has others, for texts of any kind.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from adapters.sql.engine import make_engine
 from adapters.sql.unit_of_work import SqlUnitOfWork
 from domain.aggregate import new_id
+from proof.laws.counting_proxy import Proxy, proxy_to
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
-from tests.counting_proxy import Proxy, proxy_to
 
 READING = 1
 ALONE = 1  # a statement that is its own transaction

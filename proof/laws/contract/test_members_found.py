@@ -1,0 +1,33 @@
+"""Promises 5 and 6: objects that a query of its own finds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract.members import MemberName, new_member, stored_member
+from tests.storages import Storage
+
+
+@pytest.mark.promise(5)
+def test_a_listed_member_is_the_same_object(storage: Storage) -> None:
+    """A listed member is the object that other queries found, also by name or by address."""
+    ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
+    with storage.unit() as uow:
+        found = [uow.members.get_by_name("ann"), uow.members.get_by_email("bob@example.com")]
+        listed = uow.members.list_holding([ann.name], [bob.email])
+    assert [id(member) for member in found] == [id(member) for member in listed]
+
+
+@pytest.mark.promise(6)
+def test_a_list_shows_the_units_own_writes(storage: Storage) -> None:
+    """A list of members shows the unit's own writes: the new holder of a name is in it, a removed member is not."""
+    ann, bob = stored_member(storage, "ann"), stored_member(storage, "bob")
+    with storage.unit() as uow:
+        uow.members.get(ann.id).rename("eve")
+        uow.members.remove(uow.members.get(bob.id))
+        uow.members.add(new_member("cid"))
+        uow.members.add_many([new_member("dan")])
+        names = [MemberName(name) for name in ("ann", "bob", "cid", "dan", "eve")]
+        listed = [member.name for member in uow.members.list_holding(names, [])]
+        uow.rollback()
+    assert ["eve", "cid", "dan"] == listed
