@@ -146,7 +146,7 @@ def a_user_stored_before_is_refused() -> None:
     around(service_layer.users, "_divide", divide)
 
 
-@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_bad_bytes_cost_one_json_line")
+@bug("sql", entry="import-users", caught_by="unit/test_user_formats.py::test_bad_bytes_cost_one_json_line")
 def lines_of_json_are_counted_from_zero() -> None:
     """The rejects of JSON Lines name the line before."""
     around(
@@ -156,13 +156,13 @@ def lines_of_json_are_counted_from_zero() -> None:
     )
 
 
-@bug("sql", entry="import-users", caught_by="unit/test_user_files.py::test_a_json_line_has_two_values")
+@bug("sql", entry="import-users", caught_by="unit/test_user_formats.py::test_a_json_line_has_two_values")
 def a_byte_order_mark_is_kept() -> None:
     """A byte-order mark counts as a part of the first column's name."""
     around(entrypoints.sources, "_codec", lambda original, *given: original(*given).removesuffix("-sig"))
 
 
-@bug("sql", entry="export-users", caught_by="unit/test_user_files.py::test_an_export_of_no_one_has_a_header_line")
+@bug("sql", entry="export-users", caught_by="unit/test_user_formats.py::test_an_export_of_no_one_has_a_header_line")
 def an_export_of_no_one_is_empty() -> None:
     """A CSV export without users has no header line, and cannot be imported."""
 

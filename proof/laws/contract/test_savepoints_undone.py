@@ -87,6 +87,7 @@ def test_an_undone_replacement_changes_nothing(kit: Kit[Any], flushed: bool) -> 
     assert [{**changed, "version": 2}] == kit.all_values()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(10)
 @pytest.mark.parametrize("kept", [0, 1, 2])
 def test_an_undone_successor_gives_its_place_back(kit: Kit[Any], kept: int) -> None:

@@ -55,6 +55,7 @@ def test_hostile_values_are_stored_one_by_one(uow: UnitOfWork) -> None:
     assert (bystander,) == list_users(None, 1000, uow).items
 
 
+@pytest.mark.every_case
 def test_an_import_stores_hostile_values(uow: UnitOfWork) -> None:
     """An import stores hostile values in bulk. A second one finds them, and a third refuses them with new addresses."""
     refused: list[tuple[UserRow, DomainError]] = []

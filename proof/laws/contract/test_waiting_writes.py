@@ -35,6 +35,7 @@ NEXT: dict[str, Callable[[Kit[Any], Shop, Any], object]] = {
 each_call = pytest.mark.parametrize("call", NEXT)
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(6)
 @each_call
 def test_the_next_call_writes_an_addition(kit: Kit[Any], call: str) -> None:

@@ -34,6 +34,7 @@ def test_programs_that_upgrade_wait_for_each_other(empty_url: str) -> None:
         assert schema.current == schema.head
 
 
+@pytest.mark.every_case
 def test_a_migration_keeps_the_children_of_rows(engine: Engine) -> None:
     """Altering a table on SQLite keeps the children of its rows: removing the old table must not cascade."""
     kit = Kit(sql_storage(engine), PRODUCTS)

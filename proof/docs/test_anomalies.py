@@ -30,7 +30,7 @@ from tests.contract.members import Member, MemberEmail, NameTaken, written
 from tests.contract.shop import FakeShop, Shop
 from tests.storages import Storage, empty, fake_storage, sql_storage
 
-PAGE = Path(__file__).parents[3] / "docs" / "promises.md"
+PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 HEADING = "## What each database allows"
 
 # The columns of the table: a storage, and the level that its URL asks for unless it is the default.
