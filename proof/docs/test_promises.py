@@ -17,7 +17,9 @@ def promised() -> list[int]:
 def proven() -> dict[int, set[str]]:
     """Return the numbers that the tests carry, with the files of these tests."""
     found: dict[int, set[str]] = {}
-    for path in [*ROOT.glob("tests/*/test_*.py"), *ROOT.glob("proof/laws/*/test_*.py"), *ROOT.glob("proof/docs/test_*.py")]:
+    for path in [
+        path for folder in ("tests/*", "proof/laws/*", "proof/docs") for path in ROOT.glob(f"{folder}/test_*.py")
+    ]:
         text = path.read_text(encoding="utf-8")
         for mark in re.findall(r"^@pytest\.mark\.promise\(([\d, ]+)\)$", text, re.MULTILINE):
             for number in mark.split(","):
