@@ -13,7 +13,7 @@ from entrypoints import user_commands
 from entrypoints.answered_request_commands import commands as answered_request_commands
 from entrypoints.bootstrap import open_schema
 from entrypoints.commands import AsJson
-from entrypoints.printing import print_json, print_line, tell
+from entrypoints.printing import print_json, print_line, report
 from entrypoints.serve_commands import commands as serve_commands
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except (DomainError, StorageError, ConfigurationError) as error:
-        tell(f"error: {error}")
+        report(f"error: {error}")
         for note in getattr(error, "__notes__", ()):
-            tell(note)
+            report(note)
         sys.exit(1 if isinstance(error, DomainError) else 3)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        tell(f"error: {where}{error.strerror or error}")
+        report(f"error: {where}{error.strerror or error}")
         # Where it is full, Python would try to write the rest at its end, fail again, and exit with another code.
         sys.stdout = None  # as Python has it where the caller has closed it
         sys.exit(1)

@@ -25,8 +25,8 @@ class Settings:
     ``database_url`` (``DATABASE_URL``) chooses the storage: ``sqlite:///file``, ``postgresql://...``, ``mysql://...``,
     ``mariadb://...``, or ``memory://`` for the fake. ``database_timeout`` (``DATABASE_TIMEOUT``) is how many seconds to
     wait for a connection or for another writer's lock, before giving up with a clear error. ``database_ping``
-    (``DATABASE_PING``, 1 or 0) is whether a connection is tried before each use. That costs a round trip, and spares
-    the unit that would meet a connection which the server, or something before it, has ended while nobody used it.
+    (``DATABASE_PING``, 1 or 0) is whether a connection is tried before each use. That costs a round trip. Without
+    it, a unit may meet an idle connection that the server, or a proxy before it, has ended.
     ``database_accept_newer`` (``DATABASE_ACCEPT_NEWER``, 1 or 0) is whether a program starts on a database whose tables
     a newer version of it has extended (docs/migrations.md).
     """

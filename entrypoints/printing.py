@@ -39,13 +39,13 @@ def print_json(value: object) -> None:
 
 
 def print_line(text: str) -> None:
-    """Write one line on standard output, escaped as :func:`tell` does."""
+    """Write one line on standard output, escaped as :func:`report` does."""
     print(
         _escaped(text), flush=True
     )  # flushed, so that what cannot be written is noticed here, and not when Python ends
 
 
-def tell(text: str) -> None:
+def report(text: str) -> None:
     """Write one line on standard error, with everything escaped that could make it look like more."""
     print(_escaped(" ".join(text.split())), file=sys.stderr)
 
@@ -56,7 +56,7 @@ def _escaped(text: str) -> str:
 
 def tell_of_retry(details: RetryDetails) -> None:
     """Say why a command takes longer: stamina calls this before each pause."""
-    tell(f"trying again in {details.wait_for:.1f} seconds: {details.caused_by}")
+    report(f"trying again in {details.wait_for:.1f} seconds: {details.caused_by}")
 
 
 def watched(rows: Iterable[Row], source: TextIOWrapper) -> Generator[Row, None, None]:

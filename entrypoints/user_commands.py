@@ -18,7 +18,7 @@ from domain.aggregate import new_id
 from domain.errors import CommitOutcomeUnknown, InvalidValue, shown
 from entrypoints import user_files, user_pages
 from entrypoints.commands import AsJson, unit_of_work
-from entrypoints.printing import print_json, print_line, print_table, tell, watched
+from entrypoints.printing import print_json, print_line, print_table, report, watched
 from entrypoints.sources import is_encoding
 from entrypoints.user_csv import write_csv
 from entrypoints.user_formats import as_record
@@ -132,7 +132,7 @@ def list_users(
     if following:
         sign = "=" if following.startswith("-") else " "  # so that a name is not taken for an option
         given = [f"--after{sign}{shlex.quote(following)}", f"--limit {limit}", *_options(chosen)]
-        tell(f"for the next page: app list-users {' '.join(given)}")
+        report(f"for the next page: app list-users {' '.join(given)}")
 
 
 @commands.command()
@@ -197,7 +197,7 @@ def import_users(
         try:
             found = user_files.read(source, file, file_format, delimiter)
             if found.form:
-                tell(f"reading {_name(file)} as {found.form}")
+                report(f"reading {_name(file)} as {found.form}")
             with (
                 unit_of_work() as uow,
                 closing(watched(found, source)) as rows,
@@ -205,7 +205,7 @@ def import_users(
             ):
                 summary = users.import_users(rows, refused.refuse, uow)
         except KeyboardInterrupt:
-            tell(f"interrupted: {_FINISHED_BY}")
+            report(f"interrupted: {_FINISHED_BY}")
             raise typer.Exit(130) from None
         except CommitOutcomeUnknown as error:
             error.add_note(_FINISHED_BY)
@@ -288,5 +288,5 @@ def _report(summary: ImportSummary, rejects: Path, as_json: bool) -> None:
     else:
         print_line(f"stored: {summary.stored}, stored before: {summary.present}, refused: {summary.refused}")
     if summary.refused:
-        tell(f"rows refused: {summary.refused}; {rejects} says which, and why")
+        report(f"rows refused: {summary.refused}; {rejects} says which, and why")
         raise typer.Exit(1)

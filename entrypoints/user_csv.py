@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
-# The first line by which a spreadsheet is told the delimiter, perhaps saved by one that took it for a row of cells.
+# The first line that names the delimiter for a spreadsheet. One that took it for a row of cells may have saved it.
 _SEP = re.compile(r'"?sep=([^"\w\s]|\t)"?([,;\t]*)\s*', re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""The files of an import or an export: opened so that nobody else reads them, and no database is overwritten."""
+"""The files of an import or an export. They are for their owner alone, and never overwrite a database."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def open_rejects(path: Path) -> Iterator[Rejects]:
     try:
         yield Rejects(path, target)
     finally:
-        with _naming(path):  # this alone, because what is done meanwhile may fail for other reasons
+        with _naming(path):  # this alone, because the block may fail for other reasons
             target.close()
 
 

@@ -107,7 +107,7 @@ def refused(
 ) -> UserRow:
     """Return a row that cannot be read, with the values that a file of rejects can hold.
 
-    Of what was found it keeps the beginning, because a thousand rows are held at once.
+    It keeps the beginning of what was found, because a thousand rows are in memory together.
     """
     if isinstance(found, list):
         beginning: object = [cell[:_SHOWN] for cell in found[: _SHOWN // 3]]  # each shows three or more

@@ -45,7 +45,7 @@ def _rows(source: Source) -> Iterator[UserRow]:
 
 
 def _parse_object(source: Source, text: str) -> dict[str, Any] | str:
-    """Return the object on a line, or why there is none; not as an error, whose traceback would hold the line."""
+    """Return the object on a line, or the reason why it has none. An error would hold the line in its traceback."""
     if len(text) == LONGEST_LINE:
         return f"the line is too long: it must have fewer than {LONGEST_LINE} characters"
     try:
@@ -60,7 +60,7 @@ def _parse_object(source: Source, text: str) -> dict[str, Any] | str:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands there twice, and nobody can know which value is meant")
+        raise ValueError("a key is there twice, so it is unknown which value is meant")
     return found
 
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 IMPORT_BATCH = 1000
 """How many rows of an import are stored in one transaction."""
 
-# Nobody waits for the end of an import at a screen: it may outlast the restart of a server.
+# An import is not watched to its end, so it may outlast the restart of a server.
 _patiently = Retrying(attempts=10, timeout=60.0)
 
-# What another look at the stored users explains: somebody else has stored the same value meanwhile, so the row is
-# refused now; or a commit of this import, whose outcome was unknown, has stored the batch after all.
+# What another look at the stored users explains. Another program may have stored the same value since the first look,
+# so the row is refused now. Or a commit of this import, whose outcome was unknown, has stored the batch.
 _LOOK_AGAIN = (ValueTaken, DuplicateIdentity, CommitOutcomeUnknown)
 _LOOKS = 5
 
@@ -204,7 +204,7 @@ def import_users(
 
     Rows are stored a thousand to a transaction, and only so many are held in memory. A row whose user is stored
     already, with the same name and address, is counted as present: so an import that was cut short is finished by
-    running it again. A row with the name or the address of somebody else is refused.
+    running it again. A row with the name or the address of another user is refused.
 
     A transaction that surely did not happen is run up to ten times within a minute; after one whose outcome is
     unknown, the import looks whether it has happened. Where that does not help, either, it raises the last error, or
@@ -243,7 +243,7 @@ def _users_of(rows: Sequence[UserRow]) -> tuple[_Candidates, _Refusals]:
 
 
 def _store(candidates: _Candidates, uow: UnitOfWork) -> tuple[int, _Refusals]:
-    """Return how many users were stored, and the rows whose name or address somebody else has."""
+    """Return how many users were stored, and the rows whose name or address another user has."""
     unknown: CommitOutcomeUnknown | None = None
     looks = 0
     while True:
@@ -269,7 +269,7 @@ def _store_once(candidates: _Candidates, uow: UnitOfWork) -> tuple[int, _Refusal
 
 
 def _divide(candidates: _Candidates, uow: UnitOfWork) -> tuple[list[User], int, _Refusals]:
-    """Return the users to store, how many are stored as such, and the rows whose name or address somebody else has."""
+    """Return the users to store, how many are stored as such, and the rows whose name or address another user has."""
     holders = uow.users.list_holding({user.username for _, user in candidates}, {user.email for _, user in candidates})
     ids = {holder.id for holder in holders}
     emails = {holder.username: holder.email for holder in holders}

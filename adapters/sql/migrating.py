@@ -75,7 +75,7 @@ def _cluster_locked(connection: Connection) -> Iterator[None]:
     while not _created(connection):
         if time.monotonic() > deadline:
             raise StorageUnavailable(
-                f"{in_use(connection.engine)}. If there is none, one was stopped halfway: look at the tables, then run"
+                f"{in_use(connection.engine)}. If no other one is running, one was stopped halfway: look at the tables, then run"
                 f" DROP TABLE {LOCK_TABLE}"
             )
         time.sleep(0.1)

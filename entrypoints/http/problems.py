@@ -1,4 +1,4 @@
-"""What a client is told when a request is not done: problem details (RFC 9457), from one table of errors."""
+"""The answer to a request that is not done: problem details (RFC 9457), from one table of errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Problem:
     words: str | None = None
 
     def response(self, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> JSONResponse:
-        """Return the answer that tells of it."""
+        """Return the answer with this problem."""
         later = {"Retry-After": "1"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
         content = {"type": self.name, "title": self.title, "status": self.status, "detail": self.words or detail}
         return JSONResponse(content | members, self.status, {**later, **(headers or {})}, MEDIA_TYPE)
