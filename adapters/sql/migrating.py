@@ -75,8 +75,8 @@ def _cluster_locked(connection: Connection) -> Iterator[None]:
     while not _created(connection):
         if time.monotonic() > deadline:
             raise StorageUnavailable(
-                f"{in_use(connection.engine)}. If no other one is running, one was stopped halfway: look at the tables, then run"
-                f" DROP TABLE {LOCK_TABLE}"
+                f"{in_use(connection.engine)}. If none is running, one was stopped halfway: look at the tables, then"
+                f" run DROP TABLE {LOCK_TABLE}"
             )
         time.sleep(0.1)
     try:

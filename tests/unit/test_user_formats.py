@@ -51,7 +51,7 @@ def test_bad_bytes_cost_one_json_line(read_jsonl: Read) -> None:
         (b'{"username": ' + b"9" * 5_000 + b"}", "it cannot be read as JSON: Exceeds the limit (4300 digits)"),
         (
             b'{"username": "ann", "username": "bob", "email": "a@b"}',
-            "it cannot be read as JSON: a key stands there twice",
+            "it cannot be read as JSON: a key is there twice",
         ),
         (b'["ann", "a@b"]', "it is JSON, but not an object"),
         (b"null", "it is JSON, but not an object"),
