@@ -42,8 +42,18 @@ NOT_TRIED = ("not checked",)
 
 HARMLESS_DECORATORS = ("contextmanager", "property")
 
-# These run while their modules are imported, before a mutant is switched on.
-TOO_EARLY = ("__attrs_post_init__", "__init_subclass__", "map_aggregate", "properties")
+# These run while modules are imported, or once for each class. So they have run before a mutant is switched on.
+TOO_EARLY = (
+    "__attrs_post_init__",
+    "__init_subclass__",
+    "_exact",
+    "_limits",
+    "described",
+    "map_aggregate",
+    "once_for_each_class",
+    "properties",
+    "value_object",
+)
 
 SERVERS = ("postgres", "mariadb")
 

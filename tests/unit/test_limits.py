@@ -130,6 +130,12 @@ WRONG = [
     ({"either": None}, "Crate.either must not be None"),
     ({"whole": 1}, "Crate.whole holds a Decimal, not a value of type int"),
     ({"size": 1}, "Crate.size holds a Size, not a value of type int"),
+    ({"day": datetime(2026, 1, 2, tzinfo=UTC)}, "Crate.day holds a date without a time, not a value of type datetime"),
+    ({"moment": date(2026, 1, 2)}, "Crate.moment holds a datetime, not a value of type date"),
+    ({"clock": "1:00"}, "Crate.clock holds a time, not a value of type str"),
+    ({"clock": time(1, tzinfo=UTC)}, "Crate.clock must have no time zone: it is a time of any day"),
+    ({"span": 1}, "Crate.span holds a timedelta, not a value of type int"),
+    ({"span": timedelta.max}, "Crate.span must fit into 64 bits of microseconds"),
     ({"price": 1}, "Crate.price holds a Money, not a value of type int"),
     (
         {"price": Money(Decimal("0.001"), "EUR")},

@@ -15,7 +15,7 @@ import pytest
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import ConfigurationError, StorageUnavailable
-from entrypoints.http.serving import listen, log_to
+from entrypoints.http.serving import listen, log_to, serve
 from entrypoints.http.settings import LOCAL, HttpSettings
 from service_layer.unit_of_work import UnitOfWork
 from tests.e2e.http_server import problem, serving
@@ -182,7 +182,8 @@ def test_requests_are_counted(http: httpx.Client) -> None:
 
 
 def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
-    """Tokens come from a variable and from a file."""
+    """Tokens come from a variable and from a file. One of 20 characters is long enough."""
+    assert ("x" * 20,) == HttpSettings.from_environment({"HTTP_TOKENS": "x" * 20}).tokens
     (tmp_path / "tokens").write_text(f"{NEW}\n\n")
     made = HttpSettings.from_environment(
         {
@@ -203,6 +204,7 @@ def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
     ("environment", "message"),
     [
         ({"HTTP_TOKENS": "short"}, "a token in HTTP_TOKENS is too short"),
+        ({"HTTP_TOKENS": "x" * 19}, "make one of 20 or more characters"),
         ({"HTTP_TOKENS_FILE": "/no/such/file"}, "HTTP_TOKENS_FILE cannot be read"),
         ({"HTTP_TOKENS_FILE": "/dev/null"}, "holds no token"),
         ({"HTTP_LOG": "xml"}, "HTTP_LOG is 'xml': set it to human or json"),
@@ -216,9 +218,11 @@ def test_a_setting_that_cannot_be_used_is_refused(environment: dict[str, str], m
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "192.0.2.1"])  # noqa: S104  # it is refused
 def test_others_reach_no_server_without_a_token(host: str) -> None:
-    """Any address but one is refused."""
-    with pytest.raises(ConfigurationError, match="everybody may call a server without a token"):
+    """Any address but one is refused, and the settings to use are named."""
+    with pytest.raises(ConfigurationError, match=r"everybody may call a server without a token.* set HTTP_TOKENS or"):
         HttpSettings().check_address(host)
+    with pytest.raises(ConfigurationError, match="everybody may call a server without a token"):
+        serve(host, 0)
     HttpSettings(tokens=(NEW,)).check_address(host)
     HttpSettings().check_address("127.0.0.1")
 

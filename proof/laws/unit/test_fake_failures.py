@@ -15,6 +15,7 @@ from domain.errors import (
     TransactionLost,
     UnitOfWorkMisuse,
 )
+from domain.query import Where
 from tests.contract.members import Member, MemberName, create_member, new_member
 from tests.contract.shop import FakeShop
 
@@ -43,6 +44,8 @@ def changed(uow: FakeShop, member: Member) -> FakeShop:
 READS: dict[str, Callable[[FakeShop, Member], object]] = {
     "get": lambda uow, ann: uow.members.get(ann.id),
     "get_by_name": lambda uow, _: uow.members.get_by_name("ann"),
+    "count": lambda uow, _: uow.members.count(),
+    "list_where": lambda uow, _: uow.members.list_where(Where("active", "==", True)),
     "list_holding": lambda uow, _: uow.members.list_holding([MemberName("ann")], []),
     "page": lambda uow, _: uow.members.page(),
     "stream": lambda uow, _: list(uow.members.stream()),
