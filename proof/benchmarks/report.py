@@ -40,10 +40,10 @@ def _tables_of(found: Figures, bulk: int) -> list[str]:
     name = NAMES[found.kind]
     counted = "Statements that SQLite runs" if found.kind == "sqlite" else "Round trips to the server"
     return [
-        f"### {name}: microseconds\n\nMedian (quartiles; lowest and highest of fewer than four turns), and how many"
+        f"### {name}: microseconds\n\nMedian (quartiles; lowest and highest of fewer than four turns) and how many"
         " times as fast as the hand-written ORM that is.\n\n"
         + _table(found.microseconds, lambda row, one: _time(row[one], row.get(REFERENCE)), LABELS),
-        f"### {name}: round trips\n\n{counted}, for each call; a bulk and a stream are of 10,000 rows here.\n\n"
+        f"### {name}: round trips\n\n{counted} for each call. A bulk and a stream are of 10,000 rows here.\n\n"
         + _table(found.trips, lambda row, one: f"{row[one]:,g}", LABELS | {"bulk": "bulk", "stream": "stream"}),
         f"### {name}: memory\n\nMebibytes that a bulk and a stream of {bulk:,} rows add to the peak.\n\n"
         + _table(found.mebibytes, lambda row, one: f"{row[one]:.1f}", {"bulk": "bulk", "stream": "stream"}),
