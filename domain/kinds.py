@@ -27,7 +27,7 @@ _LEVELS = 31
 def stored_by(kind: Any, size: tuple[int | None, ...], *, is_json: bool) -> Callable[[Any], Any] | None:
     """Return the function of a kind of value, or ``None`` for an unknown class."""
     if is_json:
-        return _json
+        return partial(_json, kind if kind in (dict, list) else (dict, list))
     if kind is Decimal:
         return _exact(*size)
     if kind is bytes:
@@ -147,10 +147,10 @@ def _interval(value: Any) -> timedelta:
     return timedelta(value.days, value.seconds, value.microseconds)
 
 
-def _json(value: Any) -> str:
+def _json(kind: Any, value: Any) -> str:
     """Return the text, because its content could change."""
-    if not isinstance(value, dict | list):
-        raise wrong_kind(value, "a dict or a list")
+    if not isinstance(value, kind):
+        raise wrong_kind(value, "a dict or a list" if isinstance(kind, tuple) else f"a {kind.__name__}")
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()

@@ -70,10 +70,13 @@ def check_values(one: object) -> None:
             raise InvalidValue(value, f"{type(one).__name__}.{name} {error}") from None
 
 
-def check_value(kind: type, name: str, value: object) -> None:
-    """Raise :class:`~domain.errors.InvalidValue` for a value that an attribute of a class cannot hold."""
+def stored_value(kind: type, name: str, value: object) -> Any:
+    """Return a value as a storage returns it for an attribute of a class.
+
+    Raises :class:`~domain.errors.InvalidValue` for one that the attribute cannot hold.
+    """
     try:
-        limits_of(kind)[name].stored(value)
+        return limits_of(kind)[name].stored(value)
     except ValueError as error:
         raise InvalidValue(value, f"{kind.__name__}.{name} {error}") from None
 

@@ -16,13 +16,16 @@ from domain.aggregate import Aggregate, K, bases
 from domain.constraints import Reference, Unique, check_attributes
 from domain.errors import InvalidValue, NotFound, shown
 from domain.keys import check_key, check_keys
-from domain.limits import check_value
+from domain.limits import stored_value
 from domain.query import Query, Where
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 A = TypeVar("A", bound=Aggregate[Any])
+
+MAX_ASKED = 10_000
+"""How many values a query may ask for by ``in``, and how many ids :meth:`Repository.get_many` takes."""
 
 MAX_PAGE = 1000
 """The most aggregates that one page can hold."""
@@ -225,36 +228,35 @@ class Repository(ABC, Generic[A, K]):
         return found
 
     def _query(self, where: tuple[Where, ...], order_by: str, limit: int | None, after: Any = None) -> Query:
-        query = Query(where, order_by, limit, after)
-        query.check(self.aggregate)
+        asked = Query(where, order_by, limit, after)
+        asked.check(self.aggregate)
         if limit is not None and (type(limit) is not int or not 0 <= limit < 2**63):
             raise InvalidValue(limit, "a limit is a number from 0 on")
-        for one in where:
-            for value in one.value if one.operator == "in" else (one.value,):
-                self._check_compared(one.attribute, value)
-        if after is not None:
-            self._check_after(query)
-        return query
+        place = None if after is None else self._place(asked)
+        return Query(tuple([self._as_stored(one) for one in where]), order_by, limit, place)
 
-    def _check_after(self, query: Query) -> None:
+    def _place(self, query: Query) -> Any:
         if query.key == "id":
-            self._checked_id(query.after)
-        elif isinstance(query.after, tuple) and len(query.after) == 2:
+            return self._checked_id(query.after)
+        if isinstance(query.after, tuple) and len(query.after) == 2:
             value, id = query.after
-            self._checked_id(id)
-            self._check_compared(query.key, value)
-        else:
-            reason = f"the key of a page is the pair of {query.key} and id of the last one before it"
-            raise InvalidValue(query.after, reason)
+            return self._compared(query.key, value), self._checked_id(id)
+        reason = f"the key of a page is the pair of {query.key} and id of the last one before it"
+        raise InvalidValue(query.after, reason)
 
-    def _check_compared(self, attribute: str, value: object) -> None:
-        """Refuse a value that the attribute could not hold: databases differ in what they make of it."""
+    def _as_stored(self, one: Where) -> Where:
+        if one.operator != "in":
+            value = self._compared(one.attribute, one.value)
+            return one if value is one.value else Where(one.attribute, one.operator, value)
+        if len(one.value) > MAX_ASKED:
+            raise InvalidValue(len(one.value), f"a query asks for at most {MAX_ASKED} values: ask for fewer at a time")
+        return Where(one.attribute, "in", [self._compared(one.attribute, value) for value in one.value])
+
+    def _compared(self, attribute: str, value: object) -> Any:
+        """Return a value as it is stored: Python compares it otherwise. Refuse one that cannot be stored."""
         if value is None:
-            return
-        if attribute == "id":
-            self._checked_id(value)
-        else:
-            check_value(self.aggregate, attribute, value)
+            return None
+        return self._checked_id(value) if attribute == "id" else stored_value(self.aggregate, attribute, value)
 
     def _checked(self, aggregate: A) -> A:
         kind = type(aggregate)

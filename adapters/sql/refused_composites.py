@@ -90,7 +90,7 @@ VALUE_OBJECTS: Rows = (
     ),
     (
         lambda one: one.limits.kind is not one.values,
-        "its annotation is not the class of the value objects: write that, perhaps with | None",
+        "its annotation is not the class of the value objects: write that, not only for type checkers",
     ),
     (
         lambda one: all(limits.allows_none for limits in limits_of(one.values).values()),

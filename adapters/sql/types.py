@@ -102,6 +102,10 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Return whether two times are the same. Python finds none of a repeated hour equal to one in UTC (PEP 495)."""
+        return bool(_in_utc(x) == _in_utc(y))
+
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
         """Return the function that makes the time in UTC: on SQLite a text, in the form of SQLAlchemy's own type."""
         return _as_text if dialect.name == "sqlite" else _in_utc

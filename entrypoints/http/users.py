@@ -143,7 +143,7 @@ def create_user(values: NewUser, work: Changing) -> Response:
         lambda uow: users.create_user(values.username, values.email, uow),
         lambda user: shown(user, 201, Location=f"/users/{quote(user.username, safe='')}"),
         lambda uow: uow.users.get_by_username(values.username),
-        values.model_dump(),
+        values.model_dump(mode="json"),
     )
 
 
@@ -183,7 +183,7 @@ def update_user(username: NameInPath, values: UserChange, if_match: IfMatch, wor
         ),
         shown,
         lambda uow: uow.users.get_by_username(values.username or username),
-        values.model_dump(exclude_unset=True),
+        values.model_dump(mode="json", exclude_unset=True),
     )
 
 

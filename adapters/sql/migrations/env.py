@@ -43,7 +43,7 @@ def render_type(kind: str, item: object, _: AutogenContext) -> str | Literal[Fal
 def number_revision(_context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
     """Give a new revision the next number. The name of its file begins with it."""
     for script in directives:
-        script.rev_id = f"{len(known_revisions()) + 1:04}"
+        script.rev_id = f"{1 + max((int(one) for one in known_revisions() if one.isdecimal()), default=0):04}"
 
 
 def is_ours(_name: str | None, kind: str, parents: MutableMapping[Any, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from attrs import evolve
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from domain.aggregate import new_id
 from domain.errors import InvalidValue
 from domain.query import Where
+from domain.repository import MAX_ASKED
 from proof.laws.contract.accounts import Account
 from tests.contract.members import Member, new_member
 from tests.contract.shop import of
@@ -278,3 +280,30 @@ def test_none_is_the_unique_value_of_no_one(storage: Storage) -> None:
         uow.flush()
         assert of(uow, "accounts")._find_by("nickname", None) is None  # as a port's own query calls it
         uow.rollback()
+
+
+@pytest.mark.every_case
+@pytest.mark.promise(16)
+def test_a_repeated_hour_is_one_point_in_time(storage: Storage) -> None:
+    """A time of the hour that a zone repeats is found and paged as the point in time that it is."""
+    at = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    with storage.unit() as uow:
+        uow.members.add_many([evolve(new_member(name), created_at=at) for name in NAMES[:3]])
+        uow.commit()
+    with storage.unit(read_only=True) as uow:
+        first = uow.members.page(None, 2, order_by="created_at")
+        rest = uow.members.page((at, first.items[-1].id), 2, order_by="created_at")
+        assert list(NAMES[:3]) == sorted(names([*first.items, *rest.items]))
+        asked = [Where("created_at", "==", at), Where("created_at", "in", [at]), Where("created_at", "!=", at)]
+        assert [3, 3, 0] == [uow.members.count(one) for one in asked]
+
+
+@pytest.mark.promise(16)
+def test_a_query_asks_for_so_many_values(storage: Storage) -> None:
+    """A query asks for 10,000 values and no more, on every storage: databases have limits of their own."""
+    ids = [new_id() for _ in range(MAX_ASKED + 1)]
+    with storage.unit(read_only=True) as uow:
+        assert [] == uow.members.get_many(ids[1:])
+        assert 0 == uow.members.count(Where("name", "in", [f"member{number}" for number in range(MAX_ASKED)]))
+        with pytest.raises(InvalidValue, match="at most 10000 values: ask for fewer at a time"):
+            uow.members.get_many(ids)

@@ -115,7 +115,7 @@ def _columns(*, a: Any = None, b: Any = None, **options: Any) -> Callable[[], tu
 
 
 FILLED = "its columns are filled by the object alone: leave out defaults, onupdate and the primary key"
-ANNOTATION = "its annotation is not the class of the value objects: write that, perhaps with | None"
+ANNOTATION = "its annotation is not the class of the value objects: write that, not only for type checkers"
 FROZEN_VALUE = "a value object does not change: decorate its class with attrs' @frozen"
 HOLDS = "what a value object holds does not change: hold plain values in it"
 NULLS = "either it can be None, and all of its columns are nullable; or it cannot, and none is"
