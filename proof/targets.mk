@@ -8,7 +8,10 @@ CUTS ?= 10000
 SEED ?= $(shell date +%s)
 prove torture: SEED := $(SEED)
 
-.PHONY: prove torture bench test-proof test-planted planted mutants
+.PHONY: budgets prove torture bench test-proof test-planted planted mutants
+
+budgets: $(VENV)/dev.stamp ## print the lines and names of each layer beside what is allowed
+	$(VENV)/bin/python proof/budgets.py
 
 prove: $(VENV)/dev.stamp ## hold 10,000 random histories on the fake against those on each database
 	@echo 'to make the same ones again: make prove HISTORIES=$(HISTORIES) SEED=$(SEED)'

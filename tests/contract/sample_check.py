@@ -142,6 +142,9 @@ class _Checks(Calls):
                 f"{name} has taken={unique.taken.__name__}, and the repository raised {shown(refused)}",
                 f"write taken={type(refused).__name__}, or declare {unique.taken.__name__} in the repository",
             )
+        if refused.value != self.value(unique, ann):
+            what = f"{name}: read returned {shown(self.value(unique, ann))}, and the error has {shown(refused.value)}"
+            self.fail(what, "let read return what the error has: several values are a text, joined by ', '")
         if unique.find is None:
             return
         write = "ask the repository for the aggregate of a value, or write find=None where it cannot be asked"

@@ -137,6 +137,16 @@ WRONG: dict[str, tuple[Sample[Any], str]] = {
             " name an attribute of the root, or say by read=... how to read 'nick'"
         ),
     ),
+    "unique: read": (
+        evolve(
+            MEMBERS,
+            unique=unique_name(read=lambda member: (member.name,), set=lambda member, names: member.rename(names[0])),
+        ),
+        (
+            "'members': the unique value 'name': read returned ('ann',), and the error has 'ann': let read return what"
+            " the error has: several values are a text, joined by ', '"
+        ),
+    ),
     "unique: set": (
         evolve(MEMBERS, unique=unique_name(set=Member.change_email)),
         (

@@ -43,7 +43,7 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 """The files of adapters/sql that refuse what could not be kept alike."""
 
 LINES = {
-    "adapters/sql, what knows a database": 2620,
+    "adapters/sql, what knows a database": 2625,
     "adapters/sql, what refuses a declaration": 1070,
     "adapters/sql, all others": 1840,
     "adapters/fake": 1325,
@@ -51,7 +51,7 @@ LINES = {
     "tests": 10000,
 }
 
-NAMES = 301
+NAMES = 302
 """How many public names the modules of the three inner layers may have at their top level."""
 
 FILE, FUNCTION = 300, 40
