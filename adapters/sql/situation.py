@@ -106,6 +106,8 @@ class Situation:
     @property
     def advice(self) -> str:
         """What to do next. Empty when nothing is to be done."""
+        if self.kind == "empty" and self.needed is None:  # this program has no migration
+            return "write the first migration: `alembic revision --autogenerate -m 'create tables'`"
         return _WORDS[self.kind][1]
 
     @property

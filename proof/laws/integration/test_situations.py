@@ -238,6 +238,7 @@ def test_a_program_without_a_migration_works(
     run(empty_engine, "CREATE TABLE jars (id INTEGER)")
     for path in (two_migrations / "versions").glob("0*"):
         path.unlink()
-    assert "empty" == Schema(empty_engine).situation.kind
+    situation = Schema(empty_engine).situation
+    assert ("empty", "write the first migration") == (situation.kind, situation.advice.partition(":")[0])
     monkeypatch.setattr("adapters.sql.situation.metadata", MetaData())
     Schema(empty_engine).make_ready()
