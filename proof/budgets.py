@@ -43,7 +43,7 @@ REFUSALS = ("declared", "refused", "refused_composites", "refused_inheritance", 
 """The files of adapters/sql that refuse what could not be kept alike."""
 
 LINES = {
-    "adapters/sql, what knows a database": 2630,
+    "adapters/sql, what knows a database": 2640,
     "adapters/sql, what refuses a declaration": 1070,
     "adapters/sql, all others": 1840,
     "adapters/fake": 1325,

@@ -104,7 +104,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def compare_values(self, x: Any, y: Any) -> bool:
         """Return whether two times are the same. Python finds none of a repeated hour equal to one in UTC (PEP 495)."""
-        return bool(_in_utc(x) == _in_utc(y))
+        return bool(_since_the_first(x) == _since_the_first(y))
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], datetime | str | None]:
         """Return the function that makes the time in UTC: on SQLite a text, in the form of SQLAlchemy's own type."""
@@ -113,6 +113,15 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """Return the function that makes the time. A time without a time zone is in UTC."""
         return _from_text if dialect.name == "sqlite" else _read
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def _since_the_first(value: Any) -> Any:
+    """Return how long after the first day of all a time is. Return anything else as it is."""
+    offset = value.utcoffset() if isinstance(value, datetime) else None
+    return value if offset is None else value.replace(tzinfo=UTC) - _FIRST - offset
 
 
 def _in_utc(value: datetime | None) -> datetime | None:

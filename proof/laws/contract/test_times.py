@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,3 +31,18 @@ def test_the_same_point_in_time_is_no_change(storage: Storage, when: str) -> Non
         found.moment = found.piece.moment = at
         uow.commit()
     assert 1 == found.version
+
+
+@pytest.mark.every_case
+@pytest.mark.promise(2)
+def test_the_hour_that_is_repeated_is_another_one(storage: Storage) -> None:
+    """A time and its repetition are different, though Python finds them equal in their own zone."""
+    shelf = Shelf(storage, "specimens")
+    one = shelf.new(moment=TIMES["repeated"])
+    with storage.unit() as uow:
+        shelf.of(uow).add(one)
+        uow.flush()
+        one.moment = TIMES["repeated, the second time"]
+        uow.commit()
+    with storage.unit(read_only=True) as uow:
+        assert timedelta(hours=1) == shelf.of(uow).get(one.id).moment - TIMES["repeated"]
