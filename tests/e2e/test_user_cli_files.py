@@ -36,6 +36,7 @@ def test_refused_rows_are_reported(call: Run, folder: Path) -> None:
     result = call("import-users", "people.csv")
     assert (1, "stored: 3, stored before: 0, refused: 2\n") == (result.code, result.out)
     assert "rows refused: 2; people.csv.rejects.csv says which, and why\n" == result.err
+    assert 1 == call("import-users", "people.csv", "--json").code
     assert ["ann", "bob", "dave"] == names(call)
     with (folder / "people.csv.rejects.csv").open(newline="") as rejects:
         refused = sorted((row["line"], row["username"], row["email"]) for row in csv.DictReader(rejects))

@@ -99,9 +99,10 @@ def test_a_reader_that_has_gone_away_is_no_news(arguments: list[str]) -> None:
 
 @pytest.mark.usefixtures("on_fake")
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-@pytest.mark.parametrize("arguments", [["list-users"], ["export-users"]])
-def test_unwritable_output_is_exit_code_1(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["list-users"], ["list-users", "--json"], ["export-users"]])
+def test_unwritable_output_is_exit_code_1(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Output that cannot be written is one line and exit code 1: a full disk must not pass for success."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # with it, Python notices by itself
     with Path("/dev/full").open("wb") as full:
         process = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
     assert (1, b"error: No space left on device\n") == (process.returncode, process.stderr)
