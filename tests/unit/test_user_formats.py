@@ -41,6 +41,12 @@ def test_bad_bytes_cost_one_json_line(read_jsonl: Read) -> None:
     assert (UserRow(1, "\ufffd", "a@b"), "it is not UTF-8") == (row, reason[:15])
 
 
+def test_an_escape_is_no_bad_byte(read_jsonl: Read) -> None:
+    """An escape that is no character costs its JSON line. It does not make the file look like another encoding."""
+    [(row, reason)] = read_jsonl(rb'{"username": "\udce9", "email": "a@b"}').refused
+    assert (UserRow(1, "\ufffd", "a@b"), r"'\udce9' stands where") == (row, reason[:21])
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
