@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 
 import pytest
 from attrs import define, evolve
@@ -183,3 +185,25 @@ def test_a_unit_may_add_while_another_one_adds() -> None:
     finally:
         sys.setswitchinterval(before)
     assert 400 == len(database.rows)
+
+
+def test_the_end_of_a_unit_wakes_who_waits() -> None:
+    """The end of a unit wakes one of another thread that waits for it. It does not wait until the limit."""
+    database = FakeDatabase(lock_timeout=10.0)
+    waiting = Event()
+
+    def add_too() -> None:
+        with FakeShop(database) as other:
+            other.members.add(new_member())
+            waiting.set()
+            other.commit()
+
+    with ThreadPoolExecutor(1) as pool:
+        with FakeShop(database) as uow:
+            uow.members.add(new_member())
+            written(uow)
+            following = pool.submit(add_too)
+            waiting.wait()
+            time.sleep(0.1)
+            uow.rollback()
+        following.result(timeout=5.0)

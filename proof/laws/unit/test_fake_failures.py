@@ -214,3 +214,12 @@ def test_an_unwritten_addition_cannot_fail(database: FakeDatabase) -> None:
     with pytest.raises(StorageUnavailable):
         create_member("cid", "cid@example.com", FakeShop(database))
     assert ["ann"] == [name for name, _ in stored(database)]
+
+
+def test_an_interrupt_of_a_lost_unit_stays_one(database: FakeDatabase) -> None:
+    """An interrupt that leaves a savepoint of a lost unit stays an interrupt: nobody may take it for the loss."""
+    with pytest.raises(KeyboardInterrupt), FakeShop(database) as uow, uow.savepoint():
+        database.fail("read", AWAY)
+        with suppress(StorageUnavailable):
+            uow.members.page()
+        raise KeyboardInterrupt
