@@ -99,6 +99,23 @@ def test_a_change_before_the_removal_wins(family: Family) -> None:
         )
 
 
+@one_kind
+def test_a_removal_after_a_reference_wins(family: Family) -> None:
+    """A removal wins, though its unit has itself referred to the parent before: a new child waits and is refused."""
+    parent = family.stored_parent()
+
+    def removes_own(uow: UnitOfWork) -> None:
+        child = family.child(parent.id)
+        family.of_children(uow).add(child)
+        uow.flush()
+        family.refer(child, None)
+        removes_parent(family, parent)(uow)
+
+    with pytest.raises(family.missing) as caught:
+        race(family, removes_own, adds(family, family.child(parent.id)))
+    assert parent.id == caught.value.value
+
+
 @two_kinds
 def test_a_removal_before_the_change_wins(family: Family) -> None:
     """A removal before the change wins. The unit that refers to the parent waits and is refused."""
