@@ -9,8 +9,9 @@ import pytest
 
 from domain.errors import ConcurrentChange, UnitOfWorkMisuse
 from tests.contract.graphs import twin, values
-from tests.contract.members import written
+from tests.contract.members import new_member, stored_names, written
 from tests.contract.sample import Kit
+from tests.storages import Storage
 
 
 class Oops(Exception):
@@ -204,11 +205,15 @@ def test_an_addition_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
     assert [values(ann)] == kit.all_values()
 
 
+@pytest.mark.every_case
 @pytest.mark.promise(10)
-def test_a_removal_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
-    """A removal in a kept savepoint is undone with the outer one: the object belongs to the unit again."""
+@pytest.mark.parametrize("around", [0, 1])
+def test_a_removal_in_a_kept_savepoint_is_undone(kit: Kit[Any], around: int) -> None:
+    """A removal in a kept savepoint is undone with the outer one, also inside a third: the unit holds it again."""
     ann = kit.stored()
-    with kit.unit() as uow:
+    with kit.unit() as uow, ExitStack() as outermost:
+        for _ in range(around):
+            outermost.enter_context(uow.savepoint())
         mine = kit.of(uow).get(ann.id)
         with pytest.raises(Oops), uow.savepoint():
             with uow.savepoint():
@@ -217,5 +222,19 @@ def test_a_removal_in_a_kept_savepoint_is_undone(kit: Kit[Any]) -> None:
         assert uow.holds(mine)
         assert kit.of(uow).get(ann.id) is mine
         changed = kit.change(mine)
+        outermost.close()
         uow.commit()
     assert [{**changed, "version": 2}] == kit.all_values()
+
+
+@pytest.mark.promise(9, 10)
+def test_a_kept_savepoint_gives_a_value_up(storage: Storage) -> None:
+    """A value that the unit took is free after it was given up in a kept savepoint, in the unit and after it."""
+    ann = new_member("ann")
+    with storage.unit() as uow:
+        uow.members.add(ann)
+        with uow.savepoint():
+            uow.members.remove(ann)
+        uow.members.add(new_member("ann"))
+        uow.commit()
+    assert ["ann"] == stored_names(storage)
