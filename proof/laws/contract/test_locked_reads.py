@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from domain.errors import ConcurrentChange, NotFound, UnitOfWorkMisuse
+from tests.contract.graphs import twin, values
 from tests.contract.members import MemberNotFound, new_member, stored_member
 from tests.contract.sample import Kit
 from tests.contract.shop import Shop
@@ -55,6 +56,23 @@ def test_a_locked_read_is_the_newest(kit: Kit[Any]) -> None:
         expected = kit.change(locked, 2)
         uow.commit()
     assert [{**expected, "version": 3}] == kit.all_values()
+
+
+@pytest.mark.promise(5, 8)
+def test_a_locked_read_finds_a_successor(kit: Kit[Any]) -> None:
+    """A locked read finds the successor of what another unit removed, though its version is the same."""
+    ann = kit.stored("ann")
+    successor = twin(ann)
+    successor.version = 0
+    kit.sample.change(successor, 1)
+    with kit.unit() as uow:
+        held = kit.of(uow).get(ann.id)
+        with kit.unit() as other:
+            kit.of(other).remove(kit.of(other).get(ann.id))
+            kit.of(other).add(successor)
+            other.commit()
+        assert kit.of(uow).get(ann.id, lock=True) is held
+        assert values(successor) == values(held)
 
 
 @pytest.mark.promise(8)
