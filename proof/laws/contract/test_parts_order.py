@@ -9,6 +9,8 @@ from operator import attrgetter
 
 import pytest
 
+from domain import repository as repositories
+from domain.query import Query
 from proof.laws.contract.parts import Oops, flush, lamp_of, products, read, references, stored, texts
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.allocation import Batch, Note, Product
@@ -231,3 +233,39 @@ def test_an_order_is_stored_without_its_root(storage: Storage) -> None:
         gc.collect()
         uow.commit()
     assert expected == [note["text"] for note in read(storage)["notes"]]
+
+
+@pytest.mark.promise(2, 16)
+def test_a_part_from_another_list_stays_last(storage: Storage) -> None:
+    """A part that moved to the end of another list is read there, though it had the number of a part before it."""
+    stored(storage, "lamp", "chair")
+    with storage.unit() as uow:
+        lamp, chair = lamp_of(uow), products(uow).get_by_sku("chair")
+        del chair.notes[1:]
+        chair.notes[0].text = "first"
+        chair.notes.append(lamp.notes.pop(0))
+        uow.commit()
+    assert ["first", "new"] == [note["text"] for note in read(storage, "chair")["notes"]]
+
+
+@pytest.mark.every_case
+@pytest.mark.promise(2, 16)
+def test_an_order_is_stored_within_a_stream(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new order of what a stream gave is stored, even if it is collected before the next batch is read."""
+    stored(storage, "chair", "lamp")
+    monkeypatch.setattr(repositories, "STREAM_BATCH", 1)
+    with storage.unit() as uow:
+        found = products(uow)
+        select = found._select  # what a stream calls for each batch
+
+        def select_later(query: Query, *, is_stream: bool = False) -> list[Product]:
+            gc.collect()
+            return select(query, is_stream=is_stream)
+
+        monkeypatch.setattr(found, "_select", select_later)
+        for each in found.stream():
+            each.notes.reverse()
+            del each
+        uow.commit()
+    expected = ["fragile", "heavy", "new"]
+    assert [expected] * 2 == [[note["text"] for note in read(storage, sku)["notes"]] for sku in ("chair", "lamp")]
