@@ -110,6 +110,19 @@ def test_the_row_that_failed_is_named(storage: Storage) -> None:
     assert (f"{TENANT}, ann", "a, x") == (caught.value.value, of_parts.value.value)
 
 
+@two_ways
+def test_the_card_with_the_smaller_id_is_first(storage: Storage, flushed: bool) -> None:
+    """Of two changed cards of a board that take values, that with the smaller id is refused, not the first in order."""
+    store(storage, "boards", Board(cards=[Card(place=place, front="a", back=str(place)) for place in (1, 2)]))
+    older, newer = Card(place=2), Card(place=1)
+    board = store(storage, "boards", Board(cards=[newer, older]))
+    with pytest.raises(ColoursTaken) as caught, storage.unit() as uow:
+        for card in of(uow, "boards").get(board.id).cards:
+            card.front, card.back = "a", str(card.place)
+        uow.flush() if flushed else uow.commit()
+    assert "a, 2" == caught.value.value
+
+
 def test_one_of_two_values_may_be_shared(storage: Storage) -> None:
     """One of two values may be shared: only both together are unique."""
     for account in (
