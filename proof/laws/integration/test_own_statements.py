@@ -70,6 +70,18 @@ def test_a_text_that_writes_is_undone(engine: Engine, before: str) -> None:
     assert ["ann"] == stored_names(sql_storage(engine))
 
 
+@pytest.mark.promise(1)
+def test_a_text_that_begins_with_with_is_undone(sqlite_engine: Engine) -> None:
+    """A text that begins with WITH may write, so it is undone on SQLite too, where a query begins no transaction."""
+    stored_member(sql_storage(sqlite_engine), "ann")
+    with SqlShop(sqlite_engine) as uow:
+        uow.connection.execute(
+            text("WITH few AS (SELECT 'ann' AS name) DELETE FROM members WHERE name IN (SELECT name FROM few)")
+        )
+        uow.rollback()
+    assert ["ann"] == stored_names(sql_storage(sqlite_engine))
+
+
 @pytest.mark.every_case
 @pytest.mark.promise(1)
 def test_a_statement_without_parameters_is_undone(engine: Engine) -> None:
