@@ -105,9 +105,9 @@ def test_an_error_code_means_what_is_documented(
     )
 
 
-@pytest.mark.parametrize("code", [3819, 4025])
+@pytest.mark.parametrize("code", [1364, 3819, 4025])
 def test_a_broken_check_is_a_violation_everywhere(sqlite_engine: Engine, code: int) -> None:
-    """A broken check is an integrity violation whatever the driver calls it, for MySQL's number and MariaDB's."""
+    """A broken check is an integrity violation whatever the driver calls it. So is a column that got no value."""
     error = OperationalError("INSERT INTO members", None, mariadb(code))
     assert type(translated(error, sqlite_engine)) is IntegrityViolation
 
