@@ -160,7 +160,9 @@ def test_a_body_that_is_no_text_is_refused(http: httpx.Client, body: bytes) -> N
 
 
 def test_a_body_has_a_limit(http: httpx.Client) -> None:
-    """Whether its length is said before or not."""
+    """Whether its length is said before or not. 64 KiB are within it."""
+    for content in (b" " * 65_536, iter([b" " * 32_768] * 2)):
+        assert 422 == http.post("/users", content=content, headers=JSON).status_code
     for content in (b" " * 70_000, iter([b" " * 35_000] * 2)):
         refused = http.post("/users", content=content, headers=JSON)
         assert (413, "about:blank") == (refused.status_code, problem(refused)["type"])

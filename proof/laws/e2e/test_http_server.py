@@ -205,6 +205,7 @@ def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
     [
         ({"HTTP_TOKENS": "short"}, "a token in HTTP_TOKENS is too short"),
         ({"HTTP_TOKENS": "x" * 19}, "make one of 20 or more characters"),
+        ({"HTTP_TOKENS": "\u00fc" * 20}, "characters of ASCII"),
         ({"HTTP_TOKENS_FILE": "/no/such/file"}, "HTTP_TOKENS_FILE cannot be read"),
         ({"HTTP_TOKENS_FILE": "/dev/null"}, "holds no token"),
         ({"HTTP_LOG": "xml"}, "HTTP_LOG is 'xml': set it to human or json"),
