@@ -150,8 +150,10 @@ def test_a_line_that_is_too_long_is_refused(read_csv: Read, read_jsonl: Read, le
 
 
 @pytest.mark.parametrize("columns", ["username,email,notes", "notes,username,email"])
-def test_a_line_that_is_too_long_gives_no_value(read_csv: Read, columns: str) -> None:
+def test_a_line_that_is_too_long_gives_no_value(read_csv: Read, read_jsonl: Read, columns: str) -> None:
     """No value is read from a line that is too long, though each cell is short enough: an address may be cut."""
+    beginning = '{"username": "ann", "email": "ann@b.org"}'.ljust(LONGEST_LINE)
+    assert [UserRow(1, None, None)] == [row for row, _ in read_jsonl(f"{beginning}x".encode()).refused]
     row = columns.replace("notes", "x" * (LONGEST_LINE - 20)).replace("username", "ann").replace("email", "ann@b.org")
     reading = read_csv(f"{columns}\n{row}.example.com\nbob,bob@b.org,x\n".encode())
     assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
