@@ -51,8 +51,8 @@ class Where:
         if operator not in COMPARISONS:
             raise TypeError(f"{operator!r} is no comparison: use one of {', '.join(COMPARISONS)}")
         several: Any = value
-        known = frozenset(several) if operator == "in" else value
-        if (operator == "in" and None in several) or (value is None and operator not in ("==", "!=")):
+        known: Any = frozenset(several) if operator == "in" else value
+        if (operator == "in" and None in known) or (value is None and operator not in ("==", "!=")):
             raise TypeError(f"{attribute} {operator} None has no meaning: write == None or != None")
         self.__attrs_init__(attribute, operator, known)
 

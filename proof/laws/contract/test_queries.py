@@ -144,8 +144,9 @@ def test_finding_counting_and_existence(storage: Storage) -> None:
         lambda: Where("active", "=", True),  # type: ignore[arg-type]  # what is tried
         lambda: Where("active", "<", None),
         lambda: Where("name", "in", ["ann", None]),
+        lambda: Where("name", "in", iter(["ann", None])),
     ],
-    ids=["unknown", "less than None", "None among several"],
+    ids=["unknown", "less than None", "None among several", "None among what is read once"],
 )
 def test_a_meaningless_comparison_is_refused(wrong: Any) -> None:
     """A comparison without a meaning is refused when it is made."""
