@@ -36,7 +36,8 @@ Found = TypeVar("Found")
 
 CASES = os.environ.get("CASES", "spread")
 """Which cases of a test that runs on each storage are run: ``all`` on each, or ``one`` on each. With ``spread``, each
-case runs on one storage, and at least one on the fake and one on a database. With the mark ``few``, only these two."""
+case runs on one storage, and at least one on the fake and one on a database. Tests marked ``few`` run one case on the
+fake and one on a database."""
 
 
 _SERVERS = pytest.StashKey[dict[str, str]]()

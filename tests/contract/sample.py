@@ -30,11 +30,12 @@ class UniqueValue(Generic[A]):
 
     ``attribute`` names it in the tests. ``set`` changes it. ``find`` asks the repository for the aggregate that has a
     value. Each is ``None`` where the domain does not offer it. ``read`` returns the value, by default the root's
-    ``attribute``. Without ``set``, ``give`` puts a value into a new aggregate, by default into the root's
-    ``attribute``, even if it is frozen.
+    ``attribute``. For several attributes together it returns the text that the error has: their values, joined by
+    ``", "``. ``give`` puts a value into a new aggregate. If ``set`` is ``None``, the tests use ``give``. If that is
+    ``None`` too, they write the attribute directly, frozen or not.
 
-    A value of a part belongs to one part that the functions choose, such as the first. If such a part is missing,
-    ``read`` returns ``None``, and ``set`` and ``give`` do nothing.
+    For a value of a part the functions choose one part, such as the first. If it is missing, ``read`` returns ``None``,
+    and ``set`` and ``give`` do nothing.
     """
 
     attribute: str
@@ -70,9 +71,10 @@ class Sample(Generic[A]):
     ``unique`` lists the unique values, in the order in which they are checked. ``queries`` are further queries of the
     repository, each with a word. ``edits`` are the ways to change the inside of an aggregate, by name: add, change,
     move and remove a part, at each level, sort and reverse a list. Each gets a number and does the same for the same
-    number. It does nothing if it has nothing to change. ``moves`` moves a part from one aggregate to another. Both may
-    be left out only where an aggregate has no parts. Where it has some, ``make`` puts at least one into each list and
-    set. ``moves`` may also be left out where each part is a single one, in its own attribute.
+    number. It does nothing if it has nothing to change. ``moves`` moves a part from one aggregate to another.
+
+    An aggregate with parts needs ``edits``. If they are in a list or set, it also needs ``moves``, and ``make`` puts at
+    least one part into each list and set.
 
     ``needs`` adds to an open unit what the aggregates refer to, in every state: the same ids and values each time.
     """

@@ -46,7 +46,7 @@ def members(storage: Storage) -> list[str]:
 
 @pytest.mark.promise(2)
 def test_work_is_answered_and_stored_by_one_commit(storage: Storage) -> None:
-    """The answer has the version that is stored."""
+    """One commit stores the work and its answer, so the answer has the stored version."""
     assert {"version": 1} == do_once(KEY, "request", work, answer, storage.unit())
     with storage.unit(read_only=True) as uow:
         assert {"version": 1} == uow.answered_requests.get(KEY).answer
@@ -54,7 +54,7 @@ def test_work_is_answered_and_stored_by_one_commit(storage: Storage) -> None:
 
 
 def test_the_same_key_gets_the_first_answer(storage: Storage) -> None:
-    """Whatever has happened since; the work is not done again."""
+    """The same key gets the first answer, whatever has happened since. The work is not done again."""
     do_once(KEY, "request", work, answer, storage.unit())
     with storage.unit() as uow:
         uow.members.remove(uow.members.get_by_name("ann"))
@@ -64,14 +64,14 @@ def test_the_same_key_gets_the_first_answer(storage: Storage) -> None:
 
 
 def test_another_request_under_the_key_is_refused(storage: Storage) -> None:
-    """And does nothing."""
+    """Another request under a stored key is refused, and does nothing."""
     do_once(KEY, "request", work, answer, storage.unit())
     with pytest.raises(IdempotencyKeyReused, match="'key-1' is not a valid idempotency key: another request has it"):
         do_once(KEY, "another", work, answer, storage.unit())
 
 
 def test_a_refusal_stores_no_key(storage: Storage) -> None:
-    """So the request is judged again."""
+    """A refused request stores no key, so the same request is judged again."""
     do_once(KEY, "request", work, answer, storage.unit())
     with pytest.raises(NameTaken):
         do_once(IdempotencyKey("key-2"), "request", work, answer, storage.unit())
@@ -84,7 +84,7 @@ def test_a_refusal_stores_no_key(storage: Storage) -> None:
 
 @pytest.mark.every_case
 def test_the_same_request_at_the_same_time_has_one_effect(storage: Storage) -> None:
-    """All get the same answer, whichever was first."""
+    """Equal requests at the same time are done once. All get the same answer."""
     with ThreadPoolExecutor(8) as threads:
         running = [threads.submit(retrying, do_once, KEY, "request", work, answer, storage.unit()) for _ in range(8)]
         answers = [one.result() for one in running]
@@ -93,13 +93,13 @@ def test_the_same_request_at_the_same_time_has_one_effect(storage: Storage) -> N
 
 
 def test_work_that_does_not_commit_is_misuse(uow: Shop) -> None:
-    """Its answer could not be kept."""
+    """Work that does not commit is misuse, because its answer could not be stored."""
     with pytest.raises(UnitOfWorkMisuse, match="has not committed"):
         do_once(KEY, "request", lambda _: None, answer, uow)
 
 
 def test_old_keys_are_forgotten(uow: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some by each commit, and younger ones stay."""
+    """Purging deletes the old keys, some by each commit. Younger keys stay."""
     monkeypatch.setattr(answered_requests, "_BATCH", 2)
     now = datetime.now(UTC)
     with uow:
@@ -121,6 +121,6 @@ def left(uow: UnitOfWork) -> list[str]:
 
 @pytest.mark.parametrize("value", ["", "two words", "x" * 256, "ключ", "line\n", None])
 def test_what_cannot_be_a_key_is_refused(value: Any) -> None:
-    """With the reason."""
+    """What cannot be a key is refused, and the error says why."""
     with pytest.raises(InvalidIdempotencyKey, match="it has 1 to 255 visible characters of ASCII"):
         IdempotencyKey(value)

@@ -102,7 +102,10 @@ def test_streamed_aggregates_can_be_changed(kit: Kit[Any], small_batches: int) -
 
 @pytest.mark.promise(16)
 def test_a_stream_of_replaced_aggregates_ends(kit: Kit[Any]) -> None:
-    """A stream ends even if each aggregate is replaced: a new one comes behind the last batch, which was not full."""
+    """A stream ends even if each aggregate is replaced.
+
+    New aggregates sort after the last batch. That batch was not full, so the stream ends.
+    """
     store_many(kit, 25)
     with kit.unit() as uow:
         for met, one in enumerate(kit.of(uow).stream(), start=1):

@@ -74,7 +74,7 @@ def test_a_change_of_a_removed_one_is_refused(kit: Kit[Any], way: str) -> None:
 @pytest.mark.promise(8)
 @pytest.mark.parametrize("way", [*WAYS, "removed"])
 def test_a_removal_of_a_touched_one_is_refused(kit: Kit[Any], way: str) -> None:
-    """Removing an aggregate that another unit touched is refused: a removal is of the version that was read."""
+    """Removing an aggregate that another unit touched is refused. A removal needs the version that was read."""
     ann = kit.stored("ann")
     with pytest.raises(ConcurrentChange, match=named(ann)), kit.unit() as uow:
         mine = kit.of(uow).get(ann.id)

@@ -61,7 +61,7 @@ def test_a_bulk_with_a_taken_value_is_refused(kit: Kit[Any], unique: UniqueValue
 @pytest.mark.promise(7)
 @pytest.mark.parametrize("way", ["by the commit", "before it", "in bulk"])
 def test_a_row_is_refused_for_its_first_reason(kit: Kit[Any], way: str) -> None:
-    """If an aggregate breaks several constraints, the id counts first, then the others in the order of the columns."""
+    """If an aggregate breaks several constraints, the id counts first, then the others in the order of the port."""
     ann = kit.stored("ann")
     refused, expected = [], []
     for same_id, *broken in product([True, False], repeat=1 + len(kit.sample.unique)):

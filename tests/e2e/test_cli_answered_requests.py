@@ -10,7 +10,7 @@ from tests.e2e.conftest import Run
 
 
 def test_old_idempotency_keys_are_deleted(call: Run) -> None:
-    """By default those that are older than a week."""
+    """The command deletes old idempotency keys: those older than a week, or than ``--days``."""
     with bootstrap() as application, application.unit_of_work() as uow:
         for days in (0, 2, 8):
             then = datetime.now(UTC) - timedelta(days=days, minutes=1)

@@ -25,7 +25,7 @@ def http(server: tuple[Shared, httpx.Client], storage: Storage) -> httpx.Client:
 
 
 def test_a_created_user_is_answered_and_stored(http: httpx.Client) -> None:
-    """With its place and its version; it is the same that is read afterwards."""
+    """A created user is answered with its place and version. A later read finds the same."""
     created = http.post("/users", json={"username": "BOB", "email": "bob@Example.com"})
     read = http.get(created.headers["location"])
     assert (201, "/users/bob", '"1"') == (created.status_code, created.headers["location"], created.headers["etag"])
@@ -45,7 +45,7 @@ def test_a_created_user_is_answered_and_stored(http: httpx.Client) -> None:
 def test_a_change_is_answered_and_stored(
     http: httpx.Client, method: str, path: str, body: Any, changed: dict[str, Any]
 ) -> None:
-    """Nothing else of the user changes but the version, which is the ETag."""
+    """A change is answered and stored. Nothing else changes but the version, which is the ETag."""
     before = http.get("/users/ann").json()
     answer = http.request(method, f"/users/ann{path}", json=body, headers={"If-Match": '"1"'})
     expected = before | changed | {"version": 2}
@@ -55,13 +55,16 @@ def test_a_change_is_answered_and_stored(
 
 @pytest.mark.parametrize("tags", ["1", "", '"1', '"1", "2"'])
 def test_a_change_names_one_version(http: httpx.Client, tags: str) -> None:
-    """In quotation marks."""
+    """A change names one version, in quotation marks. Anything else is refused."""
     refused = http.delete("/users/ann", headers={"If-Match": tags})
     assert (422, "/problems/invalid-request") == (refused.status_code, problem(refused)["type"])
 
 
 def test_a_header_that_is_there_twice_is_a_list(http: httpx.Client) -> None:
-    """None of its values is chosen: a change names one version and has one key, and a client may know two versions."""
+    """A header that is sent twice is a list, and no value of it is chosen.
+
+    A change names one version and has one key. A client may know two versions.
+    """
     twice = [("If-Match", '"1"'), ("If-Match", '"2"')]
     assert 422 == http.delete("/users/ann", headers=twice).status_code
     keys = [("Idempotency-Key", "key-1"), ("Idempotency-Key", "key-2")]
@@ -71,7 +74,7 @@ def test_a_header_that_is_there_twice_is_a_list(http: httpx.Client) -> None:
 
 
 def test_a_user_is_switched_on_again_and_deleted(http: httpx.Client) -> None:
-    """A star stands for any version."""
+    """A user is reactivated and deleted. A star in ``If-Match`` stands for any version."""
     assert [200, 200, 204, 404] == [
         http.post("/users/ann/deactivate", headers={"If-Match": "*"}).status_code,
         http.post("/users/ann/reactivate", headers={"If-Match": "*"}).status_code,
@@ -84,7 +87,7 @@ def test_a_user_is_switched_on_again_and_deleted(http: httpx.Client) -> None:
     ("tags", "status"), [('"1"', 304), ('W/"1"', 304), ('"7", "1"', 304), ("*", 304), ('"2"', 200), ("1", 422)]
 )
 def test_a_known_version_is_not_sent_again(http: httpx.Client, tags: str, status: int) -> None:
-    """The answer has its ETag and no body."""
+    """A version that the client knows is answered with 304: its ETag and no body."""
     answer = http.get("/users/ann", headers={"If-None-Match": tags})
     assert (status, status == 304) == (answer.status_code, answer.content == b"")
     assert answer.headers.get("etag") == (None if status == 422 else '"1"')
@@ -100,7 +103,7 @@ CHANGES: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
 def test_a_change_names_the_version_that_it_changes(http: httpx.Client, method: str, path: str, body: Any) -> None:
-    """Without If-Match it is 428, also beside a key, and with another version 412; nothing changes."""
+    """A change without ``If-Match`` is 428, with a key too. With another version it is 412. Nothing changes."""
     for key in ({}, {"Idempotency-Key": "key-1"}):
         refused = http.request(method, path, json=body, headers=key)
         assert (428, "/problems/precondition-required") == (refused.status_code, problem(refused)["type"])
@@ -143,7 +146,7 @@ def test_a_change_names_the_version_that_it_changes(http: httpx.Client, method: 
     ],
 )
 def test_a_refusal_says_what_is_wrong(http: httpx.Client, body: str, status: int, name: str, detail: str) -> None:
-    """In the words of the domain, and nothing is stored."""
+    """A refusal says what is wrong in the words of the domain. Nothing is stored."""
     refused = http.post("/users", content=body, headers=JSON)
     assert (status, f"/problems/{name}") == (refused.status_code, problem(refused)["type"])
     assert detail in problem(refused)["detail"]
@@ -154,13 +157,13 @@ def test_a_refusal_says_what_is_wrong(http: httpx.Client, body: str, status: int
     "body", [b"\xff", b"[" * 60_000, b'{"username":' + b"9" * 5_000, '{"username":"bob"}'.encode("utf-16")]
 )
 def test_a_body_that_is_no_text_is_refused(http: httpx.Client, body: bytes) -> None:
-    """By 400, for it has not even the form of JSON."""
+    """A body that is no text is refused with 400, because it cannot be JSON."""
     refused = http.post("/users", content=body, headers=JSON)
     assert (400, "about:blank") == (refused.status_code, problem(refused)["type"])
 
 
 def test_a_body_has_a_limit(http: httpx.Client) -> None:
-    """Whether its length is said before or not. 64 KiB are within it."""
+    """A body of more than 64 KiB is refused, whether its length is announced or not."""
     for content in (b" " * 65_536, iter([b" " * 32_768] * 2)):
         assert 422 == http.post("/users", content=content, headers=JSON).status_code
     for content in (b" " * 70_000, iter([b" " * 35_000] * 2)):
@@ -169,7 +172,7 @@ def test_a_body_has_a_limit(http: httpx.Client) -> None:
 
 
 def test_a_name_may_hold_what_a_path_is_made_of(http: httpx.Client) -> None:
-    """A slash, a question mark, a per cent sign, and letters of other scripts."""
+    """A name may hold a slash, a question mark, a per cent sign, and letters of other scripts."""
     for number, name in enumerate(("a/b", "what?", "100%", "зоя", "a/deactivate")):
         created = http.post("/users", json={"username": name, "email": f"{number}@example.com"})
         assert f"/users/{quote(name, safe='')}" == created.headers["location"]
@@ -189,7 +192,7 @@ def test_a_name_may_hold_what_a_path_is_made_of(http: httpx.Client) -> None:
     ],
 )
 def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list[str]) -> None:
-    """By the link to the next one, which keeps the filters and the order, or by the place that it names."""
+    """A list is read by the link to the next page, which keeps filters and order, or by ``next``."""
     for name in ("bob", "cid"):
         http.post("/users", json={"username": name, "email": f"{name}@example.com"})
     http.post("/users/bob/deactivate", headers={"If-Match": "*"})
@@ -217,13 +220,13 @@ def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list
     ],
 )
 def test_a_list_that_cannot_be_is_refused(http: httpx.Client, query: str) -> None:
-    """A misspelt filter too, which would otherwise let everybody in."""
+    """A list that cannot be is refused. A misspelt filter is too: otherwise it would show everyone."""
     refused = http.get(f"/users?{query}")
     assert (422, True) == (refused.status_code, len(problem(refused)["detail"]) > 10)
 
 
 def test_other_methods_and_paths_are_refused(http: httpx.Client) -> None:
-    """With the methods that there are; HEAD is GET without a body."""
+    """Other methods and paths are refused. A 405 names the methods. HEAD is GET without a body."""
     refused = http.put("/users/ann")
     assert (405, "DELETE, GET, PATCH") == (refused.status_code, refused.headers["allow"])
     assert [404, 404] == [http.get(path).status_code for path in ("/nothing", "/users/")]

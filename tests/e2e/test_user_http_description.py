@@ -16,7 +16,7 @@ def description() -> Any:
 
 
 def test_headers_are_described_as_clients_send_and_get_them() -> None:
-    """Under their usual names. None can be null, and neither can a part of a query."""
+    """Headers are described by their usual names. No header and no part of a query can be null."""
     paths = description()["paths"]
     operations = {one["operationId"]: one for ways in paths.values() for one in ways.values()}
     given = {name: {one["name"] for one in operation.get("parameters", ())} for name, operation in operations.items()}
@@ -37,7 +37,7 @@ def test_headers_are_described_as_clients_send_and_get_them() -> None:
 
 
 def test_the_description_is_for_clients_over_http() -> None:
-    """It says nothing of Python's errors, names each choice, and lists the types of problems."""
+    """The description names no error of Python. It names each choice and lists the types of problems."""
     schema = description()
     assert "Raises" not in json.dumps(schema)
     sort = next(one for one in schema["paths"]["/users"]["get"]["parameters"] if one["name"] == "sort")["schema"]

@@ -50,7 +50,7 @@ def send(http: httpx.Client, which: str, **headers: str) -> httpx.Response:
 
 @pytest.mark.parametrize("which", REQUESTS)
 def test_the_same_request_gets_the_first_answer(http: httpx.Client, which: str) -> None:
-    """Whatever has happened in between: here another client has deleted everybody."""
+    """The same request gets the first answer, even if another client has deleted all users since."""
     first = send(http, which)
     assert 200 <= first.status_code < 300
     for name in ("ann", "anna", "bob"):
@@ -61,7 +61,7 @@ def test_the_same_request_gets_the_first_answer(http: httpx.Client, which: str) 
 
 @pytest.mark.parametrize("which", REQUESTS)
 def test_a_key_changes_no_answer(http: httpx.Client, storage: Storage, which: str) -> None:
-    """It is what the request gets without a key."""
+    """A request with a key gets the answer that it would get without one."""
     method, path, body = REQUESTS[which]
     keyed = send(http, which)
     with storage.unit() as uow:
@@ -80,7 +80,7 @@ def test_a_key_changes_no_answer(http: httpx.Client, storage: Storage, which: st
 
 
 def test_another_request_under_the_key_is_refused(http: httpx.Client) -> None:
-    """With another body, path, method or version."""
+    """A request with another body, path, method or version is refused under the same key."""
     assert 201 == send(http, "create").status_code
     others = [
         http.post("/users", json={**BOB, "email": "b@example.com"}, headers=KEY),
@@ -94,14 +94,14 @@ def test_another_request_under_the_key_is_refused(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256])
 def test_what_cannot_be_a_key_is_refused(http: httpx.Client, key: str) -> None:
-    """And nothing is done."""
+    """A request whose key cannot be one is refused, and nothing is done."""
     refused = http.post("/users", json=BOB, headers={"Idempotency-Key": key})
     assert (422, "/problems/invalid-request") == (refused.status_code, problem(refused)["type"])
     assert 404 == http.get("/users/bob").status_code
 
 
 def test_a_refusal_is_judged_again(http: httpx.Client) -> None:
-    """Only what was done is stored under the key."""
+    """A refused request is judged again. The key stores only what was done."""
     taken = {**BOB, "email": "ann@example.com"}
     assert 409 == http.post("/users", json=taken, headers=KEY).status_code
     http.delete("/users/ann", headers={"If-Match": "*"})
@@ -111,7 +111,7 @@ def test_a_refusal_is_judged_again(http: httpx.Client) -> None:
 @pytest.mark.every_case
 @pytest.mark.parametrize("which", ["create", "update", "delete"])
 def test_two_at_the_same_time_have_one_effect(http: httpx.Client, which: str) -> None:
-    """And all get the same answer."""
+    """Equal requests at the same time have one effect, and all get the same answer."""
     with ThreadPoolExecutor(6) as threads:
         answers = [one.result() for one in [threads.submit(send, http, which) for _ in range(6)]]
     assert 1 == len({said(answer)[:2] for answer in answers})
@@ -129,7 +129,7 @@ def failing(server: tuple[Shared, httpx.Client]) -> tuple[FakeDatabase, httpx.Cl
 
 
 def test_units_of_work_are_counted_by_their_outcome(failing: tuple[FakeDatabase, httpx.Client]) -> None:
-    """A repeated request is read; a unit that is tried again is counted for each time."""
+    """Units of work are counted by outcome. A repeated request is a read. Each retry counts."""
     database, http = failing
 
     def counts() -> dict[str, int]:
@@ -153,7 +153,7 @@ def test_units_of_work_are_counted_by_their_outcome(failing: tuple[FakeDatabase,
 def test_an_unknown_outcome_is_settled_by_the_same_request(
     failing: tuple[FakeDatabase, httpx.Client], stored: bool
 ) -> None:
-    """Its problem says so; whether it was stored or not, the next answer is the true one."""
+    """The same request settles an unknown outcome: its answer is true whether the work was stored or not."""
     database, http = failing
     database.fail("commit", CommitOutcomeUnknown("secret words of a driver"), stored=stored)
     unknown = send(http, "create")
@@ -182,7 +182,10 @@ def test_a_2xx_is_sent_only_after_the_commit(  # a table of cases
     name: str,
     key: dict[str, str],
 ) -> None:
-    """A commit that fails is tried again where that can help; otherwise the answer says that nothing is stored."""
+    """A 2xx is sent only after the commit. A failed commit is retried where that can help.
+
+    Otherwise the answer says that nothing is stored.
+    """
     database, http = failing
     for _ in range(times):
         database.fail("commit", error)

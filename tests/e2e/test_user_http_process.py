@@ -26,7 +26,10 @@ BOB = {"username": "bob", "email": "bob@example.com"}
 
 
 def test_the_same_request_is_done_once_although_its_server_is_killed() -> None:
-    """The next process gives the answer of the first one. A new file gets its tables when the server starts."""
+    """After a crash of the server the next process gives the first answer again.
+
+    A new file gets its tables when the server starts.
+    """
     answers = []
     for _ in range(2):
         with served() as (process, url):
@@ -38,7 +41,7 @@ def test_the_same_request_is_done_once_although_its_server_is_killed() -> None:
 
 
 def test_a_server_that_is_to_end_answers_what_it_has(folder: Path) -> None:
-    """A request that waits for the database gets its answer; a new one is refused; the exit code is 0."""
+    """A server that ends answers the requests that it has, refuses new ones, and exits with 0."""
     with served() as (process, url), ThreadPoolExecutor() as threads:
         with closing(sqlite3.connect(folder / "people.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -56,7 +59,10 @@ def test_a_server_that_is_to_end_answers_what_it_has(folder: Path) -> None:
 
 
 def test_a_server_ends_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if a request waits for a database that does not answer. It is told so, and so does the exit code."""
+    """A server ends in time even if a request waits for the database. That request gets 503.
+
+    The exit code is 1.
+    """
     monkeypatch.setenv("DATABASE_TIMEOUT", "60")
     program = "from entrypoints.http import serving; serving.LONGEST_END = 2; serving.serve('127.0.0.1', 0)"
     with served(program=program) as (process, url), ThreadPoolExecutor() as threads:
@@ -71,7 +77,7 @@ def test_a_server_ends_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_others_reach_no_server_by_accident(call: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does not start without a token, or without the packages that it needs."""
+    """``app serve`` does not start without a token for others, or without the packages that it needs."""
     refused = call("serve", "--host", "0.0.0.0")  # noqa: S104  # it is refused
     assert (3, "") == (refused.code, refused.out)
     assert "set HTTP_TOKENS or HTTP_TOKENS_FILE" in refused.err
@@ -80,7 +86,7 @@ def test_others_reach_no_server_by_accident(call: Run, monkeypatch: pytest.Monke
 
 
 def test_a_request_waits_for_its_turn_for_a_bounded_time() -> None:
-    """Then it is told to come again; whoever has a turn is answered."""
+    """A request waits for its turn for a bounded time, then gets 503. The request that has a turn is answered."""
     database = FakeDatabase()
 
     def unit(*, read_only: bool = False) -> UnitOfWork:
@@ -101,7 +107,7 @@ def test_a_request_waits_for_its_turn_for_a_bounded_time() -> None:
 
 
 def test_a_slow_body_is_given_up() -> None:
-    """After a time limit, and the connection is closed."""
+    """A body that is too slow is given up after a time limit, and the connection is closed."""
     with serving(FakeUnitOfWork, HttpSettings(body_seconds=0.2)) as limited:
         url = limited.base_url
         with socket.create_connection((url.host, url.port or 0)) as client:
@@ -113,7 +119,7 @@ def test_a_slow_body_is_given_up() -> None:
 
 
 def test_a_client_that_leaves_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is done for it, and others are answered."""
+    """If a client leaves, nothing is done for its request, and others are answered."""
     with serving(FakeUnitOfWork) as http:
         url = http.base_url
         with socket.create_connection((url.host, url.port or 0)) as client:

@@ -56,13 +56,13 @@ def sent_by(app: Broken, scope: Any) -> list[Message]:
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()])
 def test_an_answer_that_is_cut_off_is_not_taken_for_a_whole_one(error: BaseException) -> None:
-    """The failure goes on to the server, which closes the connection."""
+    """If an answer breaks off, the failure reaches the server, which closes the connection."""
     sent = sent_by(Broken(error, begins=True), REQUEST)
     assert ["http.response.start", "http.response.body", type(error).__name__] == [one["type"] for one in sent]
 
 
 def test_a_request_that_is_given_up_is_told_so() -> None:
-    """By a server that ends. Whether it was done is unknown."""
+    """A server that ends answers an open request with 503: whether it was done is unknown."""
     start, body = sent_by(Broken(asyncio.CancelledError(), begins=False), REQUEST)
     assert 503 == start["status"]
     assert b"/problems/outcome-unknown" in body["body"]
@@ -70,7 +70,7 @@ def test_a_request_that_is_given_up_is_told_so() -> None:
 
 
 def test_what_is_no_request_is_passed_on() -> None:
-    """Such as the beginning and the end of the server's life."""
+    """The envelope passes on what is no request, such as the start and the end of the server."""
     app = Broken(ZeroDivisionError(), begins=False)
     assert [] == sent_by(app, {"type": "lifespan"})
     assert ["lifespan"] == app.others

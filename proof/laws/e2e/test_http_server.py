@@ -36,7 +36,7 @@ def http() -> Iterator[httpx.Client]:
 
 
 def test_every_answer_has_headers_for_safety(http: httpx.Client) -> None:
-    """Errors too."""
+    """Every answer has headers for safety. So do errors."""
     for path in ("/health/live", "/nothing", "/docs"):
         headers = http.get(path).headers
         assert "nosniff" == headers["x-content-type-options"]
@@ -47,7 +47,7 @@ def test_every_answer_has_headers_for_safety(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("given", "is_kept"), [("abc-1.2_3", True), ("", False), ("a b", False), ("x" * 65, False)])
 def test_a_request_id_is_returned(http: httpx.Client, given: str, is_kept: bool) -> None:
-    """That of the client if it can stand in a log, and a new one otherwise."""
+    """The answer has the client's request id if a log can hold it, and a new one otherwise."""
     found = http.get("/health/live", headers={"X-Request-ID": given}).headers["x-request-id"]
     assert is_kept == (given == found)
     assert len(found) == 32 or is_kept
@@ -55,21 +55,21 @@ def test_a_request_id_is_returned(http: httpx.Client, given: str, is_kept: bool)
 
 @pytest.mark.parametrize("host", ["example.com", "127.0.0.1.example.com", "localhost.", ""])
 def test_a_foreign_host_is_refused(http: httpx.Client, host: str) -> None:
-    """So that a web page cannot reach the server under its own name."""
+    """A foreign host is refused, so a web page cannot reach the server under its own name."""
     refused = http.get("/health/live", headers={"Host": host})
     assert 400 == refused.status_code
     assert "HTTP_HOSTS" in problem(refused)["detail"]
 
 
 def test_known_hosts_are_let_in() -> None:
-    """With any port, in any case."""
+    """Known hosts are let in with any port and in any case."""
     with serving(unit, HttpSettings(hosts=(*LOCAL, "users.example.com"))) as http:
         hosts = ("users.example.com", "Users.Example.COM:443", "localhost:8000", "[::1]:80")
         assert [204] * 4 == [http.get("/health/live", headers={"Host": host}).status_code for host in hosts]
 
 
 def test_a_token_is_asked_for() -> None:
-    """Any of several; the health and the description of the interface need none."""
+    """Each request needs one of the tokens. Health and the description of the interface need none."""
     with serving(unit, HttpSettings(tokens=(OLD, NEW))) as http:
         wrong = ["", "Bearer", f"Basic {OLD}", f"Bearer {OLD}x", "Bearer " + OLD[:-1], f"Bearer {OLD} {NEW}"]
         refused = [http.get("/nothing", headers={"Authorization": one} if one else {}) for one in wrong]
@@ -88,7 +88,7 @@ def test_a_token_is_asked_for() -> None:
 
 
 def test_scripts_of_named_pages_alone_may_call() -> None:
-    """CORS is answered for the origins that are set, and by default for none."""
+    """CORS lets in the origins that are set. By default it lets in none."""
     asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
     with serving(unit, HttpSettings(origins=("https://app.example.com",), tokens=(NEW,))) as http:
         allowed = http.options("/users", headers=asked)
@@ -103,7 +103,7 @@ def test_scripts_of_named_pages_alone_may_call() -> None:
 
 
 def test_the_page_of_the_interface_needs_no_other_server(http: httpx.Client) -> None:
-    """Its script and its styles are here."""
+    """The page ``/docs`` loads its script and its styles from this server alone."""
     page = http.get("/docs").text
     assert "://" not in page
     for file in ("swagger-ui-bundle.js", "swagger-ui.css"):
@@ -112,7 +112,7 @@ def test_the_page_of_the_interface_needs_no_other_server(http: httpx.Client) -> 
 
 
 def test_every_operation_is_described(http: httpx.Client) -> None:
-    """By a sentence, and with problems for all that goes wrong."""
+    """Every operation is described by a sentence, and each of its errors as a problem."""
     schema = http.get("/openapi.json").json()
     operations = [one for path, ways in schema["paths"].items() if "health" not in path for one in ways.values()]
     assert all(one["summary"] and " " in one["summary"] for one in operations)
@@ -123,7 +123,7 @@ def test_every_operation_is_described(http: httpx.Client) -> None:
 
 
 def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:
-    """Otherwise it says so, and is alive all the same."""
+    """The server is ready as long as it can read a table. Otherwise it says so, and stays alive."""
     database = FakeDatabase()
     with serving(lambda *, read_only=False: FakeUnitOfWork(database, read_only=read_only)) as http:
         database.fail("read", StorageUnavailable("secret"))
@@ -133,7 +133,7 @@ def test_the_server_is_ready_as_long_as_a_table_can_be_read() -> None:
 
 
 def test_a_failure_of_the_program_is_told_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """With its traceback there; the client is told no more than that."""
+    """The log has the traceback of a failure of the program. The client learns no more than 500."""
 
     def broken(**_options: bool) -> UnitOfWork:
         raise ZeroDivisionError("secret")
@@ -147,7 +147,7 @@ def test_a_failure_of_the_program_is_told_in_the_log_alone(caplog: pytest.LogCap
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_log_has_a_line_for_each_request(as_json: bool) -> None:
-    """With its id and its route, but without what is in the path."""
+    """The log has a line for each request, with its id and its route, but not its path."""
     stream = StringIO()
     kept = logging.getLogger().handlers[:], logging.getLogger().level
     try:
@@ -172,7 +172,7 @@ def test_the_log_has_a_line_for_each_request(as_json: bool) -> None:
 
 
 def test_requests_are_counted(http: httpx.Client) -> None:
-    """By method, route and status, whatever a client makes up."""
+    """Requests are counted by method, route and status. A path that a client makes up adds none."""
     http.request("BREW", "/health/live")
     http.get("/nothing/at/all")
     text = http.get("/metrics").text
@@ -182,7 +182,7 @@ def test_requests_are_counted(http: httpx.Client) -> None:
 
 
 def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
-    """Tokens come from a variable and from a file. One of 20 characters is long enough."""
+    """Settings come from the environment. Tokens come from a variable and from a file."""
     assert ("x" * 20,) == HttpSettings.from_environment({"HTTP_TOKENS": "x" * 20}).tokens
     (tmp_path / "tokens").write_text(f"{NEW}\n\n")
     made = HttpSettings.from_environment(
@@ -212,14 +212,14 @@ def test_the_environment_makes_the_settings(tmp_path: Path) -> None:
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(environment: dict[str, str], message: str) -> None:
-    """With what would be right."""
+    """A setting that cannot be used is refused. The error says what would be right."""
     with pytest.raises(ConfigurationError, match=message):
         HttpSettings.from_environment(environment)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "192.0.2.1"])  # noqa: S104  # it is refused
 def test_others_reach_no_server_without_a_token(host: str) -> None:
-    """Any address but one is refused, and the settings to use are named."""
+    """Without a token the server takes no address but 127.0.0.1. The error names the settings to use."""
     with pytest.raises(ConfigurationError, match=r"everybody may call a server without a token.* set HTTP_TOKENS or"):
         HttpSettings().check_address(host)
     with pytest.raises(ConfigurationError, match="everybody may call a server without a token"):
@@ -229,7 +229,7 @@ def test_others_reach_no_server_without_a_token(host: str) -> None:
 
 
 def test_an_address_in_use_is_refused() -> None:
-    """And the socket is closed."""
+    """An address in use is refused, and the socket is closed."""
     with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", first.getsockname()[1])
     with listen("::1", 0) as other:
