@@ -90,7 +90,7 @@ clean: ## remove the environments and all else that was made here
 	rm -rf build dist plumbline.egg-info .coverage .coverage.* .hypothesis
 	rm -rf .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	rm -f demo.db demo.db-shm demo.db-wal demo.rejects.csv
-	find adapters domain entrypoints proof service_layer tests -name __pycache__ -prune -exec rm -rf {} +
+	find adapters domain entrypoints $(wildcard proof) service_layer tests -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp says that its step was finished, so a half-made environment is completed and an unchanged
 # one is left alone. PYTHON counts when an environment is made: for another, name another VENV.

@@ -230,7 +230,6 @@ def test_a_revision_is_shown_escaped(empty_engine: Engine) -> None:
     assert "has revision a\\nb in alembic_version" in refused(empty_engine, "foreign")
 
 
-@pytest.mark.slow
 def test_a_program_without_a_migration_works(
     empty_engine: Engine, two_migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
