@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import tracemalloc
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from domain.user import InvalidUsername
 from entrypoints import lines, user_csv, user_files, user_jsonl
 from entrypoints.lines import LONGEST_LINE
 from entrypoints.sources import Source
-from entrypoints.user_formats import InvalidHeader, InvalidRow, Rows
+from entrypoints.user_formats import InvalidHeader
 from service_layer.users import UserRow
 from tests.unit.user_reading import Read, Reading, reading_with
 
@@ -158,38 +156,6 @@ def test_a_line_that_is_too_long_gives_no_value(read_csv: Read, read_jsonl: Read
     reading = read_csv(f"{columns}\n{row}.example.com\nbob,bob@b.org,x\n".encode())
     assert [UserRow(2, None, None)] == [row for row, _ in reading.refused]
     assert [3] == [row.line for row in reading.rows]
-
-
-@pytest.mark.parametrize(
-    ("read", "content"),
-    [
-        (user_csv.read_csv, f"username,email\n{'é' * 100_000},a@b\n"),
-        (user_csv.read_csv, f"username,email\nann,{'é' * 100_000}\n"),
-        (user_csv.read_csv, f"username,email\n{'é' * 100_000}\n"),
-        (user_csv.read_csv, f"username,email\n{',' * 50_000}x{'é' * 50_000}\n"),
-        (user_csv.read_csv, f'username,email\n"ann"{"é" * 100_000},a@b\n'),
-        (user_jsonl.read_jsonl, f'{{"username": "{"é" * 100_000}", "email": "a@b"}}'),
-        (user_jsonl.read_jsonl, f'{{"username": "{"é" * 100_000}", "email": {[*range(5_000)]}}}'),
-        (user_jsonl.read_jsonl, f'{{"username": "{"é" * 100_000}'),
-        (user_jsonl.read_jsonl, "1" * 100_000),
-        (user_jsonl.read_jsonl, "é" * LONGEST_LINE),
-    ],
-)
-@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_a_refused_row_keeps_little(read: Callable[[Source], Rows], content: str, encoding: str) -> None:
-    """A refused row keeps little of what was found, so a thousand of them can be held at once."""
-    count = 20
-    header, line = content.split("\n")[:2] if read is user_csv.read_csv else ("", content)
-    file = "\n".join([header, *[line] * count]).encode(encoding)
-    list(read(Source(io.BytesIO(file))))  # which loads the library that guesses encodings
-    tracemalloc.start()
-    try:
-        refused = [*read(Source(io.BytesIO(file)))]
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert count == len([row for row in refused if isinstance(row.problem, InvalidRow)])
-    assert 1_000_000 > held  # of which the buffers have half
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
