@@ -71,7 +71,7 @@ def a_time_is_stored_without_its_zone() -> None:
     )
 
 
-@bug("fake", line="attributes", caught_by="contract/test_attributes.py::test_an_undone_savepoint_gives_a_value_back")
+@bug("fake", line="attributes", caught_by="contract/test_attributes.py::test_json_is_shared_with_no_storage")
 def equal_json_is_parsed_once() -> None:
     """All who read the same JSON from the fake share one dict or list."""
     instead(adapters.fake.copies, "json", SimpleNamespace(loads=cache(loads)))

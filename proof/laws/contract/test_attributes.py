@@ -134,7 +134,6 @@ def test_a_changed_value_comes_back(shelf: Shelf, way: str) -> None:
         assert (version, look(found, name)) == (mine.version, look(mine, name))
 
 
-@pytest.mark.every_case
 @each_way
 @pytest.mark.parametrize("flushed", [False, True], ids=["pending", "flushed"])
 def test_an_undone_savepoint_gives_a_value_back(shelf: Shelf, way: str, flushed: bool) -> None:

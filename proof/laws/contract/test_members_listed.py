@@ -21,6 +21,7 @@ from tests.contract.test_collections import store_many
 from tests.storages import Storage
 
 
+@pytest.mark.slow
 @pytest.mark.promise(16)
 def test_the_greatest_batches_lose_nothing(storage: Storage) -> None:
     """One more than fits into a batch or page is not lost: a bulk of 2,000, streams of 500, a page of 1,000."""

@@ -248,7 +248,6 @@ def test_a_part_from_another_list_stays_last(storage: Storage) -> None:
     assert ["first", "new"] == [note["text"] for note in read(storage, "chair")["notes"]]
 
 
-@pytest.mark.every_case
 @pytest.mark.promise(2, 16)
 def test_an_order_is_stored_within_a_stream(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new order of what a stream gave is stored, even if it is collected before the next batch is read."""

@@ -25,8 +25,7 @@ def impatient(empty_url: str) -> Iterator[Schema]:
     engine.dispose()
 
 
-@pytest.mark.every_case
-@pytest.mark.parametrize("change", ["upgrade", "downgrade", "stamp"])
+@pytest.mark.parametrize("change", [pytest.param("upgrade", marks=pytest.mark.every_case), "downgrade", "stamp"])
 def test_a_long_upgrade_is_not_waited_for(empty_engine: Engine, impatient: Schema, change: str) -> None:
     """A program does not wait for a long upgrade. It names the other one, and the error may be tried again."""
     arguments = () if change == "upgrade" else ("base",)

@@ -14,6 +14,7 @@ from entrypoints.sources import Source
 from entrypoints.user_formats import InvalidRow, Rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("read", "content"),
     [
