@@ -64,7 +64,7 @@ def a_user_of_other_values_is_as_good() -> None:
 @bug("sql", entry="create-user", caught_by="e2e/test_user_cli.py::test_a_refusal_is_one_line_and_exit_code_1")
 def an_error_is_printed_as_a_result() -> None:
     """The command line writes errors on standard output."""
-    instead(entrypoints.cli, "tell", print_line)
+    instead(entrypoints.cli, "report", print_line)
 
 
 @bug("sql", entry="create-user", caught_by="e2e/test_user_cli.py::test_a_refusal_is_one_line_and_exit_code_1")
@@ -211,7 +211,7 @@ def an_export_leaves_out_who_is_switched_off() -> None:
 @bug("sql", entry="list-users", caught_by="e2e/test_user_cli.py::test_pages_follow_each_other")
 def the_next_page_is_a_result() -> None:
     """``list-users`` writes how to get the next page on standard output."""
-    instead(entrypoints.user_commands, "tell", print_line)
+    instead(entrypoints.user_commands, "report", print_line)
 
 
 @bug("sql", entry="list-users", caught_by="e2e/test_user_cli.py::test_pages_follow_each_other")
