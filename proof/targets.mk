@@ -35,13 +35,13 @@ bench: $(VENV)/dev.stamp .venv-bench/bench.stamp ## measure the import, the fake
 	$(VENV)/bin/python -m proof.benchmarks.http
 
 test-proof: $(VENV)/dev.stamp ## run the proof's own tests: a short torture, and the benchmarks in small
-	$(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/docs --ignore proof/laws --ignore proof/test_planted_bugs.py
+	CASES=all $(VENV)/bin/pytest -m '' -n 2 proof --ignore proof/docs --ignore proof/laws --ignore proof/test_planted_bugs.py
 
 test-planted: $(VENV)/dev.stamp ## plant bugs, one at a time, and see whether the test that is recorded notices
-	$(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
+	CASES=all $(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
 
 planted: $(VENV)/dev.stamp ## plant the same bugs, and see whether the tests of `make test` notice
-	WHOLE=1 $(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
+	CASES=all WHOLE=1 $(VENV)/bin/pytest -m '' -n 2 proof/test_planted_bugs.py
 
 mutants: .venv-mutants/mutants.stamp ## change the code in small ways, and see whether a test notices
 	rm -rf mutants
