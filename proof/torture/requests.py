@@ -238,4 +238,14 @@ def main(arguments: Sequence[str]) -> int:
             f" {one.repeated:,} requests sent again, {dict(one.answers)}, {len(one.violations):,} violations",
             flush=True,
         )
+    report.write(
+        "requests",
+        options,
+        f"requests --cuts {options.cuts} --kills {options.kills} --stops {options.stops}",
+        ["", "answers of success", "requests sent again", "seconds", "violations"],
+        [
+            (f"{one.disturbances:,} {name}", one.acknowledged, one.repeated, f"{one.seconds:.0f}", len(one.violations))
+            for name, one in found.items()
+        ],
+    )
     return report.complain([violation for one in found.values() for violation in one.violations])
