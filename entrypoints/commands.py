@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from entrypoints.bootstrap import bootstrap
-from entrypoints.printing import tell_of_retry
+from entrypoints.printing import report_retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,5 +25,5 @@ def unit_of_work(*, read_only: bool = False) -> Iterator[UnitOfWork]:
     from stamina.instrumentation import set_on_retry_hooks
 
     with bootstrap() as application:
-        set_on_retry_hooks([tell_of_retry])  # instead of a log that no one has set up
+        set_on_retry_hooks([report_retry])  # instead of a log that no one has set up
         yield application.unit_of_work(read_only=read_only)

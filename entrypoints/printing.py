@@ -54,7 +54,7 @@ def _escaped(text: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def tell_of_retry(details: RetryDetails) -> None:
+def report_retry(details: RetryDetails) -> None:
     """Say why a command takes longer: stamina calls this before each pause."""
     report(f"trying again in {details.wait_for:.1f} seconds: {details.caused_by}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 from inspect import getdoc
-from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +82,14 @@ def describe(app: FastAPI, *, needs_token: bool) -> None:
         schema = plain()
         components = schema.setdefault("components", {})
         components.setdefault("schemas", {})["Problem"] = _PROBLEM
-        operations = {path: ways.values() for path, ways in schema["paths"].items()}
-        for operation in chain.from_iterable(operations.values()):
-            for parameter in operation.get("parameters", ()):
-                _leave_out_null(parameter["schema"])
         if needs_token:
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"token": []}]
-            for path, some in operations.items():
-                for operation in some if path.startswith(OPEN) else ():
+        for path, methods in schema["paths"].items():
+            for operation in methods.values():
+                for parameter in operation.get("parameters", ()):
+                    _leave_out_null(parameter["schema"])
+                if needs_token and path.startswith(OPEN):
                     operation["security"] = []
         return schema
 

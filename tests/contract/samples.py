@@ -1,4 +1,4 @@
-"""The aggregates that the contract suite proves. Add yours: one line here, for about ten in a file like orders.py."""
+"""The aggregates that the contract suite proves. Add yours: one line here, for about ten in a file like members.py."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def test_an_unwritten_addition_cannot_fail(database: FakeDatabase) -> None:
 
 
 def test_an_interrupt_of_a_lost_unit_stays_one(database: FakeDatabase) -> None:
-    """An interrupt that leaves a savepoint of a lost unit stays an interrupt: nobody may take it for the loss."""
+    """An interrupt that leaves a savepoint of a lost unit stays an interrupt, and is not reported as the loss."""
     with pytest.raises(KeyboardInterrupt), FakeShop(database) as uow, uow.savepoint():
         database.fail("read", AWAY)
         with suppress(StorageUnavailable):

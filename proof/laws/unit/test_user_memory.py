@@ -32,7 +32,7 @@ from entrypoints.user_formats import InvalidRow, Rows
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_refused_row_keeps_little(read: Callable[[Source], Rows], content: str, encoding: str) -> None:
-    """A refused row keeps little of what was found, so a thousand of them can be held at once."""
+    """A refused row keeps little of what was found, so a thousand of them fit into memory."""
     count = 20
     header, line = content.split("\n")[:2] if read is user_csv.read_csv else ("", content)
     file = "\n".join([header, *[line] * count]).encode(encoding)
