@@ -94,6 +94,7 @@ def test_the_commands_work_on_sqlite(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_demo_prints_what_the_page_shows(tmp_path: Path) -> None:
     """The demo prints the first lines that the page shows: the sum of the import, and the head of the list."""
     shutil.copytree(ROOT / "samples", tmp_path / "samples")

@@ -46,9 +46,9 @@ def test_a_server_that_is_to_end_answers_what_it_has(folder: Path) -> None:
         with closing(sqlite3.connect(folder / "people.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             running = threads.submit(httpx.post, f"{url}/users", json=BOB, timeout=SECONDS)
-            time.sleep(0.5)
+            time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
+            time.sleep(0.3)
             with pytest.raises(httpx.ConnectError):
                 httpx.get(f"{url}/health/live", timeout=SECONDS)
             other.execute("ROLLBACK")
@@ -64,12 +64,12 @@ def test_a_server_ends_in_time(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     The exit code is 1.
     """
     monkeypatch.setenv("DATABASE_TIMEOUT", "60")
-    program = "from entrypoints.http import serving; serving.LONGEST_END = 2; serving.serve('127.0.0.1', 0)"
+    program = "from entrypoints.http import serving; serving.LONGEST_END = 0.5; serving.serve('127.0.0.1', 0)"
     with served(program=program) as (process, url), ThreadPoolExecutor() as threads:
         with closing(sqlite3.connect(folder / "people.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             waiting = threads.submit(httpx.post, f"{url}/users", json=BOB, timeout=SECONDS)
-            time.sleep(0.5)
+            time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
             assert 1 == process.wait(SECONDS)
         assert "/problems/outcome-unknown" == problem(waiting.result())["type"]

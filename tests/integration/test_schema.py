@@ -120,13 +120,13 @@ def test_tables_of_a_newer_program_are_refused(empty_url: str, migrations: list[
 
 
 @pytest.mark.usefixtures("migrations")
-@pytest.mark.parametrize("revision", ["nonsense", "", "-1x", "-0", "+1", "head"])
-def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine, revision: str) -> None:
+def test_a_revision_that_there_is_not_is_refused(empty_engine: Engine) -> None:
     """An unknown revision is refused with its name and where to look. Nothing is taken back."""
     schema = Schema(empty_engine)
     schema.upgrade()
-    with pytest.raises(InvalidRevision, match=f"{re.escape(repr(revision))}.*app db status"):
-        schema.downgrade(revision)
+    for revision in ("nonsense", "", "-1x", "-0", "+1", "head"):
+        with pytest.raises(InvalidRevision, match=f"{re.escape(repr(revision))}.*app db status"):
+            schema.downgrade(revision)
     assert schema.current == schema.head
 
 

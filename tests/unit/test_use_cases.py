@@ -14,7 +14,6 @@ from domain.errors import DomainError, InvalidValue
 from domain.user import EmailAddress, EmailTaken, InvalidEmail, User, Username, UsernameTaken, UserNotFound
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import (
-    IMPORT_BATCH,
     ImportSummary,
     UserRow,
     change_email,
@@ -28,7 +27,13 @@ from service_layer.users import (
     list_users,
     reactivate_user,
 )
-from tests.unit.user_imports import Refusals, rows
+from tests.unit.user_imports import BATCH, Refusals, rows
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let imports take few rows in a batch, so many batches take little time."""
+    monkeypatch.setattr("service_layer.users.IMPORT_BATCH", BATCH)
 
 
 @pytest.fixture
@@ -152,13 +157,13 @@ def test_an_import_stores_batch_by_batch(uow: UnitOfWork) -> None:
     """An import stores batch by batch and reads no further. A failure in a later batch does not undo an earlier one."""
 
     def source() -> Iterator[UserRow]:
-        for number in range(IMPORT_BATCH):
+        for number in range(BATCH):
             yield UserRow(number, f"user{number}", f"user{number}@example.com")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         import_users(source(), Refusals(), uow)
-    assert sum(1 for _ in export_users(uow)) == IMPORT_BATCH
+    assert sum(1 for _ in export_users(uow)) == BATCH
 
 
 def test_an_import_drops_what_it_has_stored(uow: UnitOfWork) -> None:
@@ -168,21 +173,21 @@ def test_an_import_drops_what_it_has_stored(uow: UnitOfWork) -> None:
 
     def source() -> Iterator[UserRow]:
         nonlocal held
-        for number in range(3 * IMPORT_BATCH):
+        for number in range(3 * BATCH):
             row = UserRow(number, f"user{number}", f"user{number}@example.com")
             alive.add(row)
             held = max(held, len(alive))
             yield row
 
     import_users(source(), Refusals(), uow)
-    assert held <= 2 * IMPORT_BATCH
+    assert held <= 2 * BATCH
 
 
 def test_an_import_counts_the_rows_of_all_batches(uow: UnitOfWork) -> None:
     """An import counts the rows of the whole source, not of the last thousand."""
-    source = [UserRow(n, f"user{n}", f"user{n}@example.com") for n in range(IMPORT_BATCH)]
-    summary = import_users([*source, UserRow(IMPORT_BATCH, "", ""), source[0]], Refusals(), uow)
-    assert ImportSummary(stored=IMPORT_BATCH, present=1, refused=1) == summary
+    source = [UserRow(n, f"user{n}", f"user{n}@example.com") for n in range(BATCH)]
+    summary = import_users([*source, UserRow(BATCH, "", ""), source[0]], Refusals(), uow)
+    assert ImportSummary(stored=BATCH, present=1, refused=1) == summary
 
 
 def test_an_unreadable_row_is_refused_for_that(uow: UnitOfWork) -> None:

@@ -20,7 +20,6 @@ from domain.errors import (
 )
 from domain.user import EmailTaken, User, UsernameTaken
 from service_layer.users import (
-    IMPORT_BATCH,
     ImportSummary,
     UserRow,
     change_email,
@@ -28,7 +27,7 @@ from service_layer.users import (
     export_users,
     import_users,
 )
-from tests.unit.user_imports import Refusals, rows
+from tests.unit.user_imports import BATCH, Refusals, rows
 
 UNKNOWN = CommitOutcomeUnknown("lost while committing")
 AWAY = StorageUnavailable("the server is away")
@@ -36,6 +35,12 @@ FASTER = ConcurrentChange("somebody was faster")
 ID = new_id()
 
 At = Literal["read", "write", "commit"]
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let imports take few rows in a batch, so many batches take little time."""
+    monkeypatch.setattr("service_layer.users.IMPORT_BATCH", BATCH)
 
 
 @pytest.fixture
@@ -147,7 +152,7 @@ def test_an_unknown_outcome_keeps_the_summary_exact(
     database: FakeDatabase, uow: FakeUnitOfWork, batch: int, happened: bool
 ) -> None:
     """An unknown outcome of any batch keeps the summary of an import exact."""
-    count = IMPORT_BATCH + 5
+    count = BATCH + 5
     database.fail("commit", UNKNOWN, call=batch, stored=happened)
     assert ImportSummary(stored=count) == import_users(many(count), Refusals(), uow)
     assert count == len(stored(database))
@@ -203,7 +208,7 @@ def test_an_import_tries_again_what_did_not_happen(
     """An import tries again what did not happen, batch by batch. No row is read twice or left out."""
     for call in (1, 2, 3):
         database.fail(at, error, call=call)
-    count = IMPORT_BATCH + 5
+    count = BATCH + 5
     assert ImportSummary(stored=count) == import_users(iter(many(count)), Refusals(), uow)
     assert count == len(stored(database))
 
@@ -213,15 +218,15 @@ def test_a_lost_database_ends_an_import(database: FakeDatabase, uow: FakeUnitOfW
 
     Running the import again stores the rest.
     """
-    count = IMPORT_BATCH + 5
+    count = BATCH + 5
     for call in range(3, 100):
         database.fail("read", AWAY, call=call)
     with pytest.raises(StorageUnavailable) as caught:
         import_users(many(count), Refusals(), uow)
     assert AWAY is caught.value
     database = revived(database)
-    assert IMPORT_BATCH == len(stored(database))
-    expected = ImportSummary(stored=count - IMPORT_BATCH, present=IMPORT_BATCH)
+    assert BATCH == len(stored(database))
+    expected = ImportSummary(stored=count - BATCH, present=BATCH)
     assert expected == import_users(many(count), Refusals(), FakeUnitOfWork(database))
 
 

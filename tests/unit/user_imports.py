@@ -5,6 +5,9 @@ from __future__ import annotations
 from domain.errors import DomainError
 from service_layer.users import UserRow
 
+BATCH = 20
+"""How many rows an import stores in one transaction in these tests. A program takes a thousand."""
+
 
 class Refusals(list[tuple[int, str]]):
     """The lines and the errors of refused rows."""

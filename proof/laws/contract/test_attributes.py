@@ -179,7 +179,6 @@ def _change(shelf: Shelf, uow: UnitOfWork, id: Any, name: str, value: Any) -> No
     shelf.of(uow).page()
 
 
-@pytest.mark.every_case
 @pytest.mark.parametrize("put", [_add, _add_in_bulk, _change])
 def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
     """A value that cannot be stored is refused by the same call everywhere. The error names class and attribute.

@@ -39,7 +39,7 @@ def no_collector() -> Iterator[None]:
 @pytest.mark.every_case
 @pytest.mark.promise(16)
 @pytest.mark.usefixtures("no_collector")
-def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine) -> None:
+def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine, small_batches: int) -> None:
     """A stream and a bulk hold few objects at a time: the unit keeps none that the caller has dropped."""
     alive: WeakSet[Member] = WeakSet()
 
@@ -50,12 +50,12 @@ def test_a_stream_and_a_bulk_hold_few_at_a_time(engine: Engine) -> None:
 
     held = []
     with SqlShop(engine) as uow:
-        uow.members.add_many(watched(new_member(f"member{number}") for number in range(COUNT)))
+        uow.members.add_many(watched(new_member(f"member{number}") for number in range(10 * small_batches)))
         held.append(len(alive))
         held += [len(alive) for _ in watched(uow.members.stream())]
         uow.commit()
-    assert COUNT + 1 == len(held)
-    assert max(held) <= STREAM_BATCH + 1  # and the current one
+    assert 10 * small_batches + 1 == len(held)
+    assert max(held) <= small_batches + 1  # and the current one
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def cluster_url(mariadb_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_cluster_is_locked_by_a_table(cluster_url: str) -> None:
     """A cluster is locked by a table. The second program waits in vain. After the first, the lock is gone."""
-    first, second = make_engine(cluster_url), make_engine(cluster_url, 0.5)
+    first, second = make_engine(cluster_url), make_engine(cluster_url, 0.1)
     with migrating(first), pytest.raises(StorageUnavailable, match="try again when it has ended"):
         Schema(second).upgrade()
     Schema(second).upgrade()
@@ -73,6 +73,7 @@ def test_a_cluster_is_locked_by_a_table(cluster_url: str) -> None:
     second.dispose()
 
 
+@pytest.mark.slow
 def test_a_killed_program_leaves_a_clusters_lock(cluster_url: str) -> None:
     """A killed program leaves the lock of a cluster. The next one says literally what to do."""
     program = (
@@ -101,6 +102,7 @@ def test_a_lock_that_cannot_be_made_is_an_error(cluster_url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_lock_made_in_between_is_waited_for(cluster_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock that another program makes between the look and the statement is waited for."""
     engine = make_engine(cluster_url, 0.1)
