@@ -15,7 +15,7 @@ from adapters.fake.database import FakeDatabase
 from adapters.fake.repository import FakeRepository
 from domain.aggregate import Aggregate
 from domain.errors import ConcurrentChange, NotFound
-from tests.contract.members import Member, NameTaken, new_member, written
+from tests.contract.members import FakeMemberRepository, Member, NameTaken, new_member, written
 from tests.contract.shop import FakeShop
 
 
@@ -52,6 +52,23 @@ def test_different_writes_do_not_wait() -> None:
         other.commit()
         uow.commit()
     assert ["ann", "bob"] == sorted(row.name for row in database.rows.values())
+
+
+def test_a_lock_held_alone_stays_so() -> None:
+    """A lock that an owner holds alone stays so when it asks for a shared one. Others wait."""
+    database, key, owner = FakeDatabase(lock_timeout=0.05), (Member, "ann"), object()
+    assert [True, False] == [database.lock(key, owner, shared=shared) for shared in (False, True)]
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConcurrentChange):
+        pool.submit(database.lock, key, object(), shared=True).result()
+
+
+def test_a_limit_counts_the_rows_that_are_wanted() -> None:
+    """The limit of an own query counts the rows that are wanted, not those that were looked at."""
+    with FakeShop() as uow:
+        uow.members.add_many([new_member(name) for name in ("ann", "bob", "cid", "dan")])
+        found = FakeMemberRepository(uow, uow.session)._list_rows(lambda row: row.name > "ann", limit=2)
+        assert ["bob", "cid"] == [member.name for member in found]
+        uow.rollback()
 
 
 def test_a_waiting_unit_is_refused_at_the_limit() -> None:
