@@ -184,6 +184,7 @@ def test_a_conflict_in_a_savepoint_keeps_locks() -> None:
         uow.commit()
 
 
+@pytest.mark.no_cover  # it would take ten times as long
 def test_a_unit_may_add_while_another_one_adds() -> None:
     """A unit may add while one of another thread adds: each of them looks whether the other has the same object."""
     database = FakeDatabase()
