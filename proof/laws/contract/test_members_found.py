@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domain.query import Where
 from tests.contract.members import MemberName, new_member, stored_member
 from tests.storages import Storage
 
@@ -31,3 +32,18 @@ def test_a_list_shows_the_units_own_writes(storage: Storage) -> None:
         listed = [member.name for member in uow.members.list_holding(names, [])]
         uow.rollback()
     assert ["eve", "cid", "dan"] == listed
+
+
+@pytest.mark.promise(6, 10)
+def test_a_query_in_a_savepoint_sees_the_newest(storage: Storage) -> None:
+    """A query in a savepoint sees what the savepoint wrote over earlier work of its unit."""
+    stored_member(storage, "ann")
+    with storage.unit() as uow:
+        ann = uow.members.get_by_name("ann")
+        ann.deactivate()
+        uow.flush()
+        with uow.savepoint():
+            ann.reactivate()
+            found = [len(uow.members.list_where(Where("active", "==", active))) for active in (False, True)]
+        uow.commit()
+    assert [0, 1] == found

@@ -61,6 +61,7 @@ class Branch:
     name: str
     leaves: list[Leaf] = field(factory=list)
     best: Leaf | None = None
+    sorted: list[Leaf] = field(factory=list, metadata={"order_by": ("name",)})
 
 
 @define(slots=False, on_setattr=setters.frozen, unsafe_hash=True)
@@ -223,10 +224,12 @@ def test_parts_are_listed_with_their_paths() -> None:
 
 
 def test_a_list_with_an_order_is_copied_in_it() -> None:
-    """A list with an order is copied in that order, as a database returns it."""
-    tree = Tree(sorted=[Leaf("b"), Leaf("a")])
-    assert ["a", "b"] == [leaf.name for leaf in again(tree)[0].sorted]
-    assert ["b", "a"] == [leaf.name for leaf in tree.sorted]
+    """A list with an order is copied in that order, as a database returns it, at each level."""
+    branch = Branch("low", sorted=[Leaf("b"), Leaf("a")])
+    tree = Tree(sorted=[Leaf("d"), Leaf("c")], branches=[branch])
+    made, _ = again(tree)
+    assert [["c", "d"], ["a", "b"]] == [[leaf.name for leaf in one.sorted] for one in (made, made.branches[0])]
+    assert [["d", "c"], ["b", "a"]] == [[leaf.name for leaf in one.sorted] for one in (tree, branch)]
 
 
 def test_given_objects_become_the_parts() -> None:
