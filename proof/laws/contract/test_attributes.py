@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
+from weakref import ref
 
 import pytest
 from attrs import frozen
@@ -297,3 +299,14 @@ def test_changed_json_that_is_not_committed_warns(shelf: Shelf) -> None:
 def test_each_kind_has_two_values() -> None:
     """Each kind has two different values, so a change from the first to the second is a change."""
     assert all(repr(kind.values[0][1]) != repr(kind.values[1][1]) for kind in KINDS.values())
+
+
+@pytest.mark.promise(15)
+def test_an_ended_unit_keeps_no_object(shelf: Shelf) -> None:
+    """A unit that has ended keeps no object, even if the unit itself is kept and used again."""
+    id = shelf.stored().id
+    uow = shelf.storage.unit()
+    with uow:
+        held = [ref(shelf.of(uow).get(id)), *map(ref, shelf.of(uow).stream())]
+    gc.collect()
+    assert [None, None] == [one() for one in held]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from queue import Queue
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from adapters.fake.database import FakeDatabase
 from adapters.fake.unit_of_work import FakeUnitOfWork
 from domain.errors import ConfigurationError, StorageUnavailable
-from entrypoints.http.serving import listen, log_to, serve
+from entrypoints.http import serving as serving_module
+from entrypoints.http.serving import listen, log_to, serve, server_of
 from entrypoints.http.settings import LOCAL, HttpSettings
 from service_layer.unit_of_work import UnitOfWork
 from tests.e2e.http_server import problem, serving
@@ -234,3 +238,14 @@ def test_an_address_in_use_is_refused() -> None:
         listen("127.0.0.1", first.getsockname()[1])
     with listen("::1", 0) as other:
         assert socket.AF_INET6 == other.family
+
+
+def test_a_server_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is asked to end, and has not ended when its time is over, is ended with exit code 1."""
+    ended = Queue[int]()
+    monkeypatch.setattr(serving_module, "LONGEST_END", 0.01)
+    monkeypatch.setattr("os._exit", ended.put)
+    server = server_of(FastAPI())
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
+    assert 1 == ended.get(timeout=5)

@@ -98,6 +98,7 @@ def test_what_others_left_behind_proves_nothing(pooled: Callable[..., Engine], p
 UNSETTABLE = [
     ("endpoint%3Dep-1", "asks for options=endpoint=ep-1, which the pooler before the server does not pass on"),
     ("-cdefault_transaction_read_only%3Don", "asks for options=default_transaction_read_only, which the pooler"),
+    ("-ctransaction_read_only%3Don", "asks for options=transaction_read_only, which the pooler"),
     ("-ctransaction_isolation%3Dserializable", "asks for options that cannot be set: SET TRANSACTION ISOLATION"),
     ("-cno_such_parameter%3D1", "asks for options that cannot be set: unrecognized configuration parameter"),
 ]

@@ -181,7 +181,6 @@ def newer(engine: Engine, *changes: str) -> Schema:
     return Schema(engine, accept_newer=True)
 
 
-@pytest.mark.slow
 def test_tables_that_were_extended_are_accepted(empty_engine: Engine) -> None:
     """Extended tables are accepted if the setting says so: an old program starts, and `db upgrade` does nothing."""
     adding = (
