@@ -28,6 +28,11 @@ def uses_of(sample: Sample[Any]) -> dict[str, Use]:
         "add_many": lambda repository: repository.add_many([sample.make("bob")]),
         "remove": lambda repository: repository.remove(sample.make("bob")),
         "get": lambda repository: repository.get(sample.make("bob").id),
+        "find": lambda repository: repository.find(sample.make("bob").id),
+        "get_many": lambda repository: repository.get_many([sample.make("bob").id]),
+        "exists": lambda repository: repository.exists(sample.make("bob").id),
+        "count": lambda repository: repository.count(),
+        "list_where": lambda repository: repository.list_where(),
         "page": lambda repository: repository.page(),
         "stream": lambda repository: list(repository.stream()),
     }

@@ -1,11 +1,14 @@
-"""Promises 5 and 6: objects that a query of its own finds."""
+"""Promises 5 and 6: objects that queries find."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
 from domain.query import Where
-from tests.contract.members import MemberName, new_member, stored_member
+from tests.contract.members import MemberName, MemberRepository, new_member, stored_member
 from tests.storages import Storage
 
 
@@ -47,3 +50,25 @@ def test_a_query_in_a_savepoint_sees_the_newest(storage: Storage) -> None:
             found = [len(uow.members.list_where(Where("active", "==", active))) for active in (False, True)]
         uow.commit()
     assert [0, 1] == found
+
+
+ASKED: dict[str, Callable[[MemberRepository, UUID], object]] = {
+    "get": lambda found, id: found.get(id),
+    "find": lambda found, id: found.find(id),
+    "get_many": lambda found, id: found.get_many([id]),
+    "exists": lambda found, id: found.exists(id),
+    "count": lambda found, _: found.count(),
+    "list_where": lambda found, _: found.list_where(),
+    "page": lambda found, _: found.page().items,
+    "stream": lambda found, _: list(found.stream()),
+}
+
+
+@pytest.mark.promise(6)
+@pytest.mark.parametrize("ask", ASKED)
+def test_the_first_query_sees_what_is_pending(storage: Storage, ask: str) -> None:
+    """Each query sees what its unit has added before, even if it is the first one."""
+    with storage.unit() as uow:
+        uow.members.add(ann := new_member("ann"))
+        assert ASKED[ask](uow.members, ann.id)
+        uow.rollback()

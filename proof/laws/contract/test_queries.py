@@ -125,6 +125,17 @@ def test_a_query_sees_what_its_unit_has_written(storage: Storage) -> None:
 
 
 @pytest.mark.promise(16)
+def test_none_may_be_compared_before_a_value(storage: Storage) -> None:
+    """A comparison with None may stand before one with a value."""
+    with storage.unit() as uow:
+        accounts = of(uow, "accounts")
+        accounts.add_many([Account(name="ann"), Account(name="bob")])
+        found = accounts.list_where(Where("nickname", "==", None), Where("name", "==", "ann"))
+        assert ["ann"] == [one.name for one in found]
+        uow.rollback()
+
+
+@pytest.mark.promise(16)
 def test_finding_counting_and_existence(storage: Storage) -> None:
     """Finding, counting and existence: what is not stored is ``None``, false, or left out."""
     members = stored(storage)
