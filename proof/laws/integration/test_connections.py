@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -67,6 +68,15 @@ def test_a_server_silent_at_the_log_in(server_engine: Engine) -> None:
             create_member("ann", "ann@example.com", server.unit())
         server.proxy.let_go()
     assert [] == stored_names(sql_storage(server_engine))
+
+
+@pytest.mark.promise(15)
+def test_a_made_connection_leaves_no_thread(mariadb_server: str) -> None:
+    """A connection that is made leaves nothing behind that watched its limit: a program could not end before it."""
+    engine = make_engine(mariadb_server)
+    engine.connect().close()
+    assert [] == [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
+    engine.dispose()
 
 
 @pytest.mark.slow
