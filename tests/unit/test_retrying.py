@@ -23,6 +23,7 @@ from domain.errors import (
     StorageUnavailable,
     TransactionLost,
     UnitOfWorkMisuse,
+    VersionMismatch,
 )
 from service_layer.retrying import Retrying, retrying
 from tests.contract.members import (
@@ -50,6 +51,7 @@ OTHERS: list[BaseException] = [
     DomainError("no"),
     ConfigurationError("no"),
     UnitOfWorkMisuse("no"),
+    VersionMismatch("somebody was faster"),
     ZeroDivisionError(),
     KeyboardInterrupt(),
     SystemExit(1),

@@ -50,7 +50,7 @@ def test_an_update_stores_both_values_by_one_commit(uow: UnitOfWork) -> None:
 
 
 def test_an_update_leaves_out_what_is_not_given(uow: UnitOfWork) -> None:
-    """Without any value nothing changes, the version neither."""
+    """An update without any value changes nothing, not even the version."""
     assert 1 == update_user("ann", uow).version
     assert ("ann", "ann@example.org", 2) == (
         update_user("ann", uow, email="ann@example.org").username,
@@ -65,7 +65,7 @@ def test_an_update_leaves_out_what_is_not_given(uow: UnitOfWork) -> None:
 def test_an_update_to_a_taken_value_changes_nothing(
     uow: UnitOfWork, changed: dict[str, str], error: type[Exception]
 ) -> None:
-    """Neither of the two values."""
+    """An update to a taken value changes neither of the two values."""
     with pytest.raises(error):
         update_user("ann", uow, **({"new_username": "anna", "email": "anna@example.com"} | changed))  # type: ignore[arg-type]  # mypy takes a str for the version
     assert ["ann@example.com", "bob@example.com"] == [user.email for user in export_users(uow)]
@@ -73,17 +73,18 @@ def test_an_update_to_a_taken_value_changes_nothing(
 
 @pytest.mark.parametrize("changed", [{"new_username": "a b"}, {"email": "nobody"}])
 def test_an_update_to_a_wrong_value_is_refused_first(uow: UnitOfWork, changed: dict[str, str]) -> None:
-    """Before anything is read, whatever the version."""
+    """A wrong value is refused before anything is read, whatever the version."""
     with pytest.raises(InvalidValue):
         update_user("nobody", uow, **changed, version=7)
 
 
 @pytest.mark.parametrize("use", CHANGES)
 def test_a_change_of_another_version_is_refused(uow: UnitOfWork, use: str) -> None:
-    """The error names both versions, and is not retryable."""
-    with pytest.raises(ConcurrentChange, match="has version 1, and not 2: read again") as refused:
-        CHANGES[use](uow, 2)
-    assert not refused.value.retryable
+    """A change of another version is refused. The error names both versions, and is not retryable."""
+    for other in (0, 2):
+        with pytest.raises(ConcurrentChange, match=f"has version 1, and not {other}: read again") as refused:
+            CHANGES[use](uow, other)
+        assert not refused.value.retryable
     assert ("ann@example.com", True, 1) == (
         get_user("ann", uow).email,
         get_user("ann", uow).active,
@@ -93,7 +94,7 @@ def test_a_change_of_another_version_is_refused(uow: UnitOfWork, use: str) -> No
 
 @pytest.mark.parametrize("use", CHANGES)
 def test_a_change_of_the_stored_version_is_made(uow: UnitOfWork, use: str) -> None:
-    """As it is without a version."""
+    """A change of the stored version is made, as it is without a version."""
     before = [(user.id, user.version) for user in export_users(uow)]
     CHANGES[use](uow, 1)
     after = [(user.id, user.version) for user in export_users(uow)]
