@@ -69,7 +69,7 @@ def holds(path: Path, name: str, options: str = "") -> bool:
 
 
 def test_every_python_block_is_run() -> None:
-    """The others are settings of PgBouncer, and URLs."""
+    """Every Python block of the page is run here. The other blocks are settings of PgBouncer, and URLs."""
     assert {block_with(f"import {name}").line for name in PROGRAMS} == {
         block.line for block in BLOCKS if block.language == "python"
     }
@@ -78,7 +78,7 @@ def test_every_python_block_is_run() -> None:
 
 @pytest.mark.parametrize("url", sorted(set(URLS)))
 def test_the_urls_are_understood(url: str) -> None:
-    """Each is taken with its options; nothing is connected."""
+    """Each URL of the page is understood with its options. Nothing is connected."""
     if url.startswith("mysql"):
         pytest.importorskip("pymysql")
     make_engine(url).dispose()
@@ -86,7 +86,7 @@ def test_the_urls_are_understood(url: str) -> None:
 
 @pytest.mark.slow
 def test_pgbouncer_takes_the_settings(postgres_database: str) -> None:
-    """Those of the page, in the place of the tests' own ones."""
+    """PgBouncer takes the settings of the page, in the place of those of the tests."""
     [settings] = [block.text.replace("[pgbouncer]\n", "") for block in BLOCKS if block.language == "ini"]
     with required(pgbouncer(postgres_database, settings), PgbouncerMissing) as url, migrated_engine(url) as engine:
         create_user("ann", "ann@example.com", SqlUnitOfWork(engine))
@@ -94,7 +94,7 @@ def test_pgbouncer_takes_the_settings(postgres_database: str) -> None:
 
 
 def test_reading_units_have_an_application(tmp_path: Path) -> None:
-    """Its URLs are replaced by that of one file, which is both primary and replica."""
+    """Units that only read have an application. One file stands for both its primary and its replica here."""
     text = re.sub(r'"postgresql://[^"]+"', repr(f"sqlite:///{tmp_path}/people.db"), block_with("import bootstrap").text)
     program: Any = execute(text)
     create_user("ann", "ann@example.com", program["uow"])
@@ -106,7 +106,7 @@ def test_reading_units_have_an_application(tmp_path: Path) -> None:
 
 
 def test_the_retrying_outlasts_a_minute() -> None:
-    """The use case runs, and the pauses fill the time: they are five seconds at the most."""
+    """The retrying of the page outlasts a minute: the pauses fill the time, and are five seconds at the most."""
     uow = FakeUnitOfWork()
     outlasting = execute(block_with("import Retrying").text, uow=uow)["outlasting"]
     assert isinstance(outlasting, Retrying)
@@ -116,7 +116,7 @@ def test_the_retrying_outlasts_a_minute() -> None:
 
 
 def test_a_backup_has_what_a_copy_lacks(people: Path) -> None:
-    """It can be restored as the page says, and read where nothing can be written."""
+    """A backup has what a copy of the file lacks. It is restored as the page says, and read as immutable."""
     backup, copy = people.with_name("backup.db"), people.with_name("copy.db")
     with bootstrap(f"sqlite:///{people}") as application:
         create_user("ann", "ann@example.com", application.unit_of_work())
@@ -134,7 +134,7 @@ def test_a_backup_has_what_a_copy_lacks(people: Path) -> None:
 
 
 def test_vacuum_into_loses_the_wal_mode(people: Path) -> None:
-    """Which a backup keeps."""
+    """`VACUUM INTO` loses the WAL mode, which a backup keeps."""
     modes = {}
     with bootstrap(f"sqlite:///{people}"):
         execute(BACKUP)
@@ -147,7 +147,7 @@ def test_vacuum_into_loses_the_wal_mode(people: Path) -> None:
 
 
 def test_a_local_address_can_be_allowed(tmp_path: Path) -> None:
-    """In another process, because it holds for all of it."""
+    """A local address can be allowed. The test uses another process, because that holds for the whole process."""
     look = "from domain.user import EmailAddress\nprint(EmailAddress('ann@printer.local'))"
     program = tmp_path / "program.py"
     program.write_text(block_with("import email_validator").text + look, encoding="utf-8")

@@ -49,7 +49,7 @@ def email(application: Application) -> str:
 
 
 def test_the_requests_of_the_page_work(capsys: pytest.CaptureFixture[str], application: Application) -> None:
-    """Against a real server."""
+    """The requests of the page work against a real server."""
     application.unit_of_work()
     program: dict[str, Any] = {}
     with bootstrap("memory://") as empty, serving(empty.unit_of_work) as http:
@@ -60,14 +60,14 @@ def test_the_requests_of_the_page_work(capsys: pytest.CaptureFixture[str], appli
 
 
 def test_the_page_lists_every_problem() -> None:
-    """With its status."""
+    """The page lists every problem with its status."""
     rows = re.findall(r"^\| `(/problems/[\w-]+)` \| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     known = {INVALID_REQUEST, PRECONDITION_REQUIRED, BUSY, *(problem for _, problem in PROBLEMS)}
     assert sorted((one.name, str(one.status)) for one in known) == sorted(rows)
 
 
 def test_endpoints_in_threads_answer_everybody(program: dict[str, Any], application: Application) -> None:
-    """The first and the second way."""
+    """Endpoints in threads answer every client, written in the first way or in the second."""
     with serving_app(program["app"]) as http, ThreadPoolExecutor(10) as threads:
         assert [b'"ann@example.com"'] * 40 == [one.content for one in threads.map(http.get, ["/emails/ann"] * 40)]
         changed = [http.put(f"/emails/ann/ann{number}@example.org").json() for number in range(3)]
@@ -75,7 +75,7 @@ def test_endpoints_in_threads_answer_everybody(program: dict[str, Any], applicat
 
 
 def test_a_worker_does_every_job(program: dict[str, Any], application: Application) -> None:
-    """The third way; what is refused ends no worker."""
+    """A worker does every job, in the third way. A refused job does not end it."""
 
     async def run() -> list[str]:
         jobs: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
@@ -93,7 +93,7 @@ def test_a_worker_does_every_job(program: dict[str, Any], application: Applicati
 
 
 def test_a_unit_of_a_yield_dependency_is_refused(program: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """As soon as requests overlap, some are in another thread than their unit; some notice it after their answer."""
+    """A unit of a yield dependency is refused when requests overlap: some run in another thread than their unit."""
     with serving_app(program["app"]) as http, ThreadPoolExecutor(20) as threads:
 
         def ask(_: int) -> int:
@@ -108,7 +108,7 @@ def test_a_unit_of_a_yield_dependency_is_refused(program: dict[str, Any], caplog
 
 
 def test_an_await_inside_a_unit_is_refused(program: dict[str, Any], application: Application) -> None:
-    """To the second of two tasks; the first one goes on."""
+    """An await inside a unit is refused to the second of two tasks. The first one goes on."""
 
     async def run() -> Sequence[object]:
         change: Callable[[str, str], Awaitable[None]] = program["wrong_change"]
@@ -121,7 +121,7 @@ def test_an_await_inside_a_unit_is_refused(program: dict[str, Any], application:
 
 
 def test_a_message_is_done_once(program: dict[str, Any], application: Application) -> None:
-    """However often it is delivered."""
+    """A message is done once, however often it is delivered."""
     for number, address in enumerate(("ann@example.org", "later@example.org")):
         for _ in range(2):
             program["consume"]({"id": f"message-{number}", "username": "ann", "email": address})
@@ -132,7 +132,7 @@ def test_a_message_is_done_once(program: dict[str, Any], application: Applicatio
 
 
 def test_a_job_and_another_framework_call_the_same_use_cases(program: dict[str, Any]) -> None:
-    """The job makes its own application; Flask answers errors of the domain."""
+    """A job makes its own application, and Flask answers errors of the domain. Both call the same use cases."""
     assert 0 == program["job"]()
     client = program["web"].test_client()
     found, missing = client.get("/emails/ann"), client.get("/emails/nobody")

@@ -53,21 +53,21 @@ def names(uow: UnitOfWork, *, limit: int = 1000, **chosen: Any) -> list[str]:
     ],
 )
 def test_a_list_holds_those_who_meet_all(people: UnitOfWork, chosen: dict[str, Any], expected: list[str]) -> None:
-    """The oldest first."""
+    """A list holds those users who meet all conditions, the oldest first."""
     assert expected == names(people, **chosen)
 
 
 @pytest.mark.parametrize("limit", [1, 3, 1000])
 @pytest.mark.parametrize("sort", get_args(UserSort))
 def test_a_list_is_sorted_by_one_attribute(people: UnitOfWork, sort: UserSort, limit: int) -> None:
-    """In either direction, in pages of any size."""
+    """A list is sorted by one attribute, in either direction, in pages of any size."""
     ways = {"id": "bob ann öre cid", "created_at": "bob ann öre cid", "username": "ann bob cid öre"}
     expected = {**ways, "email": "cid öre ann bob"}[sort.removeprefix("-")].split()
     assert (expected[::-1] if sort.startswith("-") else expected) == names(people, limit=limit, sort=sort)
 
 
 def test_another_sort_key_is_refused(people: UnitOfWork) -> None:
-    """With the keys that there are."""
+    """Another sort key is refused, and the message lists the sort keys."""
     with pytest.raises(InvalidValue, match="users are sorted by id, -id, created_at"):
         list_users(None, 10, people, UserFilter(sort="active"))  # type: ignore[arg-type]  # on purpose
     with pytest.raises(InvalidValue, match="the key of a page is the pair"):
@@ -75,7 +75,7 @@ def test_another_sort_key_is_refused(people: UnitOfWork) -> None:
 
 
 def test_a_time_without_a_zone_is_refused(people: UnitOfWork) -> None:
-    """It could be any time of a day. So is one that UTC has no year for."""
+    """A time without a zone is refused, since it could be any time of a day. So is one that has no year in UTC."""
     with pytest.raises(InvalidValue, match="a time needs its offset from UTC"):
         names(people, created_after=datetime(2026, 1, 1))  # noqa: DTZ001  # on purpose
     with pytest.raises(InvalidValue, match="no calendar holds it in UTC"):
@@ -96,6 +96,6 @@ def test_a_time_without_a_zone_is_refused(people: UnitOfWork) -> None:
     ],
 )
 def test_a_place_of_another_order_is_refused(text: str, sort: str) -> None:
-    """With the text and the order."""
+    """A place in a list of another order is refused. The message has the text and the order."""
     with pytest.raises(InvalidValue, match="it is no place in a list that is sorted by "):
         from_text(text, sort)

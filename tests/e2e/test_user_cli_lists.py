@@ -36,20 +36,21 @@ def shown(call: Run, *options: str) -> list[str]:
     ],
 )
 def test_a_list_takes_filters_and_a_sort_key(people: Run, options: str, expected: list[str]) -> None:
-    """All of the filters hold."""
+    """A list takes filters and a sort key. All filters hold."""
     assert expected == shown(people, *options.split())
 
 
 def test_the_hint_of_a_page_leads_to_the_rest_of_the_same_list(people: Run) -> None:
-    """It repeats the filters and the order, and a name is not taken for an option."""
+    """The hint of a page leads to the rest of the same list, by its filters and its order."""
     people("change-username", "--", "ann", "-ann;")
     given = ["--active", "--sort", "username", "--limit", "1", "--created-after", "2026-01-01"]
     hint = people("list-users", *given).err.partition(": app ")[2]
     assert "list-users --after='-ann;," in hint
     assert "--limit 1 --active --created-after 2026-01-01T00:00:00+00:00 --sort=username" in hint
     assert ["cid"] == [line.split()[0] for line in people(*shlex.split(hint)).out.splitlines()[1:]]
-    hint = people("list-users", "--inactive", "--limit", "1").err
-    assert "" == hint
+    assert "" == people("list-users", "--inactive", "--limit", "1").err
+    people("deactivate-user", "cid")
+    assert people("list-users", "--inactive", "--limit", "1").err.endswith(" --limit 1 --inactive\n")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_the_hint_of_a_page_leads_to_the_rest_of_the_same_list(people: Run) -> N
     ],
 )
 def test_an_option_that_cannot_be_used_is_a_wrong_command_line(call: Run, options: list[str], message: str) -> None:
-    """With exit code 2."""
+    """An option that cannot be used is a wrong command line, with exit code 2."""
     refused = call("list-users", *options)
     assert (2, "") == (refused.code, refused.out)
     assert message in " ".join(refused.err.replace("│", " ").split())

@@ -42,7 +42,7 @@ def uow() -> UnitOfWork:
 
 
 def test_an_update_stores_both_values_by_one_commit(uow: UnitOfWork) -> None:
-    """So the version rises by one."""
+    """An update stores both values by one commit, so the version rises by one."""
     updated = update_user("ANN", uow, new_username="Anna", email="anna@example.org", version=1)
     stored = get_user("anna", uow)
     assert updated == stored

@@ -125,21 +125,21 @@ def test_a_url_is_refused_with_what_is_meant(url: str, reason: str) -> None:
     ],
 )
 def test_what_the_driver_refuses_is_an_option(option: str, reason: str) -> None:
-    """Before anything is sent; what its file holds is not shown."""
+    """What the driver refuses is an option of the URL, before anything is sent. What its file holds is not shown."""
     pytest.importorskip("pymysql")
     with pytest.raises(ConfigurationError, match=f"an option that cannot be used: .*{reason}"):
         make_engine(f"mysql://u:secret@127.0.0.1:1/db?{option}").connect()
 
 
 def test_a_host_that_cannot_be_one_is_named() -> None:
-    """Its name has an empty part."""
+    """A host that cannot be one is named, such as one with an empty part."""
     pytest.importorskip("pymysql")
     with pytest.raises(ConfigurationError, match=r"a host that cannot be one: h\.\.example\.com$"):
         make_engine("mysql://u:secret@h..example.com/db").connect()
 
 
 def test_a_url_may_leave_all_to_the_environment(postgres_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As libpq does it."""
+    """A URL may leave everything to the environment, as libpq reads it."""
     url = make_url(postgres_database)
     for name, value in (("HOST", url.host), ("PORT", url.port), ("USER", url.username), ("DATABASE", url.database)):
         monkeypatch.setenv(f"PG{name}", str(value))
