@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 
 import pytest
 
@@ -51,6 +52,16 @@ def test_the_hint_of_a_page_leads_to_the_rest_of_the_same_list(people: Run) -> N
     assert "" == people("list-users", "--inactive", "--limit", "1").err
     people("deactivate-user", "cid")
     assert people("list-users", "--inactive", "--limit", "1").err.endswith(" --limit 1 --inactive\n")
+
+
+def test_a_time_without_a_zone_is_utc(people: Run) -> None:
+    """A time without a zone is one of UTC, whatever the zone of the machine."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        hint = people("list-users", "--limit", "1", "--created-after", "2026-01-01").err
+    time.tzset()
+    assert " --created-after 2026-01-01T00:00:00+00:00\n" in hint
 
 
 @pytest.mark.parametrize(
