@@ -127,6 +127,16 @@ def test_what_was_recognised_is_said(call: Run, folder: Path) -> None:
     assert (0, "stored: 2, stored before: 0, refused: 0\n", said) == (result.code, result.out, result.err)
 
 
+def test_an_import_that_cannot_begin_keeps_older_rejects(
+    call: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that cannot begin keeps the rejects of an earlier one."""
+    (folder / "bad.csv").write_text("older")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///no/such/folder/people.db")
+    assert 3 == call("import-users", "-", "--rejects", "bad.csv", stdin=PEOPLE).code
+    assert "older" == (folder / "bad.csv").read_text()
+
+
 def test_json_is_recognised_by_its_beginning(call: Run) -> None:
     """JSON is recognised by its beginning without a name that ends in .jsonl, and this is reported."""
     result = call("import-users", "-", stdin=b'{"username": "ann", "email": "ann@example.com"}\n')

@@ -20,6 +20,7 @@ from attrs import define, field, frozen, setters
 from adapters.fake.copies import Copy, copy_of, fill
 from domain.aggregate import Aggregate, empty
 from domain.errors import StorageError, UnitOfWorkMisuse
+from tests.contract.shop import FakeShop
 
 
 class Colour(Enum):
@@ -189,6 +190,16 @@ def test_a_deleted_attribute_is_refused(kind: type[Any]) -> None:
     del part.name
     with pytest.raises(UnitOfWorkMisuse, match="name of a part of class"):
         copy_of(Tree(value=part))
+
+
+def test_a_refused_bulk_raises_no_version() -> None:
+    """A refused bulk raises no version, so the mended object is stored with version 1."""
+    tree: Any = Tree(branches=[None])  # type: ignore[list-item]  # the wrong type is the point
+    with FakeShop() as uow:
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.session.insert_many([tree])
+        uow.rollback()
+    assert 0 == tree.version
 
 
 def test_nothing_in_place_of_a_part_is_refused() -> None:
