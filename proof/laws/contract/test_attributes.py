@@ -181,7 +181,7 @@ def _change(shelf: Shelf, uow: UnitOfWork, id: Any, name: str, value: Any) -> No
     shelf.of(uow).page()
 
 
-@pytest.mark.parametrize("put", [_add, _add_in_bulk, _change])
+@pytest.mark.parametrize("put", [_add, _add_in_bulk, pytest.param(_change, marks=pytest.mark.every_case)])
 def test_what_cannot_be_stored_is_refused(shelf: Shelf, put: Put) -> None:
     """A value that cannot be stored is refused by the same call everywhere. The error names class and attribute.
 
