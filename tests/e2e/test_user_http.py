@@ -197,7 +197,7 @@ def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list
         http.post("/users", json={"username": name, "email": f"{name}@example.com"})
     http.post("/users/bob/deactivate", headers={"If-Match": "*"})
     found, following = [], f"/users?{query}"
-    while following:
+    while following and len(found) <= 3:
         page = http.get(following)
         assert 200 == page.status_code
         found += [user["username"] for user in page.json()["users"]]

@@ -111,7 +111,7 @@ def test_a_page_holds_whole_aggregates(storage: Storage, limit: int) -> None:
     with storage.unit() as uow:
         page = products(uow).page(limit=limit)
         pages = [page.items]
-        while page.next is not None:
+        while page.next is not None and len(pages) <= len(made):
             page = products(uow).page(page.next, limit)
             pages.append(page.items)
     assert [{**values(one), "version": 1} for one in made] == [values(one) for items in pages for one in items]
