@@ -100,6 +100,12 @@ def test_scripts_of_named_pages_alone_may_call() -> None:
             allowed.status_code,
             allowed.headers["access-control-allow-origin"],
         )
+        shown = http.get("/users", headers={"Origin": "https://app.example.com"}).headers[
+            "access-control-expose-headers"
+        ]
+        assert "etag, link, location, retry-after, x-request-id" == shown.lower()
+        for method in ("GET", "PATCH", "DELETE"):
+            assert 200 == http.options("/users", headers={**asked, "Access-Control-Request-Method": method}).status_code
         other = http.options("/users", headers={**asked, "Origin": "https://evil.example.com"})
         assert "access-control-allow-origin" not in other.headers
     with serving(unit) as http:
@@ -172,6 +178,7 @@ def test_the_log_has_a_line_for_each_request(as_json: bool) -> None:
     if as_json:
         records = [json.loads(line) for line in stream.getvalue().splitlines()]
         assert {"id-1", "id-2"} <= {one["request_id"] for one in records}
+        assert ["http"] * 3 == [one["logger"] for one in records if one["logger"] == "http"]
         assert "ZeroDivisionError" in records[-1]["traceback"]
 
 

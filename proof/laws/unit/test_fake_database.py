@@ -102,6 +102,28 @@ class SecretiveRepository(FakeRepository[Secretive]):
     not_found = NotFound
 
 
+@define(slots=False, eq=False, kw_only=True)
+class Other(Aggregate):
+    """An aggregate of another class."""
+
+
+class OtherRepository(FakeRepository[Other]):
+    """Its repository."""
+
+    aggregate = Other
+    not_found = NotFound
+
+
+def test_one_id_may_be_of_two_classes() -> None:
+    """Aggregates of two classes that are not mapped may have one id."""
+    with FakeShop() as uow:
+        secretive, others = SecretiveRepository(uow, uow.session), OtherRepository(uow, uow.session)
+        secretive.add(one := Secretive(inner="psst"))
+        others.add(Other(id=one.id))
+        assert [Secretive, Other] == [type(found.get(one.id)) for found in (secretive, others)]
+        uow.rollback()
+
+
 def test_a_private_attribute_comes_back() -> None:
     """An aggregate with a private attribute comes back as it was stored, however its class names the value."""
     uow = FakeShop()
