@@ -13,6 +13,7 @@ import pytest
 from attrs import frozen
 
 from domain.errors import InvalidValue, UncommittedChanges
+from domain.query import Where
 from domain.repository import Repository
 from proof.laws.contract.specimens import ATTRIBUTES, KINDS, Leaflet, Piece, PriceTaken, Specimen, kind_of
 from service_layer.unit_of_work import UnitOfWork
@@ -120,6 +121,19 @@ def test_a_value_comes_back(shelf: Shelf) -> None:
             for name, (_, value) in expected.pop(read.id).items():
                 assert seen(read, name, value) == look(read, name)
     assert not expected
+
+
+def test_a_value_is_found_by_an_equal_one(shelf: Shelf) -> None:
+    """A value of any kind but JSON is found by an equal one."""
+    kinds = {name: kind_of(name).values for name in ATTRIBUTES if name not in JSON}
+    count = max(map(len, kinds.values()))
+    new = [shelf.new(**{name: some[n % len(some)][0] for name, some in kinds.items()}) for n in range(count)]
+    shelf.store(*new)
+    with shelf.storage.unit(read_only=True) as uow:
+        for one in new:
+            for name in kinds:
+                found = shelf.of(uow).list_where(Where(name, "==", getattr(one, name)))
+                assert one.id in [each.id for each in found], name
 
 
 @each_way

@@ -244,7 +244,7 @@ def test_an_address_in_use_is_refused() -> None:
     with listen("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", first.getsockname()[1])
     with listen("::1", 0) as other:
-        assert socket.AF_INET6 == other.family
+        assert (socket.AF_INET6, socket.IPPROTO_TCP) == (other.family, other.proto)
 
 
 def test_a_server_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

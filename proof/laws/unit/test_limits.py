@@ -99,6 +99,7 @@ class Crate(Aggregate):
     span: timedelta = timedelta(1)
     number: int = 1
     size: Size = Size.SMALL
+    seal: bytes = field(default=b"", metadata={"max_length": 3})
 
 
 def test_annotations_are_read_as_in_python() -> None:
@@ -136,6 +137,8 @@ WRONG = [
     ({"clock": time(1, tzinfo=UTC)}, "Crate.clock must have no time zone: it is a time of any day"),
     ({"span": 1}, "Crate.span holds a timedelta, not a value of type int"),
     ({"span": timedelta.max}, "Crate.span must fit into 64 bits of microseconds"),
+    ({"seal": "abc"}, "Crate.seal holds bytes, not a value of type str"),
+    ({"seal": b"abcd"}, "Crate.seal may have at most 3 bytes, not 4"),
     ({"price": 1}, "Crate.price holds a Money, not a value of type int"),
     (
         {"price": Money(Decimal("0.001"), "EUR")},
