@@ -196,7 +196,8 @@ def test_a_list_is_read_page_by_page(http: httpx.Client, query: str, names: list
     for name in ("bob", "cid"):
         http.post("/users", json={"username": name, "email": f"{name}@example.com"})
     http.post("/users/bob/deactivate", headers={"If-Match": "*"})
-    found, following = [], f"/users?{query}"
+    found: list[str] = []
+    following = f"/users?{query}"
     while following and len(found) <= 3:
         page = http.get(following)
         assert 200 == page.status_code

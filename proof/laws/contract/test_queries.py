@@ -78,7 +78,8 @@ def test_all_comparisons_hold(storage: Storage, where: list[Where], expected: li
 def test_pages_under_a_sort_key_meet_all(storage: Storage, order_by: str) -> None:
     """Pages under a sort key hold each aggregate once, in the order of the key, then of ids."""
     members = stored(storage)
-    after, pages = None, []
+    after: Any = None
+    pages: list[list[str]] = []
     with storage.unit(read_only=True) as uow:
         while len(pages) <= len(members):
             page = uow.members.page(after, 2, order_by=order_by)
