@@ -1,4 +1,4 @@
-"""What an engine tells its driver."""
+"""What an engine says to its driver."""
 
 from __future__ import annotations
 

@@ -98,10 +98,11 @@ def of_another_table() -> None:
 
 
 def sharing_a_column() -> None:
-    """Map two value objects that share a currency column."""
-    table = a_table(*(Column(name, Integer, nullable=False) for name in ("a", "b", "c")))
-    values = {"m": value_object(Money, table.c.a, table.c.c), "n": value_object(Money, table.c.b, table.c.c)}
-    map_aggregate(a_root(m=field(type=Money), n=field(type=Money)), table, properties=values)
+    """Map two value objects that share a currency column, with another one between them."""
+    table = a_table(*(Column(name, Integer, nullable=False) for name in ("a", "b", "c", "d", "e")))
+    pairs = {"m": (table.c.a, table.c.b), "mm": (table.c.c, table.c.d), "n": (table.c.e, table.c.b)}
+    values = {name: value_object(Money, *pair) for name, pair in pairs.items()}
+    map_aggregate(a_root(**{name: field(type=Money) for name in pairs}), table, properties=values)
 
 
 def of_a_part() -> None:
