@@ -90,7 +90,7 @@ NO_JSON = [
     {None: 1},
     {"a": _nested(30)},
 ]
-NO_LIST = [_nested(31), ["\ud800"], [1, (2,)], [float("-inf")], [{2: 1}], (1,), "a", [b"a"]]
+NO_LIST = [_nested(31), ["\ud800"], [1, (2,)], [float("-inf")], [{2: 1}], (1,), "a", [b"a"], {"a": 1}]
 
 KINDS: dict[str, Kind] = {
     "text": Kind(
@@ -160,7 +160,7 @@ KINDS: dict[str, Kind] = {
             ({Sku("a"): Sku("b")}, {"a": "b"}),
             *_same({"a": 10**40, "b": 1e-300, "c": _nested(29)}),
         ],
-        [*NO_JSON, "a"],
+        [*NO_JSON, "a", ["a"]],
         {"json": True},
         lambda facts: facts.setdefault("in", []).append(1),
     ),
