@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from adapters.sql.queries import parameters_of, statement_of
 from domain.query import Query
 from proof.laws.contract.parts import Oops, lamp_of, products, references
-from proof.laws.contract.wares import Sku, Ware
+from proof.laws.contract.wares import Sku, Ware, wares
 from tests.contract.allocation import Product
 from tests.storages import shop_engine, sql_storage
 
@@ -36,6 +36,16 @@ def test_a_list_is_ordered_by_code_point(mariadb_database: str) -> None:
                 uow.flush()
                 raise Oops
             assert ["B", "_c", "a"] == references(lamp_of(uow))
+
+
+def test_a_text_id_sorts_by_code_point_anywhere(postgres_engine: Engine) -> None:
+    """The column of a text id has the collation C, whatever the collation of its database."""
+    named = (
+        "SELECT collname FROM pg_attribute JOIN pg_collation ON attcollation = pg_collation.oid"
+        " WHERE attrelid = to_regclass(:name) AND attname = 'id'"
+    )
+    with postgres_engine.connect() as connection:
+        assert "C" == connection.execute(text(named), {"name": wares.name}).scalar()
 
 
 @pytest.mark.parametrize(("after", "order_by", "sorts"), [(None, "id", 0), (Sku("a"), "-id", 0), (None, "name", 1)])
