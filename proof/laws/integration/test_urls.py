@@ -62,6 +62,7 @@ def test_white_space_around_a_url_is_left_out(tmp_path: Path, monkeypatch: pytes
         ("postgresql://u:secret@h/db?application_name=\udcff", "has bytes that are not UTF-8"),
         ("postgresql://u:secret@/db?host=a:1&host=b&port=2", "has ports behind its hosts and the option port"),
         ("postgresql://u:secret@h/db?replication=true", "option replication, which PostgreSQL does not know"),
+        ("postgresql://u:secret@h/db?application_name=a&sslmode=", "the option sslmode without a value"),
         ("postgresql://u:secret@h/db?connect_timeout=", "the option connect_timeout without a value"),
         ("postgresql://u:secret@h/db?=x", "before what is no option"),
         ("mysql://u:secret@h:secret/db", "cannot be read"),
