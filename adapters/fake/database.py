@@ -141,6 +141,12 @@ class FakeDatabase:
         for part in parts:
             self._parts.pop(id(part.object), None)
 
+    def take_as_new(self, parts: Iterable[Part]) -> None:
+        """Forget the parts of an added aggregate that were of an ended unit. They may move before they are written."""
+        known = [part for part in parts if self.knows_part(part.object)]
+        units = self.open_sessions() if known else []
+        self.forget_parts([part for part in known if not any(unit.owns(part.object) for unit in units)])
+
     def knows_part(self, part: object) -> bool:
         """Return whether any unit read or stored this very object as a part."""
         return self._parts.get(id(part)) is part

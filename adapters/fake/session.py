@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
@@ -122,6 +123,8 @@ class FakeSession:
         key = row_key(type(aggregate), aggregate.id)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
+        with suppress(UnitOfWorkMisuse):  # the next flush refuses what cannot be copied
+            self.database.take_as_new(copy_of(aggregate).parts)
         self._track(key, Tracked(aggregate, None))
 
     def has_unwritten(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from domain.aggregate import Aggregate
-from domain.errors import ConcurrentChange, Conflict, StorageError
+from domain.errors import ConcurrentChange, Conflict, StorageError, ValueTaken
 from tests.contract.graphs import exact
 from tests.contract.sample import Sample, UniqueValue
 
@@ -152,11 +152,21 @@ def _page(items: Any, key: Any) -> Any:
 
 def ends_a_unit(outcome: Any) -> bool:
     """Return whether an outcome is an error after which a unit can only be rolled back or left."""
-    return isinstance(outcome, tuple) and outcome[0] in _ENDING
+    return _is_error_of(outcome, Conflict, StorageError)
+
+
+def waited_for_the_holder(fake: Any, real: Any) -> bool:
+    """Return whether a database waited in vain for a unit that changes the row which has a taken value.
+
+    The fake says without waiting that the value is taken.
+    """
+    return real == ("ConcurrentChange", "") and _is_error_of(fake, ValueTaken)
+
+
+def _is_error_of(outcome: Any, *kinds: type) -> bool:
+    """Return whether an outcome is an error of these classes. Each sample declares its own below them."""
+    return isinstance(outcome, tuple) and outcome[0] in _names_below(*kinds)
 
 
 def _names_below(*kinds: type) -> set[str]:
     return {name for kind in kinds for name in (kind.__name__, *_names_below(*kind.__subclasses__()))}
-
-
-_ENDING = _names_below(Conflict, StorageError)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
-from domain.errors import UnitOfWorkMisuse
+from domain.errors import DuplicateIdentity, UnitOfWorkMisuse
 from proof.laws.contract.parts import flush, flushed_or_not, lamp_of, products, read, stored
 from service_layer.unit_of_work import UnitOfWork
 from tests.contract.allocation import OrderLine, Product
@@ -225,3 +226,36 @@ def test_a_part_of_two_new_roots_is_refused(storage: Storage, bulk: bool) -> Non
         uow.rollback()
     with storage.unit() as uow:
         assert [] == list(products(uow).stream())
+
+
+@pytest.mark.promise(4)
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_part_of_an_added_root_may_move(storage: Storage, is_stored: bool) -> None:
+    """A part of an added object of an ended unit may move to another root before it is written.
+
+    If the identity of the object is still stored, it is that which is refused.
+    """
+    stored(storage, "chair", "lamp")
+    with storage.unit() as uow:
+        old = products(uow).get_by_sku("chair")
+    if not is_stored:
+        with storage.unit() as uow:
+            products(uow).remove(products(uow).get_by_sku("chair"))
+            uow.commit()
+    with pytest.raises(DuplicateIdentity) if is_stored else nullcontext(), storage.unit() as uow:
+        lamp = lamp_of(uow)
+        products(uow).add(old)
+        lamp.notes.append(old.notes.pop())
+        uow.commit()
+    assert is_stored or [values(old), values(lamp)] == [read(storage, "chair"), read(storage)]
+
+
+@pytest.mark.promise(4)
+def test_a_part_of_an_open_unit_is_no_new_one(storage: Storage) -> None:
+    """A part that an open unit holds is refused in a new root of another unit."""
+    stored(storage, "lamp")
+    with storage.unit() as uow, pytest.raises(UnitOfWorkMisuse), storage.unit() as other:
+        chair = new_product("chair")
+        chair.notes.append(lamp_of(uow).notes[0])
+        products(other).add(chair)
+        flush(other)

@@ -33,6 +33,21 @@ def test_a_lost_value_is_refused_immediately(kit: Kit[Any], unique: UniqueValue[
 
 
 @pytest.mark.promise(7)
+@one_unique
+def test_a_taken_value_of_a_changing_row(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """A value is refused while another unit changes the row that has it. Some databases wait for that unit first."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        kit.sample.change(kit.of(uow).get(ann.id), 1)
+        uow.flush()
+        with pytest.raises((unique.taken, ConcurrentChange)) as refused, kit.unit() as other:
+            kit.of(other).add(kit.like(ann, unique, "bob"))
+            written(other)
+        uow.rollback()
+    assert (refused.type is ConcurrentChange) == (kit.storage.kind in ("sqlite", "postgresql"))
+
+
+@pytest.mark.promise(7)
 @each_unique
 def test_a_refused_unit_frees_its_other_values(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
     """While the failed unit is still open, others can take its other values."""
