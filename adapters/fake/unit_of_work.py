@@ -58,7 +58,10 @@ class FakeUnitOfWork(UnitOfWork):
     def _failed(self, error: BaseException) -> BaseException:
         if isinstance(error, StorageUnavailable | TransactionLost):
             self._loss = error
-        self.session.release_locks(whole=self._loss is not None)
+        if self._versions.depth:
+            self.session.release_locks(whole=self._loss is not None)
+        else:
+            self.session.end()
         return error
 
     def _begin_savepoint(self) -> Savepoint:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.errors import DuplicateIdentity
 from tests.contract.graphs import values
 from tests.contract.sample import Kit, UniqueValue
 from tests.contract.samples import each_unique, each_unique_that_changes, each_unique_with
@@ -247,3 +248,18 @@ def test_a_removed_aggregate_is_not_found_by_id(kit: Kit[Any]) -> None:
             seen = values(kit.of(other).get(ann.id))
         uow.rollback()
     assert values(ann) == seen
+
+
+@pytest.mark.promise(4)
+@each_unique
+def test_an_object_of_a_failed_unit_is_free(kit: Kit[Any], unique: UniqueValue[Any]) -> None:
+    """An object of a unit that has failed belongs to no unit any more, even before the block is left."""
+    ann = kit.stored("ann")
+    with kit.unit() as uow:
+        mine = kit.of(uow).get(ann.id)
+        kit.of(uow).add(kit.like(ann, unique, "bob"))
+        with pytest.raises(unique.taken):
+            uow.flush()
+        with pytest.raises(DuplicateIdentity), kit.unit() as other:
+            kit.of(other).add(mine)
+            other.flush()
