@@ -46,7 +46,7 @@ LINES = {
     "adapters/sql, what knows a database": 2640,
     "adapters/sql, what refuses a declaration": 1070,
     "adapters/sql, all others": 1840,
-    "adapters/fake": 1335,
+    "adapters/fake": 1340,
     "service_layer/unit_of_work.py": 250,
     "tests": 10000,
 }

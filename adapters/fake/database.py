@@ -147,6 +147,10 @@ class FakeDatabase:
         units = self.open_sessions() if known else []
         self.forget_parts([part for part in known if not any(unit.owns(part.object) for unit in units)])
 
+    def knows_parts(self) -> bool:
+        """Return whether any stored part is known."""
+        return bool(self._parts)
+
     def knows_part(self, part: object) -> bool:
         """Return whether any unit read or stored this very object as a part."""
         return self._parts.get(id(part)) is part

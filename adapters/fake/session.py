@@ -123,8 +123,9 @@ class FakeSession:
         key = row_key(type(aggregate), aggregate.id)
         if key in self._tracked:
             raise DuplicateIdentity(aggregate.id)
-        with suppress(UnitOfWorkMisuse):  # the next flush refuses what cannot be copied
-            self.database.take_as_new(copy_of(aggregate).parts)
+        if self.database.knows_parts():  # otherwise a copy would be made for nothing
+            with suppress(UnitOfWorkMisuse):  # the next flush refuses what cannot be copied
+                self.database.take_as_new(copy_of(aggregate).parts)
         self._track(key, Tracked(aggregate, None))
 
     def has_unwritten(self) -> bool:

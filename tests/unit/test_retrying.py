@@ -51,7 +51,7 @@ OTHERS: list[BaseException] = [
     DomainError("no"),
     ConfigurationError("no"),
     UnitOfWorkMisuse("no"),
-    VersionMismatch("somebody was faster"),
+    VersionMismatch("another version is stored"),
     ZeroDivisionError(),
     KeyboardInterrupt(),
     SystemExit(1),
